@@ -1,0 +1,1 @@
+//! Starts the cores, joins them, drains them.
