@@ -24,3 +24,57 @@ pub const COMMANDS_PER_MESSAGE: usize = 256;
 /// Nesting of arrays and objects in what clients and publishers send. Real messages stay below
 /// ten; browsers' and SDKs' parsers are recursive.
 pub const JSON_DEPTH: usize = 64;
+
+/// Sockets past `ws.max_connections` that are still read, per process, so that a client gets its
+/// 503 and a balancer its `/health` instead of a reset.
+pub const REFUSAL_SOCKETS: usize = 64;
+
+/// How long a closing connection may take to take its last bytes and close its own side.
+pub const CLOSE_TIMEOUT_US: u64 = 5_000_000;
+
+/// Granularity of a shard's deadlines: fine beside the shortest sensible timeout (1 s), and ten
+/// wakes a second cost an idle core nothing that shows.
+pub const TICK_US: u64 = 100_000;
+
+/// Slots of the timer wheel: 51 s ahead, so that the usual ping interval needs one placing.
+pub const WHEEL_SLOTS: usize = 512;
+
+/// Bytes that one round of sends may gather: fits the L2 cache beside what else a turn touches.
+pub const EGRESS_ARENA_BYTES: usize = 256 * 1024;
+
+/// Sends in one round: half of the submission queue, so that a round is one submit.
+pub const EGRESS_SENDS: usize = 2048;
+
+/// A frame of this size or more is sent from where it lies instead of being gathered: the copy
+/// would cost more than a send of its own.
+pub const GATHER_BYTES: usize = 16 * 1024;
+
+/// Entries an outbox keeps allocated when it runs empty; a burst's memory goes back.
+pub const OUTBOX_KEPT_FRAMES: usize = 64;
+
+/// Batches on one lane. At the fastest ingest measured this is well over a second of work.
+pub const LANE_BATCHES: usize = 4096;
+
+/// Bytes on one lane: what a shard may fall behind before it loses publications instead of the
+/// process losing its memory.
+pub const LANE_BYTES: usize = 64 * 1024 * 1024;
+
+/// Publications in one batch: small enough that the first of them does not wait for the last.
+pub const BATCH_PUBLICATIONS: usize = 256;
+
+/// Publications from clients and the admin port that wait for ingest.
+pub const INLET_PUBLICATIONS: usize = 4096;
+
+/// Orders from the control thread that wait for a shard.
+pub const LANE_ORDERS: usize = 64;
+
+/// Buckets of a shard's interest filter: 32 KiB of bits, which stay in the ingest core's cache.
+/// With 100,000 topics on a shard, two of three publications nobody wants are still spared.
+pub const INTEREST_BUCKETS: usize = 1 << 18;
+
+/// Descriptors the process keeps for itself: standard streams, logs, libzmq's own, the admin
+/// port's and the publishers' connections.
+pub const OWN_DESCRIPTORS: usize = 64;
+
+/// Descriptors of one shard: four rings, event descriptors, the listener and the reserve.
+pub const OWN_DESCRIPTORS_PER_SHARD: usize = 16;

@@ -1,1 +1,139 @@
-//! fabric
+//! The only memory that cores share: lanes, broadcasts, interest, and what each core counts.
+//!
+//! Every part says who writes it. Nothing here blocks and nothing here is a lock.
+
+mod broadcast;
+mod inlet;
+mod interest;
+mod lane;
+mod wake;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use crate::config::Config;
+use crate::hub::{ENCODINGS, Encoding, TopicHasher};
+use crate::limits;
+use crate::observe::{Clock, Health, Histogram, IngestCounts, Published, ShardCounts};
+
+pub use broadcast::{Batch, Broadcast};
+pub use inlet::{Inlet, Origin, Submission, Verdict};
+pub use interest::{Interest, Wanted};
+pub use lane::{Full, Lane, Order};
+pub use wake::Wake;
+
+/// What all cores of one process share.
+pub struct Fabric {
+    pub clock: Clock,
+    pub hasher: TopicHasher,
+    pub inlet: Inlet,
+    pub shards: Vec<ShardFabric>,
+    pub ingest_counts: Published<IngestCounts>,
+    /// Connections of each encoding, all shards together. Shards write, ingest reads.
+    encodings: [AtomicUsize; ENCODINGS],
+    /// Open sockets, all shards together.
+    sockets: AtomicUsize,
+    max_connections: usize,
+    draining: AtomicBool,
+}
+
+/// One shard's part.
+pub struct ShardFabric {
+    pub lane: Lane,
+    pub interest: Interest,
+    pub counts: Published<ShardCounts>,
+    pub latency: Arc<Histogram>,
+    /// Accepting has paused because the process has no descriptors left. The shard writes it.
+    pub starved: AtomicBool,
+}
+
+impl Fabric {
+    /// `shard_wakes`: one wake per shard; `max_connections`: for the process.
+    pub fn new(shard_wakes: Vec<Wake>, inlet_wake: Wake, max_connections: usize) -> Self {
+        let shard = |wake| ShardFabric {
+            lane: Lane::new(wake),
+            interest: Interest::default(),
+            counts: Published::default(),
+            latency: Arc::default(),
+            starved: AtomicBool::new(false),
+        };
+        Self {
+            clock: Clock::start(),
+            hasher: TopicHasher::default(),
+            inlet: Inlet::new(inlet_wake),
+            shards: shard_wakes.into_iter().map(shard).collect(),
+            ingest_counts: Published::default(),
+            encodings: Default::default(),
+            sockets: AtomicUsize::new(0),
+            max_connections,
+            draining: AtomicBool::new(false),
+        }
+    }
+
+    pub fn max_connections(&self) -> usize {
+        self.max_connections
+    }
+
+    /// Counts a socket in: `None` beyond all limits, `Some(true)` past the limit for connections.
+    pub fn admit(&self) -> Option<bool> {
+        let before = self.sockets.fetch_add(1, Ordering::Relaxed);
+        if before >= self.max_connections + limits::REFUSAL_SOCKETS {
+            self.leave();
+            return None;
+        }
+        Some(before >= self.max_connections)
+    }
+
+    /// Counts a socket out.
+    pub fn leave(&self) {
+        self.sockets.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// A connection that takes `encoding` came or went.
+    pub fn encoding(&self, encoding: Encoding, came: bool) {
+        let connections = &self.encodings[encoding as usize];
+        if came {
+            connections.fetch_add(1, Ordering::Relaxed);
+        } else {
+            connections.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether somebody is connected for `encoding`.
+    pub fn is_used(&self, encoding: Encoding) -> bool {
+        self.encodings[encoding as usize].load(Ordering::Relaxed) > 0
+    }
+
+    /// Sends every shard the same order. False: one of them did not take it.
+    pub fn order(&self, order: &Order) -> bool {
+        if matches!(order, Order::Drain { .. }) {
+            self.draining.store(true, Ordering::Relaxed);
+        }
+        let sent = self.shards.iter().map(|shard| shard.lane.order(order.clone()));
+        sent.fold(true, |all, sent| all && sent)
+    }
+
+    pub fn health(&self) -> Health {
+        if self.draining.load(Ordering::Relaxed) {
+            return Health::Draining;
+        }
+        let mut reasons = Vec::new();
+        if self.shards.iter().any(|shard| shard.starved.load(Ordering::Relaxed)) {
+            reasons.push(
+                "out of file descriptors: raise LimitNOFILE or lower ws.max_connections".into(),
+            );
+        }
+        if self.sockets.load(Ordering::Relaxed) >= self.max_connections {
+            reasons.push(format!("at ws.max_connections ({})", self.max_connections));
+        }
+        if reasons.is_empty() { Health::Ok } else { Health::Degraded(reasons) }
+    }
+}
+
+/// The limit on connections that a configuration and the descriptor limit give: what is left
+/// after the process's own descriptors, unless the operator wants fewer.
+pub fn max_connections(config: &Config, descriptors: u64, shards: usize) -> usize {
+    let own = limits::OWN_DESCRIPTORS + shards * limits::OWN_DESCRIPTORS_PER_SHARD;
+    let room = (descriptors as usize).saturating_sub(own + limits::REFUSAL_SOCKETS).max(1);
+    config.ws.max_connections.map_or(room, |wanted| wanted.min(room))
+}

@@ -1,1 +1,222 @@
-//! hub
+//! One shard's memory and rules without its IO: connections, topics, outboxes, timers.
+//!
+//! Lives on a shard's core. Inputs are calls with bytes and time as arguments ([`Hub::accept`],
+//! [`Hub::receive`], [`Hub::publish`], [`Hub::tick`] ...); outputs are polled
+//! ([`Hub::poll_egress`], [`Hub::poll_event`], [`Hub::deadline_us`]). Nothing here blocks, reads a
+//! clock or names a descriptor, so tests drive it with a hand-moved clock.
+
+mod client;
+mod close;
+mod connection;
+mod deliver;
+mod egress;
+mod inbound;
+mod outbox;
+mod pool;
+mod timers;
+mod topics;
+mod upgrade;
+mod upstream;
+
+use std::sync::Arc;
+
+use crate::config::Config;
+use crate::observe::{Histogram, ShardCounts};
+use crate::protocol::command::Parser;
+
+use connection::{Connections, Phase};
+use pool::Pool;
+use timers::Wheel;
+
+pub use close::Cause;
+pub use connection::ConnectionId;
+pub use egress::{Egress, Send, Sent};
+pub use topics::TopicHasher;
+pub use upstream::{Busy, ENCODINGS, Encoding, Outgoing, Upstream};
+
+use topics::Topics;
+
+/// Where WebSocket clients connect, and what else the port answers to.
+const PATH_CLIENT: &str = "/connection/websocket";
+const PATH_RAW: &str = "/raw";
+const PATH_ECHO: &str = "/echo";
+const PATH_HEALTH: &str = "/health";
+
+/// What the hub asks its shell to do with a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// All is written: shut the write side down, go on reading until the peer closes too.
+    FinishWriting(ConnectionId),
+    /// The connection is over. Close the socket, then call [`Hub::release`]. With `abort` the
+    /// peer gets a reset, and the kernel forgets what it still had to send.
+    Close { id: ConnectionId, abort: bool },
+}
+
+/// One shard's hub.
+pub struct Hub {
+    config: Arc<Config>,
+    upstream: Box<dyn Upstream>,
+    latency: Arc<Histogram>,
+    random: fastrand::Rng,
+    parser: Parser,
+    /// The replies to one inbound message, joined by newlines; empty between calls.
+    replies: Vec<u8>,
+    connections: Connections,
+    topics: Topics,
+    pool: Pool,
+    wheel: Wheel,
+    /// Slots with something to send, each at most once ([`connection::Connection::dirty`]).
+    dirty: Vec<u32>,
+    /// Scratch: slots whose outbox overflowed during one publish.
+    overflowed: Vec<u32>,
+    /// Scratch: connections whose deadline passed.
+    expired: Vec<ConnectionId>,
+    events: Vec<Event>,
+    draining: Option<Drain>,
+    counts: ShardCounts,
+}
+
+/// A paced goodbye to all connections.
+#[derive(Clone, Copy, Debug)]
+struct Drain {
+    started_us: u64,
+    /// When the next ones are told.
+    next_us: u64,
+    period_us: u64,
+    /// Connections at the start, and how many of them were told to go so far.
+    total: u64,
+    closed: u64,
+    /// The next slot to look at.
+    cursor: usize,
+}
+
+impl Hub {
+    /// A hub without connections. `seed` makes client ids and ping phases.
+    pub fn new(
+        config: Arc<Config>,
+        upstream: Box<dyn Upstream>,
+        hasher: TopicHasher,
+        latency: Arc<Histogram>,
+        seed: u64,
+    ) -> Self {
+        Self {
+            config,
+            upstream,
+            latency,
+            random: fastrand::Rng::with_seed(seed),
+            parser: Parser::default(),
+            replies: Vec::new(),
+            connections: Connections::default(),
+            topics: Topics::new(hasher),
+            pool: Pool::default(),
+            wheel: Wheel::default(),
+            dirty: Vec::new(),
+            overflowed: Vec::new(),
+            expired: Vec::new(),
+            events: Vec::new(),
+            draining: None,
+            counts: ShardCounts::default(),
+        }
+    }
+
+    /// Takes a fresh socket in. `None`: the process is full; close the socket at once.
+    pub fn accept(&mut self, now_us: u64) -> Option<ConnectionId> {
+        self.counts.accepted += 1;
+        let Some(over_limit) = self.upstream.admit() else {
+            self.counts.refused_limit += 1;
+            return None;
+        };
+        let id = self.connections.insert(over_limit);
+        self.counts.connections += 1;
+        let deadline_us = now_us + self.config.ws.handshake_timeout.as_micros() as u64;
+        self.set_deadline(id, deadline_us);
+        Some(id)
+    }
+
+    /// The socket of a connection that got [`Event::Close`] is closed: its slot may be used again.
+    pub fn release(&mut self, id: ConnectionId) {
+        if self.connections.remove(id) {
+            self.counts.connections -= 1;
+            self.upstream.leave();
+        }
+    }
+
+    /// What is to be done with sockets.
+    #[must_use]
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop()
+    }
+
+    /// When [`Hub::tick`] wants to be called next.
+    #[must_use]
+    pub fn deadline_us(&self) -> Option<u64> {
+        let drain = self.draining.map(|drain| drain.next_us);
+        self.wheel.next_us().into_iter().chain(drain).min()
+    }
+
+    /// Acts on what is due: pings, deadlines, the next goodbyes of a drain.
+    pub fn tick(&mut self, now_us: u64) {
+        let mut expired = std::mem::take(&mut self.expired);
+        self.wheel.expire(now_us, &mut expired);
+        for id in expired.drain(..) {
+            self.expire(id, now_us);
+        }
+        self.expired = expired;
+        self.drain_step(now_us);
+    }
+
+    /// New rules, for all connections from now on.
+    pub fn reconfigure(&mut self, config: Arc<Config>) {
+        self.topics.reconfigure(&config);
+        self.config = config;
+    }
+
+    /// The counters of this moment; `matched = written + dropped + pending` holds in them.
+    pub fn counts(&self) -> ShardCounts {
+        let mut counts = self.counts;
+        counts.topics = self.topics.len() as u64;
+        counts
+    }
+
+    /// The counters that the shell adds to: turns, parks, sends.
+    pub fn counts_mut(&mut self) -> &mut ShardCounts {
+        &mut self.counts
+    }
+
+    /// Whether no connection is left.
+    pub fn is_empty(&self) -> bool {
+        self.counts.connections == 0
+    }
+
+    fn set_deadline(&mut self, id: ConnectionId, deadline_us: u64) {
+        if let Some(connection) = self.connections.get_mut(id) {
+            connection.deadline_us = deadline_us;
+            if let Some(tick) = self.wheel.place(id, deadline_us, connection.timer_tick) {
+                connection.timer_tick = tick;
+            }
+        }
+    }
+
+    /// One wheel entry came up: it is stale, early, or its connection's deadline has passed.
+    fn expire(&mut self, id: ConnectionId, now_us: u64) {
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        if connection.timer_tick > self.wheel.tick() {
+            return;
+        }
+        connection.timer_tick = timers::UNPLACED;
+        if connection.deadline_us > now_us {
+            let deadline_us = connection.deadline_us;
+            return self.set_deadline(id, deadline_us);
+        }
+        match connection.phase {
+            Phase::Handshake => {
+                self.counts.refused_timeout += 1;
+                self.finish(id, true);
+            }
+            Phase::ClientOpening => self.close(id, Cause::Stale, now_us),
+            Phase::Client | Phase::Echo | Phase::Raw => self.ping(id, now_us),
+            Phase::Closing => self.finish(id, true),
+            Phase::Gone | Phase::Vacant => {}
+        }
+    }
+}

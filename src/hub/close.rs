@@ -1,0 +1,188 @@
+//! How connections end: by close handshake, by failure, or all of them in a paced drain.
+
+use crate::limits::{CLOSE_TIMEOUT_US, TICK_US};
+use crate::protocol::codes::Disconnect;
+use crate::wire::encode;
+use crate::wire::fault::Fault;
+
+use super::connection::{ConnectionId, Phase};
+use super::{Drain, Event, Hub};
+
+/// Why the server closes a WebSocket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// A client command broke the protocol: 3501.
+    BadRequest,
+    /// RFC 6455 was broken: the fault has its own code.
+    Fault(Fault),
+    /// A ping was not answered: 3012.
+    NoPong,
+    /// The peer said goodbye with this code, which is said back.
+    Peer(Option<u16>),
+    /// The process is on its way out: 3001.
+    Shutdown,
+    /// The outbox is full: 3008.
+    Slow,
+    /// `connect` did not come in time: 3502.
+    Stale,
+    /// More commands per second than allowed: 3013.
+    TooFast,
+    /// A message where none is taken: 1003.
+    Unsupported,
+}
+
+impl Cause {
+    fn code_and_reason(self) -> (u16, String) {
+        let disconnect = match self {
+            Self::BadRequest => Disconnect::BadRequest,
+            Self::Fault(fault) => return (fault.close_code(), fault.to_string()),
+            Self::NoPong => Disconnect::NoPong,
+            Self::Peer(code) => return (code.unwrap_or(1000), String::new()),
+            Self::Shutdown => Disconnect::Shutdown,
+            Self::Slow => Disconnect::Slow,
+            Self::Stale => Disconnect::Stale,
+            Self::TooFast => Disconnect::TooManyRequests,
+            Self::Unsupported => return (1003, "raw connections take no messages".into()),
+        };
+        (disconnect.code(), disconnect.reason().into())
+    }
+}
+
+impl Hub {
+    /// Says goodbye: a close frame after what is already pending, then the end of the stream.
+    pub(super) fn close(&mut self, id: ConnectionId, cause: Cause, now_us: u64) {
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        if !connection.phase.is_open() {
+            return;
+        }
+        let counts = &mut self.counts;
+        *match cause {
+            Cause::BadRequest | Cause::Unsupported => &mut counts.closed_bad_request,
+            Cause::Fault(fault) if fault.close_code() == 1009 => &mut counts.closed_too_big,
+            Cause::Fault(_) => &mut counts.closed_fault,
+            Cause::NoPong => &mut counts.closed_no_pong,
+            Cause::Peer(_) => &mut counts.closed_peer,
+            Cause::Shutdown => &mut counts.closed_shutdown,
+            Cause::Slow => &mut counts.closed_slow,
+            Cause::Stale => &mut counts.closed_stale,
+            Cause::TooFast => &mut counts.closed_too_fast,
+        } += 1;
+        if cause == Cause::Slow {
+            counts.dropped_slow += connection.outbox.abandon(&mut self.pool, counts);
+        }
+        self.depart(id);
+        let (code, reason) = cause.code_and_reason();
+        let goodbye = match cause {
+            Cause::Peer(None) => encode::close_empty(),
+            _ => encode::close(code, &reason),
+        };
+        self.conclude(id, goodbye, now_us);
+    }
+
+    /// Queues the last bytes of a connection, WebSocket or HTTP, and bounds the time they take.
+    pub(super) fn conclude(&mut self, id: ConnectionId, last: bytes::Bytes, now_us: u64) {
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        connection.phase = Phase::Closing;
+        connection.inbound = super::connection::Inbound::default();
+        self.set_deadline(id, now_us + CLOSE_TIMEOUT_US);
+        self.push_reply(id, last, now_us);
+    }
+
+    /// The peer will send nothing more.
+    pub fn end_of_stream(&mut self, id: ConnectionId) {
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        connection.read_closed = true;
+        let unwritten = !connection.outbox.is_empty();
+        if connection.phase == Phase::Closing && unwritten {
+            return; // What it asked for may still reach it; the close deadline bounds the wait.
+        }
+        self.lost(id);
+    }
+
+    /// The socket is broken, or closed without a word.
+    pub fn lost(&mut self, id: ConnectionId) {
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        if connection.phase.is_open() {
+            self.counts.closed_lost += 1;
+        }
+        self.finish(id, false);
+    }
+
+    /// The connection is over: forgets everything but the slot, which waits for the socket.
+    pub(super) fn finish(&mut self, id: ConnectionId, abort: bool) {
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        if connection.phase == Phase::Gone {
+            return;
+        }
+        self.depart(id);
+        let connection = self.connections.at(id.slot() as u32);
+        connection.phase = Phase::Gone;
+        connection.inbound = super::connection::Inbound::default();
+        self.counts.dropped_closed += connection.outbox.clear(&mut self.pool, &mut self.counts);
+        self.events.push(Event::Close { id, abort });
+    }
+
+    /// Takes an open connection out of its topics.
+    fn depart(&mut self, id: ConnectionId) {
+        let slot = id.slot() as u32;
+        let connection = self.connections.at(slot);
+        if !connection.phase.is_open() {
+            return;
+        }
+        let (encoding, memberships) = (connection.encoding, connection.topics.len());
+        self.upstream.encoding(encoding, false);
+        for membership in (0..memberships).rev() {
+            self.leave(slot, membership);
+        }
+        self.connections.at(slot).topics = Vec::new();
+    }
+
+    pub(super) fn leave(&mut self, slot: u32, membership: usize) {
+        let left = self.topics.leave(&mut self.connections, slot, membership);
+        self.counts.subscriptions -= 1;
+        if left.empty {
+            self.upstream.want(left.hash, false);
+        }
+    }
+
+    /// Starts to close all connections with 3001, evenly over `period_us`.
+    pub fn drain(&mut self, period_us: u64, now_us: u64) {
+        let total = self.counts.connections;
+        self.draining = Some(Drain {
+            started_us: now_us,
+            next_us: now_us,
+            period_us,
+            total,
+            closed: 0,
+            cursor: 0,
+        });
+    }
+
+    pub(super) fn drain_step(&mut self, now_us: u64) {
+        let Some(mut drain) = self.draining else { return };
+        let elapsed_us = (now_us - drain.started_us).min(drain.period_us);
+        let over = elapsed_us == drain.period_us;
+        let due = if over { drain.total } else { drain.total * elapsed_us / drain.period_us };
+        while (over || drain.closed < due) && drain.cursor < self.connections.slots() {
+            let id = self.connections.id_at(drain.cursor as u32);
+            drain.cursor += 1;
+            drain.closed += 1;
+            if let Some(id) = id {
+                self.dismiss(id, now_us);
+            }
+        }
+        if over {
+            drain.cursor = 0; // Whoever came in between goes in the next round.
+        }
+        drain.next_us = now_us + TICK_US;
+        self.draining = Some(drain);
+    }
+
+    fn dismiss(&mut self, id: ConnectionId, now_us: u64) {
+        if self.connections.at(id.slot() as u32).phase == Phase::Handshake {
+            self.finish(id, false);
+        } else {
+            self.close(id, Cause::Shutdown, now_us);
+        }
+    }
+}

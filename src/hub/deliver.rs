@@ -1,0 +1,124 @@
+//! From a broadcast to the outboxes of its subscribers, and what happens when one is full.
+
+use crate::config::SlowPolicy;
+use crate::observe::ShardCounts;
+
+use super::connection::{Connection, ConnectionId};
+use super::outbox::Verdict;
+use super::pool::{Delivery, FrameIndex, Pool};
+use super::upstream::{ENCODINGS, Outgoing};
+use super::{Cause, Hub};
+
+impl Hub {
+    /// Appends the broadcast to the outbox of every connection that is subscribed to its topic.
+    pub fn publish(&mut self, broadcast: &impl Outgoing, now_us: u64) {
+        self.counts.broadcasts += 1;
+        let Some(topic) = self.topics.find(broadcast.topic_hash(), broadcast.topic()) else {
+            return;
+        };
+        let topic = self.topics.get(topic);
+        let delivery = Delivery {
+            topic_hash: topic.hash,
+            arrived_us: broadcast.arrived_us(),
+            slow: topic.slow,
+        };
+        let mut frames = [None; ENCODINGS];
+        for member in &topic.members {
+            let connection = self.connections.at(member.slot);
+            let frame = *frames[connection.encoding as usize].get_or_insert_with(|| {
+                self.pool.insert(broadcast.frame(connection.encoding), Some(delivery), 1)
+            });
+            let counts = &mut self.counts;
+            append(connection, frame, &mut self.pool, counts);
+            if connection.outbox.bytes() > self.config.ws.outbox || connection.blocked {
+                let within = self.config.ws.outbox;
+                if !relieve(connection, frame, within, &mut self.pool, counts) {
+                    self.overflowed.push(member.slot);
+                }
+            }
+            if !connection.dirty && !connection.blocked {
+                connection.dirty = true;
+                self.dirty.push(member.slot);
+            }
+        }
+        for frame in frames.into_iter().flatten() {
+            self.pool.release(frame);
+        }
+        while let Some(slot) = self.overflowed.pop() {
+            if let Some(id) = self.connections.id_at(slot) {
+                self.close(id, Cause::Slow, now_us);
+            }
+        }
+    }
+
+    /// Queues a reply, ping or close for one connection. A peer that makes us answer and does not
+    /// read is slow, whatever its topics' policies say.
+    pub(super) fn push_reply(&mut self, id: ConnectionId, bytes: bytes::Bytes, now_us: u64) {
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        let frame_bytes = bytes.len();
+        let frame = self.pool.insert(bytes, None, 1);
+        connection.outbox.push(frame, frame_bytes);
+        self.counts.pending_bytes += frame_bytes as u64;
+        if !connection.dirty && !connection.blocked {
+            connection.dirty = true;
+            self.dirty.push(id.slot() as u32);
+        }
+        if connection.outbox.bytes() > self.config.ws.outbox && connection.phase.is_open() {
+            self.close(id, Cause::Slow, now_us);
+        }
+    }
+}
+
+/// Every match is pending at first, whatever becomes of it.
+fn append(
+    connection: &mut Connection,
+    frame: FrameIndex,
+    pool: &mut Pool,
+    counts: &mut ShardCounts,
+) {
+    let frame_bytes = pool.get(frame).bytes.len();
+    pool.hold(frame);
+    connection.outbox.push(frame, frame_bytes);
+    counts.matched += 1;
+    counts.pending += 1;
+    counts.pending_bytes += frame_bytes as u64;
+}
+
+/// Makes the connection that is behind, or over its bound, follow its topics' policies after
+/// `newest` came. False: only closing it helps.
+fn relieve(
+    connection: &mut Connection,
+    newest: FrameIndex,
+    within: usize,
+    pool: &mut Pool,
+    counts: &mut ShardCounts,
+) -> bool {
+    let delivery = pool.get(newest).delivery.expect("a broadcast's frame is a delivery");
+    let outbox = &mut connection.outbox;
+    if delivery.slow == SlowPolicy::Conflate && connection.blocked {
+        let mut removed = 0;
+        outbox.remove_if(pool, counts, |pool, frame, _| {
+            let older = pool.get(frame).delivery.filter(|_| frame != newest);
+            if older.is_some_and(|older| older.topic_hash == delivery.topic_hash) {
+                removed += 1;
+                return Verdict::Remove;
+            }
+            Verdict::Keep
+        });
+        counts.dropped_conflated += removed;
+    }
+    let mut removed = 0;
+    outbox.remove_if(pool, counts, |pool, frame, bytes| {
+        if bytes <= within || frame == newest {
+            return Verdict::Stop;
+        }
+        let slow = pool.get(frame).delivery.map(|delivery| delivery.slow);
+        if slow.is_none_or(|slow| slow == SlowPolicy::Disconnect) {
+            return Verdict::Keep;
+        }
+        removed += 1;
+        Verdict::Remove
+    });
+    counts.dropped_oldest += removed;
+    outbox.bytes() <= within
+}

@@ -1,0 +1,106 @@
+//! What comes in from an open connection: frames to messages, pings, pongs, goodbyes.
+
+use std::mem;
+
+use crate::wire::decode::Event as Frame;
+use crate::wire::encode;
+
+use super::connection::{ConnectionId, Inbound, Phase};
+use super::{Cause, Hub};
+
+impl Hub {
+    /// Takes bytes of a connection, unmasking them in place.
+    pub fn receive(&mut self, id: ConnectionId, input: &mut [u8], now_us: u64) {
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        match connection.phase {
+            Phase::Handshake => self.handshake(id, input, now_us),
+            phase if phase.is_open() => self.frames(id, input, now_us),
+            // A closing connection is read to its end so that its last bytes are not cut off by
+            // a reset; what it says no longer matters.
+            _ => {}
+        }
+    }
+
+    pub(super) fn frames(&mut self, id: ConnectionId, mut input: &mut [u8], now_us: u64) {
+        let connection = self.connections.at(id.slot() as u32);
+        let Inbound::Frames(mut decoder) = mem::take(&mut connection.inbound) else { return };
+        connection.pinged = false;
+        while self.connections.at(id.slot() as u32).phase.is_open() {
+            match decoder.next(&mut input, self.config.ws.max_message) {
+                Ok(Some(frame)) => self.frame(id, frame, now_us),
+                Ok(None) => break,
+                Err(fault) => self.close(id, Cause::Fault(fault), now_us),
+            }
+        }
+        let connection = self.connections.at(id.slot() as u32);
+        if connection.phase.is_open() {
+            connection.inbound = Inbound::Frames(decoder);
+        }
+    }
+
+    fn frame(&mut self, id: ConnectionId, frame: Frame<'_>, now_us: u64) {
+        if !self.charge(id, now_us) {
+            return self.close(id, Cause::TooFast, now_us);
+        }
+        let phase = self.connections.at(id.slot() as u32).phase;
+        match (frame, phase) {
+            (Frame::Ping(payload), _) => self.push_reply(id, encode::pong(payload), now_us),
+            (Frame::Pong(_), _) => {}
+            (Frame::Close { code, .. }, _) => self.close(id, Cause::Peer(code), now_us),
+            (Frame::Text(message), Phase::Echo) => {
+                self.push_reply(id, encode::text(message), now_us);
+            }
+            (Frame::Binary(message), Phase::Echo) => {
+                self.push_reply(id, encode::binary(message), now_us);
+            }
+            (Frame::Text(message), Phase::Client | Phase::ClientOpening) => {
+                self.commands(id, message, now_us);
+            }
+            (Frame::Binary(_), Phase::Client | Phase::ClientOpening) => {
+                self.close(id, Cause::BadRequest, now_us);
+            }
+            (Frame::Text(_) | Frame::Binary(_), _) => self.close(id, Cause::Unsupported, now_us),
+        }
+    }
+
+    /// Takes one command or frame off the connection's allowance for this second.
+    pub(super) fn charge(&mut self, id: ConnectionId, now_us: u64) -> bool {
+        let connection = self.connections.at(id.slot() as u32);
+        let second = (now_us / 1_000_000) as u32;
+        if connection.phase == Phase::Echo {
+            return true;
+        }
+        if connection.commands_second != second || connection.commands_left == 0 {
+            if connection.commands_second == second && connection.commands_left == 0 {
+                return false;
+            }
+            connection.commands_second = second;
+            connection.commands_left = self.config.ws.max_command_rate;
+        }
+        connection.commands_left -= 1;
+        true
+    }
+
+    /// The ping interval or the pong deadline of an open connection has passed.
+    pub(super) fn ping(&mut self, id: ConnectionId, now_us: u64) {
+        let connection = self.connections.at(id.slot() as u32);
+        if connection.pinged {
+            return self.close(id, Cause::NoPong, now_us);
+        }
+        let ws = &self.config.ws;
+        let (interval_us, pong_us) = (ws.ping.as_micros(), ws.pong_timeout.as_micros());
+        if connection.ping_due_us > now_us {
+            let due_us = connection.ping_due_us;
+            return self.set_deadline(id, due_us);
+        }
+        connection.pinged = true;
+        connection.ping_due_us = now_us + interval_us as u64;
+        let frame = match connection.phase {
+            Phase::Client => encode::text_static(crate::protocol::reply::PING),
+            _ => encode::PING,
+        };
+        self.counts.pings += 1;
+        self.set_deadline(id, now_us + pong_us as u64);
+        self.push_reply(id, frame, now_us);
+    }
+}

@@ -1,0 +1,177 @@
+//! What one connection still has to send, in order.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+
+use crate::limits::OUTBOX_KEPT_FRAMES;
+use crate::observe::ShardCounts;
+
+use super::pool::{Frame, FrameIndex, Pool};
+
+/// Pending frames of one connection. Four bytes each; the frames lie in the shard's [`Pool`].
+#[derive(Debug, Default)]
+pub(super) struct Outbox {
+    frames: VecDeque<FrameIndex>,
+    /// Bytes of the first frame that are already written.
+    front_written: u32,
+    /// Frames, and bytes of them, in the send that is under way.
+    in_flight_frames: u32,
+    in_flight_bytes: u32,
+    /// Bytes not written yet.
+    bytes: usize,
+}
+
+impl Outbox {
+    pub(super) fn is_empty(&self) -> bool {
+        self.frames.is_empty()
+    }
+
+    /// Bytes not written yet.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub(super) fn is_sending(&self) -> bool {
+        self.in_flight_frames > 0
+    }
+
+    /// Puts a frame at the end. The caller counts the holder.
+    pub(super) fn push(&mut self, frame: FrameIndex, frame_bytes: usize) {
+        self.frames.push_back(frame);
+        self.bytes += frame_bytes;
+    }
+
+    /// Whether both would send the same bytes next.
+    pub(super) fn same_as(&self, other: &Self) -> bool {
+        self.front_written == 0 && other.front_written == 0 && self.frames == other.frames
+    }
+
+    /// Whether no part of the first frame is written yet.
+    pub(super) fn is_fresh(&self) -> bool {
+        self.front_written == 0
+    }
+
+    /// The first frame of an outbox that is not empty.
+    pub(super) fn front_index(&self) -> FrameIndex {
+        self.frames[0]
+    }
+
+    /// What is left of the first frame of an outbox that is not empty.
+    pub(super) fn front(&self, pool: &Pool) -> Bytes {
+        pool.get(self.frames[0]).bytes.slice(self.front_written as usize..)
+    }
+
+    /// Appends pending frames to `arena` without passing its capacity; of the first one only what
+    /// is left. Returns how many.
+    pub(super) fn gather(&self, pool: &Pool, arena: &mut Vec<u8>) -> u32 {
+        let mut frames = 0;
+        let mut skip = self.front_written as usize;
+        for index in &self.frames {
+            let bytes = &pool.get(*index).bytes[skip..];
+            if bytes.len() > arena.capacity() - arena.len() {
+                break;
+            }
+            arena.extend_from_slice(bytes);
+            frames += 1;
+            skip = 0;
+        }
+        frames
+    }
+
+    /// A send of so much is under way: its frames stay where they are.
+    pub(super) fn sending(&mut self, frames: u32, bytes: u32) {
+        debug_assert!(!self.is_sending(), "a connection has at most one send in flight");
+        (self.in_flight_frames, self.in_flight_bytes) = (frames, bytes);
+    }
+
+    /// The send under way ended with `written` bytes. Returns whether that was all of it; `whole`
+    /// gets every frame that is now out.
+    pub(super) fn sent(
+        &mut self,
+        written: u32,
+        pool: &mut Pool,
+        mut whole: impl FnMut(&Frame),
+    ) -> bool {
+        let all = written >= self.in_flight_bytes;
+        (self.in_flight_frames, self.in_flight_bytes) = (0, 0);
+        self.bytes -= written as usize;
+        let mut left = written;
+        while let Some(&front) = self.frames.front() {
+            let rest = pool.get(front).bytes.len() as u32 - self.front_written;
+            if left < rest {
+                self.front_written += left;
+                break;
+            }
+            left -= rest;
+            self.front_written = 0;
+            self.frames.pop_front();
+            whole(pool.get(front));
+            pool.release(front);
+        }
+        if self.frames.is_empty() {
+            // An empty deque starts at its front again, so equal outboxes stay alike in memory.
+            self.frames.clear();
+            self.frames.shrink_to(OUTBOX_KEPT_FRAMES);
+        }
+        all
+    }
+
+    /// Removes frames, oldest first, as `verdict` says; it is given the bytes still pending. What
+    /// the kernel already has a part of stays.
+    pub(super) fn remove_if(
+        &mut self,
+        pool: &mut Pool,
+        counts: &mut ShardCounts,
+        mut verdict: impl FnMut(&Pool, FrameIndex, usize) -> Verdict,
+    ) {
+        let mut at = self.in_flight_frames.max(u32::from(self.front_written > 0)) as usize;
+        while let Some(&index) = self.frames.get(at) {
+            match verdict(pool, index, self.bytes) {
+                Verdict::Keep => at += 1,
+                Verdict::Stop => return,
+                Verdict::Remove => {
+                    self.frames.remove(at);
+                    let frame_bytes = pool.get(index).bytes.len();
+                    self.bytes -= frame_bytes;
+                    counts.pending_bytes -= frame_bytes as u64;
+                    counts.pending -= u64::from(pool.get(index).delivery.is_some());
+                    pool.release(index);
+                }
+            }
+        }
+    }
+
+    /// Gives up every publication that the kernel has no part of. Returns how many.
+    pub(super) fn abandon(&mut self, pool: &mut Pool, counts: &mut ShardCounts) -> u64 {
+        let mut deliveries = 0;
+        self.remove_if(pool, counts, |pool, index, _| {
+            if pool.get(index).delivery.is_none() {
+                return Verdict::Keep;
+            }
+            deliveries += 1;
+            Verdict::Remove
+        });
+        deliveries
+    }
+
+    /// Gives up everything, sent or not. Returns the deliveries among it.
+    pub(super) fn clear(&mut self, pool: &mut Pool, counts: &mut ShardCounts) -> u64 {
+        let mut deliveries = 0;
+        for index in self.frames.drain(..) {
+            deliveries += u64::from(pool.get(index).delivery.is_some());
+            pool.release(index);
+        }
+        counts.pending -= deliveries;
+        counts.pending_bytes -= self.bytes as u64;
+        *self = Self::default();
+        deliveries
+    }
+}
+
+/// What [`Outbox::remove_if`] does with a frame.
+pub(super) enum Verdict {
+    Keep,
+    Remove,
+    Stop,
+}

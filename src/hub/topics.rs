@@ -1,0 +1,159 @@
+//! Who is subscribed to what on this shard.
+//!
+//! A topic lists its members, a connection lists its memberships, and each side knows its place
+//! in the other's list, so that joining and leaving cost the same for any number of either.
+
+use std::hash::BuildHasher;
+
+use hashbrown::HashTable;
+
+use crate::config::{Config, SlowPolicy};
+
+use super::connection::{Connections, Membership};
+
+/// Hashes topics alike on all cores of this process, and unlike any other process.
+#[derive(Clone, Debug, Default)]
+pub struct TopicHasher(foldhash::quality::RandomState);
+
+impl TopicHasher {
+    pub fn hash(&self, topic: &str) -> u64 {
+        self.0.hash_one(topic.as_bytes())
+    }
+}
+
+/// A subscription, seen from the topic.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Member {
+    pub(super) slot: u32,
+    /// Its place in the connection's list of memberships.
+    membership: u32,
+}
+
+#[derive(Debug)]
+pub(super) struct Topic {
+    name: Box<str>,
+    pub(super) hash: u64,
+    pub(super) slow: SlowPolicy,
+    pub(super) members: Vec<Member>,
+}
+
+/// What [`Topics::leave`] left behind.
+pub(super) struct Left {
+    pub(super) hash: u64,
+    /// Nobody on this shard listens to the topic any more.
+    pub(super) empty: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Topics {
+    hasher: TopicHasher,
+    by_name: HashTable<u32>,
+    topics: Vec<Topic>,
+    free: Vec<u32>,
+}
+
+impl Topics {
+    pub(super) fn new(hasher: TopicHasher) -> Self {
+        Self { hasher, by_name: HashTable::new(), topics: Vec::new(), free: Vec::new() }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.by_name.len()
+    }
+
+    /// The topic with this name and its hash, if somebody listens to it.
+    pub(super) fn find(&self, hash: u64, name: &str) -> Option<u32> {
+        let matches = |index: &u32| {
+            let topic = &self.topics[*index as usize];
+            topic.hash == hash && *topic.name == *name
+        };
+        self.by_name.find(hash, matches).copied()
+    }
+
+    pub(super) fn get(&self, topic: u32) -> &Topic {
+        &self.topics[topic as usize]
+    }
+
+    pub(super) fn find_by_name(&self, name: &str) -> Option<u32> {
+        self.find(self.hasher.hash(name), name)
+    }
+
+    /// Adds the connection to the topic. Returns the topic's hash if it is new on this shard.
+    /// The caller has made sure that it is not a member yet.
+    pub(super) fn join(
+        &mut self,
+        connections: &mut Connections,
+        slot: u32,
+        name: &str,
+        config: &Config,
+    ) -> Option<u64> {
+        let hash = self.hasher.hash(name);
+        let found = self.find(hash, name);
+        let index = found.unwrap_or_else(|| self.insert(hash, name, config));
+        let topic = &mut self.topics[index as usize];
+        let memberships = &mut connections.at(slot).topics;
+        let position = topic.members.len() as u32;
+        topic.members.push(Member { slot, membership: memberships.len() as u32 });
+        memberships.push(Membership { topic: index, position });
+        found.is_none().then_some(hash)
+    }
+
+    /// Takes the connection's membership number `membership` away.
+    pub(super) fn leave(
+        &mut self,
+        connections: &mut Connections,
+        slot: u32,
+        membership: usize,
+    ) -> Left {
+        let memberships = &mut connections.at(slot).topics;
+        let left = memberships.swap_remove(membership);
+        if let Some(moved) = memberships.get(membership) {
+            let members = &mut self.topics[moved.topic as usize].members;
+            members[moved.position as usize].membership = membership as u32;
+        }
+        let topic = &mut self.topics[left.topic as usize];
+        topic.members.swap_remove(left.position as usize);
+        if let Some(moved) = topic.members.get(left.position as usize) {
+            connections.at(moved.slot).topics[moved.membership as usize].position = left.position;
+        }
+        let (hash, empty) = (topic.hash, topic.members.is_empty());
+        if empty {
+            self.remove(hash, left.topic);
+        }
+        Left { hash, empty }
+    }
+
+    /// Gives every topic the slow policy that its namespace has now.
+    pub(super) fn reconfigure(&mut self, config: &Config) {
+        for topic in &mut self.topics {
+            topic.slow = config.namespace(&topic.name).slow;
+        }
+    }
+
+    fn insert(&mut self, hash: u64, name: &str, config: &Config) -> u32 {
+        let topic = Topic {
+            name: name.into(),
+            hash,
+            slow: config.namespace(name).slow,
+            members: Vec::new(),
+        };
+        let index = if let Some(index) = self.free.pop() {
+            self.topics[index as usize] = topic;
+            index
+        } else {
+            self.topics.push(topic);
+            self.topics.len() as u32 - 1
+        };
+        let topics = &self.topics;
+        self.by_name.insert_unique(hash, index, |index| topics[*index as usize].hash);
+        index
+    }
+
+    fn remove(&mut self, hash: u64, index: u32) {
+        let entry = self.by_name.find_entry(hash, |each| *each == index);
+        entry.expect("a topic with members stands in the table").remove();
+        self.topics[index as usize].name = Box::default();
+        self.topics[index as usize].members = Vec::new();
+        self.free.push(index);
+    }
+}

@@ -1,0 +1,172 @@
+//! From the request head to a WebSocket, a health answer or a refusal.
+
+use std::mem;
+
+use bytes::Bytes;
+
+use crate::protocol::topic;
+use crate::wire::handshake::{self, Refusal, Request};
+
+use super::connection::{ConnectionId, Inbound, Phase};
+use super::upstream::Encoding;
+use super::{Hub, PATH_CLIENT, PATH_ECHO, PATH_HEALTH, PATH_RAW};
+
+impl Hub {
+    /// Takes bytes of a request head, and of the frames that may follow it at once.
+    pub(super) fn handshake(&mut self, id: ConnectionId, input: &mut [u8], now_us: u64) {
+        let connection = self.connections.at(id.slot() as u32);
+        let Inbound::Head(head) = &mut connection.inbound else { return };
+        if head.is_empty() {
+            // The usual case: the whole head in one piece, nothing to keep.
+            match handshake::parse(input) {
+                Ok(Some((used, request))) => {
+                    self.answer(id, &request, now_us);
+                    return self.receive(id, &mut input[used..], now_us);
+                }
+                Ok(None) => head.extend_from_slice(input),
+                Err(refusal) => self.refuse(id, &refusal, now_us),
+            }
+            return;
+        }
+        head.extend_from_slice(input);
+        match handshake::parse(head) {
+            Ok(Some((used, request))) => {
+                let mut head = mem::take(head);
+                self.answer(id, &request, now_us);
+                self.receive(id, &mut head[used..], now_us);
+            }
+            Ok(None) => {}
+            Err(refusal) => self.refuse(id, &refusal, now_us),
+        }
+    }
+
+    fn answer(&mut self, id: ConnectionId, request: &Request, now_us: u64) {
+        if request.path() == PATH_HEALTH {
+            let health = self.upstream.health();
+            let body = health.json();
+            let bytes =
+                handshake::response(health.http_status(), "application/json", body.as_bytes());
+            return self.conclude(id, bytes.into(), now_us);
+        }
+        if let Err(refusal) = self.upgrade(id, request, now_us) {
+            self.refuse(id, &refusal, now_us);
+        }
+    }
+
+    fn upgrade(
+        &mut self,
+        id: ConnectionId,
+        request: &Request,
+        now_us: u64,
+    ) -> Result<(), Refusal> {
+        let (phase, encoding, subprotocol) = match request.path() {
+            PATH_CLIENT => (Phase::ClientOpening, Encoding::Json, client_subprotocol(request)?),
+            PATH_RAW => (Phase::Raw, Encoding::Raw, None),
+            PATH_ECHO if self.config.ws.echo => (Phase::Echo, Encoding::Raw, None),
+            _ => return Err(Refusal::NotFound),
+        };
+        let response = request.accept(subprotocol)?;
+        if !request.origin_allowed(&self.config.ws.origins) {
+            return Err(Refusal::ForbiddenOrigin);
+        }
+        if self.draining.is_some() {
+            return Err(Refusal::Unavailable("this server is shutting down; try another"));
+        }
+        if self.connections.at(id.slot() as u32).over_limit {
+            return Err(Refusal::Unavailable("this server is full; try again later"));
+        }
+        let topics = if phase == Phase::Raw { self.raw_topics(request)? } else { Vec::new() };
+        self.open(id, phase, encoding, response.into(), now_us);
+        for topic in &topics {
+            self.join(id, topic);
+        }
+        Ok(())
+    }
+
+    fn open(
+        &mut self,
+        id: ConnectionId,
+        phase: Phase,
+        encoding: Encoding,
+        response: Bytes,
+        now_us: u64,
+    ) {
+        self.counts.upgraded += 1;
+        self.upstream.encoding(encoding, true);
+        let connection = self.connections.at(id.slot() as u32);
+        connection.phase = phase;
+        connection.encoding = encoding;
+        connection.inbound = Inbound::default();
+        self.push_reply(id, response, now_us);
+        if phase == Phase::ClientOpening {
+            let timeout_us = self.config.ws.handshake_timeout.as_micros() as u64;
+            self.set_deadline(id, now_us + timeout_us);
+        } else {
+            self.start_pings(id, now_us);
+        }
+    }
+
+    /// Spreads first pings over the interval, so that a burst of connects is no burst of pings.
+    pub(super) fn start_pings(&mut self, id: ConnectionId, now_us: u64) {
+        let interval_us = self.config.ws.ping.as_micros() as u64;
+        let due_us = now_us + interval_us / 2 + self.random.u64(0..=interval_us / 2);
+        self.connections.at(id.slot() as u32).ping_due_us = due_us;
+        self.set_deadline(id, due_us);
+    }
+
+    /// Subscribes a connection that is not subscribed yet.
+    pub(super) fn join(&mut self, id: ConnectionId, topic: &str) {
+        let slot = id.slot() as u32;
+        let fresh = self.topics.join(&mut self.connections, slot, topic, &self.config);
+        self.counts.subscriptions += 1;
+        if let Some(hash) = fresh {
+            // Wanted before the reply is sent: no publication may fall between the two.
+            self.upstream.want(hash, true);
+        }
+    }
+
+    /// The topics of `/raw?topic=a&topic=b`, each once.
+    fn raw_topics(&self, request: &Request) -> Result<Vec<String>, Refusal> {
+        let mut topics = Vec::<String>::new();
+        for pair in request.query() {
+            let (name, value) = pair?;
+            if name != "topic" {
+                continue;
+            }
+            if topic::check(value.as_bytes()).is_err() {
+                return Err(Refusal::BadRequest("a topic is 1 to 255 bytes without control characters"));
+            }
+            if topics.len() == self.config.ws.max_topics {
+                return Err(Refusal::BadRequest("more topics than ws.max_topics allows"));
+            }
+            if !topics.iter().any(|topic| *topic == value) {
+                topics.push(value.into_owned());
+            }
+        }
+        if topics.is_empty() {
+            return Err(Refusal::BadRequest("name at least one topic: /raw?topic=NAME"));
+        }
+        Ok(topics)
+    }
+
+    fn refuse(&mut self, id: ConnectionId, refusal: &Refusal, now_us: u64) {
+        let counts = &mut self.counts;
+        *match refusal {
+            Refusal::ForbiddenOrigin => &mut counts.refused_origin,
+            Refusal::Unavailable(_) => &mut counts.refused_limit,
+            _ => &mut counts.refused_request,
+        } += 1;
+        self.conclude(id, refusal.response().into(), now_us);
+    }
+}
+
+/// What to answer to the subprotocols that SDKs offer.
+fn client_subprotocol(request: &Request) -> Result<Option<&'static str>, Refusal> {
+    if request.offers_subprotocol("centrifuge-json") {
+        return Ok(Some("centrifuge-json"));
+    }
+    if request.offers_subprotocol("centrifuge-protobuf") {
+        return Err(Refusal::BadRequest("this server speaks the JSON protocol, not Protobuf"));
+    }
+    Ok(None)
+}

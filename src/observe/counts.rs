@@ -1,0 +1,152 @@
+//! What each kind of core counts. The list is the documentation: name, labels, meaning.
+
+use std::fmt::Debug;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Whether a value only grows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Counter,
+    Gauge,
+}
+
+/// One value's name in the outside world, without the `fanfare_` prefix and `_total` suffix.
+#[derive(Clone, Copy, Debug)]
+pub struct Description {
+    pub name: &'static str,
+    pub kind: Kind,
+    pub label: Option<(&'static str, &'static str)>,
+    pub help: &'static str,
+}
+
+/// A plain block of counters with a shared twin of atomics.
+pub trait Counts: Copy + Debug + Default {
+    type Shared: Debug + Default + Send + Sync;
+
+    fn write(&self, shared: &Self::Shared);
+    fn read(shared: &Self::Shared) -> Self;
+    /// Every value with its description, in the order of declaration.
+    fn each(&self) -> Vec<(Description, u64)>;
+    /// Adds another core's values to these.
+    fn add(&mut self, other: &Self);
+}
+
+macro_rules! counts {
+    (
+        $(#[$meta:meta])* $type:ident, $shared:ident {
+            $($field:ident: $kind:ident $name:literal $([$key:literal = $value:literal])? $help:literal,)*
+        }
+    ) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        pub struct $type {
+            $(#[doc = $help] pub $field: u64,)*
+        }
+
+        /// The atomics behind a published block.
+        #[derive(Debug, Default)]
+        pub struct $shared {
+            $($field: AtomicU64,)*
+        }
+
+        impl Counts for $type {
+            type Shared = $shared;
+
+            fn write(&self, shared: &$shared) {
+                $(shared.$field.store(self.$field, Ordering::Relaxed);)*
+            }
+
+            fn read(shared: &$shared) -> Self {
+                Self { $($field: shared.$field.load(Ordering::Relaxed),)* }
+            }
+
+            fn each(&self) -> Vec<(Description, u64)> {
+                vec![$((
+                    Description {
+                        name: $name,
+                        kind: Kind::$kind,
+                        label: counts!(@label $($key, $value)?),
+                        help: $help,
+                    },
+                    self.$field,
+                ),)*]
+            }
+
+            fn add(&mut self, other: &Self) {
+                $(self.$field += other.$field;)*
+            }
+        }
+    };
+    (@label) => { None };
+    (@label $key:literal, $value:literal) => { Some(($key, $value)) };
+}
+
+counts! {
+    /// One shard's counters. `matched = written + dropped + pending` in every published block.
+    ShardCounts, SharedShardCounts {
+        batches: Counter "lane_batches" "Batches taken from the lane",
+        broadcasts: Counter "broadcasts" "Broadcasts that reached the shard, wanted there or not",
+        matched: Counter "matched" "Deliveries expected: broadcasts times their subscribers",
+        written: Counter "written" "Deliveries handed to the kernel whole",
+        written_bytes: Counter "written_bytes" "Bytes handed to the kernel, replies and pings included",
+        dropped_slow: Counter "dropped" ["reason" = "slow"] "Deliveries given up, by reason",
+        dropped_oldest: Counter "dropped" ["reason" = "oldest"] "Deliveries given up, by reason",
+        dropped_conflated: Counter "dropped" ["reason" = "conflated"] "Deliveries given up, by reason",
+        dropped_closed: Counter "dropped" ["reason" = "closed"] "Deliveries given up, by reason",
+        pending: Gauge "pending" "Deliveries waiting in outboxes",
+        pending_bytes: Gauge "pending_bytes" "Bytes waiting in outboxes, replies included",
+        connections: Gauge "connections" "Open sockets, those still in the handshake included",
+        subscriptions: Gauge "subscriptions" "Pairs of connection and topic",
+        topics: Gauge "topics" "Topics with at least one subscriber on this shard",
+        accepted: Counter "accepted" "Sockets accepted",
+        upgraded: Counter "upgraded" "Handshakes that ended in a WebSocket",
+        refused_limit: Counter "refused" ["reason" = "limit"] "Sockets or handshakes refused, by reason",
+        refused_request: Counter "refused" ["reason" = "request"] "Sockets or handshakes refused, by reason",
+        refused_origin: Counter "refused" ["reason" = "origin"] "Sockets or handshakes refused, by reason",
+        refused_descriptors: Counter "refused" ["reason" = "descriptors"] "Sockets or handshakes refused, by reason",
+        refused_timeout: Counter "refused" ["reason" = "timeout"] "Sockets or handshakes refused, by reason",
+        closed_peer: Counter "closed" ["reason" = "peer"] "WebSockets closed, by reason",
+        closed_lost: Counter "closed" ["reason" = "lost"] "WebSockets closed, by reason",
+        closed_slow: Counter "closed" ["reason" = "slow"] "WebSockets closed, by reason",
+        closed_no_pong: Counter "closed" ["reason" = "no_pong"] "WebSockets closed, by reason",
+        closed_fault: Counter "closed" ["reason" = "fault"] "WebSockets closed, by reason",
+        closed_too_big: Counter "closed" ["reason" = "too_big"] "WebSockets closed, by reason",
+        closed_bad_request: Counter "closed" ["reason" = "bad_request"] "WebSockets closed, by reason",
+        closed_too_fast: Counter "closed" ["reason" = "too_fast"] "WebSockets closed, by reason",
+        closed_stale: Counter "closed" ["reason" = "stale"] "WebSockets closed, by reason",
+        closed_shutdown: Counter "closed" ["reason" = "shutdown"] "WebSockets closed, by reason",
+        commands: Counter "commands" "Client commands taken",
+        command_errors: Counter "command_errors" "Client commands answered with an error",
+        pings: Counter "pings" "Pings sent",
+        turns: Counter "turns" "Turns of the shard's loop",
+        parks: Counter "parks" "Times the shard went to sleep",
+        sends: Counter "sends" "Send operations",
+        sends_blocked: Counter "sends_blocked" "Sends that the socket could not take whole",
+        buffers_exhausted: Counter "receive_buffers_exhausted" "Receives put off for want of a buffer",
+    }
+}
+
+counts! {
+    /// The ingest thread's counters. `received` is everything that came in, rejected or not.
+    IngestCounts, SharedIngestCounts {
+        received_pull: Counter "received" ["socket" = "pull"] "Messages received, by socket",
+        received_sub: Counter "received" ["socket" = "sub"] "Messages received, by socket",
+        received_router: Counter "received" ["socket" = "router"] "Messages received, by socket",
+        received_client: Counter "received" ["socket" = "client"] "Messages received, by socket",
+        received_admin: Counter "received" ["socket" = "admin"] "Messages received, by socket",
+        received_bytes: Counter "received_bytes" "Payload bytes of accepted publications",
+        rejected_parts: Counter "rejected" ["reason" = "parts"] "Messages rejected, by reason",
+        rejected_topic: Counter "rejected" ["reason" = "topic"] "Messages rejected, by reason",
+        rejected_payload: Counter "rejected" ["reason" = "payload"] "Messages rejected, by reason",
+        rejected_size: Counter "rejected" ["reason" = "size"] "Messages rejected, by reason",
+        rejected_meta: Counter "rejected" ["reason" = "meta"] "Messages rejected, by reason",
+        rejected_envelope: Counter "rejected" ["reason" = "envelope"] "Messages rejected, by reason",
+        accepted: Counter "publications" "Publications accepted",
+        unwanted: Counter "publications_unwanted" "Publications that no shard had a subscriber for",
+        routed: Counter "routed" "Publications put on lanes, once per shard",
+        lane_full: Counter "lane_dropped" "Publications dropped before a shard because its lane was full",
+        replies_lost: Counter "replies_lost" "Router replies that the publisher's connection could not take",
+        denied_address: Counter "denied" ["reason" = "address"] "Publisher connections denied, by reason",
+        denied_password: Counter "denied" ["reason" = "password"] "Publisher connections denied, by reason",
+    }
+}
