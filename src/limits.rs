@@ -78,3 +78,9 @@ pub const OWN_DESCRIPTORS: usize = 64;
 
 /// Descriptors of one shard: four rings, event descriptors, the listener and the reserve.
 pub const OWN_DESCRIPTORS_PER_SHARD: usize = 16;
+/// Bytes of a close frame's reason: a control payload less the status code.
+pub const CLOSE_REASON_BYTES: usize = CONTROL_PAYLOAD_BYTES - 2;
+
+/// Seconds a refused client is asked to wait (`Retry-After` of a 503): longer than a restart,
+/// shorter than a person's patience.
+pub const RETRY_AFTER_SECONDS: u32 = 5;

@@ -1,1 +1,20 @@
-//! wire
+//! Bytes to WebSocket and back: the HTTP upgrade and RFC 6455 framing, server side.
+//!
+//! Sans-IO: no socket, no clock, no topics. Used on every shard core, by one connection at a time.
+//!
+//! ```text
+//! request head -> handshake::parse -> Request -> accept -> 101       or a Refusal -> response
+//! bytes in     -> decode::Decoder  -> Event                          or a Fault -> encode::close
+//! payload out  -> encode::{text, binary, pong, close} -> bytes
+//! ```
+
+pub mod decode;
+pub mod encode;
+pub mod fault;
+mod frame;
+pub mod handshake;
+mod mask;
+
+pub use decode::{Decoder, Event};
+pub use fault::Fault;
+pub use handshake::{Refusal, Request};

@@ -1,0 +1,320 @@
+//! The incremental parser of what one client sends after the upgrade (RFC 6455, sections 5 to 8).
+//! Used on every shard core; a connection owns one.
+
+#![expect(
+    clippy::mut_mut,
+    reason = "a cursor over bytes that are unmasked in place"
+)]
+
+use std::mem;
+
+use tungstenite::protocol::frame::coding::{CloseCode, Control, Data, OpCode};
+
+use crate::limits;
+use crate::wire::fault::Fault;
+use crate::wire::frame::{Frame, HEADER_BYTES_MAX};
+use crate::wire::mask;
+
+/// A whole message or control frame, unmasked, borrowed from the input or from the decoder.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Event<'a> {
+    /// A text message; valid UTF-8.
+    Text(&'a mut [u8]),
+    /// A binary message.
+    Binary(&'a mut [u8]),
+    /// A ping, to be answered by a pong with the same payload of at most 125 bytes.
+    Ping(&'a mut [u8]),
+    /// A pong, asked for or not.
+    Pong(&'a mut [u8]),
+    /// The last event. `None` is a close frame without a payload.
+    Close { code: Option<u16>, reason: &'a str },
+}
+
+/// Turns the bytes of one connection into events, however they are cut.
+///
+/// It holds heap memory only while a message or a frame is incomplete, so an idle connection
+/// costs these 16 bytes.
+#[derive(Default)]
+pub struct Decoder {
+    /// Invariant: `None` whenever nothing is incomplete and the last event has been let go.
+    partial: Option<Box<Partial>>,
+    /// A close frame or a fault came; what follows it is discarded (section 1.4).
+    ended: bool,
+}
+
+impl Decoder {
+    /// Takes the next event from `input`, advancing it.
+    ///
+    /// `None`: all of the input is consumed. Call until then, also to release the memory of the
+    /// event before. After a [`Event::Close`] or a fault, input is discarded.
+    ///
+    /// A frame that is a whole message inside `input` is unmasked and lent in place; anything
+    /// else is moved to a buffer that grows as bytes arrive, never by what a header claims.
+    ///
+    /// `max_message` bounds a message's payload, in bytes.
+    pub fn next<'a, 'input: 'a>(
+        &'a mut self,
+        input: &mut &'input mut [u8],
+        max_message: usize,
+    ) -> Result<Option<Event<'a>>, Fault> {
+        self.release();
+        let ready = match self.advance(input, max_message) {
+            Ok(Some(ready)) => ready,
+            Ok(None) => return Ok(None),
+            Err(fault) => {
+                *self = Self {
+                    partial: None,
+                    ended: true,
+                };
+                return Err(fault);
+            }
+        };
+        self.ended = ready.opcode == OpCode::Control(Control::Close);
+        let payload = match (ready.in_place, &mut self.partial) {
+            (Some(payload), _) => payload,
+            (None, Some(partial)) => partial.payload(ready.opcode),
+            (None, None) => unreachable!("what is ready is in the input or in the buffer"),
+        };
+        match ready.opcode {
+            OpCode::Data(Data::Text) => Ok(Some(Event::Text(payload))),
+            OpCode::Data(_) => Ok(Some(Event::Binary(payload))),
+            OpCode::Control(Control::Ping) => Ok(Some(Event::Ping(payload))),
+            OpCode::Control(Control::Pong) => Ok(Some(Event::Pong(payload))),
+            OpCode::Control(_) => close(payload).map(Some),
+        }
+    }
+
+    /// Heap bytes held for what is incomplete; 0 between messages.
+    pub fn buffered_bytes(&self) -> usize {
+        self.partial.as_ref().map_or(0, |partial| {
+            size_of::<Partial>() + partial.message.capacity() + partial.control.capacity()
+        })
+    }
+
+    /// Frees what the previous call lent.
+    fn release(&mut self) {
+        if let Some(partial) = &mut self.partial {
+            if self.ended || partial.is_idle() {
+                self.partial = None;
+            } else if partial.frame.is_none() {
+                partial.control = Vec::new();
+            }
+        }
+    }
+
+    /// Consumes input until an event is ready.
+    fn advance<'a>(
+        &mut self,
+        input: &mut &'a mut [u8],
+        max_message: usize,
+    ) -> Result<Option<Ready<'a>>, Fault> {
+        if self.ended {
+            *input = &mut [];
+        }
+        while !input.is_empty() {
+            let resumed = self
+                .partial
+                .as_mut()
+                .and_then(|partial| partial.frame.take());
+            let is_fresh = resumed.is_none();
+            let frame = match resumed {
+                Some(frame) => frame,
+                None => match self.read_header(input)? {
+                    Some(frame) => frame,
+                    None => break,
+                },
+            };
+            if is_fresh {
+                self.admit(&frame, max_message)?;
+            }
+            let payload = take(input, frame.remaining_bytes);
+            mask::apply(payload, frame.mask);
+
+            if is_fresh && payload.len() == frame.remaining_bytes && frame.is_whole_event() {
+                if frame.opcode == OpCode::Data(Data::Text) {
+                    str::from_utf8(payload).map_err(|_| Fault::InvalidUtf8)?;
+                }
+                return Ok(Some(Ready {
+                    opcode: frame.opcode,
+                    in_place: Some(payload),
+                }));
+            }
+            if let Some(opcode) = self
+                .partial
+                .get_or_insert_default()
+                .absorb(frame, payload)?
+            {
+                return Ok(Some(Ready {
+                    opcode,
+                    in_place: None,
+                }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Reads the next frame's header. `None`: the input ended inside it.
+    fn read_header(&mut self, input: &mut &mut [u8]) -> Result<Option<Frame>, Fault> {
+        let waiting = self
+            .partial
+            .as_ref()
+            .map_or(0, |partial| partial.header_bytes);
+        if waiting == 0
+            && let Some((frame, header_bytes)) = Frame::parse(input)?
+        {
+            take(input, header_bytes);
+            return Ok(Some(frame));
+        }
+        let partial = self.partial.get_or_insert_default();
+        let added = input.len().min(HEADER_BYTES_MAX - waiting);
+        partial.header[waiting..waiting + added].copy_from_slice(&input[..added]);
+        let parsed = Frame::parse(&partial.header[..waiting + added])?;
+        if let Some((frame, header_bytes)) = parsed {
+            partial.header_bytes = 0;
+            take(input, header_bytes - waiting);
+            return Ok(Some(frame));
+        }
+        partial.header_bytes = waiting + added;
+        take(input, added);
+        Ok(None)
+    }
+
+    /// Checks a new frame against the message under way.
+    fn admit(&mut self, frame: &Frame, max_message: usize) -> Result<(), Fault> {
+        let OpCode::Data(data) = frame.opcode else {
+            return Ok(());
+        };
+        let message = self
+            .partial
+            .as_mut()
+            .filter(|partial| partial.kind.is_some());
+        let arrived_bytes = match (data, message) {
+            (Data::Continue, None) => return Err(Fault::UnexpectedContinuation),
+            (Data::Continue, Some(message)) => {
+                message.continuations += 1;
+                if message.continuations >= limits::FRAGMENTS {
+                    return Err(Fault::TooManyFragments);
+                }
+                message.message.len()
+            }
+            (_, Some(_)) => return Err(Fault::ExpectedContinuation),
+            (_, None) => 0,
+        };
+        if frame.remaining_bytes > max_message.saturating_sub(arrived_bytes) {
+            return Err(Fault::MessageTooBig);
+        }
+        Ok(())
+    }
+}
+
+/// A complete event: where its payload is.
+struct Ready<'a> {
+    /// Text, binary or a control opcode; never a continuation.
+    opcode: OpCode,
+    /// `None`: in the decoder's buffer.
+    in_place: Option<&'a mut [u8]>,
+}
+
+/// What has arrived of an incomplete message, and of an incomplete frame in it or between its
+/// fragments.
+#[derive(Default)]
+struct Partial {
+    /// The message's type. `None`: no message is under way.
+    kind: Option<Data>,
+    /// The message's payload so far.
+    message: Vec<u8>,
+    /// How much of a text message's payload is whole, valid characters.
+    valid_bytes: usize,
+    /// Frames after the message's first.
+    continuations: u32,
+    /// The payload so far of a control frame.
+    control: Vec<u8>,
+    /// The frame whose payload is arriving.
+    frame: Option<Frame>,
+    /// The first bytes of a header that is arriving, and how many.
+    header: [u8; HEADER_BYTES_MAX],
+    header_bytes: usize,
+}
+
+impl Partial {
+    /// Nothing is incomplete.
+    fn is_idle(&self) -> bool {
+        self.kind.is_none() && self.frame.is_none() && self.header_bytes == 0
+    }
+
+    /// Appends unmasked payload of `frame`. Returns the opcode of the event it completes.
+    fn absorb(&mut self, mut frame: Frame, payload: &[u8]) -> Result<Option<OpCode>, Fault> {
+        frame.remaining_bytes -= payload.len();
+        frame.mask = mask::rotate(frame.mask, payload.len());
+        let is_complete = frame.remaining_bytes == 0;
+        if !is_complete {
+            self.frame = Some(frame);
+        }
+        match frame.opcode {
+            OpCode::Control(_) => {
+                self.control.extend_from_slice(payload);
+                return Ok(is_complete.then_some(frame.opcode));
+            }
+            OpCode::Data(Data::Continue) => {}
+            OpCode::Data(kind) => self.kind = Some(kind),
+        }
+        self.message.extend_from_slice(payload);
+        if self.kind == Some(Data::Text) {
+            self.check_utf8(is_complete && frame.is_final)?;
+        }
+        if is_complete && frame.is_final {
+            return Ok(self.kind.take().map(OpCode::Data));
+        }
+        Ok(None)
+    }
+
+    /// Refuses the first byte that no valid text can have, and at the end a cut character
+    /// (section 8.1). Every byte is looked at once, but for the at most 3 of a cut character.
+    fn check_utf8(&mut self, is_end: bool) -> Result<(), Fault> {
+        match str::from_utf8(&self.message[self.valid_bytes..]) {
+            Ok(_) => self.valid_bytes = self.message.len(),
+            Err(error) if error.error_len().is_some() || is_end => return Err(Fault::InvalidUtf8),
+            Err(error) => self.valid_bytes += error.valid_up_to(),
+        }
+        Ok(())
+    }
+
+    /// The buffer that holds a complete event's payload.
+    fn payload(&mut self, opcode: OpCode) -> &mut [u8] {
+        match opcode {
+            OpCode::Data(_) => &mut self.message,
+            OpCode::Control(_) => &mut self.control,
+        }
+    }
+}
+
+/// Reads a close frame's payload (sections 5.5.1 and 7.4).
+fn close(payload: &[u8]) -> Result<Event<'_>, Fault> {
+    let (code, reason) = match payload {
+        [] => {
+            return Ok(Event::Close {
+                code: None,
+                reason: "",
+            });
+        }
+        [_] => return Err(Fault::InvalidClosePayload),
+        [high, low, reason @ ..] => (u16::from_be_bytes([*high, *low]), reason),
+    };
+    // 1014 (bad gateway) is registered with IANA since; tungstenite does not know it.
+    if code != 1014 && !CloseCode::from(code).is_allowed() {
+        return Err(Fault::InvalidCloseCode);
+    }
+    let reason = str::from_utf8(reason).map_err(|_| Fault::CloseReasonNotUtf8)?;
+    Ok(Event::Close {
+        code: Some(code),
+        reason,
+    })
+}
+
+/// Splits up to `count` bytes off the front of `input`.
+fn take<'a>(input: &mut &'a mut [u8], count: usize) -> &'a mut [u8] {
+    let all = mem::take(input);
+    let (front, rest) = all.split_at_mut(count.min(all.len()));
+    *input = rest;
+    front
+}

@@ -1,0 +1,67 @@
+//! Outbound frames: unmasked, unfragmented (RFC 6455, section 5). Used on the ingest core for
+//! what is broadcast, on every shard core for the rest.
+
+use bytes::Bytes;
+use tungstenite::protocol::frame::FrameHeader;
+use tungstenite::protocol::frame::coding::{Control, Data};
+
+pub use tungstenite::protocol::frame::coding::OpCode;
+
+use crate::limits;
+
+/// A ping without a payload.
+pub const PING: Bytes = Bytes::from_static(&[0x89, 0x00]);
+
+/// A close frame without a status code: the answer to one of the same kind (section 5.5.1).
+pub const CLOSE: Bytes = Bytes::from_static(&[0x88, 0x00]);
+
+/// Appends the header of a final frame with `payload_len` bytes of payload.
+pub fn put_header(out: &mut Vec<u8>, opcode: OpCode, payload_len: usize) {
+    FrameHeader {
+        opcode,
+        ..FrameHeader::default()
+    }
+    .format(payload_len as u64, out)
+    .expect("a Vec takes every write");
+}
+
+/// Bytes of the header of a frame with `payload_len` bytes of payload: 2, 4 or 10.
+pub fn header_len(payload_len: usize) -> usize {
+    FrameHeader::default().len(payload_len as u64)
+}
+
+/// A text message in one frame. `payload` must be valid UTF-8.
+pub fn text(payload: &[u8]) -> Bytes {
+    frame(OpCode::Data(Data::Text), payload)
+}
+
+/// A binary message in one frame.
+pub fn binary(payload: &[u8]) -> Bytes {
+    frame(OpCode::Data(Data::Binary), payload)
+}
+
+/// The answer to a ping with this payload, of at most 125 bytes.
+pub fn pong(payload: &[u8]) -> Bytes {
+    debug_assert!(payload.len() <= limits::CONTROL_PAYLOAD_BYTES);
+    frame(OpCode::Control(Control::Pong), payload)
+}
+
+/// A close frame. The reason is cut to 123 bytes, between two characters.
+pub fn close(code: u16, reason: &str) -> Bytes {
+    let mut end = reason.len().min(limits::CLOSE_REASON_BYTES);
+    while !reason.is_char_boundary(end) {
+        end -= 1;
+    }
+    let mut payload = Vec::with_capacity(2 + end);
+    payload.extend_from_slice(&code.to_be_bytes());
+    payload.extend_from_slice(&reason.as_bytes()[..end]);
+    frame(OpCode::Control(Control::Close), &payload)
+}
+
+/// Header and payload in one allocation.
+fn frame(opcode: OpCode, payload: &[u8]) -> Bytes {
+    let mut out = Vec::with_capacity(header_len(payload.len()) + payload.len());
+    put_header(&mut out, opcode, payload.len());
+    out.extend_from_slice(payload);
+    out.into()
+}

@@ -1,0 +1,89 @@
+//! What a peer did against RFC 6455: one variant per rule. Used on every shard core.
+
+/// A violation of RFC 6455 that fails the connection (section 7.1.7).
+///
+/// `Display` is the reason of the close frame: it tells the peer what to change.
+#[derive(thiserror::Error, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    #[error("reserved header bits are set though no extension was negotiated")]
+    ReservedBits,
+    #[error("the frame has a reserved opcode")]
+    ReservedOpcode,
+    #[error("client frames must be masked")]
+    UnmaskedFrame,
+    #[error("the payload length has its most significant bit set")]
+    LengthTooLarge,
+    #[error("the payload length is not encoded in the fewest bytes")]
+    LengthNotMinimal,
+    #[error("control frames must not be fragmented")]
+    FragmentedControl,
+    #[error("control frames carry at most 125 bytes")]
+    ControlTooLong,
+    #[error("continuation frame without a message to continue")]
+    UnexpectedContinuation,
+    #[error("new message before the fragmented one ended")]
+    ExpectedContinuation,
+    #[error("the message has too many fragments")]
+    TooManyFragments,
+    #[error("the message is larger than this server accepts")]
+    MessageTooBig,
+    #[error("the text message is not valid UTF-8")]
+    InvalidUtf8,
+    #[error("a close frame's payload starts with a two byte status code")]
+    InvalidClosePayload,
+    #[error("the close frame has a status code that must not be sent")]
+    InvalidCloseCode,
+    #[error("the close frame's reason is not valid UTF-8")]
+    CloseReasonNotUtf8,
+}
+
+impl Fault {
+    /// Every fault, in the order of a metric's label values.
+    pub const ALL: [Self; 15] = [
+        Self::ReservedBits,
+        Self::ReservedOpcode,
+        Self::UnmaskedFrame,
+        Self::LengthTooLarge,
+        Self::LengthNotMinimal,
+        Self::FragmentedControl,
+        Self::ControlTooLong,
+        Self::UnexpectedContinuation,
+        Self::ExpectedContinuation,
+        Self::TooManyFragments,
+        Self::MessageTooBig,
+        Self::InvalidUtf8,
+        Self::InvalidClosePayload,
+        Self::InvalidCloseCode,
+        Self::CloseReasonNotUtf8,
+    ];
+
+    /// The status code of the close frame that answers it (RFC 6455, section 7.4.1).
+    pub fn close_code(self) -> u16 {
+        match self {
+            Self::InvalidUtf8 | Self::CloseReasonNotUtf8 => 1007,
+            Self::MessageTooBig | Self::TooManyFragments => 1009,
+            _ => 1002,
+        }
+    }
+
+    /// The value of a metric's `reason` label.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ReservedBits => "reserved_bits",
+            Self::ReservedOpcode => "reserved_opcode",
+            Self::UnmaskedFrame => "unmasked_frame",
+            Self::LengthTooLarge => "length_too_large",
+            Self::LengthNotMinimal => "length_not_minimal",
+            Self::FragmentedControl => "fragmented_control",
+            Self::ControlTooLong => "control_too_long",
+            Self::UnexpectedContinuation => "unexpected_continuation",
+            Self::ExpectedContinuation => "expected_continuation",
+            Self::TooManyFragments => "too_many_fragments",
+            Self::MessageTooBig => "message_too_big",
+            Self::InvalidUtf8 => "invalid_utf8",
+            Self::InvalidClosePayload => "invalid_close_payload",
+            Self::InvalidCloseCode => "invalid_close_code",
+            Self::CloseReasonNotUtf8 => "close_reason_not_utf8",
+        }
+    }
+}

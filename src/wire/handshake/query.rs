@@ -1,0 +1,56 @@
+//! Form-decoding of a query string (WHATWG URL, section 5.1), strict. Used on every shard core.
+
+use std::borrow::Cow;
+
+use crate::wire::handshake::refusal::Refusal;
+
+/// The decoded pairs of a query. A pair without `=` has an empty value; empty pairs are skipped.
+pub(super) fn pairs(
+    query: &str,
+) -> impl Iterator<Item = Result<(Cow<'_, str>, Cow<'_, str>), Refusal>> {
+    query
+        .split('&')
+        .filter(|pair| !pair.is_empty())
+        .map(|pair| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            Ok((decode(name)?, decode(value)?))
+        })
+}
+
+/// Undoes `+` and `%XX`. Borrows when there is nothing to undo.
+fn decode(encoded: &str) -> Result<Cow<'_, str>, Refusal> {
+    if !encoded.contains(['+', '%']) {
+        return Ok(Cow::Borrowed(encoded));
+    }
+    let mut decoded = Vec::with_capacity(encoded.len());
+    let mut rest = encoded.as_bytes();
+    while let [first, after @ ..] = rest {
+        rest = after;
+        match first {
+            b'+' => decoded.push(b' '),
+            b'%' => {
+                let [high, low, after @ ..] = after else {
+                    return Err(BAD_ESCAPE);
+                };
+                rest = after;
+                decoded.push(hex(*high)? << 4 | hex(*low)?);
+            }
+            plain => decoded.push(*plain),
+        }
+    }
+    String::from_utf8(decoded)
+        .map(Cow::Owned)
+        .map_err(|_| Refusal::BadRequest("the query is not UTF-8 once decoded"))
+}
+
+const BAD_ESCAPE: Refusal =
+    Refusal::BadRequest("a % in the query must be followed by two hexadecimal digits");
+
+fn hex(digit: u8) -> Result<u8, Refusal> {
+    match digit {
+        b'0'..=b'9' => Ok(digit - b'0'),
+        b'a'..=b'f' => Ok(digit - b'a' + 10),
+        b'A'..=b'F' => Ok(digit - b'A' + 10),
+        _ => Err(BAD_ESCAPE),
+    }
+}

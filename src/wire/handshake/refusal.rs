@@ -1,0 +1,120 @@
+//! Why a request gets no WebSocket, and the HTTP response that says so (RFC 9110, section 15).
+//! Used on every shard core.
+
+use crate::limits;
+
+/// A request that is answered and closed. `Display` is the body: what to do about it.
+#[derive(thiserror::Error, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    #[error("bad request: {0}")]
+    BadRequest(&'static str),
+    #[error("pages of this Origin may not connect: add it to ws.origins")]
+    ForbiddenOrigin,
+    #[error("nothing is served at this path")]
+    NotFound,
+    #[error("only GET is served here")]
+    MethodNotAllowed,
+    #[error("the request did not arrive in time")]
+    RequestTimeout,
+    #[error(
+        "the request target is too long: at most {} bytes",
+        limits::REQUEST_TARGET_BYTES
+    )]
+    TargetTooLong,
+    #[error("this path serves WebSocket: send Upgrade: websocket and Connection: Upgrade")]
+    UpgradeRequired,
+    #[error("only WebSocket version 13 (RFC 6455) is served")]
+    WebSocketVersion,
+    #[error(
+        "the request head is too large: at most {} bytes",
+        limits::HANDSHAKE_BYTES
+    )]
+    HeadTooLarge,
+    #[error("unavailable: {0}")]
+    Unavailable(&'static str),
+    #[error("only HTTP/1.1 is served; a proxy in front must use it too")]
+    VersionNotSupported,
+}
+
+impl Refusal {
+    /// The HTTP status code.
+    pub fn status(&self) -> u16 {
+        match self {
+            Self::BadRequest(_) => 400,
+            Self::ForbiddenOrigin => 403,
+            Self::NotFound => 404,
+            Self::MethodNotAllowed => 405,
+            Self::RequestTimeout => 408,
+            Self::TargetTooLong => 414,
+            Self::UpgradeRequired | Self::WebSocketVersion => 426,
+            Self::HeadTooLarge => 431,
+            Self::Unavailable(_) => 503,
+            Self::VersionNotSupported => 505,
+        }
+    }
+
+    /// The value of a metric's `reason` label.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::BadRequest(_) => "bad_request",
+            Self::ForbiddenOrigin => "forbidden_origin",
+            Self::NotFound => "not_found",
+            Self::MethodNotAllowed => "method_not_allowed",
+            Self::RequestTimeout => "request_timeout",
+            Self::TargetTooLong => "target_too_long",
+            Self::UpgradeRequired => "upgrade_required",
+            Self::WebSocketVersion => "websocket_version",
+            Self::HeadTooLarge => "head_too_large",
+            Self::Unavailable(_) => "unavailable",
+            Self::VersionNotSupported => "http_version",
+        }
+    }
+
+    /// The whole HTTP/1.1 response, after which the connection is closed.
+    pub fn response(&self) -> Vec<u8> {
+        let (connection, headers) = match self {
+            Self::MethodNotAllowed => ("close", "Allow: GET\r\n".to_owned()),
+            // A 426 names what to upgrade to, and Upgrade is a hop-by-hop header.
+            Self::UpgradeRequired | Self::WebSocketVersion => (
+                "Upgrade, close",
+                "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n".to_owned(),
+            ),
+            Self::Unavailable(_) => (
+                "close",
+                format!("Retry-After: {}\r\n", limits::RETRY_AFTER_SECONDS),
+            ),
+            _ => ("close", String::new()),
+        };
+        let body = format!("{self}\n");
+        write(
+            self.status(),
+            connection,
+            &headers,
+            "text/plain; charset=utf-8",
+            body.as_bytes(),
+        )
+    }
+}
+
+/// A whole HTTP/1.1 response, after which the connection is closed.
+pub fn response(status: u16, content_type: &str, body: &[u8]) -> Vec<u8> {
+    write(status, "close", "", content_type, body)
+}
+
+/// `headers` are whole lines.
+fn write(status: u16, connection: &str, headers: &str, content_type: &str, body: &[u8]) -> Vec<u8> {
+    let phrase = tungstenite::http::StatusCode::from_u16(status)
+        .ok()
+        .and_then(|status| status.canonical_reason())
+        .unwrap_or_default();
+    let head = format!(
+        "HTTP/1.1 {status} {phrase}\r\n\
+         Connection: {connection}\r\n\
+         {headers}\
+         Cache-Control: no-store\r\n\
+         Content-Type: {content_type}\r\n\
+         Content-Length: {}\r\n\r\n",
+        body.len()
+    );
+    [head.as_bytes(), body].concat()
+}
