@@ -84,3 +84,9 @@ pub const CLOSE_REASON_BYTES: usize = CONTROL_PAYLOAD_BYTES - 2;
 /// Seconds a refused client is asked to wait (`Retry-After` of a 503): longer than a restart,
 /// shorter than a person's patience.
 pub const RETRY_AFTER_SECONDS: u32 = 5;
+/// Bytes that a parse buffer may hold between two parses. Memory for a parse is up to 24 times
+/// the text, so a rare large text must not keep it for ever.
+pub const JSON_KEPT_BYTES: usize = 256 * 1024;
+
+/// Bytes of a publication's meta, a small JSON object beside the payload.
+pub const META_BYTES: usize = 4 * 1024;

@@ -1,0 +1,232 @@
+//! The numbers of the client protocol: errors in replies, and reasons to disconnect. Every core.
+//!
+//! Source: the "codes" chapter of Centrifugo's documentation. SDKs act on these numbers, so
+//! they are part of fanfare's contract too.
+
+/// Why a command failed; the connection goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u16)]
+pub enum ClientError {
+    Internal = 100,
+    Unauthorized = 101,
+    UnknownChannel = 102,
+    PermissionDenied = 103,
+    MethodNotFound = 104,
+    AlreadySubscribed = 105,
+    LimitExceeded = 106,
+    BadRequest = 107,
+    NotAvailable = 108,
+    TokenExpired = 109,
+    Expired = 110,
+    TooManyRequests = 111,
+    UnrecoverablePosition = 112,
+}
+
+impl ClientError {
+    /// Every error, in the order of the codes.
+    pub const ALL: [Self; 13] = [
+        Self::Internal,
+        Self::Unauthorized,
+        Self::UnknownChannel,
+        Self::PermissionDenied,
+        Self::MethodNotFound,
+        Self::AlreadySubscribed,
+        Self::LimitExceeded,
+        Self::BadRequest,
+        Self::NotAvailable,
+        Self::TokenExpired,
+        Self::Expired,
+        Self::TooManyRequests,
+        Self::UnrecoverablePosition,
+    ];
+
+    /// The number on the wire, 100 to 112.
+    pub fn code(self) -> u16 {
+        self as u16
+    }
+
+    /// The text on the wire. Plain ASCII without quotes: it needs no escaping in JSON.
+    pub fn message(self) -> &'static str {
+        match self {
+            Self::Internal => "internal server error",
+            Self::Unauthorized => "unauthorized",
+            Self::UnknownChannel => "unknown channel",
+            Self::PermissionDenied => "permission denied",
+            Self::MethodNotFound => "method not found",
+            Self::AlreadySubscribed => "already subscribed",
+            Self::LimitExceeded => "limit exceeded",
+            Self::BadRequest => "bad request",
+            Self::NotAvailable => "not available",
+            Self::TokenExpired => "token expired",
+            Self::Expired => "expired",
+            Self::TooManyRequests => "too many requests",
+            Self::UnrecoverablePosition => "unrecoverable position",
+        }
+    }
+
+    /// Whether the SDK repeats the command by itself, after its backoff.
+    pub fn temporary(self) -> bool {
+        matches!(self, Self::Internal | Self::TooManyRequests)
+    }
+}
+
+/// Why the server closes a connection: the code and reason of the WebSocket close frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u16)]
+pub enum Disconnect {
+    ConnectionClosed = 3000,
+    /// The server drains.
+    Shutdown = 3001,
+    ServerError = 3004,
+    /// The outbox is full.
+    Slow = 3008,
+    WriteError = 3009,
+    ForceReconnect = 3011,
+    /// No answer to a ping in time.
+    NoPong = 3012,
+    TooManyRequests = 3013,
+    InvalidToken = 3500,
+    /// Not the client protocol, or commands out of order.
+    BadRequest = 3501,
+    /// No connect command in time.
+    Stale = 3502,
+    ForceNoReconnect = 3503,
+    ConnectionLimit = 3504,
+    ChannelLimit = 3505,
+    /// Data that this form of the protocol cannot carry.
+    InappropriateProtocol = 3506,
+    PermissionDenied = 3507,
+    NotAvailable = 3508,
+    TooManyErrors = 3509,
+}
+
+impl Disconnect {
+    /// Every reason, in the order of the codes.
+    pub const ALL: [Self; 18] = [
+        Self::ConnectionClosed,
+        Self::Shutdown,
+        Self::ServerError,
+        Self::Slow,
+        Self::WriteError,
+        Self::ForceReconnect,
+        Self::NoPong,
+        Self::TooManyRequests,
+        Self::InvalidToken,
+        Self::BadRequest,
+        Self::Stale,
+        Self::ForceNoReconnect,
+        Self::ConnectionLimit,
+        Self::ChannelLimit,
+        Self::InappropriateProtocol,
+        Self::PermissionDenied,
+        Self::NotAvailable,
+        Self::TooManyErrors,
+    ];
+
+    /// The close code, 3000 to 3999.
+    pub fn code(self) -> u16 {
+        self as u16
+    }
+
+    /// The close reason, far below the 123 bytes a close frame has for it.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::ConnectionClosed => "connection closed",
+            Self::Shutdown => "shutdown",
+            Self::ServerError => "internal server error",
+            Self::Slow => "slow",
+            Self::WriteError => "write error",
+            Self::ForceReconnect => "force reconnect",
+            Self::NoPong => "no pong",
+            Self::TooManyRequests => "too many requests",
+            Self::InvalidToken => "invalid token",
+            Self::BadRequest => "bad request",
+            Self::Stale => "stale",
+            Self::ForceNoReconnect => "force disconnect",
+            Self::ConnectionLimit => "connection limit",
+            Self::ChannelLimit => "channel limit",
+            Self::InappropriateProtocol => "inappropriate protocol",
+            Self::PermissionDenied => "permission denied",
+            Self::NotAvailable => "not available",
+            Self::TooManyErrors => "too many errors",
+        }
+    }
+
+    /// Whether SDKs come back by themselves: below 3500 they do.
+    pub fn reconnect(self) -> bool {
+        self.code() < 3500
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_keep_their_numbers() {
+        let table = ClientError::ALL.map(|error| (error.code(), error.message()));
+        let pinned = [
+            (100, "internal server error"),
+            (101, "unauthorized"),
+            (102, "unknown channel"),
+            (103, "permission denied"),
+            (104, "method not found"),
+            (105, "already subscribed"),
+            (106, "limit exceeded"),
+            (107, "bad request"),
+            (108, "not available"),
+            (109, "token expired"),
+            (110, "expired"),
+            (111, "too many requests"),
+            (112, "unrecoverable position"),
+        ];
+        assert_eq!(table, pinned);
+        let temporary = ClientError::ALL
+            .into_iter()
+            .filter(|error| error.temporary());
+        assert_eq!(
+            temporary.map(ClientError::code).collect::<Vec<_>>(),
+            [100, 111]
+        );
+    }
+
+    #[test]
+    fn disconnects_keep_their_numbers() {
+        let table = Disconnect::ALL.map(|each| (each.code(), each.reason(), each.reconnect()));
+        let pinned = [
+            (3000, "connection closed", true),
+            (3001, "shutdown", true),
+            (3004, "internal server error", true),
+            (3008, "slow", true),
+            (3009, "write error", true),
+            (3011, "force reconnect", true),
+            (3012, "no pong", true),
+            (3013, "too many requests", true),
+            (3500, "invalid token", false),
+            (3501, "bad request", false),
+            (3502, "stale", false),
+            (3503, "force disconnect", false),
+            (3504, "connection limit", false),
+            (3505, "channel limit", false),
+            (3506, "inappropriate protocol", false),
+            (3507, "permission denied", false),
+            (3508, "not available", false),
+            (3509, "too many errors", false),
+        ];
+        assert_eq!(table, pinned);
+    }
+
+    #[test]
+    fn texts_need_no_escaping() {
+        let messages = ClientError::ALL.map(ClientError::message);
+        let reasons = Disconnect::ALL.map(Disconnect::reason);
+        for text in messages.iter().chain(&reasons) {
+            assert!(
+                text.bytes()
+                    .all(|byte| byte.is_ascii_lowercase() || byte == b' '),
+                "{text}"
+            );
+            assert!(text.len() <= 123);
+        }
+    }
+}
