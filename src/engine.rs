@@ -1,1 +1,173 @@
-//! Starts the cores, joins them, drains them.
+//! Starts the cores, joins them, drains them. Main thread.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use crossbeam_channel::{Receiver, unbounded};
+
+use crate::config::Config;
+use crate::fabric::{self, Fabric, Order};
+use crate::shard::{self, Plan, Shard};
+use crate::{ingest, limits};
+
+/// Why the engine could not start, or did not end as it should; the text names the remedy.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    #[error(transparent)]
+    Preflight(#[from] shard::Refused),
+    #[error("ws.listen = {address}: the address is taken; stop what listens there or choose another")]
+    Taken { address: SocketAddr },
+    #[error("ws.listen = {address}: {error}")]
+    Listen { address: SocketAddr, error: io::Error },
+    #[error(transparent)]
+    Bind(#[from] ingest::BindError),
+    #[error("no core to run on: {0}")]
+    Cores(String),
+    #[error("a thread could not be started: {0}")]
+    Thread(String),
+    #[error("shard {index} ended: {error}")]
+    Shard { index: usize, error: String },
+}
+
+/// Which core does what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cores {
+    /// Ingest and control.
+    pub ingest: usize,
+    /// One per shard.
+    pub shards: Vec<usize>,
+}
+
+impl Cores {
+    /// The plan for `config` on the cores this process is allowed to use.
+    pub fn plan(config: &Config) -> Result<Self, Fault> {
+        let allowed = core_affinity::get_core_ids().unwrap_or_default();
+        let mut cores: Vec<usize> = allowed.into_iter().map(|core| core.id).collect();
+        if !config.cpu.cores.is_empty() {
+            let missing = config.cpu.cores.iter().find(|core| !cores.contains(core));
+            if let Some(core) = missing {
+                let text = format!("core {core} of cpu.cores is not one this process may use");
+                return Err(Fault::Cores(text));
+            }
+            cores.clone_from(&config.cpu.cores);
+        }
+        let [ingest, rest @ ..] = cores.as_slice() else {
+            return Err(Fault::Cores("the kernel names none".into()));
+        };
+        // On a single core everything shares it.
+        let rest = if rest.is_empty() { &cores[..1] } else { rest };
+        let shards = config.cpu.shards.unwrap_or(rest.len()).max(1);
+        if shards > rest.len() {
+            let text = format!("cpu.shards = {shards}, and {} are left for shards", rest.len());
+            return Err(Fault::Cores(text));
+        }
+        Ok(Self { ingest: *ingest, shards: rest[..shards].to_vec() })
+    }
+}
+
+/// A started engine.
+pub struct Engine {
+    pub fabric: Arc<Fabric>,
+    pub cores: Cores,
+    /// Descriptors this process may have.
+    pub descriptors: u64,
+    shards: Vec<Option<Shard>>,
+    ended: Receiver<usize>,
+    ingest: JoinHandle<()>,
+}
+
+impl Engine {
+    /// Checks the host, binds every address, then starts the threads.
+    pub fn start(config: &Arc<Config>) -> Result<Self, Fault> {
+        let cores = Cores::plan(config)?;
+        let descriptors = shard::raise_descriptor_limit();
+        shard::preflight()?;
+        let listeners = listen(config.ws.listen, cores.shards.len())?;
+        let sockets = shard::with_private_files(|| ingest::bind(config))?;
+        let fabric = Arc::new(build_fabric(config, descriptors, cores.shards.len())?);
+        let ingest =
+            ingest::spawn(cores.ingest, sockets, Arc::clone(config), Arc::clone(&fabric))
+                .map_err(|error| Fault::Thread(error.to_string()))?;
+        let (ended_sender, ended) = unbounded();
+        let mut shards = Vec::new();
+        for (index, listener) in listeners.into_iter().enumerate() {
+            let plan = Plan {
+                index,
+                core: cores.shards[index],
+                listener,
+                config: Arc::clone(config),
+                fabric: Arc::clone(&fabric),
+                ended: ended_sender.clone(),
+            };
+            let shard = shard::spawn(plan).map_err(|error| Fault::Thread(error.to_string()))?;
+            shards.push(Some(shard));
+        }
+        Ok(Self { fabric, cores, descriptors, shards, ended, ingest })
+    }
+
+    /// Waits until every shard has ended, then ends ingest. If one shard fails, all end.
+    pub fn join(mut self) -> Result<(), Fault> {
+        let mut outcome = Ok(());
+        for _ in 0..self.shards.len() {
+            // Each shard sends once, however it ends.
+            let Ok(index) = self.ended.recv() else { break };
+            let Some(shard) = self.shards[index].take() else { continue };
+            if let Err(error) = shard.join() {
+                self.fabric.order(&Order::Stop);
+                outcome = outcome.and(Err(Fault::Shard { index, error }));
+            }
+        }
+        self.fabric.inlet.close();
+        if self.ingest.join().is_err() {
+            outcome = outcome.and(Err(Fault::Thread("ingest panicked".into())));
+        }
+        outcome
+    }
+}
+
+fn listen(address: SocketAddr, shards: usize) -> Result<Vec<std::net::TcpListener>, Fault> {
+    shard::listen(address, shards).map_err(|error| match error.kind() {
+        io::ErrorKind::AddrInUse => Fault::Taken { address },
+        _ => Fault::Listen { address, error },
+    })
+}
+
+fn build_fabric(config: &Config, descriptors: u64, shards: usize) -> Result<Fabric, Fault> {
+    let wake = || shard::wake().map_err(|error| Fault::Thread(error.to_string()));
+    let wakes = (0..shards).map(|_| wake()).collect::<Result<_, _>>()?;
+    let max_connections = fabric::max_connections(config, descriptors, shards);
+    Ok(Fabric::new(wakes, wake()?, max_connections))
+}
+
+/// The screen that greets the operator: what listens where, which core does what, and how many
+/// connections fit.
+pub fn screen(engine: &Engine, config: &Config) -> String {
+    let list = |endpoints: &[String]| match endpoints {
+        [] => "off".to_owned(),
+        endpoints => endpoints.join(", "),
+    };
+    let shards: Vec<_> = engine.cores.shards.iter().map(ToString::to_string).collect();
+    let admin = config.admin.listen.map_or("off".to_owned(), |address| format!("http://{address}"));
+    format!(
+        "fanfare {version}\n\
+         \x20 WebSocket   ws://{listen}/connection/websocket  /raw?topic=NAME  /health\n\
+         \x20 publish     PUSH {pull}  PUB {sub}  REQ, DEALER {router}\n\
+         \x20 admin       {admin}\n\
+         \x20 cores       ingest and control {ingest}, shards {shards}\n\
+         \x20 connections up to {connections} ({descriptors} descriptors, {own} kept back)",
+        version = env!("CARGO_PKG_VERSION"),
+        listen = config.ws.listen,
+        pull = list(&config.ingest.pull),
+        sub = list(&config.ingest.sub),
+        router = list(&config.ingest.router),
+        ingest = engine.cores.ingest,
+        shards = shards.join(", "),
+        connections = engine.fabric.max_connections(),
+        descriptors = engine.descriptors,
+        own = limits::OWN_DESCRIPTORS
+            + limits::REFUSAL_SOCKETS
+            + shards.len() * limits::OWN_DESCRIPTORS_PER_SHARD,
+    )
+}

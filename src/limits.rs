@@ -90,3 +90,44 @@ pub const JSON_KEPT_BYTES: usize = 256 * 1024;
 
 /// Bytes of a publication's meta, a small JSON object beside the payload.
 pub const META_BYTES: usize = 4 * 1024;
+
+/// Submission queue entries of a shard's ring: a round of sends and what else a turn asks for.
+pub const RING_ENTRIES: u32 = 4096;
+
+/// Completion queue entries: multishot operations complete without being submitted again.
+pub const RING_COMPLETIONS: u32 = 16 * 1024;
+
+/// Receive buffers of a shard, shared by all its connections; a power of two.
+pub const RECEIVE_BUFFERS: u16 = 512;
+
+/// Bytes of a receive buffer: several commands, or a page of a large message.
+pub const RECEIVE_BUFFER_BYTES: usize = 4096;
+
+/// Publications that a shard takes off its lane in one turn before it looks at its sockets again.
+pub const TURN_PUBLICATIONS: usize = 1024;
+
+/// Connections waiting to be accepted, per shard. The kernel cuts it to `net.core.somaxconn`.
+pub const ACCEPT_BACKLOG: i32 = 65_535;
+
+/// How long accepting pauses when the process is out of descriptors.
+pub const ACCEPT_PAUSE_US: u64 = 100_000;
+
+/// Connections that are told at once that there are no descriptors, per pause.
+pub const ACCEPT_REFUSALS: usize = 64;
+
+/// Bytes glommio registers for disk IO, which no shard does: its smallest setting.
+pub const GLOMMIO_IO_MEMORY_BYTES: usize = 64 * 1024;
+
+/// Frames of one ZeroMQ message that are kept: routing frames of a chain of devices, three parts
+/// and some. Of a longer one the rest is read and thrown away, and it is rejected.
+pub const MESSAGE_FRAMES: usize = 32;
+
+/// Bytes of a frame beyond which libzmq cuts the publisher off, over `ingest.max_payload`: a
+/// payload somewhat too large still gets a counted, named rejection.
+pub const MESSAGE_FRAME_SLACK: usize = 64 * 1024 * 1024;
+
+/// Messages that are taken from one ZeroMQ socket before the others get their turn.
+pub const DRAIN_MESSAGES: usize = BATCH_PUBLICATIONS;
+
+/// How long closing ZeroMQ sockets may hold the process for replies that are still to go out.
+pub const LINGER_MS: i32 = 200;

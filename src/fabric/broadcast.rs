@@ -41,7 +41,7 @@ impl Broadcast {
     fn encode(&self, encoding: Encoding) -> Bytes {
         match (encoding, self.kind) {
             (Encoding::Json, kind) => {
-                encode::text_with(push::publication_len(&self.topic, &self.payload, kind), |out| {
+                encode::text_with(push::publication_len_hint(&self.topic, &self.payload, kind), |out| {
                     push::publication(out, &self.topic, &self.payload, kind);
                 })
             }

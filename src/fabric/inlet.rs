@@ -1,8 +1,12 @@
 //! The way into ingest for publications that do not come over ZeroMQ: clients', and the admin
 //! port's. They get their place in the order of their topic like any other.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use crossbeam_channel::{Receiver, Sender, bounded};
 
+use crate::config::Config;
 use crate::limits::INLET_PUBLICATIONS;
 
 use super::wake::Wake;
@@ -31,12 +35,19 @@ pub struct Submission {
 #[derive(Debug)]
 pub struct Inlet {
     queue: (Sender<Submission>, Receiver<Submission>),
+    configs: (Sender<Arc<Config>>, Receiver<Arc<Config>>),
+    closed: AtomicBool,
     pub wake: Wake,
 }
 
 impl Inlet {
     pub(super) fn new(wake: Wake) -> Self {
-        Self { queue: bounded(INLET_PUBLICATIONS), wake }
+        Self {
+            queue: bounded(INLET_PUBLICATIONS),
+            configs: bounded(1),
+            closed: AtomicBool::new(false),
+            wake,
+        }
     }
 
     /// Hands a submission over and wakes ingest. It comes back if ingest has its hands full.
@@ -50,7 +61,29 @@ impl Inlet {
         self.queue.1.try_recv().ok()
     }
 
+    /// Gives ingest new rules. False: it has not taken the ones before yet.
+    pub fn reconfigure(&self, config: Arc<Config>) -> bool {
+        let sent = self.configs.0.try_send(config).is_ok();
+        self.wake.wake();
+        sent
+    }
+
+    pub fn take_config(&self) -> Option<Arc<Config>> {
+        self.configs.1.try_recv().ok()
+    }
+
+    /// Nothing waits for ingest.
     pub fn is_empty(&self) -> bool {
-        self.queue.1.is_empty()
+        self.queue.1.is_empty() && self.configs.1.is_empty()
+    }
+
+    /// Ends ingest.
+    pub fn close(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+        self.wake.signal();
+    }
+
+    pub fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::SeqCst)
     }
 }

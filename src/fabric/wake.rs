@@ -1,7 +1,7 @@
 //! Wakes a thread that sleeps on an event descriptor, and only if it sleeps.
 
 use std::fs::File;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::os::fd::{AsRawFd, RawFd};
 use std::sync::atomic::{AtomicBool, Ordering, fence};
 
@@ -42,6 +42,13 @@ impl Wake {
         if self.parked.swap(false, Ordering::SeqCst) {
             self.signal();
         }
+    }
+
+    /// Takes the signals off the descriptor, which the caller has found readable.
+    pub fn reset(&self) {
+        let mut count = [0; 8];
+        // Nobody else reads it, so it is still readable.
+        let _ = (&self.event).read(&mut count);
     }
 
     /// Writes to the descriptor whether the sleeper is parked or not.

@@ -73,7 +73,7 @@ impl Hub {
         self.depart(id);
         let (code, reason) = cause.code_and_reason();
         let goodbye = match cause {
-            Cause::Peer(None) => encode::close_empty(),
+            Cause::Peer(None) => encode::CLOSE,
             _ => encode::close(code, &reason),
         };
         self.conclude(id, goodbye, now_us);

@@ -60,11 +60,6 @@ impl Phase {
     pub(super) fn is_open(self) -> bool {
         matches!(self, Self::ClientOpening | Self::Client | Self::Raw | Self::Echo)
     }
-
-    /// Whether it speaks the client protocol.
-    pub(super) fn is_client(self) -> bool {
-        matches!(self, Self::ClientOpening | Self::Client)
-    }
 }
 
 /// A subscription, seen from the connection.
@@ -76,7 +71,6 @@ pub(super) struct Membership {
 }
 
 /// What has come in and is not understood yet.
-#[derive(Debug)]
 pub(super) enum Inbound {
     /// A part of the request head.
     #[allow(clippy::box_collection)] // One word instead of three in every idle connection.
@@ -90,7 +84,6 @@ impl Default for Inbound {
     }
 }
 
-#[derive(Debug)]
 #[allow(clippy::struct_excessive_bools)] // Independent facts about a socket.
 pub(super) struct Connection {
     pub(super) outbox: Outbox,
@@ -144,7 +137,7 @@ impl Connection {
 }
 
 /// A slab of connections.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Connections {
     slots: Vec<Connection>,
     free: Vec<u32>,

@@ -101,9 +101,8 @@ impl Hub {
     fn gather(&mut self, slot: u32, egress: &mut Egress) -> bool {
         let Some(id) = self.connections.id_at(slot) else { return true };
         let connection = self.connections.at(slot);
-        let outbox = &connection.outbox;
-        let idle = outbox.is_empty() || outbox.is_sending() || connection.blocked;
-        if idle || !connection.dirty {
+        let idle = connection.outbox.is_empty() || connection.outbox.is_sending();
+        if idle || connection.blocked || !connection.dirty {
             connection.dirty = false;
             return true;
         }
@@ -114,6 +113,7 @@ impl Hub {
                 return true;
             }
         }
+        let outbox = &self.connections.at(slot).outbox;
         let front = self.pool.get(outbox.front_index());
         if front.bytes.len() >= GATHER_BYTES {
             let bytes = outbox.front(&self.pool);

@@ -2,11 +2,16 @@
 
 use std::mem;
 
+use bytes::Bytes;
+
 use crate::wire::decode::Event as Frame;
 use crate::wire::encode;
 
 use super::connection::{ConnectionId, Inbound, Phase};
 use super::{Cause, Hub};
+
+/// The client protocol's ping, `{}`, in a text frame.
+const CLIENT_PING: Bytes = Bytes::from_static(b"\x81\x02{}");
 
 impl Hub {
     /// Takes bytes of a connection, unmasking them in place.
@@ -96,7 +101,7 @@ impl Hub {
         connection.pinged = true;
         connection.ping_due_us = now_us + interval_us as u64;
         let frame = match connection.phase {
-            Phase::Client => encode::text_static(crate::protocol::reply::PING),
+            Phase::Client => CLIENT_PING,
             _ => encode::PING,
         };
         self.counts.pings += 1;

@@ -1,7 +1,43 @@
-//! Publications in. Ingest core.
+//! Publications in: one pinned thread owns all ZeroMQ sockets. Ingest core.
 //!
 //! ```text
-//! envelope  ZeroMQ multipart to publication, or a named rejection; no IO
+//! worker    the loop: poll, drain each socket up to a bound, route, never wait downstream
+//! sockets   what is bound where, and how a message is taken in without copies
+//! envelope  multipart to publication, or a named rejection; no IO
+//! route     publications to batches, batches to the lanes that may want them
+//! zap       who may publish: networks and passwords
 //! ```
 
 pub mod envelope;
+mod route;
+mod sockets;
+mod worker;
+mod zap;
+
+use std::sync::Arc;
+use std::thread::{Builder, JoinHandle};
+
+use crate::config::Config;
+use crate::fabric::Fabric;
+
+pub use sockets::{BindError, Sockets};
+
+/// Binds all sockets of `config`. On the main thread, so that what fails is seen at start.
+pub fn bind(config: &Config) -> Result<Sockets, BindError> {
+    Sockets::bind(config)
+}
+
+/// Starts the ingest thread on `core`. It ends when the fabric's inlet is closed.
+pub fn spawn(
+    core: usize,
+    sockets: Sockets,
+    config: Arc<Config>,
+    fabric: Arc<Fabric>,
+) -> std::io::Result<JoinHandle<()>> {
+    Builder::new().name("ingest".into()).spawn(move || {
+        if !core_affinity::set_for_current(core_affinity::CoreId { id: core }) {
+            tracing::warn!(core, "the ingest thread could not be pinned");
+        }
+        worker::Worker::new(sockets, &config, fabric).run();
+    })
+}

@@ -35,6 +35,19 @@ pub fn text(payload: &[u8]) -> Bytes {
     frame(OpCode::Data(Data::Text), payload)
 }
 
+/// A text message in one frame, whose payload of about `len_hint` bytes `write` appends.
+pub fn text_with(len_hint: usize, write: impl FnOnce(&mut Vec<u8>)) -> Bytes {
+    const ROOM: usize = 10; // The longest header; the true one goes right before the payload.
+    let mut out = Vec::with_capacity(ROOM + len_hint);
+    out.resize(ROOM, 0);
+    write(&mut out);
+    let mut header = Vec::with_capacity(ROOM);
+    put_header(&mut header, OpCode::Data(Data::Text), out.len() - ROOM);
+    let start = ROOM - header.len();
+    out[start..ROOM].copy_from_slice(&header);
+    Bytes::from(out).slice(start..)
+}
+
 /// A binary message in one frame.
 pub fn binary(payload: &[u8]) -> Bytes {
     frame(OpCode::Data(Data::Binary), payload)

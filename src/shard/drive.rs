@@ -1,0 +1,246 @@
+//! The turn of a shard: completions in, lane drained, one submit of sends out; else sleep.
+
+use std::os::fd::FromRawFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+use glommio::io::BufferedFile;
+
+use crate::fabric::{Fabric, Order, ShardFabric};
+use crate::hub::{Egress, Event, Hub};
+use crate::limits::TURN_PUBLICATIONS;
+
+use super::acceptor::Acceptor;
+use super::buffers::Buffers;
+use super::ring::{Completion, Operation, Ring};
+use super::sockets::Sockets;
+use super::upstream::FabricUpstream;
+use super::{Fault, Plan, preflight::Refused, system};
+
+/// One shard's hub and all that connects it to the kernel.
+pub(super) struct Drive {
+    pub(super) ring: Ring,
+    pub(super) buffers: Buffers,
+    pub(super) hub: Hub,
+    pub(super) sockets: Sockets,
+    pub(super) acceptor: Acceptor,
+    pub(super) fabric: Arc<Fabric>,
+    pub(super) index: usize,
+    egress: Egress,
+    /// Completions that are not dealt with yet.
+    completions: Vec<Completion>,
+    /// Receives to be armed again once buffers are back.
+    pub(super) unarmed: Vec<crate::hub::ConnectionId>,
+    /// When the armed timer fires.
+    timer_due_us: Option<u64>,
+    draining: bool,
+}
+
+/// Whether the shard goes on.
+enum Turn {
+    Worked,
+    Idle,
+    Over,
+}
+
+impl Drive {
+    pub(super) fn new(plan: Plan) -> Result<Self, Fault> {
+        let Plan { index, listener, config, fabric, .. } = plan;
+        let shard = &fabric.shards[index];
+        let ring = Ring::new(shard.lane.wake.descriptor())?;
+        let buffers = Buffers::new().map_err(Refused::from)?;
+        ring.register(&buffers)?;
+        let hub = Hub::new(
+            config,
+            Box::new(FabricUpstream::new(Arc::clone(&fabric), index)),
+            fabric.hasher.clone(),
+            Arc::clone(&shard.latency),
+            fastrand::u64(..),
+        );
+        Ok(Self {
+            ring,
+            buffers,
+            hub,
+            sockets: Sockets::default(),
+            acceptor: Acceptor::new(listener),
+            fabric,
+            index,
+            egress: Egress::default(),
+            completions: Vec::new(),
+            unarmed: Vec::new(),
+            timer_due_us: None,
+            draining: false,
+        })
+    }
+
+    /// Turns until an order or a fault ends it.
+    pub(super) async fn run(mut self) -> Result<(), Fault> {
+        let event = system::duplicate(self.shard().lane.wake.descriptor());
+        let event = event.map_err(|error| Fault::Wake(error.to_string()))?;
+        // SAFETY: the descriptor is a fresh duplicate that the file takes over.
+        let event = unsafe { BufferedFile::from_raw_fd(event) };
+        if let Some(listener) = self.acceptor.descriptor() {
+            self.ring.accept(listener).map_err(Fault::Submit)?;
+        }
+        self.ring.notify(false);
+        loop {
+            match self.turn().map_err(Fault::Submit)? {
+                Turn::Over => return Ok(()),
+                Turn::Worked => glommio::executor().yield_if_needed().await,
+                Turn::Idle => self.sleep(&event).await?,
+            }
+        }
+    }
+
+    fn turn(&mut self) -> std::io::Result<Turn> {
+        let now_us = self.fabric.clock.now_us();
+        self.ring.reap(&mut self.completions)?;
+        let mut worked = !self.completions.is_empty();
+        for completion in std::mem::take(&mut self.completions) {
+            self.dispatch(completion, now_us)?;
+        }
+        while let Some(order) = self.shard().lane.pop_order() {
+            worked = true;
+            if !self.obey(order, now_us)? {
+                return Ok(Turn::Over);
+            }
+        }
+        worked |= self.drain_lane(now_us);
+        if self.hub.deadline_us().is_some_and(|deadline_us| deadline_us <= now_us) {
+            self.hub.tick(now_us);
+            worked = true;
+        }
+        self.rearm(now_us)?;
+        worked |= self.flush()?;
+        self.act_on_events();
+        let counts = self.hub.counts_mut();
+        counts.turns += u64::from(worked);
+        self.shard().counts.store(&self.hub.counts());
+        if self.draining && self.hub.is_empty() {
+            return Ok(Turn::Over);
+        }
+        Ok(if worked { Turn::Worked } else { Turn::Idle })
+    }
+
+    /// Matches what waits on the lane, up to a bound, so that sockets get their turn.
+    fn drain_lane(&mut self, now_us: u64) -> bool {
+        let mut taken = 0;
+        while taken < TURN_PUBLICATIONS {
+            let Some(batch) = self.shard().lane.pop() else { break };
+            for broadcast in &batch.broadcasts {
+                self.hub.publish(broadcast, now_us);
+            }
+            self.hub.counts_mut().batches += 1;
+            taken += batch.broadcasts.len();
+        }
+        taken > 0
+    }
+
+    /// Sends everything that is pending and not blocked. A round is gathered, submitted, and
+    /// complete before the next one reuses its memory.
+    fn flush(&mut self) -> std::io::Result<bool> {
+        let mut worked = false;
+        while self.hub.poll_egress(&mut self.egress) {
+            worked = true;
+            let mut in_flight = 0;
+            for send in self.egress.sends() {
+                let Some(socket) = self.sockets.descriptor(send.id) else { continue };
+                // SAFETY: `egress` is neither changed nor cleared before `in_flight` is zero
+                // again, and every completion of a send is counted.
+                unsafe { self.ring.send(socket, send.id, self.egress.bytes(send))? };
+                in_flight += 1;
+            }
+            self.ring.reap(&mut self.completions)?;
+            while self.settle(&mut in_flight)? {
+                self.ring.reap_one(&mut self.completions)?;
+            }
+            self.egress.clear();
+        }
+        Ok(worked)
+    }
+
+    /// Deals with the completed sends and leaves everything else for the next turn. True: some
+    /// sends are still under way.
+    fn settle(&mut self, in_flight: &mut usize) -> std::io::Result<bool> {
+        let now_us = self.fabric.clock.now_us();
+        let mut completions = std::mem::take(&mut self.completions);
+        let mut failure = None;
+        completions.retain(|completion| {
+            if completion.operation != Operation::Send {
+                return true;
+            }
+            *in_flight -= 1;
+            failure = self.dispatch(*completion, now_us).err().or(failure.take());
+            false
+        });
+        self.completions = completions;
+        failure.map_or(Ok(*in_flight > 0), Err)
+    }
+
+    fn act_on_events(&mut self) {
+        while let Some(event) = self.hub.poll_event() {
+            match event {
+                Event::FinishWriting(id) => self.sockets.finish_writing(id),
+                Event::Close { id, abort } => {
+                    self.sockets.close(id, abort);
+                    self.release(id);
+                }
+            }
+        }
+    }
+
+    /// Frees the slot of a connection whose socket is done.
+    pub(super) fn release(&mut self, id: crate::hub::ConnectionId) {
+        if self.sockets.reap(id) {
+            self.hub.release(id);
+        }
+    }
+
+    /// False: the shard is to end now.
+    fn obey(&mut self, order: Order, now_us: u64) -> std::io::Result<bool> {
+        match order {
+            Order::Stop => return Ok(false),
+            Order::Reconfigure(config) => self.hub.reconfigure(config),
+            Order::Drain { period_us } => {
+                self.draining = true;
+                self.ring.cancel_accept()?;
+                self.acceptor.close();
+                self.hub.drain(period_us, now_us);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Sleeps until the ring, the lane or a deadline has something to do.
+    async fn sleep(&mut self, event: &BufferedFile) -> Result<(), Fault> {
+        self.arm_timer().map_err(Fault::Submit)?;
+        self.ring.notify(true);
+        self.shard().lane.wake.park();
+        if self.shard().lane.is_empty() && !self.ring.has_work() && self.completions.is_empty() {
+            self.hub.counts_mut().parks += 1;
+            // Its eight bytes say how often it was signalled, which does not matter.
+            event.read_at(0, 8).await.map_err(|error| Fault::Wake(error.to_string()))?;
+        }
+        self.shard().lane.wake.unpark();
+        self.ring.notify(false);
+        Ok(())
+    }
+
+    fn arm_timer(&mut self) -> std::io::Result<()> {
+        let now_us = self.fabric.clock.now_us();
+        if self.timer_due_us.is_some_and(|due_us| due_us <= now_us) {
+            self.timer_due_us = None;
+        }
+        let due = self.hub.deadline_us().into_iter().chain(self.acceptor.resume_us()).min();
+        let Some(due_us) = due else { return Ok(()) };
+        if self.timer_due_us.is_none_or(|armed_us| due_us < armed_us) {
+            self.ring.timer(Duration::from_micros(due_us.saturating_sub(now_us)))?;
+            self.timer_due_us = Some(due_us);
+        }
+        Ok(())
+    }
+
+    pub(super) fn shard(&self) -> &ShardFabric {
+        &self.fabric.shards[self.index]
+    }
+}

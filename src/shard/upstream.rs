@@ -1,0 +1,48 @@
+//! How a hub reaches the fabric. Shard core.
+
+use std::sync::Arc;
+
+use crate::fabric::{Fabric, Origin, Submission, Wanted};
+use crate::hub::{Busy, Encoding, Upstream};
+use crate::observe::Health;
+
+/// The fabric as shard `index` sees it.
+pub(super) struct FabricUpstream {
+    fabric: Arc<Fabric>,
+    index: usize,
+    wanted: Wanted,
+}
+
+impl FabricUpstream {
+    pub(super) fn new(fabric: Arc<Fabric>, index: usize) -> Self {
+        Self { fabric, index, wanted: Wanted::default() }
+    }
+}
+
+impl Upstream for FabricUpstream {
+    fn admit(&self) -> Option<bool> {
+        self.fabric.admit()
+    }
+
+    fn leave(&self) {
+        self.fabric.leave();
+    }
+
+    fn want(&mut self, topic_hash: u64, wanted: bool) {
+        self.wanted.set(&self.fabric.shards[self.index].interest, topic_hash, wanted);
+    }
+
+    fn encoding(&self, encoding: Encoding, came: bool) {
+        self.fabric.encoding(encoding, came);
+    }
+
+    fn publish(&self, topic: &str, payload: Vec<u8>) -> Result<(), Busy> {
+        let submission =
+            Submission { origin: Origin::Client, topic: topic.into(), payload, reply: None };
+        self.fabric.inlet.submit(submission).map_err(|_| Busy)
+    }
+
+    fn health(&self) -> Health {
+        self.fabric.health()
+    }
+}
