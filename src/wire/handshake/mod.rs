@@ -105,7 +105,7 @@ impl Request {
         query::pairs(self.0.uri().query().unwrap_or_default())
     }
 
-    /// The first value of a header, when it is visible ASCII. `name` in lower case.
+    /// The first value of a header, when it is visible ASCII.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.0.headers().get(name)?.to_str().ok()
     }
@@ -182,6 +182,9 @@ impl Request {
         }
         if self.header("host").is_none() {
             return Err(Refusal::BadRequest("the Host header is missing"));
+        }
+        if self.0.uri().authority().is_some() {
+            return Err(Refusal::BadRequest("the request target must be a path"));
         }
         let has_content = headers
             .get("content-length")

@@ -1,0 +1,174 @@
+//! RFC 6455, sections 5.1 to 5.3 and 5.5: what one frame may look like.
+
+use fanfare::wire::{Decoder, Fault};
+
+use crate::support::*;
+
+#[test]
+fn rfc6455_5_1_client_frames_are_masked() {
+    assert_fault(&[FIN | TEXT, 0x02, b'h', b'i'], Fault::UnmaskedFrame);
+    assert_fault(&[FIN | PING, 0x00], Fault::UnmaskedFrame);
+}
+
+#[test]
+fn rfc6455_5_2_reserved_bits_are_zero() {
+    for bits in (RSV1 >> 2..=RSV1 | RSV1 >> 1 | RSV1 >> 2).step_by(0x10) {
+        for opcode in [TEXT, BINARY, PING, PONG, CLOSE] {
+            assert_fault(
+                &frame(FIN | bits | opcode, b"\x03\xe8"),
+                Fault::ReservedBits,
+            );
+        }
+        let fragments = [frame(TEXT, b"a"), frame(FIN | bits | CONTINUATION, b"b")].concat();
+        assert_fault(&fragments, Fault::ReservedBits);
+    }
+}
+
+#[test]
+fn rfc6455_5_2_reserved_opcodes_fail() {
+    for opcode in (0x3..=0x7).chain(0xb..=0xf) {
+        assert_fault(&frame(FIN | opcode, b""), Fault::ReservedOpcode);
+        assert_fault(&frame(opcode, b"payload"), Fault::ReservedOpcode);
+    }
+}
+
+#[test]
+fn rfc6455_5_2_every_length_form_is_read() {
+    for length in [0, 1, 125, 126, 127, 65_535, 65_536, 70_000] {
+        let payload: Vec<u8> = (0..length).map(|i| (i % 251) as u8).collect();
+        let stream = frame(FIN | BINARY, &payload);
+        let expected = Seen {
+            events: vec![Owned::Binary(payload)],
+            fault: None,
+        };
+        assert_eq!(decode_pieces([&stream[..]], length), expected);
+        assert_eq!(decode_pieces(stream.chunks(1000), length), expected);
+    }
+}
+
+#[test]
+fn rfc6455_5_2_length_takes_the_fewest_bytes() {
+    let mut short_in_16_bits = vec![FIN | TEXT, 0x80 | 126, 0, 125];
+    short_in_16_bits.extend(KEY);
+    assert_fault(&short_in_16_bits, Fault::LengthNotMinimal);
+
+    let mut medium_in_64_bits = vec![FIN | TEXT, 0x80 | 127];
+    medium_in_64_bits.extend(65_535_u64.to_be_bytes());
+    medium_in_64_bits.extend(KEY);
+    assert_fault(&medium_in_64_bits, Fault::LengthNotMinimal);
+
+    let mut empty_ping = vec![FIN | PING, 0x80 | 126, 0, 0];
+    empty_ping.extend(KEY);
+    assert_fault(&empty_ping, Fault::LengthNotMinimal);
+}
+
+#[test]
+fn rfc6455_5_2_length_has_no_most_significant_bit() {
+    for length in [1 << 63, u64::MAX] {
+        let mut stream = vec![FIN | BINARY, 0x80 | 127];
+        stream.extend(length.to_be_bytes());
+        stream.extend(KEY);
+        assert_fault(&stream, Fault::LengthTooLarge);
+    }
+}
+
+#[test]
+fn rfc6455_5_3_unmasking_is_exact_at_every_length_and_cut() {
+    for length in 0..70 {
+        let payload: Vec<u8> = (0..length).collect();
+        let stream = frame(FIN | BINARY, &payload);
+        for cut in 0..=stream.len() {
+            let (front, back) = stream.split_at(cut);
+            let seen = decode_pieces([front, back], MAX_MESSAGE);
+            assert_eq!(
+                seen.events,
+                [Owned::Binary(payload.clone())],
+                "cut at {cut}"
+            );
+        }
+    }
+}
+
+#[test]
+fn rfc6455_5_5_control_frames_are_never_fragmented() {
+    for opcode in [PING, PONG, CLOSE] {
+        assert_fault(&frame(opcode, b""), Fault::FragmentedControl);
+        let inside = [frame(TEXT, b"a"), frame(opcode, b"")].concat();
+        assert_fault(&inside, Fault::FragmentedControl);
+    }
+}
+
+#[test]
+fn rfc6455_5_5_control_frames_carry_at_most_125_bytes() {
+    for opcode in [PING, PONG, CLOSE] {
+        assert_fault(&frame(FIN | opcode, &[b'a'; 126]), Fault::ControlTooLong);
+        assert_fault(
+            &frame(FIN | opcode, &[b'a'; 70_000])[..14],
+            Fault::ControlTooLong,
+        );
+    }
+    let longest = [b'a'; 125];
+    assert_events(
+        &frame(FIN | PING, &longest),
+        &[Owned::Ping(longest.to_vec())],
+    );
+}
+
+#[test]
+fn rfc6455_5_5_2_ping_and_pong_carry_any_bytes() {
+    let payload = [0x00, 0xff, 0xfe, 0x80];
+    let stream = [frame(FIN | PING, &payload), frame(FIN | PONG, b"")].concat();
+    assert_events(
+        &stream,
+        &[Owned::Ping(payload.to_vec()), Owned::Pong(Vec::new())],
+    );
+}
+
+#[test]
+fn rfc6455_5_6_text_is_utf8_and_binary_is_anything() {
+    assert_events(&frame(FIN | TEXT, "żółw".as_bytes()), &[text("żółw")]);
+    assert_events(
+        &frame(FIN | BINARY, b"\xff\x00"),
+        &[Owned::Binary(vec![0xff, 0x00])],
+    );
+    assert_events(&frame(FIN | TEXT, b""), &[text("")]);
+}
+
+#[test]
+fn a_header_fault_does_not_wait_for_the_payload() {
+    let mut decoder = Decoder::default();
+    let mut header = frame(FIN | RSV1 | TEXT, &[b'a'; 200])[..8].to_vec();
+    assert_eq!(
+        decoder.next(&mut &mut header[..], MAX_MESSAGE),
+        Err(Fault::ReservedBits)
+    );
+}
+
+#[test]
+fn nothing_is_decoded_after_a_fault() {
+    let stream = [frame(FIN | RSV1 | TEXT, b"a"), frame(FIN | TEXT, b"b")].concat();
+    assert_fault(&stream, Fault::ReservedBits);
+}
+
+#[test]
+fn every_fault_names_itself_to_the_peer_and_to_the_metrics() {
+    let mut names: Vec<_> = Fault::ALL.iter().map(|fault| fault.name()).collect();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), Fault::ALL.len());
+    for fault in Fault::ALL {
+        assert!(
+            fault
+                .name()
+                .bytes()
+                .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'))
+        );
+        assert!(fault.to_string().len() <= 123, "{fault} fits a close frame");
+        let code = match fault {
+            Fault::InvalidUtf8 | Fault::CloseReasonNotUtf8 => 1007,
+            Fault::MessageTooBig | Fault::TooManyFragments => 1009,
+            _ => 1002,
+        };
+        assert_eq!(fault.close_code(), code);
+    }
+}
