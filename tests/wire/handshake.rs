@@ -1,1 +1,538 @@
+//! RFC 6455, section 4, on RFC 9110 and RFC 9112: the upgrade and every way to be refused.
 
+use std::io::{self, Cursor, Read, Write};
+
+use fanfare::limits;
+use fanfare::wire::handshake::{self, Refusal, Request, parse};
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use crate::chunking::pieces;
+
+const LINES: [&str; 5] = [
+    "Host: server.example.com",
+    "Upgrade: websocket",
+    "Connection: Upgrade",
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+    "Sec-WebSocket-Version: 13",
+];
+
+fn head(request_line: &str, lines: &[&str]) -> String {
+    let lines: String = lines.iter().map(|line| format!("{line}\r\n")).collect();
+    format!("{request_line}\r\n{lines}\r\n")
+}
+
+/// The usual request, with `line` in the place of the one that has its name, or added.
+fn upgrade_with(line: &str) -> String {
+    let name = line.split(':').next().unwrap();
+    let mut lines: Vec<_> = LINES
+        .into_iter()
+        .filter(|other| other.split(':').next() != Some(name))
+        .collect();
+    lines.push(line);
+    head("GET /chat HTTP/1.1", &lines)
+}
+
+fn upgrade_without(name: &str) -> String {
+    let lines: Vec<_> = LINES
+        .into_iter()
+        .filter(|line| !line.starts_with(name))
+        .collect();
+    head("GET /chat HTTP/1.1", &lines)
+}
+
+pub fn request(head: &str) -> Request {
+    let (head_bytes, request) = parse(head.as_bytes()).unwrap().expect("the head is whole");
+    assert_eq!(head_bytes, head.len());
+    request
+}
+
+/// What the server answers, whole or byte by byte.
+#[track_caller]
+fn refusal(head: &[u8]) -> Refusal {
+    let whole = answer(head).expect_err("refused");
+    let first = (0..=head.len()).find_map(|end| answer(&head[..end]).err());
+    assert_eq!(first, Some(whole), "byte by byte");
+    whole
+}
+
+fn answer(head: &[u8]) -> Result<Option<Vec<u8>>, Refusal> {
+    parse(head)?
+        .map(|(_, request)| request.accept(None))
+        .transpose()
+}
+
+#[test]
+fn rfc6455_4_2_2_the_upgrade_is_accepted() {
+    let request = request(&head("GET /chat HTTP/1.1", &LINES));
+    assert_eq!(request.path(), "/chat");
+    assert!(request.is_upgrade());
+    let expected = "HTTP/1.1 101 Switching Protocols\r\n\
+         Upgrade: websocket\r\n\
+         Connection: Upgrade\r\n\
+         Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+    assert_eq!(request.accept(None).unwrap(), expected.as_bytes());
+}
+
+#[test]
+fn rfc6455_4_2_1_upgrade_and_connection_are_lists_without_case() {
+    for line in [
+        "Connection: keep-alive, Upgrade",
+        "Connection: UPGRADE",
+        "Connection:upgrade ,close",
+        "Connection: close\r\nConnection: upgrade",
+        "Upgrade: WebSocket",
+        "Upgrade: h2c, websocket",
+        "upgrade: websocket",
+    ] {
+        assert!(
+            answer(upgrade_with(line).as_bytes()).unwrap().is_some(),
+            "{line}"
+        );
+    }
+}
+
+#[test]
+fn rfc6455_4_2_1_a_request_that_is_no_upgrade_gets_426() {
+    for head in [
+        upgrade_without("Upgrade"),
+        upgrade_without("Connection"),
+        upgrade_with("Upgrade: h2c"),
+        upgrade_with("Connection: keep-alive"),
+        upgrade_with("Connection: not-upgrade"),
+    ] {
+        assert!(!request(&head).is_upgrade());
+        assert_eq!(refusal(head.as_bytes()), Refusal::UpgradeRequired);
+    }
+}
+
+#[test]
+fn rfc6455_4_4_another_version_gets_426_that_names_13() {
+    for head in [
+        upgrade_without("Sec-WebSocket-Version"),
+        upgrade_with("Sec-WebSocket-Version: 8"),
+        upgrade_with("Sec-WebSocket-Version: 13, 8"),
+    ] {
+        assert_eq!(refusal(head.as_bytes()), Refusal::WebSocketVersion);
+    }
+}
+
+#[test]
+fn rfc6455_4_2_1_the_key_is_16_bytes_in_base64() {
+    for head in [
+        upgrade_without("Sec-WebSocket-Key"),
+        upgrade_with("Sec-WebSocket-Key:"),
+        upgrade_with("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ"),
+        upgrade_with("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25j"),
+        upgrade_with("Sec-WebSocket-Key: not base64 at all !!!!!!"),
+        upgrade_with("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZSE9"),
+    ] {
+        assert!(
+            matches!(refusal(head.as_bytes()), Refusal::BadRequest(_)),
+            "{head}"
+        );
+    }
+}
+
+#[test]
+fn rfc6455_4_2_2_a_subprotocol_is_echoed() {
+    let request = request(&upgrade_with(
+        "Sec-WebSocket-Protocol: a, centrifuge-json\r\nSec-WebSocket-Protocol: b",
+    ));
+    for offered in ["a", "b", "centrifuge-json"] {
+        assert!(request.offers_subprotocol(offered));
+    }
+    for missing in ["", "A", "centrifuge", "a, centrifuge-json"] {
+        assert!(!request.offers_subprotocol(missing));
+    }
+    let response = String::from_utf8(request.accept(Some("b")).unwrap()).unwrap();
+    assert!(response.ends_with("\r\nSec-WebSocket-Protocol: b\r\n\r\n"));
+}
+
+#[test]
+fn rfc9112_3_only_get_over_http_1_1_is_served() {
+    for method in ["POST", "HEAD", "OPTIONS", "PUT"] {
+        let head = head(&format!("{method} / HTTP/1.1"), &LINES);
+        assert_eq!(refusal(head.as_bytes()), Refusal::MethodNotAllowed);
+    }
+    let old = head("GET / HTTP/1.0", &LINES);
+    assert_eq!(refusal(old.as_bytes()), Refusal::VersionNotSupported);
+    assert!(matches!(
+        refusal(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
+        Refusal::BadRequest(_)
+    ));
+}
+
+#[test]
+fn rfc9112_2_2_lines_end_in_cr_lf() {
+    for head in [
+        "GET / HTTP/1.1\nHost: a\n\n",
+        "GET / HTTP/1.1\r\nHost: a\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a\r\n\n",
+        "\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET / HTTP/1.1\rHost: a\r\r",
+    ] {
+        assert!(
+            matches!(refusal(head.as_bytes()), Refusal::BadRequest(_)),
+            "{head:?}"
+        );
+    }
+    assert!(
+        parse(b"\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            .unwrap()
+            .is_some()
+    );
+}
+
+#[test]
+fn rfc9112_3_2_a_request_has_one_host() {
+    assert!(matches!(
+        refusal(upgrade_without("Host").as_bytes()),
+        Refusal::BadRequest(_)
+    ));
+    assert!(matches!(
+        refusal(upgrade_with("Host: a\r\nHost: b").as_bytes()),
+        Refusal::BadRequest(_)
+    ));
+}
+
+#[test]
+fn rfc9112_5_1_and_5_2_header_lines_are_plain() {
+    for line in [
+        "X-Folded: one\r\n two",
+        "Space-Before-Colon : a",
+        " Leading: a",
+        "No colon",
+        "Bad\x01Name: a",
+        "X-Null: a\0b",
+        ": no name",
+    ] {
+        let head = upgrade_with(line);
+        assert!(
+            matches!(refusal(head.as_bytes()), Refusal::BadRequest(_)),
+            "{line:?}"
+        );
+    }
+}
+
+#[test]
+fn rfc9112_6_a_body_is_refused() {
+    for line in [
+        "Content-Length: 5",
+        "Content-Length: 00",
+        "Content-Length: +0",
+        "Content-Length: 0\r\nContent-Length: 0",
+        "Transfer-Encoding: chunked",
+        "Transfer-Encoding: identity",
+        "Content-Length: 0\r\nTransfer-Encoding: chunked",
+    ] {
+        let head = upgrade_with(line);
+        assert!(
+            matches!(refusal(head.as_bytes()), Refusal::BadRequest(_)),
+            "{line:?}"
+        );
+    }
+    assert!(
+        answer(upgrade_with("Content-Length: 0").as_bytes())
+            .unwrap()
+            .is_some()
+    );
+}
+
+#[test]
+fn headers_that_decide_are_not_repeated() {
+    for line in [
+        "Origin: http://a\r\nOrigin: http://b",
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Version: 8",
+    ] {
+        assert!(
+            matches!(
+                refusal(upgrade_with(line).as_bytes()),
+                Refusal::BadRequest(_)
+            ),
+            "{line}"
+        );
+    }
+}
+
+#[test]
+fn the_request_target_is_a_path() {
+    for target in [
+        "http://server.example.com/chat",
+        "server.example.com:80",
+        "*",
+        "/a b",
+    ] {
+        let head = head(&format!("GET {target} HTTP/1.1"), &LINES);
+        assert!(
+            matches!(refusal(head.as_bytes()), Refusal::BadRequest(_)),
+            "{target}"
+        );
+    }
+}
+
+#[test]
+fn garbage_is_refused_before_the_head_ends() {
+    for garbage in [
+        &b"\x16\x03\x01\x02\x00\x01"[..],
+        b"\xff\x00\x00",
+        b"GET\0",
+        b"{\"id\":1}",
+    ] {
+        assert!(
+            matches!(refusal(garbage), Refusal::BadRequest(_)),
+            "{garbage:x?}"
+        );
+    }
+}
+
+#[test]
+fn a_head_has_at_most_handshake_bytes() {
+    let with_total = |total: usize| {
+        let bare = upgrade_with("X-Fill: ").len();
+        upgrade_with(&format!("X-Fill: {}", "f".repeat(total - bare)))
+    };
+    let largest = with_total(limits::HANDSHAKE_BYTES);
+    assert_eq!(largest.len(), limits::HANDSHAKE_BYTES);
+    assert!(answer(largest.as_bytes()).unwrap().is_some());
+    // Frames may follow at once; only the head counts.
+    let (head_bytes, _) = parse(&[largest.as_bytes(), &[0x81; 9000]].concat())
+        .unwrap()
+        .unwrap();
+    assert_eq!(head_bytes, largest.len());
+
+    let too_large = with_total(limits::HANDSHAKE_BYTES + 1);
+    assert_eq!(refusal(too_large.as_bytes()), Refusal::HeadTooLarge);
+    assert_eq!(
+        refusal(&b"\r\n".repeat(limits::HANDSHAKE_BYTES)),
+        Refusal::HeadTooLarge
+    );
+    assert_eq!(
+        refusal(&[b'G'; limits::HANDSHAKE_BYTES]),
+        Refusal::HeadTooLarge
+    );
+    let many_headers = upgrade_with(&"A: b\r\n".repeat(200));
+    assert_eq!(
+        refusal(many_headers.trim_end().as_bytes()),
+        Refusal::HeadTooLarge
+    );
+}
+
+#[test]
+fn a_request_target_has_at_most_request_target_bytes() {
+    let with_target =
+        |bytes: usize| head(&format!("GET /{} HTTP/1.1", "t".repeat(bytes - 1)), &LINES);
+    let longest = with_target(limits::REQUEST_TARGET_BYTES);
+    assert_eq!(request(&longest).path().len(), limits::REQUEST_TARGET_BYTES);
+    let too_long = with_target(limits::REQUEST_TARGET_BYTES + 1);
+    assert_eq!(refusal(too_long.as_bytes()), Refusal::TargetTooLong);
+    let endless = format!("GET /{}", "t".repeat(limits::REQUEST_TARGET_BYTES));
+    assert_eq!(refusal(endless.as_bytes()), Refusal::TargetTooLong);
+}
+
+#[test]
+fn the_query_is_form_decoded() {
+    let pairs = |query: &str| -> Result<Vec<(String, String)>, Refusal> {
+        request(&head(&format!("GET /raw{query} HTTP/1.1"), &LINES))
+            .query()
+            .map(|pair| pair.map(|(name, value)| (name.into_owned(), value.into_owned())))
+            .collect()
+    };
+    let owned = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
+        pairs
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect()
+    };
+    for (query, expected) in [
+        ("", &[][..]),
+        ("?", &[]),
+        ("?&&", &[]),
+        ("?topic=a&topic=b", &[("topic", "a"), ("topic", "b")]),
+        ("?topic=a+b%20c%2Bd", &[("topic", "a b c+d")]),
+        ("?topic=%C5%BC%f0%9f%98%80", &[("topic", "ż\u{1f600}")]),
+        ("?a=b=c&%61", &[("a", "b=c"), ("a", "")]),
+        ("?topic=a%26b%3Dc", &[("topic", "a&b=c")]),
+        ("?topic=%00", &[("topic", "\0")]),
+    ] {
+        assert_eq!(pairs(query).unwrap(), owned(expected), "{query}");
+    }
+    for query in [
+        "?a=%",
+        "?a=%2",
+        "?a=%g0",
+        "?a=%+1",
+        "?a=%ff",
+        "?%ed%a0%80",
+        "?b=%C5&c=%BC",
+    ] {
+        assert!(
+            matches!(pairs(query), Err(Refusal::BadRequest(_))),
+            "{query}"
+        );
+    }
+}
+
+#[test]
+fn every_refusal_is_a_response_that_says_what_to_do() {
+    for (refusal, status_line, header) in [
+        (Refusal::BadRequest("why"), "400 Bad Request", ""),
+        (Refusal::ForbiddenOrigin, "403 Forbidden", ""),
+        (Refusal::NotFound, "404 Not Found", ""),
+        (
+            Refusal::MethodNotAllowed,
+            "405 Method Not Allowed",
+            "Allow: GET",
+        ),
+        (Refusal::RequestTimeout, "408 Request Timeout", ""),
+        (Refusal::TargetTooLong, "414 URI Too Long", ""),
+        (
+            Refusal::UpgradeRequired,
+            "426 Upgrade Required",
+            "Upgrade: websocket",
+        ),
+        (
+            Refusal::UpgradeRequired,
+            "426 Upgrade Required",
+            "Connection: Upgrade, close",
+        ),
+        (
+            Refusal::WebSocketVersion,
+            "426 Upgrade Required",
+            "Sec-WebSocket-Version: 13",
+        ),
+        (
+            Refusal::HeadTooLarge,
+            "431 Request Header Fields Too Large",
+            "",
+        ),
+        (
+            Refusal::Unavailable("full"),
+            "503 Service Unavailable",
+            "Retry-After: 5",
+        ),
+        (
+            Refusal::VersionNotSupported,
+            "505 HTTP Version Not Supported",
+            "",
+        ),
+    ] {
+        let response = String::from_utf8(refusal.response()).unwrap();
+        let (head, body) = response.split_once("\r\n\r\n").unwrap();
+        let mut lines = head.split("\r\n");
+        assert_eq!(lines.next(), Some(&*format!("HTTP/1.1 {status_line}")));
+        assert!(status_line.starts_with(&refusal.status().to_string()));
+        let lines: Vec<_> = lines.collect();
+        assert!(header.is_empty() || lines.contains(&header), "{response}");
+        assert!(
+            lines
+                .iter()
+                .any(|line| line.starts_with("Connection: ") && line.ends_with("close"))
+        );
+        assert!(lines.contains(&&*format!("Content-Length: {}", body.len())));
+        assert!(lines.contains(&"Content-Type: text/plain; charset=utf-8"));
+        assert_eq!(body, format!("{refusal}\n"));
+    }
+}
+
+#[test]
+fn refusals_have_different_names() {
+    let refusals = [
+        Refusal::BadRequest(""),
+        Refusal::ForbiddenOrigin,
+        Refusal::NotFound,
+        Refusal::MethodNotAllowed,
+        Refusal::RequestTimeout,
+        Refusal::TargetTooLong,
+        Refusal::UpgradeRequired,
+        Refusal::WebSocketVersion,
+        Refusal::HeadTooLarge,
+        Refusal::Unavailable(""),
+        Refusal::VersionNotSupported,
+    ];
+    let names: std::collections::BTreeSet<_> = refusals.iter().map(Refusal::name).collect();
+    assert_eq!(names.len(), refusals.len());
+}
+
+#[test]
+fn a_plain_response_carries_its_body() {
+    let response = handshake::response(200, "application/json", b"{\"status\":\"ok\"}");
+    let text = String::from_utf8(response).unwrap();
+    assert!(text.starts_with("HTTP/1.1 200 OK\r\n"));
+    assert!(text.contains("\r\nConnection: close\r\n"));
+    assert!(text.contains("\r\nContent-Length: 15\r\n"));
+    assert!(text.ends_with("\r\n\r\n{\"status\":\"ok\"}"));
+}
+
+/// A server at the other end of tungstenite's client: it reads what the client wrote, and
+/// answers.
+#[derive(Default)]
+struct Server {
+    received: Vec<u8>,
+    answer: Option<Cursor<Vec<u8>>>,
+}
+
+impl Write for Server {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.received.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Read for Server {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let received = &self.received;
+        let answer = self.answer.get_or_insert_with(|| {
+            let (_, request) = parse(received).unwrap().expect("the head is whole");
+            Cursor::new(request.accept(Some("centrifuge-json")).unwrap())
+        });
+        answer.read(out)
+    }
+}
+
+#[test]
+fn tungstenite_connects() {
+    use tungstenite::client::IntoClientRequest as _;
+
+    let mut request = "ws://server.example.com/connection/websocket"
+        .into_client_request()
+        .unwrap();
+    request
+        .headers_mut()
+        .insert("Sec-WebSocket-Protocol", "centrifuge-json".parse().unwrap());
+    let (_, response) = tungstenite::client(request, Server::default()).unwrap();
+    assert_eq!(
+        response.headers()["Sec-WebSocket-Protocol"],
+        "centrifuge-json"
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(500))]
+
+    #[test]
+    fn cutting_a_head_changes_nothing(
+        damage in vec((any::<prop::sample::Index>(), any::<u8>()), 0..3),
+        lengths in vec(1_usize..40, 1..6),
+        early_frames in vec(any::<u8>(), 0..30),
+    ) {
+        let mut bytes = head("GET /raw?topic=a+b HTTP/1.1", &LINES).into_bytes();
+        bytes.extend(early_frames);
+        for (index, value) in damage {
+            let index = index.index(bytes.len());
+            bytes[index] = value;
+        }
+        let whole = parse(&bytes).map(|parsed| parsed.map(|(head_bytes, _)| head_bytes));
+        let mut end = 0;
+        let in_pieces = pieces(&bytes, &lengths).into_iter().find_map(|piece| {
+            end += piece.len();
+            parse(&bytes[..end]).map(|parsed| parsed.map(|(head_bytes, _)| head_bytes)).transpose()
+        });
+        prop_assert_eq!(in_pieces.transpose(), whole);
+    }
+}

@@ -1,1 +1,119 @@
+//! RFC 6455, section 10.2: which pages may connect.
 
+use crate::handshake::request;
+
+fn is_allowed(host: &str, origin: Option<&str>, origins: &[&str]) -> bool {
+    let origin = origin
+        .map(|origin| format!("Origin: {origin}\r\n"))
+        .unwrap_or_default();
+    let origins: Vec<_> = origins.iter().map(|origin| (*origin).to_owned()).collect();
+    request(&format!("GET / HTTP/1.1\r\nHost: {host}\r\n{origin}\r\n")).origin_allowed(&origins)
+}
+
+#[test]
+fn clients_without_an_origin_are_allowed() {
+    for origins in [&[][..], &["*"], &["https://example.com"]] {
+        assert!(is_allowed("example.com", None, origins));
+    }
+}
+
+#[test]
+fn by_default_only_the_same_origin_is_allowed() {
+    for (host, origin) in [
+        ("example.com", "https://example.com"),
+        ("example.com", "http://example.com"),
+        ("EXAMPLE.com", "http://example.COM"),
+        ("example.com:443", "https://example.com"),
+        ("example.com", "https://example.com:443"),
+        ("example.com:80", "http://example.com"),
+        ("example.com:8000", "http://example.com:8000"),
+        ("[::1]:8000", "http://[::1]:8000"),
+        ("[::1]:80", "http://[::1]"),
+    ] {
+        assert!(is_allowed(host, Some(origin), &[]), "{host} {origin}");
+    }
+    for (host, origin) in [
+        ("example.com", "https://evil.com"),
+        ("example.com", "https://example.com.evil.com"),
+        ("example.com", "https://www.example.com"),
+        ("example.com:8000", "http://example.com"),
+        ("example.com", "http://example.com:8000"),
+        ("example.com", "http://example.com:443"),
+        ("example.com:443", "http://example.com"),
+        ("example.com", "null"),
+        ("null", "null"),
+        ("example.com", ""),
+        ("example.com", "example.com"),
+        ("example.com", "https://user@example.com"),
+        ("", "https://"),
+        ("*.com", "https://example.com"),
+    ] {
+        assert!(!is_allowed(host, Some(origin), &[]), "{host} {origin}");
+    }
+}
+
+#[test]
+fn a_star_allows_any_origin() {
+    for origin in ["https://evil.com", "null", "", "chrome-extension://abc"] {
+        assert!(is_allowed("example.com", Some(origin), &["*"]));
+    }
+}
+
+#[test]
+fn listed_origins_match_exactly_but_for_case_and_default_ports() {
+    let origins = ["https://app.example.com", "http://localhost:3000", "null"];
+    for origin in [
+        "https://app.example.com",
+        "https://APP.example.com",
+        "https://app.example.com:443",
+        "http://localhost:3000",
+        "null",
+    ] {
+        assert!(is_allowed("server", Some(origin), &origins), "{origin}");
+    }
+    for origin in [
+        "http://app.example.com",
+        "https://app.example.com:8443",
+        "https://example.com",
+        "https://sub.app.example.com",
+        "http://localhost",
+        "http://server",
+    ] {
+        assert!(!is_allowed("server", Some(origin), &origins), "{origin}");
+    }
+}
+
+#[test]
+fn a_wildcard_matches_the_hosts_below() {
+    let origins = ["https://*.example.com", "http://*.test:3000"];
+    for origin in [
+        "https://a.example.com",
+        "https://a.b.EXAMPLE.com:443",
+        "http://x.test:3000",
+    ] {
+        assert!(is_allowed("server", Some(origin), &origins), "{origin}");
+    }
+    for origin in [
+        "https://example.com",
+        "https://.example.com",
+        "https://evilexample.com",
+        "https://a.example.com.evil.com",
+        "http://a.example.com",
+        "https://evil.com/.example.com",
+        "https://evil.com#.example.com",
+        "http://x.test",
+    ] {
+        assert!(!is_allowed("server", Some(origin), &origins), "{origin}");
+    }
+}
+
+#[test]
+fn an_origin_that_is_not_ascii_matches_nothing() {
+    assert!(!is_allowed("server", Some("https://żółw"), &[]));
+    assert!(!is_allowed(
+        "server",
+        Some("https://żółw"),
+        &["https://żółw"]
+    ));
+    assert!(is_allowed("server", Some("https://żółw"), &["*"]));
+}

@@ -126,9 +126,10 @@ impl Request {
             return true;
         };
         let host = self.header("host").unwrap_or_default();
-        origin
-            .to_str()
-            .is_ok_and(|origin| origin::is_allowed(origin, host, origins))
+        origins.iter().any(|allowed| allowed == "*")
+            || origin
+                .to_str()
+                .is_ok_and(|origin| origin::is_allowed(origin, host, origins))
     }
 
     /// The client offers this subprotocol (case matters, RFC 6455, section 4.1).
@@ -183,7 +184,7 @@ impl Request {
         if self.header("host").is_none() {
             return Err(Refusal::BadRequest("the Host header is missing"));
         }
-        if self.0.uri().authority().is_some() {
+        if self.0.uri().authority().is_some() || !self.path().starts_with('/') {
             return Err(Refusal::BadRequest("the request target must be a path"));
         }
         let has_content = headers

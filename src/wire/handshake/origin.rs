@@ -1,23 +1,22 @@
 //! Which web pages may connect (RFC 6454; RFC 6455, section 10.2). Used on every shard core.
 
-/// See [`super::Request::origin_allowed`].
+/// See [`super::Request::origin_allowed`]; that any origin is allowed is settled before.
 pub(super) fn is_allowed(origin: &str, host: &str, allowed: &[String]) -> bool {
     let Some(origin) = Origin::parse(origin) else {
         // Such as `null`, the origin of sandboxed pages and local files.
-        return allowed
-            .iter()
-            .any(|allowed| allowed == "*" || allowed == origin);
+        return allowed.iter().any(|allowed| allowed == origin);
     };
     if allowed.is_empty() {
         // Host does not name the scheme; where it has no port, it means the scheme's own.
-        return origin.matches(&Origin {
+        return origin.is_same(&Origin {
             scheme: origin.scheme,
             host,
         });
     }
-    allowed.iter().any(|allowed| {
-        allowed == "*" || Origin::parse(allowed).is_some_and(|allowed| origin.matches(&allowed))
-    })
+    allowed
+        .iter()
+        .filter_map(|allowed| Origin::parse(allowed))
+        .any(|allowed| origin.is_same(&allowed) || origin.is_below(&allowed))
 }
 
 /// `scheme://host[:port]`.
@@ -34,19 +33,24 @@ impl<'a> Origin<'a> {
         is_bare.then_some(Self { scheme, host })
     }
 
-    /// `pattern` may have `*.` in front of its host.
-    fn matches(&self, pattern: &Self) -> bool {
-        if !self.scheme.eq_ignore_ascii_case(pattern.scheme) {
+    fn is_same(&self, other: &Self) -> bool {
+        self.scheme.eq_ignore_ascii_case(other.scheme)
+            && self
+                .host_and_port()
+                .eq_ignore_ascii_case(other.host_and_port())
+    }
+
+    /// `pattern` has `*.` in front of its host, and this host is one below.
+    fn is_below(&self, pattern: &Self) -> bool {
+        let Some(suffix) = pattern.host_and_port().strip_prefix('*') else {
             return false;
-        }
-        let (host, pattern) = (self.host_and_port(), pattern.host_and_port());
-        match pattern.strip_prefix('*') {
-            Some(suffix) if suffix.starts_with('.') => {
-                let split = host.len().saturating_sub(suffix.len());
-                split > 0 && host.as_bytes()[split..].eq_ignore_ascii_case(suffix.as_bytes())
-            }
-            _ => host.eq_ignore_ascii_case(pattern),
-        }
+        };
+        let host = self.host_and_port().as_bytes();
+        let split = host.len().saturating_sub(suffix.len());
+        self.scheme.eq_ignore_ascii_case(pattern.scheme)
+            && suffix.starts_with('.')
+            && split > 0
+            && host[split..].eq_ignore_ascii_case(suffix.as_bytes())
     }
 
     /// Without the scheme's default port.
