@@ -1,0 +1,17 @@
+//! The entry of every fuzz binary: it runs the target that it is named after.
+
+#![no_main]
+
+#[path = "targets/mod.rs"]
+mod targets;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    macro_rules! run_if_named {
+        ($target:ident) => {
+            if env!("CARGO_BIN_NAME") == stringify!($target) {
+                targets::$target::$target(data);
+            }
+        };
+    }
+    targets::for_each_target!(run_if_named);
+});

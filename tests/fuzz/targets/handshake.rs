@@ -1,0 +1,57 @@
+//! The request parser: a head in pieces gives what the whole head gives; nothing panics after.
+
+use fanfare::limits;
+use fanfare::wire::handshake::{Refusal, Request, parse};
+
+/// The first two bytes are the lengths of the pieces, over and over; the rest is the stream.
+pub fn handshake(data: &[u8]) {
+    let Some((lengths, stream)) = data.split_first_chunk::<2>() else {
+        return;
+    };
+    let whole = answer(stream);
+    let mut end = 0;
+    for length in lengths.iter().cycle() {
+        end = stream.len().min(end + 1 + usize::from(*length));
+        let so_far = answer(&stream[..end]);
+        if end == stream.len() || so_far != Ok(None) {
+            assert_eq!(so_far, whole);
+            return;
+        }
+    }
+}
+
+/// All that a caller can learn from a request, or why it is refused.
+fn answer(stream: &[u8]) -> Result<Option<(usize, String)>, Refusal> {
+    match parse(stream) {
+        Ok(None) => {
+            assert!(
+                stream.len() < limits::HANDSHAKE_BYTES,
+                "the head is bounded"
+            );
+            Ok(None)
+        }
+        Ok(Some((head_bytes, request))) => {
+            assert!(stream[..head_bytes].ends_with(b"\r\n\r\n"));
+            Ok(Some((head_bytes, describe(&request))))
+        }
+        Err(refusal) => {
+            assert!(refusal.response().starts_with(b"HTTP/1.1 4") || refusal.status() >= 500);
+            Err(refusal)
+        }
+    }
+}
+
+fn describe(request: &Request) -> String {
+    let origins = ["https://*.example.com".to_owned(), "null".to_owned()];
+    let accepted = request.accept(None);
+    assert!(accepted.is_err() || request.is_upgrade());
+    format!(
+        "{} {:?} {:?} {} {} {} {accepted:?}",
+        request.path(),
+        request.query().collect::<Vec<_>>(),
+        request.header("user-agent"),
+        request.origin_allowed(&[]),
+        request.origin_allowed(&origins),
+        request.offers_subprotocol("centrifuge-json"),
+    )
+}
