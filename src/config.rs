@@ -134,8 +134,6 @@ impl Config {
     pub fn namespace(&self, topic: &str) -> &Namespace {
         let name = topic.split_once(':').map_or("", |(name, _)| name);
         let find = |name: &str| self.namespaces.iter().find(|each| each.name == name);
-        find(name)
-            .or_else(|| find(""))
-            .expect("the default namespace is always there")
+        find(name).or_else(|| find("")).expect("the default namespace is always there")
     }
 }

@@ -136,23 +136,33 @@ impl From<JsonFault> for Rejection {
 /// Checks messages, one after the other, in memory that is reused.
 pub struct Checker {
     json: json::Checker,
-    namespaces: HashMap<String, PayloadKind, foldhash::fast::RandomState>,
+    kinds: HashMap<String, PayloadKind, foldhash::fast::RandomState>,
     default_kind: PayloadKind,
     max_payload: usize,
 }
 
 impl Checker {
     pub fn new(config: &Config) -> Self {
-        let kind = |name: &String| (name.clone(), config.namespace(&format!("{name}:")).payload);
+        let kinds = config
+            .namespaces
+            .iter()
+            .map(|each| (each.name.clone(), each.payload));
+        Self::with_kinds(kinds, config.ingest.max_payload)
+    }
+
+    /// A checker for these namespaces. The one named `""` sets what holds without one; if it is
+    /// not there, payloads are JSON. `max_payload` is in bytes.
+    pub fn with_kinds(
+        kinds: impl IntoIterator<Item = (String, PayloadKind)>,
+        max_payload: usize,
+    ) -> Self {
+        let mut kinds: HashMap<_, _, _> = kinds.into_iter().collect();
+        let default_kind = kinds.remove("").unwrap_or_default();
         Self {
             json: json::Checker::new(),
-            namespaces: config
-                .namespaces
-                .iter()
-                .map(|each| kind(&each.name))
-                .collect(),
-            default_kind: config.namespace("").payload,
-            max_payload: config.ingest.max_payload,
+            kinds,
+            default_kind,
+            max_payload,
         }
     }
 
@@ -178,12 +188,12 @@ impl Checker {
         })
     }
 
-    /// What the payloads of `topic` are: see [`Config::namespace`].
+    /// What the payloads of `topic` are, by the rule of [`Config::namespace`].
     fn kind(&self, topic: &str) -> PayloadKind {
-        let namespace = topic
+        let configured = topic
             .split_once(':')
-            .and_then(|(name, _)| self.namespaces.get(name));
-        *namespace.unwrap_or(&self.default_kind)
+            .and_then(|(name, _)| self.kinds.get(name));
+        *configured.unwrap_or(&self.default_kind)
     }
 
     fn check_payload<'a>(
@@ -239,20 +249,19 @@ pub fn split_router<P: AsRef<[u8]>>(frames: &[P]) -> Routed<'_, P> {
         .iter()
         .skip(1)
         .position(|frame| frame.as_ref().is_empty());
-    match delimiter {
-        Some(leading) => {
-            let (route, parts) = frames.split_at(leading + 2);
-            Routed {
-                route,
-                parts: Ok(parts),
-            }
-        }
-        None => {
-            let route = &frames[..frames.len().min(1)];
-            Routed {
-                route,
-                parts: Err(Rejection::NoDelimiter),
-            }
-        }
+    let Some(leading) = delimiter else {
+        let identity = &frames[..frames.len().min(1)];
+        return Routed {
+            route: identity,
+            parts: Err(Rejection::NoDelimiter),
+        };
+    };
+    let (route, parts) = frames.split_at(leading + 2);
+    Routed {
+        route,
+        parts: Ok(parts),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -86,9 +86,11 @@ impl Reader {
             Err(Refusal::TooDeep) => return Err(JsonFault::TooDeep),
             Err(Refusal::Other) => check_grammar(text)?,
         }
-        let mut tame = text.to_vec();
-        json_scan::tame(&mut tame);
-        self.tamed.parse(&tame, tape).map_err(|_| JsonFault::Syntax)
+        let mut stand_in = text.to_vec();
+        json_scan::tame(&mut stand_in);
+        self.tamed
+            .parse(&stand_in, tape)
+            .map_err(|_| JsonFault::Syntax)
     }
 }
 
@@ -386,7 +388,10 @@ mod tests {
         // The number before the nesting makes simd-json stop early.
         let behind = format!("[1e999,{}]", nested(limits::JSON_DEPTH, ""));
         assert_eq!(checker.check(behind.as_bytes()), Err(JsonFault::TooDeep));
-        assert_eq!(checker.check(&[b'['; 64 * 1024]), Err(JsonFault::TooDeep));
+        assert_eq!(
+            checker.check(&vec![b'['; 64 * 1024]),
+            Err(JsonFault::TooDeep)
+        );
     }
 
     #[test]

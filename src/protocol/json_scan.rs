@@ -38,8 +38,8 @@ pub(super) fn compact(json: &[u8]) -> Vec<u8> {
 }
 
 /// Overwrites what the grammar allows but simd-json cannot hold, in place: escapes of lone
-/// surrogates become the replacement character, numbers that may not fit become 0. Commands keep
-/// their meaning: no id and no channel is written that way.
+/// surrogates become the replacement character, numbers that may not fit become -1. Commands keep
+/// their meaning: neither is part of a valid id or channel.
 pub(super) fn tame(json: &mut [u8]) {
     let mut at = 0;
     while at < json.len() {
@@ -75,7 +75,7 @@ fn tame_number(number: &mut [u8]) {
     const SAFE_LENGTH: usize = 15;
     if number.len() > SAFE_LENGTH || number.iter().any(|byte| matches!(byte, b'e' | b'E')) {
         number.fill(b' ');
-        number[0] = b'0';
+        number[..2].copy_from_slice(b"-1");
     }
 }
 
@@ -148,9 +148,9 @@ mod tests {
             (r#""\"\uDC00""#, r#""\"\ufffd""#),
             (
                 r#"{"id":4294967295,"n":1e5}"#,
-                r#"{"id":4294967295,"n":0  }"#,
+                r#"{"id":4294967295,"n":-1 }"#,
             ),
-            ("[-1234567890123456]", "[0                ]"),
+            ("[-1234567890123456]", "[-1               ]"),
             (
                 r#""1e5 18446744073709551616""#,
                 r#""1e5 18446744073709551616""#,

@@ -1,0 +1,72 @@
+//! Any bytes as a client's message: no panic, and what is taken for a command is one, by the
+//! judgement of `serde_json`.
+#![allow(unreachable_pub, reason = "each runner includes this file as a module")]
+
+use fanfare::config::PayloadKind;
+use fanfare::protocol::command::{Command, Outcome, Parser, Request, lines};
+use fanfare::protocol::{push, topic};
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+/// Runs one input.
+pub fn commands(data: &[u8]) {
+    let mut parser = Parser::new();
+    for line in lines(data) {
+        assert!(!line.contains(&b'\n'));
+        let mut fresh = Parser::new();
+        let parsed = parser.parse(line);
+        assert_eq!(
+            parsed,
+            fresh.parse(line),
+            "a parser keeps nothing of earlier lines"
+        );
+        match parsed {
+            Ok(request) => check_request(&request, line),
+            Err(fault) => {
+                assert!(!fault.name().is_empty() && !fault.to_string().is_empty());
+                if let Outcome::Reply { id, .. } = fault.outcome() {
+                    assert_ne!(id, 0, "a reply needs an id");
+                }
+            }
+        }
+    }
+}
+
+fn check_request(request: &Request<'_>, line: &[u8]) {
+    let raw: &RawValue = serde_json::from_slice(line).expect("a command is JSON");
+    assert!(raw.get().starts_with('{'));
+    let unanswered = matches!(request.command, Command::Pong | Command::Send);
+    assert!(request.id != 0 || unanswered);
+    // Lone surrogates and huge numbers are JSON that serde_json makes no values of.
+    let value: Option<Value> = serde_json::from_slice(line).ok();
+    if let Some(value) = &value {
+        assert_eq!(value["id"].as_u64().unwrap_or(0), u64::from(request.id));
+    }
+    let member = |method: &str, name: &str| value.as_ref().map(|value| value[method][name].clone());
+    let check_channel = |method, channel: &str| {
+        assert_eq!(topic::check(channel.as_bytes()), Ok(channel));
+        if let Some(written) = member(method, "channel") {
+            assert_eq!(written, channel);
+        }
+    };
+    match &request.command {
+        Command::Subscribe { channel } => check_channel("subscribe", channel),
+        Command::Unsubscribe { channel } => check_channel("unsubscribe", channel),
+        Command::Publish { channel, data } => {
+            check_channel("publish", channel);
+            let raw: &RawValue = serde_json::from_slice(data).expect("data is JSON");
+            assert_eq!(raw.get().as_bytes(), data, "nothing around it");
+            if let Some(written) = member("publish", "data") {
+                assert_eq!(
+                    written,
+                    serde_json::from_slice::<Value>(data).expect("a value too")
+                );
+            }
+            let mut out = Vec::new();
+            push::publication(&mut out, channel, data, PayloadKind::Json);
+            assert!(!out.iter().any(|byte| matches!(byte, b'\n' | b'\r')));
+            serde_json::from_slice::<&RawValue>(&out).expect("a push is JSON");
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,293 @@
+//! The client protocol and the envelope from outside: lines that SDKs send, hostile input, and
+//! the properties that the fuzz targets state, on generated JSON and on its mutations.
+
+use std::fs;
+use std::path::Path;
+
+use fanfare::limits;
+use fanfare::protocol::command::{Command, CommandFault, Outcome, Parser, Request, lines};
+use fanfare::protocol::reply;
+use proptest::prelude::*;
+
+#[path = "fuzz/targets/commands.rs"]
+mod commands;
+#[path = "fuzz/targets/envelope.rs"]
+mod envelope;
+
+use commands::commands;
+use envelope::envelope;
+
+fn parse_all(message: &str) -> Vec<(u32, String)> {
+    let mut parser = Parser::new();
+    let mut show = |line| {
+        let request = parser.parse(line).expect("a command");
+        (request.id, format!("{:?}", request.command))
+    };
+    lines(message.as_bytes()).map(&mut show).collect()
+}
+
+/// As centrifuge 5 (npm) writes them: the method first, then the id.
+#[test]
+fn javascript_sdk() {
+    let connect =
+        r#"{"connect":{"token":"t","data":{"a":1},"name":"js","headers":{"h":"1"}},"id":1}"#;
+    assert_eq!(parse_all(connect), [(1, "Connect".to_owned())]);
+    let resubscribe = concat!(
+        r#"{"subscribe":{"channel":"news:1","flag":1},"id":2}"#,
+        "\n",
+        r#"{"subscribe":{"channel":"news:2","positioned":true,"recoverable":true,"flag":1,"recover":true,"offset":7,"epoch":"e"},"id":3}"#,
+    );
+    let subscribe = |id, channel: &str| (id, format!("Subscribe {{ channel: {channel:?} }}"));
+    assert_eq!(
+        parse_all(resubscribe),
+        [subscribe(2, "news:1"), subscribe(3, "news:2")]
+    );
+    let unsubscribe = r#"{"unsubscribe":{"channel":"news:1"},"id":4}"#;
+    assert_eq!(
+        parse_all(unsubscribe),
+        [(4, r#"Unsubscribe { channel: "news:1" }"#.to_owned())]
+    );
+    assert_eq!(parse_all("{}"), [(0, "Pong".to_owned())]);
+    assert_eq!(
+        parse_all(r#"{"send":{"data":{}}}"#),
+        [(0, "Send".to_owned())]
+    );
+}
+
+/// As centrifuge-python writes them: the id first, spaces after colons, characters beyond ASCII
+/// escaped.
+#[test]
+fn python_sdk() {
+    let message = concat!(
+        r#"{"id": 1, "connect": {"name": "python", "version": "1.0"}}"#,
+        "\n",
+        r#"{"id": 2, "subscribe": {"channel": "caf\u00e9", "recover": true, "epoch": "", "offset": 0, "flag": 1}}"#,
+        "\n",
+        r#"{"id": 3, "publish": {"channel": "chat", "data": {"text": "a b", "n": 1.0}}}"#,
+    );
+    let data = Command::Publish {
+        channel: "chat",
+        data: br#"{"text":"a b","n":1.0}"#.to_vec(),
+    };
+    assert_eq!(
+        parse_all(message),
+        [
+            (1, "Connect".to_owned()),
+            (2, "Subscribe { channel: \"café\" }".to_owned()),
+            (3, format!("{data:?}")),
+        ]
+    );
+}
+
+/// As centrifuge-go writes them: compact, with a newline after each command.
+#[test]
+fn go_sdk() {
+    let message = "{\"id\":1,\"connect\":{\"name\":\"go\"}}\n{\"id\":2,\"subscribe\":{\"channel\":\"a<b\",\"flag\":1}}\n{}\n";
+    assert_eq!(
+        parse_all(message),
+        [
+            (1, "Connect".to_owned()),
+            (2, "Subscribe { channel: \"a<b\" }".to_owned()),
+            (0, "Pong".to_owned()),
+        ]
+    );
+}
+
+/// A client's view of a session: each reply is one line that carries the command's id.
+#[test]
+fn replies_answer_commands() {
+    let message = "{\"id\":1,\"connect\":{}}\n{\"id\":2,\"subscribe\":{\"channel\":\"a\"}}\n{\"id\":3,\"ping\":{}}\n{\"id\":4,\"nope\":{}}";
+    let mut parser = Parser::new();
+    let mut out = Vec::new();
+    for line in lines(message.as_bytes()) {
+        if !out.is_empty() {
+            out.push(b'\n');
+        }
+        match parser.parse(line).map_err(|fault| fault.outcome()) {
+            Ok(Request {
+                id,
+                command: Command::Connect,
+            }) => reply::connect(&mut out, id, "c", "v", 25),
+            Ok(Request {
+                id,
+                command: Command::Subscribe { .. },
+            }) => reply::subscribe(&mut out, id),
+            Ok(Request {
+                id,
+                command: Command::Ping,
+            }) => reply::ping(&mut out, id),
+            Err(Outcome::Reply { id, error }) => reply::error(&mut out, id, error),
+            other => panic!("{other:?}"),
+        }
+    }
+    let replies: Vec<serde_json::Value> = out
+        .split(|byte| *byte == b'\n')
+        .map(|line| serde_json::from_slice(line).unwrap())
+        .collect();
+    let ids: Vec<_> = replies
+        .iter()
+        .map(|reply| reply["id"].as_u64().unwrap())
+        .collect();
+    assert_eq!(ids, [1, 2, 3, 4]);
+    assert_eq!(replies[0]["connect"]["pong"], true);
+    assert!(replies[1]["subscribe"].is_object() && replies[2]["ping"].is_object());
+    assert_eq!(replies[3]["error"]["code"], 104);
+}
+
+#[test]
+fn hostile_commands() {
+    let mut parser = Parser::new();
+    let long_channel = format!(
+        r#"{{"id":1,"subscribe":{{"channel":"{}"}}}}"#,
+        "x".repeat(64 * 1024)
+    );
+    let many_members = format!(r#"{{{}"id":1}}"#, r#""a":0,"#.repeat(10_000));
+    let many_methods = format!(r#"{{{}"id":7}}"#, r#""ping":{},"#.repeat(5_000));
+    let long_number = format!(r#"{{"id":{}}}"#, "9".repeat(60_000));
+    // The id of the error reply; without one, the connection ends.
+    let cases: [(&[u8], Option<u32>); 9] = [
+        (&vec![b'['; 64 * 1024], None),
+        (&b"{\"a\":".repeat(13_000), None),
+        (&vec![b'"'; 64 * 1024], None),
+        (&vec![0; 64 * 1024], None),
+        (&vec![b' '; 64 * 1024], None),
+        (long_channel.as_bytes(), Some(1)),
+        (many_members.as_bytes(), Some(1)),
+        (many_methods.as_bytes(), Some(7)),
+        (long_number.as_bytes(), None),
+    ];
+    for (line, replied) in cases {
+        match parser.parse(line).expect_err("hostile").outcome() {
+            Outcome::Reply { id, .. } => assert_eq!(replied, Some(id)),
+            Outcome::Disconnect(reason) => assert_eq!((replied, reason.code()), (None, 3501)),
+        }
+    }
+    assert_eq!(
+        parser.parse(&vec![b'['; 64 * 1024]),
+        Err(CommandFault::TooDeep)
+    );
+    let next = parser.parse(b"{\"id\":1,\"ping\":{}}");
+    assert_eq!(
+        next,
+        Ok(Request {
+            id: 1,
+            command: Command::Ping
+        })
+    );
+}
+
+#[test]
+fn the_corpora_hold() {
+    for (name, target) in [("commands", commands as fn(&[u8])), ("envelope", envelope)] {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("tests/fuzz/corpus")
+            .join(name);
+        let mut inputs = 0;
+        for entry in fs::read_dir(folder).expect("the corpus is in the repository") {
+            target(&fs::read(entry.unwrap().path()).unwrap());
+            inputs += 1;
+        }
+        assert!(inputs > 10, "{name}");
+    }
+}
+
+/// JSON text, not values: with whitespace, escapes and numbers that serializers do not write.
+fn json_text() -> impl Strategy<Value = String> {
+    let leaf = prop_oneof![
+        "-?(0|[1-9][0-9]{0,30})(\\.[0-9]{1,25})?([eE][+-]?[0-9]{1,4})?",
+        "\"([ !#-\\[\\]-~]|[\u{7f}-\u{10ffff}]|\\\\[\"\\\\/bfnrt]|\\\\u[0-9a-fA-F]{4}|\\\\ud[89ab][0-9a-f]{2}){0,20}\"",
+        Just("null".to_owned()),
+        Just("true".to_owned()),
+        Just("false".to_owned()),
+    ];
+    leaf.prop_recursive(8, 64, 6, |inner| {
+        let item = ("[ \t\r\n]{0,3}", inner, "[ \t\r\n]{0,2}")
+            .prop_map(|(before, value, after)| format!("{before}{value}{after}"));
+        let member =
+            ("[a-c]{0,2}", item.clone()).prop_map(|(name, value)| format!("\"{name}\":{value}"));
+        prop_oneof![
+            prop::collection::vec(item, 0..6).prop_map(|items| format!("[{}]", items.join(","))),
+            prop::collection::vec(member, 0..6)
+                .prop_map(|items| format!("{{{}}}", items.join(","))),
+        ]
+    })
+}
+
+/// A few edits of the kind that break JSON: a byte replaced, inserted, removed, a piece repeated.
+fn mutated(text: impl Strategy<Value = String>) -> impl Strategy<Value = Vec<u8>> {
+    let byte = prop_oneof![
+        prop::sample::select(b"{}[]\",:\\ \n\t0129-+.eEutfnd\0\x0c\x1f\x7f\xc3\xff".to_vec()),
+        any::<u8>(),
+    ];
+    let edit = (0..4_u8, any::<prop::sample::Index>(), byte);
+    (text, prop::collection::vec(edit, 1..4)).prop_map(|(text, edits)| {
+        let mut bytes = text.into_bytes();
+        for (kind, place, byte) in edits {
+            let at = place.index(bytes.len() + 1);
+            match kind {
+                0 if at < bytes.len() => bytes[at] = byte,
+                1 if at < bytes.len() => drop(bytes.remove(at)),
+                2 => bytes.extend_from_within(at..),
+                _ => bytes.insert(at, byte),
+            }
+        }
+        bytes
+    })
+}
+
+fn prefixed(kind: u8, bytes: &[u8]) -> Vec<u8> {
+    [&[kind], bytes].concat()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    #[test]
+    fn json_payloads_pass_as_serde_json_judges(text in json_text()) {
+        envelope(&prefixed(b'j', text.as_bytes()));
+    }
+
+    #[test]
+    fn mutated_payloads_pass_as_serde_json_judges(bytes in mutated(json_text())) {
+        envelope(&prefixed(b'j', &bytes));
+    }
+
+    #[test]
+    fn any_bytes_as_an_envelope(bytes in any::<Vec<u8>>(), kind in prop::sample::select(b"jtbmr".to_vec())) {
+        envelope(&prefixed(kind, &bytes));
+    }
+
+    #[test]
+    fn any_bytes_as_commands(bytes in any::<Vec<u8>>()) {
+        commands(&bytes);
+    }
+
+    #[test]
+    fn any_json_in_a_command_keeps_the_command(text in json_text(), id in 1..=u32::MAX) {
+        let text = text.replace(['\n', '\r'], " ");
+        let line = format!(r#"{{"connect":{{"data":{text}}},"id":{id}}}"#);
+        commands(line.as_bytes());
+        let mut parser = Parser::new();
+        prop_assert_eq!(parser.parse(line.as_bytes()), Ok(Request { id, command: Command::Connect }));
+        let line = format!(r#"{{"publish":{{"data":{text},"channel":"x"}},"id":{id}}}"#);
+        commands(line.as_bytes());
+        let published = parser.parse(line.as_bytes());
+        let is_publish = matches!(published, Ok(Request { command: Command::Publish { channel: "x", .. }, .. }));
+        prop_assert!(is_publish);
+    }
+
+    #[test]
+    fn mutated_commands(bytes in mutated(prop::sample::select(vec![
+        r#"{"connect":{"name":"js"},"id":1}"#.to_owned(),
+        r#"{"id":2,"subscribe":{"channel":"news:1","flag":1,"recover":true}}"#.to_owned(),
+        r#"{"id": 3, "publish": {"channel": "chat", "data": {"a": [1, "\u00e9"]}}}"#.to_owned(),
+        "{\"id\":4,\"unsubscribe\":{\"channel\":\"a\"}}\n{}\n{\"id\":5,\"ping\":{}}".to_owned(),
+    ]))) {
+        commands(&bytes);
+    }
+
+    #[test]
+    fn depth_is_bounded_exactly(depth in 1..2 * limits::JSON_DEPTH, inner in json_text()) {
+        envelope(format!("j{}{inner}{}", "[".repeat(depth), "]".repeat(depth)).as_bytes());
+    }
+}
