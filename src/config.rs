@@ -1,10 +1,29 @@
 //! TOML, environment and flags to one typed configuration; contradictions are refused.
 //! Read once before the cores start, then shared read-only.
 
-use std::net::SocketAddr;
+mod draft;
+mod error;
+mod form;
+mod keys;
+mod layout;
+mod reference;
+mod reload;
+mod rules;
+mod source;
+mod units;
+
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use ipnet::IpNet;
+
+pub use error::{ConfigError, Origin};
+pub use keys::{KEYS, Key};
+pub use layout::Layout;
+pub use reference::reference;
+pub use reload::{LiveChanges, live_changes};
+pub use rules::Contradiction;
+pub use source::ConfigSource;
 
 /// The whole configuration, checked.
 #[derive(Clone, Debug, PartialEq)]
@@ -91,9 +110,12 @@ pub struct Log {
     pub level: String,
 }
 
+/// How logs are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
+    /// For people.
     Human,
+    /// One object per line.
     Json,
 }
 
@@ -129,11 +151,139 @@ pub enum SlowPolicy {
     Conflate,
 }
 
+impl Default for Config {
+    fn default() -> Self {
+        let local = |port: u16| vec![format!("tcp://127.0.0.1:{port}")];
+        Self {
+            ws: WebSocket::default(),
+            ingest: Ingest {
+                pull: local(5560),
+                sub: local(5562),
+                router: local(5563),
+                max_payload: 1024 * 1024,
+                high_water_mark: 100_000,
+                allow: Vec::new(),
+                plain: Vec::new(),
+                ipc_mode: 0o600,
+            },
+            cpu: Cpu {
+                shards: None,
+                cores: Vec::new(),
+            },
+            admin: Admin {
+                listen: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 8001))),
+                token: None,
+            },
+            drain: Drain {
+                period: Duration::from_secs(10),
+            },
+            log: Log {
+                format: LogFormat::Human,
+                level: "info".into(),
+            },
+            namespaces: vec![Namespace {
+                name: String::new(),
+                payload: PayloadKind::Json,
+                slow: SlowPolicy::Disconnect,
+                publish: false,
+            }],
+        }
+    }
+}
+
+impl Default for WebSocket {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8000)),
+            origins: Vec::new(),
+            ping: Duration::from_secs(25),
+            pong_timeout: Duration::from_secs(8),
+            handshake_timeout: Duration::from_secs(5),
+            max_message: 64 * 1024,
+            max_topics: 128,
+            max_connections: None,
+            max_command_rate: 1000,
+            outbox: 1024 * 1024,
+            slow: SlowPolicy::Disconnect,
+            echo: false,
+        }
+    }
+}
+
 impl Config {
     /// The rules for `topic`: those of its configured namespace, else the default ones.
     pub fn namespace(&self, topic: &str) -> &Namespace {
         let name = topic.split_once(':').map_or("", |(name, _)| name);
         let find = |name: &str| self.namespaces.iter().find(|each| each.name == name);
-        find(name).or_else(|| find("")).expect("the default namespace is always there")
+        find(name)
+            .or_else(|| find(""))
+            .expect("the default namespace is always there")
     }
+
+    /// Every key that is not at its default, as `section.key = value`; passwords stay hidden.
+    pub fn differences(&self) -> Vec<String> {
+        let default = Self::default();
+        let differs = |key: &&Key| !(key.same)(self, &default);
+        let line = |key: &Key| format!("{} = {}", key.name, show(self, key));
+        let mut lines: Vec<_> = KEYS.iter().filter(differs).map(line).collect();
+        for namespace in &self.namespaces {
+            let Namespace {
+                name,
+                payload,
+                slow,
+                publish,
+            } = namespace;
+            let inherited = Namespace {
+                slow: self.ws.slow,
+                ..default.namespaces[0].clone()
+            };
+            if *namespace != inherited {
+                let (payload, slow) = ((form::PAYLOAD.show)(payload), (form::SLOW.show)(slow));
+                lines.push(format!(
+                    "namespace {name:?}: payload {payload}, slow {slow}, publish {publish}"
+                ));
+            }
+        }
+        lines
+    }
+
+    /// What works and is still likely a mistake, one sentence each.
+    pub fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        if let Some(listen) = self.admin.listen
+            && !listen.ip().is_loopback()
+            && self.admin.token.is_none()
+        {
+            warnings.push(format!(
+                "admin.listen ({listen}) is not loopback and admin.token is not set: whoever \
+                 reaches it can publish"
+            ));
+        }
+        let ingest = &self.ingest;
+        let open = ingest.allow.is_empty() && ingest.plain.is_empty();
+        let endpoints = [&ingest.pull, &ingest.sub, &ingest.router]
+            .into_iter()
+            .flatten();
+        let exposed = |endpoint: &&String| {
+            endpoint.starts_with("tcp://")
+                && !endpoint.starts_with("tcp://127.")
+                && !endpoint.starts_with("tcp://localhost:")
+                && !endpoint.starts_with("tcp://[::1]:")
+        };
+        for endpoint in endpoints.filter(exposed).filter(|_| open) {
+            warnings.push(format!(
+                "{endpoint} is not loopback, and neither ingest.allow nor ingest.plain is set: \
+                 whoever reaches it can publish"
+            ));
+        }
+        if self.ws.echo {
+            warnings.push("ws.echo is on: /echo is for conformance tests".into());
+        }
+        warnings
+    }
+}
+
+/// The value of `key` as a person would write it.
+fn show(config: &Config, key: &Key) -> String {
+    (key.show)(config)
 }

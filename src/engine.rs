@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, unbounded};
 
-use crate::config::Config;
+use crate::config::{Config, ConfigSource};
 use crate::fabric::{self, Fabric, Order};
 use crate::shard::{self, Plan, Shard};
 use crate::{ingest, limits};
@@ -170,4 +170,12 @@ pub fn screen(engine: &Engine, config: &Config) -> String {
             + limits::REFUSAL_SOCKETS
             + shards.len() * limits::OWN_DESCRIPTORS_PER_SHARD,
     )
+}
+
+/// Runs the engine until it has drained.
+pub fn run(config: Config, _source: ConfigSource) -> Result<(), Fault> {
+    let config = Arc::new(config);
+    let engine = Engine::start(&config)?;
+    println!("{}", screen(&engine, &config));
+    engine.join()
 }

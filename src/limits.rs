@@ -131,3 +131,24 @@ pub const DRAIN_MESSAGES: usize = BATCH_PUBLICATIONS;
 
 /// How long closing ZeroMQ sockets may hold the process for replies that are still to go out.
 pub const LINGER_MS: i32 = 200;
+/// Bytes of one publication's payload, at most. Every subscriber's outbox holds it whole; larger
+/// things belong behind a link.
+pub const PAYLOAD_CEILING_BYTES: usize = 64 * 1024 * 1024;
+
+/// Bytes of one client message, at most. A connection assembles it in memory before it counts.
+pub const MESSAGE_CEILING_BYTES: usize = 16 * 1024 * 1024;
+
+/// Bytes one connection may have pending, at most: sums of it stay far from any integer's end.
+pub const OUTBOX_CEILING_BYTES: usize = 1024 * 1024 * 1024;
+
+/// Timeouts and periods, at most: longer is a slip, and no timer of ours spans more.
+pub const TIMEOUT_CEILING: std::time::Duration = std::time::Duration::from_secs(24 * 60 * 60);
+
+/// Bytes of an `ipc://` path: `sun_path` is 108 with its terminator (`unix(7)`).
+pub const IPC_PATH_BYTES: usize = 107;
+
+/// Bytes of a user and password pair: ZMTP PLAIN gives each of them a length of one byte.
+pub const PLAIN_PAIR_BYTES: usize = 255;
+
+/// Cores of the largest host: the kernel's own ceiling on x86 (`NR_CPUS`).
+pub const CORES: usize = 8192;

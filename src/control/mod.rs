@@ -1,1 +1,3 @@
-//! control
+//! The thread beside the data path: signals and the operators' HTTP port.
+
+pub mod log;
