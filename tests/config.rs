@@ -1,0 +1,586 @@
+//! The configuration as operators meet it: sources and their order, every refusal with its text,
+//! live reload, and the reference page.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use fanfare::config::{
+    Config, ConfigError, ConfigSource, Contradiction, KEYS, Layout, LogFormat, Origin, PayloadKind,
+    SlowPolicy, live_changes, reference,
+};
+
+/// A source on a host of four cores.
+fn source(file: Option<&str>, environment: &[(&str, &str)], overrides: &[&str]) -> Loader {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = directory.path().join("fanfare.toml");
+    if let Some(text) = file {
+        std::fs::write(&path, text).expect("the file is written");
+    }
+    let pair = |(name, value): &(&str, &str)| ((*name).into(), (*value).into());
+    let source = ConfigSource {
+        file: file.map(|_| path.clone()),
+        environment: environment.iter().map(pair).collect(),
+        overrides: overrides.iter().map(|text| (*text).into()).collect(),
+        allowed_cores: vec![0, 1, 2, 3],
+    };
+    Loader {
+        source,
+        path,
+        _directory: directory,
+    }
+}
+
+struct Loader {
+    source: ConfigSource,
+    path: PathBuf,
+    _directory: tempfile::TempDir,
+}
+
+impl Loader {
+    #[track_caller]
+    fn config(&self) -> Config {
+        self.source.load().expect("it loads")
+    }
+
+    #[track_caller]
+    fn error(&self) -> ConfigError {
+        self.source.load().expect_err("it is refused")
+    }
+
+    /// The error's text with the file's folder left out.
+    #[track_caller]
+    fn text(&self) -> String {
+        let folder = self
+            .path
+            .parent()
+            .expect("a file has a folder")
+            .display()
+            .to_string();
+        self.error().to_string().replace(&format!("{folder}/"), "")
+    }
+}
+
+fn file(text: &str) -> Loader {
+    source(Some(text), &[], &[])
+}
+
+fn flags(overrides: &[&str]) -> Loader {
+    source(None, &[], overrides)
+}
+
+#[track_caller]
+fn contradiction(overrides: &[&str]) -> Contradiction {
+    match flags(overrides).error() {
+        ConfigError::Contradiction(contradiction) => contradiction,
+        other => panic!("{overrides:?} gave {other}"),
+    }
+}
+
+#[test]
+fn without_anything_the_defaults_hold() {
+    let config = flags(&[]).config();
+    assert_eq!(config, Config::default());
+    assert!(config.differences().is_empty() && config.warnings().is_empty());
+    assert_eq!(config.namespaces.len(), 1);
+    assert_eq!(config.namespace("anything").payload, PayloadKind::Json);
+}
+
+#[test]
+fn a_file_sets_every_kind_of_value() {
+    let config = file(
+        r#"
+        [ws]
+        listen = "[::]:9000"
+        origins = ["https://a.example", "https://b.example:8443"]
+        ping = "1m"
+        max_connections = 5000
+        outbox = "2MiB"
+        slow = "conflate"
+        [ingest]
+        pull = "ipc:///run/fanfare/pull"
+        allow = ["10.0.0.0/8", "::1"]
+        plain = ["orders:s3cret:with:colons"]
+        ipc_mode = 0o660
+        [cpu]
+        shards = 2
+        cores = [0, "2-3"]
+        [admin]
+        listen = "off"
+        token = "t0ken"
+        [log]
+        format = "json"
+        level = "warn,fanfare=debug"
+        [[namespace]]
+        name = "chat"
+        payload = "text"
+        publish = true
+        [[namespace]]
+        name = "prices"
+        slow = "drop_oldest"
+        "#,
+    )
+    .config();
+    assert_eq!(config.ws.listen, "[::]:9000".parse().expect("an address"));
+    assert_eq!(
+        config.ws.origins,
+        ["https://a.example", "https://b.example:8443"]
+    );
+    assert_eq!(config.ws.ping, Duration::from_secs(60));
+    assert_eq!(config.ws.max_connections, Some(5000));
+    assert_eq!(config.ws.outbox, 2 * 1024 * 1024);
+    assert_eq!(config.ingest.pull, ["ipc:///run/fanfare/pull"]);
+    assert_eq!(config.ingest.allow.len(), 2);
+    assert_eq!(config.ingest.ipc_mode, 0o660);
+    assert_eq!(config.cpu.cores, [0, 2, 3]);
+    assert_eq!(
+        config.cpu.layout(&[0, 1, 2, 3]),
+        Layout {
+            ingest: 0,
+            shards: vec![2, 3]
+        }
+    );
+    assert_eq!(config.admin.listen, None);
+    assert_eq!(config.log.format, LogFormat::Json);
+    let chat = config.namespace("chat:lobby");
+    assert!(chat.publish && chat.payload == PayloadKind::Text);
+    assert_eq!(chat.slow, SlowPolicy::Conflate, "it inherits ws.slow");
+    assert_eq!(config.namespace("prices:x").slow, SlowPolicy::DropOldest);
+    assert_eq!(config.namespace("unknown:x").name, "");
+}
+
+#[test]
+fn the_environment_wins_over_the_file_and_flags_over_both() {
+    let text = "[ws]\nping = '20s'\npong_timeout = '3s'\nmax_topics = 1";
+    let environment = [
+        ("FANFARE_WS_PONG_TIMEOUT", "4s"),
+        ("FANFARE_WS_MAX_TOPICS", "2"),
+    ];
+    let config = source(
+        Some(text),
+        &environment,
+        &["ws.max_topics=3", "ws.max_topics=4"],
+    )
+    .config();
+    assert_eq!(config.ws.ping, Duration::from_secs(20));
+    assert_eq!(config.ws.pong_timeout, Duration::from_secs(4));
+    assert_eq!(config.ws.max_topics, 4);
+}
+
+#[test]
+fn text_gives_lists_by_commas_or_as_an_array() {
+    let config = flags(&["ws.origins=https://a.example, https://b.example"]).config();
+    assert_eq!(config.ws.origins.len(), 2);
+    let config = flags(&[r#"ingest.plain=["a:x,y", "b:z"]"#]).config();
+    assert_eq!(config.ingest.plain, ["a:x,y", "b:z"]);
+    assert!(flags(&["ingest.sub="]).config().ingest.sub.is_empty());
+    assert_eq!(flags(&["cpu.cores=0,2-3"]).config().cpu.cores, [0, 2, 3]);
+}
+
+#[test]
+fn every_key_can_be_set_to_its_default_from_the_environment() {
+    for key in KEYS {
+        let row = format!("| `{}` |", key.name);
+        let page = reference();
+        let line = page
+            .lines()
+            .find(|line| line.starts_with(&row))
+            .expect("a row per key");
+        let default = line
+            .split(" | ")
+            .nth(2)
+            .expect("the third column")
+            .trim_matches('`');
+        if key.name == "admin.token" {
+            continue; // Its default is to be absent, which no value says.
+        }
+        let name = format!("FANFARE_{}", key.name.to_uppercase().replace('.', "_"));
+        let config = source(None, &[(&name, default)], &[]).config();
+        assert_eq!(config, Config::default(), "{name}={default}");
+    }
+}
+
+#[test]
+fn flags_shape_namespaces() {
+    let config = flags(&[
+        "namespace.bin.payload=binary",
+        "namespace..publish=true",
+        "ws.slow=conflate",
+    ])
+    .config();
+    assert_eq!(config.namespace("bin:x").payload, PayloadKind::Binary);
+    assert!(config.namespace("x").publish && !config.namespace("bin:x").publish);
+    assert_eq!(config.namespace("x").slow, SlowPolicy::Conflate);
+}
+
+#[test]
+fn unknown_keys_name_the_nearest_one_and_their_place() {
+    let text = file("[ws]\nlisten = '0.0.0.0:8000'\n  pong_timout = '3s'").text();
+    assert_eq!(
+        text,
+        "fanfare.toml:3:3: unknown key `ws.pong_timout`, did you mean `ws.pong_timeout`?"
+    );
+    let text = file("[wss]\nping = '3s'").text();
+    assert_eq!(
+        text,
+        "fanfare.toml:2:1: unknown key `wss.ping`, did you mean `ws.ping`?"
+    );
+    let text = file("max_payload = 3").text();
+    assert_eq!(
+        text,
+        "fanfare.toml:1:1: unknown key `max_payload`, did you mean `ingest.max_payload`?"
+    );
+    let text = file("[[namespace]]\nname = 'a'\npaylod = 'json'").text();
+    assert_eq!(
+        text,
+        "fanfare.toml:3:1: unknown key `namespace.paylod`, did you mean `payload`?"
+    );
+    let text = flags(&["drain.perod=1s"]).text();
+    assert_eq!(
+        text,
+        "-s drain.perod=1s: unknown key `drain.perod`, did you mean `drain.period`?"
+    );
+}
+
+#[test]
+fn unknown_variables_are_refused_when_they_were_meant() {
+    for (name, nearest) in [
+        ("FANFARE_WS_PNG", "ws.ping"),
+        ("FANFARE_WSS_PING", "ws.ping"),
+        ("FANFARE_WS_X", "ws."),
+    ] {
+        match source(None, &[(name, "1")], &[]).error() {
+            ConfigError::UnknownKey {
+                at: Origin::Environment(at),
+                nearest: found,
+                ..
+            } => {
+                assert_eq!(at, name);
+                assert!(found.starts_with(nearest), "{name}: {found}");
+            }
+            other => panic!("{name} gave {other}"),
+        }
+    }
+    let foreign = [
+        ("FANFARE_PORT_8000_TCP", "tcp://10.0.0.1:8000"),
+        ("FANFARE_SERVICE_HOST", "x"),
+    ];
+    assert_eq!(source(None, &foreign, &[]).config(), Config::default());
+}
+
+#[test]
+fn wrong_values_say_what_was_wanted() {
+    let place = file("[ws]\nping = 25").text();
+    assert_eq!(
+        place,
+        "fanfare.toml:2:8: ws.ping: expected a duration such as 25s, 500ms, 2m or 1h, found `25`"
+    );
+    for (text, wanted) in [
+        ("ws.listen=8000", "an address such as"),
+        ("ws.outbox=1MB", "a size such as"),
+        ("ws.max_topics=-1", "a whole number"),
+        ("ws.max_connections=many", "a whole number"),
+        ("ws.slow=drop", "one of disconnect, drop_oldest, conflate"),
+        ("ws.echo=yes", "true or false"),
+        ("ingest.allow=10.0.0.0/33", "a network such as"),
+        ("ingest.ipc_mode=0888", "an octal file mode"),
+        ("cpu.cores=a", "a core such as"),
+        ("admin.listen=on", "or off"),
+        ("log.format=xml", "one of human, json"),
+        ("namespace.a.payload=xml", "one of json, text, binary"),
+    ] {
+        let error = flags(&[text]).text();
+        assert!(error.contains(wanted), "{text}: {error}");
+    }
+    for text in [
+        "[ws]\nping = 1.5",
+        "[ws]\nping = true",
+        "[ws]\norigins = {}",
+        "[ws]\nping = []",
+    ] {
+        assert!(
+            matches!(file(text).error(), ConfigError::Value { .. }),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn files_that_do_not_parse_name_the_place() {
+    assert!(file("[ws]\nping = ").text().starts_with("fanfare.toml:2:"));
+    assert!(
+        file("[namespace]\nname = 'a'")
+            .text()
+            .contains("[[namespace]]")
+    );
+    assert!(
+        file("[[namespace]]\npayload = 'json'")
+            .text()
+            .contains("needs a name")
+    );
+    assert!(file("namespace = [1]").text().contains("is a table"));
+    assert!(
+        flags(&["ws.ping"])
+            .text()
+            .contains("expected section.key=value")
+    );
+    let missing = ConfigSource {
+        file: Some("/nonexistent.toml".into()),
+        ..Default::default()
+    };
+    assert!(matches!(missing.load(), Err(ConfigError::Read { .. })));
+}
+
+#[test]
+fn zeros_that_would_let_nothing_pass_are_refused() {
+    for key in [
+        "ws.max_message",
+        "ws.max_topics",
+        "ws.max_connections",
+        "ws.max_command_rate",
+        "ws.ping",
+        "ws.pong_timeout",
+        "ws.handshake_timeout",
+        "ingest.max_payload",
+        "ingest.high_water_mark",
+        "cpu.shards",
+    ] {
+        match contradiction(&[&format!("{key}=0")]) {
+            Contradiction::Zero { key: found, .. } => assert_eq!(found, key),
+            other => panic!("{key} gave {other}"),
+        }
+    }
+    assert_eq!(
+        flags(&["drain.period=0"]).config().drain.period,
+        Duration::ZERO
+    );
+}
+
+#[test]
+fn ceilings_hold() {
+    for text in [
+        "ws.max_message=17MiB",
+        "ingest.max_payload=65MiB",
+        "ws.outbox=2GiB",
+        "ingest.high_water_mark=4000000000",
+        "ws.handshake_timeout=25h",
+        "drain.period=25h",
+    ] {
+        assert!(
+            matches!(contradiction(&[text]), Contradiction::Ceiling { .. }),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn a_pong_is_due_before_the_next_ping() {
+    let found = contradiction(&["ws.ping=8s"]);
+    assert!(matches!(found, Contradiction::PongAfterPing { .. }));
+    assert!(
+        found
+            .to_string()
+            .starts_with("ws.pong_timeout (8s) is not shorter than ws.ping (8s)")
+    );
+    flags(&["ws.ping=9s"]).config();
+}
+
+#[test]
+fn an_outbox_holds_one_payload() {
+    let found = contradiction(&["ws.outbox=512KiB"]);
+    assert!(matches!(found, Contradiction::OutboxBelowPayload { .. }));
+    flags(&["ws.outbox=512KiB", "ingest.max_payload=512KiB"]).config();
+}
+
+#[test]
+fn origins_are_whole_origins() {
+    for (origin, fault) in [
+        ("example.com", "has no scheme"),
+        ("https://", "has no host"),
+        ("https://example.com/", "has a path"),
+        ("https://*.example.com", "has a wildcard"),
+        ("*,https://example.com", "allows any"),
+    ] {
+        let found = contradiction(&[&format!("ws.origins={origin}")]).to_string();
+        assert!(found.contains(fault), "{origin}: {found}");
+    }
+    flags(&["ws.origins=*"]).config();
+    flags(&["ws.origins=null,https://example.com"]).config();
+}
+
+#[test]
+fn no_two_sockets_share_an_address() {
+    for overrides in [
+        &["admin.listen=127.0.0.1:8000"][..],
+        &["ws.listen=127.0.0.1:8001"],
+        &["ingest.pull=tcp://*:5562"],
+        &["ingest.pull=tcp://127.0.0.1:8000"],
+        &["ingest.pull=ipc:///tmp/a", "ingest.sub=ipc:///tmp/a"],
+        &["ingest.pull=tcp://10.0.0.1:1,tcp://10.0.0.1:1"],
+        &["ingest.pull=tcp://lo:1,tcp://lo:1"],
+    ] {
+        let found = contradiction(overrides);
+        assert!(
+            matches!(found, Contradiction::SameAddress { .. }),
+            "{overrides:?}: {found}"
+        );
+    }
+    flags(&["ws.listen=127.0.0.1:0", "admin.listen=127.0.0.1:0"]).config();
+    flags(&["ingest.pull=tcp://10.0.0.1:1,tcp://10.0.0.2:1"]).config();
+}
+
+#[test]
+fn endpoints_are_tcp_or_ipc() {
+    for (endpoint, fault) in [
+        ("udp://127.0.0.1:1", "is neither tcp:// nor ipc://"),
+        ("inproc://a", "is neither"),
+        ("tcp://127.0.0.1", "has no port"),
+        ("tcp://127.0.0.1:x", "has a port that is none"),
+        ("tcp://:5560", "has no host"),
+        ("ipc://", "has no path"),
+    ] {
+        let found = contradiction(&[&format!("ingest.router={endpoint}")]).to_string();
+        assert!(found.contains(fault), "{endpoint}: {found}");
+    }
+    let long = format!("ingest.pull=ipc:///{}", "x".repeat(200));
+    assert!(contradiction(&[&long]).to_string().contains("too long"));
+    flags(&["ingest.pull=tcp://127.0.0.1:*,ipc://@abstract,tcp://[::1]:5560"]).config();
+}
+
+#[test]
+fn secrets_are_well_formed_and_stay_secret() {
+    for (pairs, fault) in [
+        ("alice", "entry 1 has no `:`"),
+        ("a:b,:x", "entry 2 has an empty user"),
+        (
+            "a:b,a:c",
+            "entry 2 names a user that an earlier entry names",
+        ),
+    ] {
+        let found = contradiction(&[&format!("ingest.plain={pairs}")]).to_string();
+        assert!(found.contains(fault), "{pairs}: {found}");
+    }
+    assert!(matches!(
+        contradiction(&["admin.token="]),
+        Contradiction::Token { .. }
+    ));
+    assert!(matches!(
+        contradiction(&["admin.token=a b"]),
+        Contradiction::Token { .. }
+    ));
+    let config = flags(&["ingest.plain=alice:hunter2", "admin.token=hunter2"]).config();
+    let shown = config.differences().join("\n");
+    assert!(
+        shown.contains("alice:***") && !shown.contains("hunter2"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn cores_are_those_of_the_host() {
+    assert_eq!(
+        contradiction(&["cpu.cores=0,9"]).to_string(),
+        "cpu.cores: core 9 is not one this process may use (0, 1, 2, 3)"
+    );
+    assert_eq!(
+        contradiction(&["cpu.cores=1,1"]),
+        Contradiction::CoreTwice { core: 1 }
+    );
+    assert_eq!(
+        contradiction(&["cpu.shards=5"]),
+        Contradiction::MoreShardsThanCores {
+            shards: 5,
+            cores: 4
+        }
+    );
+    assert_eq!(
+        contradiction(&["cpu.shards=3", "cpu.cores=0,1"]),
+        Contradiction::MoreShardsThanCores {
+            shards: 3,
+            cores: 2
+        }
+    );
+    flags(&["cpu.shards=4"]).config();
+}
+
+#[test]
+fn log_levels_are_levels() {
+    for level in ["inof", "info,verbose", "fanfare=loud", ""] {
+        let found = contradiction(&[&format!("log.level={level}")]);
+        assert!(
+            matches!(found, Contradiction::LogLevel { .. }),
+            "{level}: {found}"
+        );
+    }
+    flags(&["log.level=warn,fanfare::ingest=trace"]).config();
+}
+
+#[test]
+fn namespaces_have_one_name_each() {
+    let twice = "[[namespace]]\nname = 'a'\n[[namespace]]\nname = 'a'";
+    assert_eq!(file(twice).text(), "namespace `a` is given twice");
+    assert!(
+        contradiction(&["namespace.a:b.publish=true"])
+            .to_string()
+            .contains("`:`")
+    );
+    let control = file("[[namespace]]\nname = \"a\\u0007\"").text();
+    assert_eq!(
+        control,
+        "namespace `a\\u{7}` has a control character, which no topic may hold"
+    );
+    let long = format!("namespace.{}.publish=true", "n".repeat(255));
+    assert!(
+        contradiction(&[&long])
+            .to_string()
+            .contains("longer than a topic")
+    );
+}
+
+#[test]
+fn open_doors_are_warned_about() {
+    let config = flags(&["admin.listen=0.0.0.0:8001", "ingest.pull=tcp://*:5560"]).config();
+    assert_eq!(config.warnings().len(), 2, "{:?}", config.warnings());
+    let config = flags(&[
+        "admin.listen=0.0.0.0:8001",
+        "admin.token=t",
+        "ingest.pull=tcp://*:5560",
+        "ingest.allow=10.0.0.0/8",
+    ])
+    .config();
+    assert!(config.warnings().is_empty());
+    assert_eq!(flags(&["ws.echo=true"]).config().warnings().len(), 1);
+}
+
+#[test]
+fn reload_takes_live_keys_and_names_the_others() {
+    let old = Config::default();
+    let new = flags(&[
+        "ws.ping=30s",
+        "ws.listen=127.0.0.1:9000",
+        "log.level=debug",
+        "namespace.a.publish=true",
+    ])
+    .config();
+    let changes = live_changes(&old, &new);
+    assert_eq!(changes.changed, ["ws.ping", "log.level", "namespace"]);
+    assert_eq!(changes.needs_restart, ["ws.listen"]);
+    assert_eq!(changes.applied.ws.ping, Duration::from_secs(30));
+    assert_eq!(changes.applied.ws.listen, old.ws.listen);
+    assert_eq!(changes.applied.namespaces, new.namespaces);
+
+    let none = live_changes(&old, &old);
+    assert!(none.changed.is_empty() && none.needs_restart.is_empty() && none.applied == old);
+}
+
+#[test]
+fn the_reference_page_is_up_to_date() {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docs/CONFIGURATION.md");
+    if std::env::var_os("FANFARE_BLESS").is_some() {
+        std::fs::write(&path, reference()).expect("the page is written");
+    }
+    let found = std::fs::read_to_string(&path).expect("the page is there");
+    assert!(
+        found == reference(),
+        "docs/CONFIGURATION.md is stale; FANFARE_BLESS=1 rewrites it"
+    );
+}
