@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, unbounded};
 
-use crate::config::{Config, ConfigSource};
+use crate::config::{Config, ConfigSource, Layout};
 use crate::fabric::{self, Fabric, Order};
 use crate::shard::{self, Plan, Shard};
 use crate::{ingest, limits};
@@ -17,60 +17,27 @@ use crate::{ingest, limits};
 pub enum Fault {
     #[error(transparent)]
     Preflight(#[from] shard::Refused),
-    #[error("ws.listen = {address}: the address is taken; stop what listens there or choose another")]
+    #[error(
+        "ws.listen = {address}: the address is taken; stop what listens there or choose another"
+    )]
     Taken { address: SocketAddr },
     #[error("ws.listen = {address}: {error}")]
-    Listen { address: SocketAddr, error: io::Error },
+    Listen {
+        address: SocketAddr,
+        error: io::Error,
+    },
     #[error(transparent)]
     Bind(#[from] ingest::BindError),
-    #[error("no core to run on: {0}")]
-    Cores(String),
     #[error("a thread could not be started: {0}")]
     Thread(String),
     #[error("shard {index} ended: {error}")]
     Shard { index: usize, error: String },
 }
 
-/// Which core does what.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Cores {
-    /// Ingest and control.
-    pub ingest: usize,
-    /// One per shard.
-    pub shards: Vec<usize>,
-}
-
-impl Cores {
-    /// The plan for `config` on the cores this process is allowed to use.
-    pub fn plan(config: &Config) -> Result<Self, Fault> {
-        let allowed = core_affinity::get_core_ids().unwrap_or_default();
-        let mut cores: Vec<usize> = allowed.into_iter().map(|core| core.id).collect();
-        if !config.cpu.cores.is_empty() {
-            let missing = config.cpu.cores.iter().find(|core| !cores.contains(core));
-            if let Some(core) = missing {
-                let text = format!("core {core} of cpu.cores is not one this process may use");
-                return Err(Fault::Cores(text));
-            }
-            cores.clone_from(&config.cpu.cores);
-        }
-        let [ingest, rest @ ..] = cores.as_slice() else {
-            return Err(Fault::Cores("the kernel names none".into()));
-        };
-        // On a single core everything shares it.
-        let rest = if rest.is_empty() { &cores[..1] } else { rest };
-        let shards = config.cpu.shards.unwrap_or(rest.len()).max(1);
-        if shards > rest.len() {
-            let text = format!("cpu.shards = {shards}, and {} are left for shards", rest.len());
-            return Err(Fault::Cores(text));
-        }
-        Ok(Self { ingest: *ingest, shards: rest[..shards].to_vec() })
-    }
-}
-
 /// A started engine.
 pub struct Engine {
     pub fabric: Arc<Fabric>,
-    pub cores: Cores,
+    pub layout: Layout,
     /// Descriptors this process may have.
     pub descriptors: u64,
     shards: Vec<Option<Shard>>,
@@ -81,21 +48,25 @@ pub struct Engine {
 impl Engine {
     /// Checks the host, binds every address, then starts the threads.
     pub fn start(config: &Arc<Config>) -> Result<Self, Fault> {
-        let cores = Cores::plan(config)?;
+        let layout = config.cpu.layout(&allowed_cores());
         let descriptors = shard::raise_descriptor_limit();
         shard::preflight()?;
-        let listeners = listen(config.ws.listen, cores.shards.len())?;
+        let listeners = listen(config.ws.listen, layout.shards.len())?;
         let sockets = shard::with_private_files(|| ingest::bind(config))?;
-        let fabric = Arc::new(build_fabric(config, descriptors, cores.shards.len())?);
-        let ingest =
-            ingest::spawn(cores.ingest, sockets, Arc::clone(config), Arc::clone(&fabric))
-                .map_err(|error| Fault::Thread(error.to_string()))?;
+        let fabric = Arc::new(build_fabric(config, descriptors, layout.shards.len())?);
+        let ingest = ingest::spawn(
+            layout.ingest,
+            sockets,
+            Arc::clone(config),
+            Arc::clone(&fabric),
+        )
+        .map_err(|error| Fault::Thread(error.to_string()))?;
         let (ended_sender, ended) = unbounded();
         let mut shards = Vec::new();
         for (index, listener) in listeners.into_iter().enumerate() {
             let plan = Plan {
                 index,
-                core: cores.shards[index],
+                core: layout.shards[index],
                 listener,
                 config: Arc::clone(config),
                 fabric: Arc::clone(&fabric),
@@ -104,7 +75,14 @@ impl Engine {
             let shard = shard::spawn(plan).map_err(|error| Fault::Thread(error.to_string()))?;
             shards.push(Some(shard));
         }
-        Ok(Self { fabric, cores, descriptors, shards, ended, ingest })
+        Ok(Self {
+            fabric,
+            layout,
+            descriptors,
+            shards,
+            ended,
+            ingest,
+        })
     }
 
     /// Waits until every shard has ended, then ends ingest. If one shard fails, all end.
@@ -113,7 +91,9 @@ impl Engine {
         for _ in 0..self.shards.len() {
             // Each shard sends once, however it ends.
             let Ok(index) = self.ended.recv() else { break };
-            let Some(shard) = self.shards[index].take() else { continue };
+            let Some(shard) = self.shards[index].take() else {
+                continue;
+            };
             if let Err(error) = shard.join() {
                 self.fabric.order(&Order::Stop);
                 outcome = outcome.and(Err(Fault::Shard { index, error }));
@@ -125,6 +105,12 @@ impl Engine {
         }
         outcome
     }
+}
+
+/// The cores this process may run on, ascending.
+fn allowed_cores() -> Vec<usize> {
+    let cores = core_affinity::get_core_ids().unwrap_or_default();
+    cores.into_iter().map(|core| core.id).collect()
 }
 
 fn listen(address: SocketAddr, shards: usize) -> Result<Vec<std::net::TcpListener>, Fault> {
@@ -148,8 +134,16 @@ pub fn screen(engine: &Engine, config: &Config) -> String {
         [] => "off".to_owned(),
         endpoints => endpoints.join(", "),
     };
-    let shards: Vec<_> = engine.cores.shards.iter().map(ToString::to_string).collect();
-    let admin = config.admin.listen.map_or("off".to_owned(), |address| format!("http://{address}"));
+    let shards: Vec<_> = engine
+        .layout
+        .shards
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    let admin = config
+        .admin
+        .listen
+        .map_or("off".to_owned(), |address| format!("http://{address}"));
     format!(
         "fanfare {version}\n\
          \x20 WebSocket   ws://{listen}/connection/websocket  /raw?topic=NAME  /health\n\
@@ -162,7 +156,7 @@ pub fn screen(engine: &Engine, config: &Config) -> String {
         pull = list(&config.ingest.pull),
         sub = list(&config.ingest.sub),
         router = list(&config.ingest.router),
-        ingest = engine.cores.ingest,
+        ingest = engine.layout.ingest,
         shards = shards.join(", "),
         connections = engine.fabric.max_connections(),
         descriptors = engine.descriptors,

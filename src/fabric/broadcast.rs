@@ -29,7 +29,14 @@ impl Broadcast {
         kind: PayloadKind,
         arrived_us: u64,
     ) -> Self {
-        Self { topic: topic.into(), topic_hash, payload, kind, arrived_us, frames: Default::default() }
+        Self {
+            topic: topic.into(),
+            topic_hash,
+            payload,
+            kind,
+            arrived_us,
+            frames: Default::default(),
+        }
     }
 
     /// Bytes it keeps alive while it waits on a lane, about.
@@ -40,11 +47,12 @@ impl Broadcast {
 
     fn encode(&self, encoding: Encoding) -> Bytes {
         match (encoding, self.kind) {
-            (Encoding::Json, kind) => {
-                encode::text_with(push::publication_len_hint(&self.topic, &self.payload, kind), |out| {
+            (Encoding::Json, kind) => encode::text_with(
+                push::publication_len_hint(&self.topic, &self.payload, kind),
+                |out| {
                     push::publication(out, &self.topic, &self.payload, kind);
-                })
-            }
+                },
+            ),
             (Encoding::Raw, PayloadKind::Binary) => encode::binary(&self.payload),
             (Encoding::Raw, PayloadKind::Json | PayloadKind::Text) => encode::text(&self.payload),
         }
@@ -61,7 +69,9 @@ impl Outgoing for Broadcast {
     }
 
     fn frame(&self, encoding: Encoding) -> Bytes {
-        self.frames[encoding as usize].get_or_init(|| self.encode(encoding)).clone()
+        self.frames[encoding as usize]
+            .get_or_init(|| self.encode(encoding))
+            .clone()
     }
 
     fn arrived_us(&self) -> u64 {
@@ -80,6 +90,9 @@ pub struct Batch {
 impl Batch {
     pub fn new(broadcasts: Vec<Broadcast>) -> Self {
         let held_bytes = broadcasts.iter().map(Broadcast::held_bytes).sum();
-        Self { broadcasts, held_bytes }
+        Self {
+            broadcasts,
+            held_bytes,
+        }
     }
 }

@@ -52,7 +52,10 @@ impl Inlet {
 
     /// Hands a submission over and wakes ingest. It comes back if ingest has its hands full.
     pub fn submit(&self, submission: Submission) -> Result<(), Submission> {
-        self.queue.0.try_send(submission).map_err(crossbeam_channel::TrySendError::into_inner)?;
+        self.queue
+            .0
+            .try_send(submission)
+            .map_err(crossbeam_channel::TrySendError::into_inner)?;
         self.wake.wake();
         Ok(())
     }

@@ -15,7 +15,11 @@ pub struct Interest {
 
 impl Default for Interest {
     fn default() -> Self {
-        Self { bits: (0..INTEREST_BUCKETS / 64).map(|_| AtomicU64::new(0)).collect() }
+        Self {
+            bits: (0..INTEREST_BUCKETS / 64)
+                .map(|_| AtomicU64::new(0))
+                .collect(),
+        }
     }
 }
 
@@ -35,7 +39,9 @@ pub struct Wanted {
 
 impl Default for Wanted {
     fn default() -> Self {
-        Self { topics: vec![0; INTEREST_BUCKETS] }
+        Self {
+            topics: vec![0; INTEREST_BUCKETS],
+        }
     }
 }
 
@@ -45,7 +51,11 @@ impl Wanted {
     pub fn set(&mut self, interest: &Interest, topic_hash: u64, wanted: bool) {
         let bucket = bucket(topic_hash);
         let topics = &mut self.topics[bucket];
-        *topics = if wanted { *topics + 1 } else { topics.saturating_sub(1) };
+        *topics = if wanted {
+            *topics + 1
+        } else {
+            topics.saturating_sub(1)
+        };
         let word = &interest.bits[bucket / 64];
         let bits = word.load(Ordering::Relaxed);
         match *topics {

@@ -63,7 +63,8 @@ impl Lane {
     /// Takes the oldest batch.
     pub fn pop(&self) -> Option<Arc<Batch>> {
         let batch = self.batches.1.try_recv().ok()?;
-        self.queued_bytes.fetch_sub(batch.held_bytes, Ordering::Relaxed);
+        self.queued_bytes
+            .fetch_sub(batch.held_bytes, Ordering::Relaxed);
         Some(batch)
     }
 

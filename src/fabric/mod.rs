@@ -109,8 +109,11 @@ impl Fabric {
         if matches!(order, Order::Drain { .. }) {
             self.draining.store(true, Ordering::Relaxed);
         }
-        let sent = self.shards.iter().map(|shard| shard.lane.order(order.clone()));
-        sent.fold(true, |all, sent| all && sent)
+        let mut all = true;
+        for shard in &self.shards {
+            all &= shard.lane.order(order.clone());
+        }
+        all
     }
 
     pub fn health(&self) -> Health {
@@ -118,7 +121,11 @@ impl Fabric {
             return Health::Draining;
         }
         let mut reasons = Vec::new();
-        if self.shards.iter().any(|shard| shard.starved.load(Ordering::Relaxed)) {
+        if self
+            .shards
+            .iter()
+            .any(|shard| shard.starved.load(Ordering::Relaxed))
+        {
             reasons.push(
                 "out of file descriptors: raise LimitNOFILE or lower ws.max_connections".into(),
             );
@@ -126,7 +133,11 @@ impl Fabric {
         if self.sockets.load(Ordering::Relaxed) >= self.max_connections {
             reasons.push(format!("at ws.max_connections ({})", self.max_connections));
         }
-        if reasons.is_empty() { Health::Ok } else { Health::Degraded(reasons) }
+        if reasons.is_empty() {
+            Health::Ok
+        } else {
+            Health::Degraded(reasons)
+        }
     }
 }
 
@@ -134,6 +145,11 @@ impl Fabric {
 /// after the process's own descriptors, unless the operator wants fewer.
 pub fn max_connections(config: &Config, descriptors: u64, shards: usize) -> usize {
     let own = limits::OWN_DESCRIPTORS + shards * limits::OWN_DESCRIPTORS_PER_SHARD;
-    let room = (descriptors as usize).saturating_sub(own + limits::REFUSAL_SOCKETS).max(1);
-    config.ws.max_connections.map_or(room, |wanted| wanted.min(room))
+    let room = (descriptors as usize)
+        .saturating_sub(own + limits::REFUSAL_SOCKETS)
+        .max(1);
+    config
+        .ws
+        .max_connections
+        .map_or(room, |wanted| wanted.min(room))
 }

@@ -19,7 +19,10 @@ pub struct Wake {
 impl Wake {
     /// `event`: an eventfd in blocking mode.
     pub fn new(event: File) -> Self {
-        Self { parked: AtomicBool::new(false), event }
+        Self {
+            parked: AtomicBool::new(false),
+            event,
+        }
     }
 
     pub fn descriptor(&self) -> RawFd {

@@ -51,12 +51,20 @@ impl Hub {
     }
 
     /// Carries out one command. An error ends the connection.
-    fn command(&mut self, id: ConnectionId, request: Request<'_>, now_us: u64) -> Result<(), Cause> {
+    fn command(
+        &mut self,
+        id: ConnectionId,
+        request: Request<'_>,
+        now_us: u64,
+    ) -> Result<(), Cause> {
         let opening = self.connections.at(id.slot() as u32).phase == Phase::ClientOpening;
         if opening != matches!(request.command, Command::Connect) {
             return Err(Cause::BadRequest);
         }
-        let Request { id: request, command } = request;
+        let Request {
+            id: request,
+            command,
+        } = request;
         let outcome = match command {
             Command::Connect => {
                 self.connect(id, request, now_us);
@@ -81,7 +89,9 @@ impl Hub {
 
     fn connect(&mut self, id: ConnectionId, request: u32, now_us: u64) {
         let random = self.random.u128(..).to_ne_bytes();
-        let client = uuid::Builder::from_random_bytes(random).into_uuid().to_string();
+        let client = uuid::Builder::from_random_bytes(random)
+            .into_uuid()
+            .to_string();
         let ping_s = self.config.ws.ping.as_secs().max(1) as u32;
         self.reply(|out| reply::connect(out, request, &client, VERSION, ping_s));
         self.connections.at(id.slot() as u32).phase = Phase::Client;
@@ -115,12 +125,7 @@ impl Hub {
         Ok(())
     }
 
-    fn publish_from(
-        &mut self,
-        request: u32,
-        name: &str,
-        data: Vec<u8>,
-    ) -> Result<(), ClientError> {
+    fn publish_from(&mut self, request: u32, name: &str, data: Vec<u8>) -> Result<(), ClientError> {
         topic::check(name.as_bytes()).map_err(|_| ClientError::BadRequest)?;
         let namespace = self.config.namespace(name);
         if !namespace.publish {
@@ -132,7 +137,9 @@ impl Hub {
         if data.len() > self.config.ingest.max_payload {
             return Err(ClientError::LimitExceeded);
         }
-        self.upstream.publish(name, data).map_err(|_| ClientError::TooManyRequests)?;
+        self.upstream
+            .publish(name, data)
+            .map_err(|_| ClientError::TooManyRequests)?;
         self.reply(|out| reply::publish(out, request));
         Ok(())
     }
@@ -141,7 +148,9 @@ impl Hub {
     fn membership(&mut self, id: ConnectionId, name: &str) -> Option<usize> {
         let topic = self.topics.find_by_name(name)?;
         let memberships = &self.connections.at(id.slot() as u32).topics;
-        memberships.iter().position(|membership| membership.topic == topic)
+        memberships
+            .iter()
+            .position(|membership| membership.topic == topic)
     }
 
     fn answer_error(&mut self, request: u32, error: ClientError) {

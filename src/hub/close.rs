@@ -51,7 +51,9 @@ impl Cause {
 impl Hub {
     /// Says goodbye: a close frame after what is already pending, then the end of the stream.
     pub(super) fn close(&mut self, id: ConnectionId, cause: Cause, now_us: u64) {
-        let Some(connection) = self.connections.get_mut(id) else { return };
+        let Some(connection) = self.connections.get_mut(id) else {
+            return;
+        };
         if !connection.phase.is_open() {
             return;
         }
@@ -81,7 +83,9 @@ impl Hub {
 
     /// Queues the last bytes of a connection, WebSocket or HTTP, and bounds the time they take.
     pub(super) fn conclude(&mut self, id: ConnectionId, last: bytes::Bytes, now_us: u64) {
-        let Some(connection) = self.connections.get_mut(id) else { return };
+        let Some(connection) = self.connections.get_mut(id) else {
+            return;
+        };
         connection.phase = Phase::Closing;
         connection.inbound = super::connection::Inbound::default();
         self.set_deadline(id, now_us + CLOSE_TIMEOUT_US);
@@ -90,7 +94,9 @@ impl Hub {
 
     /// The peer will send nothing more.
     pub fn end_of_stream(&mut self, id: ConnectionId) {
-        let Some(connection) = self.connections.get_mut(id) else { return };
+        let Some(connection) = self.connections.get_mut(id) else {
+            return;
+        };
         connection.read_closed = true;
         let unwritten = !connection.outbox.is_empty();
         if connection.phase == Phase::Closing && unwritten {
@@ -101,7 +107,9 @@ impl Hub {
 
     /// The socket is broken, or closed without a word.
     pub fn lost(&mut self, id: ConnectionId) {
-        let Some(connection) = self.connections.get_mut(id) else { return };
+        let Some(connection) = self.connections.get_mut(id) else {
+            return;
+        };
         if connection.phase.is_open() {
             self.counts.closed_lost += 1;
         }
@@ -110,7 +118,9 @@ impl Hub {
 
     /// The connection is over: forgets everything but the slot, which waits for the socket.
     pub(super) fn finish(&mut self, id: ConnectionId, abort: bool) {
-        let Some(connection) = self.connections.get_mut(id) else { return };
+        let Some(connection) = self.connections.get_mut(id) else {
+            return;
+        };
         if connection.phase == Phase::Gone {
             return;
         }
@@ -159,10 +169,16 @@ impl Hub {
     }
 
     pub(super) fn drain_step(&mut self, now_us: u64) {
-        let Some(mut drain) = self.draining else { return };
+        let Some(mut drain) = self.draining else {
+            return;
+        };
         let elapsed_us = (now_us - drain.started_us).min(drain.period_us);
         let over = elapsed_us == drain.period_us;
-        let due = if over { drain.total } else { drain.total * elapsed_us / drain.period_us };
+        let due = if over {
+            drain.total
+        } else {
+            drain.total * elapsed_us / drain.period_us
+        };
         while (over || drain.closed < due) && drain.cursor < self.connections.slots() {
             let id = self.connections.id_at(drain.cursor as u32);
             drain.cursor += 1;

@@ -25,7 +25,10 @@ impl ConnectionId {
 
     pub fn from_bits(bits: u64) -> Self {
         let generation = (bits >> 32) as u32 & ((1 << GENERATION_BITS) - 1);
-        Self { slot: bits as u32, generation }
+        Self {
+            slot: bits as u32,
+            generation,
+        }
     }
 
     /// The index of its slot; small, dense, reused.
@@ -58,7 +61,10 @@ pub(super) enum Phase {
 impl Phase {
     /// Whether it is a WebSocket that still exchanges messages.
     pub(super) fn is_open(self) -> bool {
-        matches!(self, Self::ClientOpening | Self::Client | Self::Raw | Self::Echo)
+        matches!(
+            self,
+            Self::ClientOpening | Self::Client | Self::Raw | Self::Echo
+        )
     }
 }
 
@@ -152,14 +158,22 @@ impl Connections {
             return ConnectionId { slot, generation };
         }
         self.slots.push(Connection::new(0, over_limit));
-        ConnectionId { slot: self.slots.len() as u32 - 1, generation: 0 }
+        ConnectionId {
+            slot: self.slots.len() as u32 - 1,
+            generation: 0,
+        }
     }
 
     /// Frees a slot. False: the id was stale.
     pub(super) fn remove(&mut self, id: ConnectionId) -> bool {
-        let Some(connection) = self.get_mut(id) else { return false };
+        let Some(connection) = self.get_mut(id) else {
+            return false;
+        };
         let generation = connection.generation;
-        *connection = Connection { phase: Phase::Vacant, ..Connection::new(generation, false) };
+        *connection = Connection {
+            phase: Phase::Vacant,
+            ..Connection::new(generation, false)
+        };
         self.free.push(id.slot);
         true
     }
@@ -178,7 +192,10 @@ impl Connections {
     /// The id of the connection in `slot`; `None` when it is free.
     pub(super) fn id_at(&self, slot: u32) -> Option<ConnectionId> {
         let connection = self.slots.get(slot as usize)?;
-        let id = ConnectionId { slot, generation: connection.generation };
+        let id = ConnectionId {
+            slot,
+            generation: connection.generation,
+        };
         (connection.phase != Phase::Vacant).then_some(id)
     }
 

@@ -26,7 +26,8 @@ impl Hub {
         for member in &topic.members {
             let connection = self.connections.at(member.slot);
             let frame = *frames[connection.encoding as usize].get_or_insert_with(|| {
-                self.pool.insert(broadcast.frame(connection.encoding), Some(delivery), 1)
+                self.pool
+                    .insert(broadcast.frame(connection.encoding), Some(delivery), 1)
             });
             let counts = &mut self.counts;
             append(connection, frame, &mut self.pool, counts);
@@ -54,7 +55,9 @@ impl Hub {
     /// Queues a reply, ping or close for one connection. A peer that makes us answer and does not
     /// read is slow, whatever its topics' policies say.
     pub(super) fn push_reply(&mut self, id: ConnectionId, bytes: bytes::Bytes, now_us: u64) {
-        let Some(connection) = self.connections.get_mut(id) else { return };
+        let Some(connection) = self.connections.get_mut(id) else {
+            return;
+        };
         let frame_bytes = bytes.len();
         let frame = self.pool.insert(bytes, None, 1);
         connection.outbox.push(frame, frame_bytes);
@@ -93,7 +96,10 @@ fn relieve(
     pool: &mut Pool,
     counts: &mut ShardCounts,
 ) -> bool {
-    let delivery = pool.get(newest).delivery.expect("a broadcast's frame is a delivery");
+    let delivery = pool
+        .get(newest)
+        .delivery
+        .expect("a broadcast's frame is a delivery");
     let outbox = &mut connection.outbox;
     if delivery.slow == SlowPolicy::Conflate && connection.blocked {
         let mut removed = 0;

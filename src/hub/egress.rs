@@ -99,7 +99,9 @@ impl Hub {
 
     /// Adds the send of one connection to the round. False: the arena has no room for it.
     fn gather(&mut self, slot: u32, egress: &mut Egress) -> bool {
-        let Some(id) = self.connections.id_at(slot) else { return true };
+        let Some(id) = self.connections.id_at(slot) else {
+            return true;
+        };
         let connection = self.connections.at(slot);
         let idle = connection.outbox.is_empty() || connection.outbox.is_sending();
         if idle || connection.blocked || !connection.dirty {
@@ -128,7 +130,11 @@ impl Hub {
         let fresh = outbox.is_fresh();
         let frames = outbox.gather(&self.pool, &mut egress.arena);
         let range = from..egress.arena.len();
-        egress.previous = fresh.then(|| Previous { slot, frames, range: range.clone() });
+        egress.previous = fresh.then(|| Previous {
+            slot,
+            frames,
+            range: range.clone(),
+        });
         self.start(id, frames, Source::Arena(range), egress);
         true
     }
@@ -146,7 +152,9 @@ impl Hub {
     /// more and calls [`Hub::writable`].
     #[must_use]
     pub fn sent(&mut self, id: ConnectionId, sent: Sent, now_us: u64) -> bool {
-        let Some(connection) = self.connections.get_mut(id) else { return false };
+        let Some(connection) = self.connections.get_mut(id) else {
+            return false;
+        };
         if connection.phase == Phase::Gone {
             return false;
         }
@@ -180,7 +188,9 @@ impl Hub {
 
     /// The socket can take more.
     pub fn writable(&mut self, id: ConnectionId) {
-        let Some(connection) = self.connections.get_mut(id) else { return };
+        let Some(connection) = self.connections.get_mut(id) else {
+            return;
+        };
         connection.blocked = false;
         if !connection.dirty && !connection.outbox.is_empty() {
             connection.dirty = true;

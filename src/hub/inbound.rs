@@ -16,7 +16,9 @@ const CLIENT_PING: Bytes = Bytes::from_static(b"\x81\x02{}");
 impl Hub {
     /// Takes bytes of a connection, unmasking them in place.
     pub fn receive(&mut self, id: ConnectionId, input: &mut [u8], now_us: u64) {
-        let Some(connection) = self.connections.get_mut(id) else { return };
+        let Some(connection) = self.connections.get_mut(id) else {
+            return;
+        };
         match connection.phase {
             Phase::Handshake => self.handshake(id, input, now_us),
             phase if phase.is_open() => self.frames(id, input, now_us),
@@ -28,7 +30,9 @@ impl Hub {
 
     pub(super) fn frames(&mut self, id: ConnectionId, mut input: &mut [u8], now_us: u64) {
         let connection = self.connections.at(id.slot() as u32);
-        let Inbound::Frames(mut decoder) = mem::take(&mut connection.inbound) else { return };
+        let Inbound::Frames(mut decoder) = mem::take(&mut connection.inbound) else {
+            return;
+        };
         connection.pinged = false;
         while self.connections.at(id.slot() as u32).phase.is_open() {
             match decoder.next(&mut input, self.config.ws.max_message) {

@@ -199,7 +199,9 @@ impl Hub {
 
     /// One wheel entry came up: it is stale, early, or its connection's deadline has passed.
     fn expire(&mut self, id: ConnectionId, now_us: u64) {
-        let Some(connection) = self.connections.get_mut(id) else { return };
+        let Some(connection) = self.connections.get_mut(id) else {
+            return;
+        };
         if connection.timer_tick > self.wheel.tick() {
             return;
         }

@@ -59,7 +59,9 @@ impl Outbox {
 
     /// What is left of the first frame of an outbox that is not empty.
     pub(super) fn front(&self, pool: &Pool) -> Bytes {
-        pool.get(self.frames[0]).bytes.slice(self.front_written as usize..)
+        pool.get(self.frames[0])
+            .bytes
+            .slice(self.front_written as usize..)
     }
 
     /// Appends pending frames to `arena` without passing its capacity; of the first one only what
@@ -81,7 +83,10 @@ impl Outbox {
 
     /// A send of so much is under way: its frames stay where they are.
     pub(super) fn sending(&mut self, frames: u32, bytes: u32) {
-        debug_assert!(!self.is_sending(), "a connection has at most one send in flight");
+        debug_assert!(
+            !self.is_sending(),
+            "a connection has at most one send in flight"
+        );
         (self.in_flight_frames, self.in_flight_bytes) = (frames, bytes);
     }
 

@@ -41,7 +41,11 @@ impl Pool {
         delivery: Option<Delivery>,
         holders: u32,
     ) -> FrameIndex {
-        let frame = Frame { bytes, holders, delivery };
+        let frame = Frame {
+            bytes,
+            holders,
+            delivery,
+        };
         if let Some(index) = self.free.pop() {
             self.frames[index as usize] = frame;
             return index;
@@ -66,11 +70,5 @@ impl Pool {
             frame.bytes = Bytes::new();
             self.free.push(index);
         }
-    }
-
-    /// Frames in use.
-    #[cfg(test)]
-    pub(super) fn len(&self) -> usize {
-        self.frames.len() - self.free.len()
     }
 }

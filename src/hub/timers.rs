@@ -21,7 +21,11 @@ pub(super) struct Wheel {
 
 impl Default for Wheel {
     fn default() -> Self {
-        Self { slots: (0..WHEEL_SLOTS).map(|_| Vec::new()).collect(), tick: 0, entries: 0 }
+        Self {
+            slots: (0..WHEEL_SLOTS).map(|_| Vec::new()).collect(),
+            tick: 0,
+            entries: 0,
+        }
     }
 }
 
@@ -103,7 +107,10 @@ mod tests {
     fn beyond_the_horizon_it_comes_up_early() {
         let (mut wheel, id) = (Wheel::default(), ConnectionId::from_bits(7));
         let far_us = TICK_US * 10_000;
-        assert_eq!(wheel.place(id, far_us, UNPLACED), Some(WHEEL_SLOTS as u64 - 1));
+        assert_eq!(
+            wheel.place(id, far_us, UNPLACED),
+            Some(WHEEL_SLOTS as u64 - 1)
+        );
         assert_eq!(expire(&mut wheel, TICK_US * 20_000), [id]);
     }
 }

@@ -48,13 +48,18 @@ pub(super) struct Left {
 pub(super) struct Topics {
     hasher: TopicHasher,
     by_name: HashTable<u32>,
-    topics: Vec<Topic>,
+    all: Vec<Topic>,
     free: Vec<u32>,
 }
 
 impl Topics {
     pub(super) fn new(hasher: TopicHasher) -> Self {
-        Self { hasher, by_name: HashTable::new(), topics: Vec::new(), free: Vec::new() }
+        Self {
+            hasher,
+            by_name: HashTable::new(),
+            all: Vec::new(),
+            free: Vec::new(),
+        }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -64,14 +69,14 @@ impl Topics {
     /// The topic with this name and its hash, if somebody listens to it.
     pub(super) fn find(&self, hash: u64, name: &str) -> Option<u32> {
         let matches = |index: &u32| {
-            let topic = &self.topics[*index as usize];
+            let topic = &self.all[*index as usize];
             topic.hash == hash && *topic.name == *name
         };
         self.by_name.find(hash, matches).copied()
     }
 
     pub(super) fn get(&self, topic: u32) -> &Topic {
-        &self.topics[topic as usize]
+        &self.all[topic as usize]
     }
 
     pub(super) fn find_by_name(&self, name: &str) -> Option<u32> {
@@ -90,11 +95,17 @@ impl Topics {
         let hash = self.hasher.hash(name);
         let found = self.find(hash, name);
         let index = found.unwrap_or_else(|| self.insert(hash, name, config));
-        let topic = &mut self.topics[index as usize];
+        let topic = &mut self.all[index as usize];
         let memberships = &mut connections.at(slot).topics;
         let position = topic.members.len() as u32;
-        topic.members.push(Member { slot, membership: memberships.len() as u32 });
-        memberships.push(Membership { topic: index, position });
+        topic.members.push(Member {
+            slot,
+            membership: memberships.len() as u32,
+        });
+        memberships.push(Membership {
+            topic: index,
+            position,
+        });
         found.is_none().then_some(hash)
     }
 
@@ -108,10 +119,10 @@ impl Topics {
         let memberships = &mut connections.at(slot).topics;
         let left = memberships.swap_remove(membership);
         if let Some(moved) = memberships.get(membership) {
-            let members = &mut self.topics[moved.topic as usize].members;
+            let members = &mut self.all[moved.topic as usize].members;
             members[moved.position as usize].membership = membership as u32;
         }
-        let topic = &mut self.topics[left.topic as usize];
+        let topic = &mut self.all[left.topic as usize];
         topic.members.swap_remove(left.position as usize);
         if let Some(moved) = topic.members.get(left.position as usize) {
             connections.at(moved.slot).topics[moved.membership as usize].position = left.position;
@@ -125,7 +136,7 @@ impl Topics {
 
     /// Gives every topic the slow policy that its namespace has now.
     pub(super) fn reconfigure(&mut self, config: &Config) {
-        for topic in &mut self.topics {
+        for topic in &mut self.all {
             topic.slow = config.namespace(&topic.name).slow;
         }
     }
@@ -138,22 +149,25 @@ impl Topics {
             members: Vec::new(),
         };
         let index = if let Some(index) = self.free.pop() {
-            self.topics[index as usize] = topic;
+            self.all[index as usize] = topic;
             index
         } else {
-            self.topics.push(topic);
-            self.topics.len() as u32 - 1
+            self.all.push(topic);
+            self.all.len() as u32 - 1
         };
-        let topics = &self.topics;
-        self.by_name.insert_unique(hash, index, |index| topics[*index as usize].hash);
+        let topics = &self.all;
+        self.by_name
+            .insert_unique(hash, index, |index| topics[*index as usize].hash);
         index
     }
 
     fn remove(&mut self, hash: u64, index: u32) {
         let entry = self.by_name.find_entry(hash, |each| *each == index);
-        entry.expect("a topic with members stands in the table").remove();
-        self.topics[index as usize].name = Box::default();
-        self.topics[index as usize].members = Vec::new();
+        entry
+            .expect("a topic with members stands in the table")
+            .remove();
+        self.all[index as usize].name = Box::default();
+        self.all[index as usize].members = Vec::new();
         self.free.push(index);
     }
 }

@@ -15,7 +15,9 @@ impl Hub {
     /// Takes bytes of a request head, and of the frames that may follow it at once.
     pub(super) fn handshake(&mut self, id: ConnectionId, input: &mut [u8], now_us: u64) {
         let connection = self.connections.at(id.slot() as u32);
-        let Inbound::Head(head) = &mut connection.inbound else { return };
+        let Inbound::Head(head) = &mut connection.inbound else {
+            return;
+        };
         if head.is_empty() {
             // The usual case: the whole head in one piece, nothing to keep.
             match handshake::parse(input) {
@@ -53,14 +55,13 @@ impl Hub {
         }
     }
 
-    fn upgrade(
-        &mut self,
-        id: ConnectionId,
-        request: &Request,
-        now_us: u64,
-    ) -> Result<(), Refusal> {
+    fn upgrade(&mut self, id: ConnectionId, request: &Request, now_us: u64) -> Result<(), Refusal> {
         let (phase, encoding, subprotocol) = match request.path() {
-            PATH_CLIENT => (Phase::ClientOpening, Encoding::Json, client_subprotocol(request)?),
+            PATH_CLIENT => (
+                Phase::ClientOpening,
+                Encoding::Json,
+                client_subprotocol(request)?,
+            ),
             PATH_RAW => (Phase::Raw, Encoding::Raw, None),
             PATH_ECHO if self.config.ws.echo => (Phase::Echo, Encoding::Raw, None),
             _ => return Err(Refusal::NotFound),
@@ -70,12 +71,18 @@ impl Hub {
             return Err(Refusal::ForbiddenOrigin);
         }
         if self.draining.is_some() {
-            return Err(Refusal::Unavailable("this server is shutting down; try another"));
+            return Err(Refusal::Unavailable(
+                "this server is shutting down; try another",
+            ));
         }
         if self.connections.at(id.slot() as u32).over_limit {
             return Err(Refusal::Unavailable("this server is full; try again later"));
         }
-        let topics = if phase == Phase::Raw { self.raw_topics(request)? } else { Vec::new() };
+        let topics = if phase == Phase::Raw {
+            self.raw_topics(request)?
+        } else {
+            Vec::new()
+        };
         self.open(id, phase, encoding, response.into(), now_us);
         for topic in &topics {
             self.join(id, topic);
@@ -117,7 +124,9 @@ impl Hub {
     /// Subscribes a connection that is not subscribed yet.
     pub(super) fn join(&mut self, id: ConnectionId, topic: &str) {
         let slot = id.slot() as u32;
-        let fresh = self.topics.join(&mut self.connections, slot, topic, &self.config);
+        let fresh = self
+            .topics
+            .join(&mut self.connections, slot, topic, &self.config);
         self.counts.subscriptions += 1;
         if let Some(hash) = fresh {
             // Wanted before the reply is sent: no publication may fall between the two.
@@ -134,7 +143,9 @@ impl Hub {
                 continue;
             }
             if topic::check(value.as_bytes()).is_err() {
-                return Err(Refusal::BadRequest("a topic is 1 to 255 bytes without control characters"));
+                return Err(Refusal::BadRequest(
+                    "a topic is 1 to 255 bytes without control characters",
+                ));
             }
             if topics.len() == self.config.ws.max_topics {
                 return Err(Refusal::BadRequest("more topics than ws.max_topics allows"));
@@ -144,7 +155,9 @@ impl Hub {
             }
         }
         if topics.is_empty() {
-            return Err(Refusal::BadRequest("name at least one topic: /raw?topic=NAME"));
+            return Err(Refusal::BadRequest(
+                "name at least one topic: /raw?topic=NAME",
+            ));
         }
         Ok(topics)
     }
@@ -166,7 +179,9 @@ fn client_subprotocol(request: &Request) -> Result<Option<&'static str>, Refusal
         return Ok(Some("centrifuge-json"));
     }
     if request.offers_subprotocol("centrifuge-protobuf") {
-        return Err(Refusal::BadRequest("this server speaks the JSON protocol, not Protobuf"));
+        return Err(Refusal::BadRequest(
+            "this server speaks the JSON protocol, not Protobuf",
+        ));
     }
     Ok(None)
 }

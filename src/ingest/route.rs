@@ -22,7 +22,11 @@ pub(super) struct Router {
 impl Router {
     pub(super) fn new(fabric: Arc<Fabric>) -> Self {
         let wanted = vec![0; fabric.shards.len()];
-        Self { fabric, broadcasts: Vec::new(), wanted }
+        Self {
+            fabric,
+            broadcasts: Vec::new(),
+            wanted,
+        }
     }
 
     /// Encodes a publication that somebody may want and puts it into the batch.
@@ -47,8 +51,13 @@ impl Router {
             return;
         }
         let payload = Bytes::copy_from_slice(&publication.payload);
-        let broadcast =
-            Broadcast::new(publication.topic, hash, payload, publication.kind, arrived_us);
+        let broadcast = Broadcast::new(
+            publication.topic,
+            hash,
+            payload,
+            publication.kind,
+            arrived_us,
+        );
         for encoding in [Encoding::Json, Encoding::Raw] {
             if self.fabric.is_used(encoding) {
                 let _made = broadcast.frame(encoding);

@@ -24,9 +24,17 @@ pub enum BindError {
     #[error("{key} = {endpoint}: the address is taken; stop what listens there or choose another")]
     Taken { key: &'static str, endpoint: String },
     #[error("{key} = {endpoint}: {error}")]
-    Endpoint { key: &'static str, endpoint: String, error: zmq::Error },
+    Endpoint {
+        key: &'static str,
+        endpoint: String,
+        error: zmq::Error,
+    },
     #[error("{key} = {endpoint}: the socket file's mode cannot be set: {error}")]
-    Mode { key: &'static str, endpoint: String, error: std::io::Error },
+    Mode {
+        key: &'static str,
+        endpoint: String,
+        error: std::io::Error,
+    },
     #[error("ZeroMQ could not set up a socket: {0}")]
     Setup(#[from] zmq::Error),
 }
@@ -61,7 +69,11 @@ impl Sockets {
             }
             doors.push((door, socket));
         }
-        Ok(Self { doors, gate, context })
+        Ok(Self {
+            doors,
+            gate,
+            context,
+        })
     }
 }
 
@@ -93,12 +105,27 @@ fn open(
 fn bind(socket: &Socket, key: &'static str, endpoint: &str, mode: u32) -> Result<(), BindError> {
     let name = || endpoint.to_owned();
     socket.bind(endpoint).map_err(|error| match error {
-        zmq::Error::EADDRINUSE => BindError::Taken { key, endpoint: name() },
-        error => BindError::Endpoint { key, endpoint: name(), error },
+        zmq::Error::EADDRINUSE => BindError::Taken {
+            key,
+            endpoint: name(),
+        },
+        error => BindError::Endpoint {
+            key,
+            endpoint: name(),
+            error,
+        },
     })?;
-    if let Some(path) = endpoint.strip_prefix("ipc://").filter(|path| !path.starts_with('@')) {
-        fs::set_permissions(path, Permissions::from_mode(mode))
-            .map_err(|error| BindError::Mode { key, endpoint: name(), error })?;
+    if let Some(path) = endpoint
+        .strip_prefix("ipc://")
+        .filter(|path| !path.starts_with('@'))
+    {
+        fs::set_permissions(path, Permissions::from_mode(mode)).map_err(|error| {
+            BindError::Mode {
+                key,
+                endpoint: name(),
+                error,
+            }
+        })?;
     }
     Ok(())
 }

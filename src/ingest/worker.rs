@@ -34,7 +34,11 @@ struct Desk {
 
 impl Worker {
     pub(super) fn new(sockets: Sockets, config: &Config, fabric: Arc<Fabric>) -> Self {
-        let Sockets { doors, gate, context } = sockets;
+        let Sockets {
+            doors,
+            gate,
+            context,
+        } = sockets;
         let desk = Desk {
             checker: Checker::new(config),
             router: Router::new(Arc::clone(&fabric)),
@@ -42,7 +46,12 @@ impl Worker {
             counts: IngestCounts::default(),
             fabric,
         };
-        Self { doors, gate, desk, _context: context }
+        Self {
+            doors,
+            gate,
+            desk,
+            _context: context,
+        }
     }
 
     /// Runs until the inlet is closed.
@@ -65,7 +74,13 @@ impl Worker {
         if let Some(gate) = &self.gate {
             taken += self.desk.answer_gate(gate);
         }
-        let Desk { router, counts, fabric, checker, .. } = &mut self.desk;
+        let Desk {
+            router,
+            counts,
+            fabric,
+            checker,
+            ..
+        } = &mut self.desk;
         router.flush(counts);
         if let Some(config) = fabric.inlet.take_config() {
             *checker = Checker::new(&config);
@@ -78,8 +93,16 @@ impl Worker {
     fn sleep(&mut self) {
         let inlet = &self.desk.fabric.inlet;
         let mut items = vec![PollItem::from_fd(inlet.wake.descriptor(), POLLIN)];
-        items.extend(self.doors.iter().map(|(_, socket)| socket.as_poll_item(POLLIN)));
-        items.extend(self.gate.iter().map(|gate| gate.socket.as_poll_item(POLLIN)));
+        items.extend(
+            self.doors
+                .iter()
+                .map(|(_, socket)| socket.as_poll_item(POLLIN)),
+        );
+        items.extend(
+            self.gate
+                .iter()
+                .map(|gate| gate.socket.as_poll_item(POLLIN)),
+        );
         inlet.wake.park();
         if inlet.is_empty() && !inlet.is_closed() {
             // An interrupted poll is a poll that found nothing.
@@ -103,14 +126,24 @@ impl Desk {
                 Door::Router => &mut self.counts.received_router,
                 Door::Sub => &mut self.counts.received_sub,
             } += 1;
-            let Self { checker, router, frames, counts, .. } = self;
+            let Self {
+                checker,
+                router,
+                frames,
+                counts,
+                ..
+            } = self;
             let route = (door == Door::Router).then(|| split_router(frames.as_slice()));
             let (route, parts) = match route {
                 Some(split) => (split.route, split.parts),
                 None => (&[][..], Ok(frames.as_slice())),
             };
             let parts = parts.and_then(|parts| {
-                if frames.truncated { Err(Rejection::Parts) } else { Ok(parts) }
+                if frames.truncated {
+                    Err(Rejection::Parts)
+                } else {
+                    Ok(parts)
+                }
             });
             let checked = parts.and_then(|parts| checker.check(parts));
             let verdict = checked.map(|publication| router.add(&publication, arrived_us, counts));
@@ -127,9 +160,16 @@ impl Desk {
     fn drain_inlet(&mut self, arrived_us: u64) -> usize {
         let mut taken = 0;
         while taken < DRAIN_MESSAGES {
-            let Some(submission) = self.fabric.inlet.take() else { break };
+            let Some(submission) = self.fabric.inlet.take() else {
+                break;
+            };
             taken += 1;
-            let Submission { origin, topic, payload, reply } = submission;
+            let Submission {
+                origin,
+                topic,
+                payload,
+                reply,
+            } = submission;
             *match origin {
                 Origin::Client => &mut self.counts.received_client,
                 Origin::Admin => &mut self.counts.received_admin,
@@ -165,7 +205,9 @@ impl Desk {
 
 /// Tells a publisher on the router what became of its message. False: it can't be reached.
 fn reply(socket: &Socket, route: &[Frame], verdict: Result<(), Rejection>) -> bool {
-    let text = verdict.err().map(|rejection| (rejection.code(), rejection.to_string()));
+    let text = verdict
+        .err()
+        .map(|rejection| (rejection.code(), rejection.to_string()));
     let mut answer: Vec<&[u8]> = route.iter().map(AsRef::as_ref).collect();
     match &text {
         None => answer.push(b"ok"),

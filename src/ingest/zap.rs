@@ -36,7 +36,10 @@ impl Gate {
         }
         let socket = context.socket(zmq::REP)?;
         socket.bind(ENDPOINT)?;
-        Ok(Some(Self { socket, rules: Rules::new(ingest) }))
+        Ok(Some(Self {
+            socket,
+            rules: Rules::new(ingest),
+        }))
     }
 
     /// Answers one question. `None`: there is none.
@@ -63,7 +66,10 @@ struct Rules {
 
 impl Rules {
     fn new(ingest: &Ingest) -> Self {
-        Self { allow: ingest.allow.clone(), plain: ingest.plain.clone() }
+        Self {
+            allow: ingest.allow.clone(),
+            plain: ingest.plain.clone(),
+        }
     }
 
     /// `[version, id, domain, address, identity, mechanism, credentials...]`.
@@ -81,11 +87,17 @@ impl Rules {
             (b"PLAIN", [user, password]) => {
                 let given = [user.as_slice(), password].join(&b':');
                 // Every pair is compared in full, so that the time taken tells nothing of them.
-                self.plain.iter().fold(false, |known, pair| known | equal(pair.as_bytes(), &given))
+                self.plain
+                    .iter()
+                    .fold(false, |known, pair| known | equal(pair.as_bytes(), &given))
             }
             _ => false,
         };
-        if known { Admission::Admitted } else { Admission::DeniedPassword }
+        if known {
+            Admission::Admitted
+        } else {
+            Admission::DeniedPassword
+        }
     }
 
     /// An `ipc://` peer has no address; its file's mode has already let it in.
@@ -93,7 +105,9 @@ impl Rules {
         if self.allow.is_empty() || address.is_empty() {
             return true;
         }
-        let address = str::from_utf8(address).ok().and_then(|text| text.parse::<IpAddr>().ok());
+        let address = str::from_utf8(address)
+            .ok()
+            .and_then(|text| text.parse::<IpAddr>().ok());
         address.is_some_and(|address| {
             let address = address.to_canonical();
             self.allow.iter().any(|network| network.contains(&address))
@@ -103,7 +117,10 @@ impl Rules {
 
 /// Compares in a time that depends on the lengths only.
 fn equal(one: &[u8], other: &[u8]) -> bool {
-    let differences = one.iter().zip(other).fold(0, |all, (one, other)| all | (one ^ other));
+    let differences = one
+        .iter()
+        .zip(other)
+        .fold(0, |all, (one, other)| all | (one ^ other));
     one.len() == other.len() && differences == 0
 }
 
@@ -113,12 +130,19 @@ mod tests {
 
     fn question(address: &str, mechanism: &str, credentials: &[&str]) -> Vec<Vec<u8>> {
         let fixed = ["1.0", "1", DOMAIN, address, "", mechanism];
-        fixed.iter().chain(credentials).map(|part| part.as_bytes().to_vec()).collect()
+        fixed
+            .iter()
+            .chain(credentials)
+            .map(|part| part.as_bytes().to_vec())
+            .collect()
     }
 
     fn rules(allow: &[&str], plain: &[&str]) -> Rules {
         Rules {
-            allow: allow.iter().map(|network| network.parse().unwrap()).collect(),
+            allow: allow
+                .iter()
+                .map(|network| network.parse().unwrap())
+                .collect(),
             plain: plain.iter().map(|pair| (*pair).into()).collect(),
         }
     }

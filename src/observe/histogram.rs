@@ -78,9 +78,15 @@ mod tests {
 
     #[test]
     fn every_value_lies_in_its_bucket_within_two_percent() {
-        for value in (0..100_000).chain((0..27).map(|bit| 1 << bit)).chain([MAX_US]) {
+        for value in (0..100_000)
+            .chain((0..27).map(|bit| 1 << bit))
+            .chain([MAX_US])
+        {
             let upper = upper_us(bucket_of(value));
-            assert!(upper >= value && (upper - value) * 64 <= value.max(1), "{value} {upper}");
+            assert!(
+                upper >= value && (upper - value) * 64 <= value.max(1),
+                "{value} {upper}"
+            );
         }
     }
 

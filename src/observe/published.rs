@@ -17,7 +17,10 @@ pub struct Published<C: Counts> {
 
 impl<C: Counts> Default for Published<C> {
     fn default() -> Self {
-        Self { sequence: AtomicU64::new(0), values: C::Shared::default() }
+        Self {
+            sequence: AtomicU64::new(0),
+            values: C::Shared::default(),
+        }
     }
 }
 
@@ -60,7 +63,11 @@ mod tests {
         thread::scope(|scope| {
             scope.spawn(|| {
                 for turn in 0..200_000 {
-                    let counts = ShardCounts { matched: turn, written: turn, ..Default::default() };
+                    let counts = ShardCounts {
+                        matched: turn,
+                        written: turn,
+                        ..Default::default()
+                    };
                     published.store(&counts);
                 }
                 done.store(true, Ordering::Release);

@@ -29,7 +29,11 @@ pub fn listen(address: SocketAddr, shards: usize) -> io::Result<Vec<TcpListener>
 }
 
 fn socket(address: SocketAddr) -> io::Result<Socket> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
     socket.set_reuse_address(true)?;
     // Nothing in fanfare blocks on it; accepting to refuse must not either.
     socket.set_nonblocking(true)?;
@@ -50,7 +54,12 @@ pub(super) struct Acceptor {
 
 impl Acceptor {
     pub(super) fn new(listener: TcpListener) -> Self {
-        Self { listener: Some(listener), reserve: reserve(), resume_us: None, starved: false }
+        Self {
+            listener: Some(listener),
+            reserve: reserve(),
+            resume_us: None,
+            starved: false,
+        }
     }
 
     pub(super) fn descriptor(&self) -> Option<RawFd> {
@@ -94,7 +103,9 @@ impl Acceptor {
         let mut refused = 0;
         if let Some(listener) = &self.listener {
             // Each one is accepted with the reserve's descriptor and closed again.
-            refused = (0..ACCEPT_REFUSALS).take_while(|_| listener.accept().is_ok()).count() as u64;
+            refused = (0..ACCEPT_REFUSALS)
+                .take_while(|_| listener.accept().is_ok())
+                .count() as u64;
         }
         self.reserve = reserve();
         (refused, first)

@@ -39,7 +39,8 @@ impl Buffers {
         if mapping == libc::MAP_FAILED {
             return Err(io::Error::last_os_error());
         }
-        let mapping = NonNull::new(mapping.cast()).expect("a mapping that did not fail is not null");
+        let mapping =
+            NonNull::new(mapping.cast()).expect("a mapping that did not fail is not null");
         let mut buffers = Self { mapping, tail: 0 };
         for buffer in 0..RECEIVE_BUFFERS {
             buffers.give_back(buffer);
@@ -80,7 +81,9 @@ impl Buffers {
     fn address(&self, buffer: u16) -> *mut u8 {
         // SAFETY: `buffer` is below RECEIVE_BUFFERS, so the result lies in the mapping.
         unsafe {
-            self.mapping.as_ptr().add(ENTRIES_BYTES + buffer as usize * RECEIVE_BUFFER_BYTES)
+            self.mapping
+                .as_ptr()
+                .add(ENTRIES_BYTES + buffer as usize * RECEIVE_BUFFER_BYTES)
         }
     }
 }

@@ -35,10 +35,16 @@ impl Drive {
             let socket = unsafe { OwnedFd::from_raw_fd(completion.result) };
             if self.acceptor.accepted() {
                 self.set_starved(false);
-                tracing::info!(shard = self.index, "descriptors are back; accepting as usual");
+                tracing::info!(
+                    shard = self.index,
+                    "descriptors are back; accepting as usual"
+                );
             }
             self.welcome(socket, now_us)?;
-        } else if matches!(-completion.result, libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM) {
+        } else if matches!(
+            -completion.result,
+            libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM
+        ) {
             let (refused, first) = self.acceptor.starve(now_us);
             let counts = self.hub.counts_mut();
             counts.accepted += refused;
@@ -61,7 +67,9 @@ impl Drive {
     }
 
     fn welcome(&mut self, socket: OwnedFd, now_us: u64) -> io::Result<()> {
-        let Some(id) = self.hub.accept(now_us) else { return Ok(()) };
+        let Some(id) = self.hub.accept(now_us) else {
+            return Ok(());
+        };
         // Frames leave in whole turns already; waiting for more would only add delay.
         let _ = SockRef::from(&socket).set_tcp_nodelay(true);
         self.sockets.insert(id, socket);
@@ -139,6 +147,8 @@ impl Drive {
     }
 
     fn set_starved(&self, starved: bool) {
-        self.shard().starved.store(starved, std::sync::atomic::Ordering::Relaxed);
+        self.shard()
+            .starved
+            .store(starved, std::sync::atomic::Ordering::Relaxed);
     }
 }

@@ -45,7 +45,13 @@ enum Turn {
 
 impl Drive {
     pub(super) fn new(plan: Plan) -> Result<Self, Fault> {
-        let Plan { index, listener, config, fabric, .. } = plan;
+        let Plan {
+            index,
+            listener,
+            config,
+            fabric,
+            ..
+        } = plan;
         let shard = &fabric.shards[index];
         let ring = Ring::new(shard.lane.wake.descriptor())?;
         let buffers = Buffers::new().map_err(Refused::from)?;
@@ -106,7 +112,11 @@ impl Drive {
             }
         }
         worked |= self.drain_lane(now_us);
-        if self.hub.deadline_us().is_some_and(|deadline_us| deadline_us <= now_us) {
+        if self
+            .hub
+            .deadline_us()
+            .is_some_and(|deadline_us| deadline_us <= now_us)
+        {
             self.hub.tick(now_us);
             worked = true;
         }
@@ -126,7 +136,9 @@ impl Drive {
     fn drain_lane(&mut self, now_us: u64) -> bool {
         let mut taken = 0;
         while taken < TURN_PUBLICATIONS {
-            let Some(batch) = self.shard().lane.pop() else { break };
+            let Some(batch) = self.shard().lane.pop() else {
+                break;
+            };
             for broadcast in &batch.broadcasts {
                 self.hub.publish(broadcast, now_us);
             }
@@ -144,7 +156,9 @@ impl Drive {
             worked = true;
             let mut in_flight = 0;
             for send in self.egress.sends() {
-                let Some(socket) = self.sockets.descriptor(send.id) else { continue };
+                let Some(socket) = self.sockets.descriptor(send.id) else {
+                    continue;
+                };
                 // SAFETY: `egress` is neither changed nor cleared before `in_flight` is zero
                 // again, and every completion of a send is counted.
                 unsafe { self.ring.send(socket, send.id, self.egress.bytes(send))? };
@@ -219,7 +233,10 @@ impl Drive {
         if self.shard().lane.is_empty() && !self.ring.has_work() && self.completions.is_empty() {
             self.hub.counts_mut().parks += 1;
             // Its eight bytes say how often it was signalled, which does not matter.
-            event.read_at(0, 8).await.map_err(|error| Fault::Wake(error.to_string()))?;
+            event
+                .read_at(0, 8)
+                .await
+                .map_err(|error| Fault::Wake(error.to_string()))?;
         }
         self.shard().lane.wake.unpark();
         self.ring.notify(false);
@@ -231,10 +248,16 @@ impl Drive {
         if self.timer_due_us.is_some_and(|due_us| due_us <= now_us) {
             self.timer_due_us = None;
         }
-        let due = self.hub.deadline_us().into_iter().chain(self.acceptor.resume_us()).min();
+        let due = self
+            .hub
+            .deadline_us()
+            .into_iter()
+            .chain(self.acceptor.resume_us())
+            .min();
         let Some(due_us) = due else { return Ok(()) };
         if self.timer_due_us.is_none_or(|armed_us| due_us < armed_us) {
-            self.ring.timer(Duration::from_micros(due_us.saturating_sub(now_us)))?;
+            self.ring
+                .timer(Duration::from_micros(due_us.saturating_sub(now_us)))?;
             self.timer_due_us = Some(due_us);
         }
         Ok(())

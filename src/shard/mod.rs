@@ -35,7 +35,9 @@ use crate::limits::GLOMMIO_IO_MEMORY_BYTES;
 
 pub use acceptor::listen;
 pub use preflight::{Refused, preflight};
-pub use system::{descriptor_limit, memlock_limit_bytes, raise_descriptor_limit, wake, with_private_files};
+pub use system::{
+    descriptor_limit, memlock_limit_bytes, raise_descriptor_limit, wake, with_private_files,
+};
 
 /// What ends a shard before its time.
 #[derive(Debug, thiserror::Error)]
@@ -84,7 +86,10 @@ pub fn spawn(plan: Plan) -> Result<Shard, GlommioError<()>> {
         .name(&format!("shard-{}", plan.index))
         .io_memory(GLOMMIO_IO_MEMORY_BYTES)
         .spawn(move || async move {
-            let _ended = Ended { index: plan.index, ended: plan.ended.clone() };
+            let _ended = Ended {
+                index: plan.index,
+                ended: plan.ended.clone(),
+            };
             drive::Drive::new(plan)?.run().await
         })?;
     Ok(Shard { thread })

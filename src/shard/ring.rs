@@ -61,20 +61,29 @@ impl Ring {
             .setup_cqsize(RING_COMPLETIONS)
             .build(RING_ENTRIES)?;
         ring.submitter().register_eventfd(event)?;
-        Ok(Self { ring, timespec: Box::default() })
+        Ok(Self {
+            ring,
+            timespec: Box::default(),
+        })
     }
 
     pub(super) fn register(&self, buffers: &Buffers) -> Result<(), Refused> {
         let (address, entries) = buffers.ring();
         // SAFETY: the entries lie in memory that `Buffers` keeps mapped for longer than the ring
         // lives: `Drive` declares the ring first, so it is dropped first.
-        unsafe { self.ring.submitter().register_buf_ring_with_flags(address, entries, GROUP, 0)? };
+        unsafe {
+            self.ring
+                .submitter()
+                .register_buf_ring_with_flags(address, entries, GROUP, 0)?
+        };
         Ok(())
     }
 
     /// Accepts connections until it fails or is cancelled.
     pub(super) fn accept(&mut self, listener: RawFd) -> io::Result<()> {
-        let entry = opcode::AcceptMulti::new(Fd(listener)).flags(libc::SOCK_CLOEXEC).build();
+        let entry = opcode::AcceptMulti::new(Fd(listener))
+            .flags(libc::SOCK_CLOEXEC)
+            .build();
         self.push(&entry.user_data(user_data(Operation::Accept, 0)))
     }
 
@@ -144,7 +153,10 @@ impl Ring {
     pub(super) fn reap(&mut self, completions: &mut Vec<Completion>) -> io::Result<()> {
         let (to_submit, due) = {
             let submission = self.ring.submission();
-            (submission.len() as u32, submission.taskrun() || submission.cq_overflow())
+            (
+                submission.len() as u32,
+                submission.taskrun() || submission.cq_overflow(),
+            )
         };
         if to_submit > 0 || due {
             self.enter(to_submit, 0)?;
@@ -162,7 +174,11 @@ impl Ring {
     }
 
     fn collect(&mut self, completions: &mut Vec<Completion>) {
-        completions.extend(self.ring.completion().filter_map(|entry| completion(&entry)));
+        completions.extend(
+            self.ring
+                .completion()
+                .filter_map(|entry| completion(&entry)),
+        );
     }
 
     fn enter(&self, to_submit: u32, wanted: u32) -> io::Result<()> {

@@ -28,8 +28,13 @@ impl Sockets {
         if self.slots.len() <= id.slot() {
             self.slots.resize_with(id.slot() + 1, || None);
         }
-        let socket =
-            Socket { descriptor, id, receiving: false, awaiting_writable: false, closing: false };
+        let socket = Socket {
+            descriptor,
+            id,
+            receiving: false,
+            awaiting_writable: false,
+            closing: false,
+        };
         self.slots[id.slot()] = Some(socket);
     }
 
@@ -63,7 +68,9 @@ impl Sockets {
 
     /// Closes the socket, or wakes the operations that still hold it so that it can be closed.
     pub(super) fn close(&mut self, id: ConnectionId, abort: bool) {
-        let Some(socket) = self.get_mut(id) else { return };
+        let Some(socket) = self.get_mut(id) else {
+            return;
+        };
         socket.closing = true;
         let reference = SockRef::from(&socket.descriptor);
         // Both fail only for a peer that is gone already.
@@ -75,9 +82,9 @@ impl Sockets {
 
     /// Drops a closing socket that no operation holds any more. True: its slot is free.
     pub(super) fn reap(&mut self, id: ConnectionId) -> bool {
-        let over = self.get(id).is_some_and(|socket| {
-            socket.closing && !socket.receiving && !socket.awaiting_writable
-        });
+        let over = self
+            .get(id)
+            .is_some_and(|socket| socket.closing && !socket.receiving && !socket.awaiting_writable);
         if over {
             self.slots[id.slot()] = None;
         }
@@ -85,10 +92,16 @@ impl Sockets {
     }
 
     fn get(&self, id: ConnectionId) -> Option<&Socket> {
-        self.slots.get(id.slot())?.as_ref().filter(|socket| socket.id == id)
+        self.slots
+            .get(id.slot())?
+            .as_ref()
+            .filter(|socket| socket.id == id)
     }
 
     fn get_mut(&mut self, id: ConnectionId) -> Option<&mut Socket> {
-        self.slots.get_mut(id.slot())?.as_mut().filter(|socket| socket.id == id)
+        self.slots
+            .get_mut(id.slot())?
+            .as_mut()
+            .filter(|socket| socket.id == id)
     }
 }

@@ -32,7 +32,11 @@ pub fn with_private_files<T>(work: impl FnOnce() -> T) -> T {
 pub(super) fn duplicate(descriptor: RawFd) -> io::Result<RawFd> {
     // SAFETY: the call takes no pointers.
     let duplicate = unsafe { libc::fcntl(descriptor, libc::F_DUPFD_CLOEXEC, 0) };
-    if duplicate < 0 { Err(io::Error::last_os_error()) } else { Ok(duplicate) }
+    if duplicate < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(duplicate)
+    }
 }
 
 /// The soft limit on descriptors of this process.
@@ -55,7 +59,10 @@ pub fn memlock_limit_bytes() -> u64 {
 }
 
 fn limit(resource: libc::__rlimit_resource_t) -> libc::rlimit {
-    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
     // SAFETY: the pointer is to a live rlimit. The call cannot fail for a known resource.
     unsafe { libc::getrlimit(resource, &raw mut limit) };
     limit

@@ -15,7 +15,11 @@ pub(super) struct FabricUpstream {
 
 impl FabricUpstream {
     pub(super) fn new(fabric: Arc<Fabric>, index: usize) -> Self {
-        Self { fabric, index, wanted: Wanted::default() }
+        Self {
+            fabric,
+            index,
+            wanted: Wanted::default(),
+        }
     }
 }
 
@@ -29,7 +33,8 @@ impl Upstream for FabricUpstream {
     }
 
     fn want(&mut self, topic_hash: u64, wanted: bool) {
-        self.wanted.set(&self.fabric.shards[self.index].interest, topic_hash, wanted);
+        self.wanted
+            .set(&self.fabric.shards[self.index].interest, topic_hash, wanted);
     }
 
     fn encoding(&self, encoding: Encoding, came: bool) {
@@ -37,8 +42,12 @@ impl Upstream for FabricUpstream {
     }
 
     fn publish(&self, topic: &str, payload: Vec<u8>) -> Result<(), Busy> {
-        let submission =
-            Submission { origin: Origin::Client, topic: topic.into(), payload, reply: None };
+        let submission = Submission {
+            origin: Origin::Client,
+            topic: topic.into(),
+            payload,
+            reply: None,
+        };
         self.fabric.inlet.submit(submission).map_err(|_| Busy)
     }
 
