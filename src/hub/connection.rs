@@ -131,7 +131,7 @@ impl Connection {
             read_closed: false,
             over_limit,
             commands_left: 0,
-            commands_second: 0,
+            commands_second: u32::MAX,
             inbound: Inbound::Head(Box::default()),
             topics: Vec::new(),
             ping_due_us: 0,

@@ -79,15 +79,13 @@ impl Hub {
         if connection.phase == Phase::Echo {
             return true;
         }
-        if connection.commands_second != second || connection.commands_left == 0 {
-            if connection.commands_second == second && connection.commands_left == 0 {
-                return false;
-            }
+        if connection.commands_second != second {
             connection.commands_second = second;
             connection.commands_left = self.config.ws.max_command_rate;
         }
-        connection.commands_left -= 1;
-        true
+        let allowed = connection.commands_left > 0;
+        connection.commands_left = connection.commands_left.saturating_sub(1);
+        allowed
     }
 
     /// The ping interval or the pong deadline of an open connection has passed.

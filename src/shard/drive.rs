@@ -29,6 +29,8 @@ pub(super) struct Drive {
     egress: Egress,
     /// Completions that are not dealt with yet.
     completions: Vec<Completion>,
+    /// Scratch: those being dealt with.
+    dealing: Vec<Completion>,
     /// Receives to be armed again once buffers are back.
     pub(super) unarmed: Vec<crate::hub::ConnectionId>,
     /// When the armed timer fires.
@@ -73,6 +75,7 @@ impl Drive {
             index,
             egress: Egress::default(),
             completions: Vec::new(),
+            dealing: Vec::new(),
             unarmed: Vec::new(),
             timer_due_us: None,
             draining: false,
@@ -102,9 +105,12 @@ impl Drive {
         let now_us = self.fabric.clock.now_us();
         self.ring.reap(&mut self.completions)?;
         let mut worked = !self.completions.is_empty();
-        for completion in std::mem::take(&mut self.completions) {
+        let mut dealing = std::mem::take(&mut self.dealing);
+        dealing.append(&mut self.completions);
+        for completion in dealing.drain(..) {
             self.dispatch(completion, now_us)?;
         }
+        self.dealing = dealing;
         while let Some(order) = self.shard().lane.pop_order() {
             worked = true;
             if !self.obey(order, now_us)? {
