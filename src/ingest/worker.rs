@@ -218,18 +218,18 @@ fn reply(socket: &Socket, route: &[Frame], verdict: Result<(), Rejection>) -> bo
 
 fn reject(counts: &mut IngestCounts, rejection: Rejection) {
     *match rejection {
-        Rejection::NoDelimiter => &mut counts.rejected_envelope,
+        Rejection::MetaInvalid => &mut counts.rejected_meta_invalid,
+        Rejection::MetaNotObject => &mut counts.rejected_meta_not_object,
+        Rejection::MetaTooLarge => &mut counts.rejected_meta_too_large,
+        Rejection::NoDelimiter => &mut counts.rejected_no_delimiter,
         Rejection::Parts => &mut counts.rejected_parts,
-        Rejection::TopicControl
-        | Rejection::TopicEmpty
-        | Rejection::TopicNotUtf8
-        | Rejection::TopicTooLong => &mut counts.rejected_topic,
-        Rejection::PayloadTooLarge => &mut counts.rejected_size,
-        Rejection::PayloadNotJson | Rejection::PayloadNotUtf8 | Rejection::PayloadTooDeep => {
-            &mut counts.rejected_payload
-        }
-        Rejection::MetaInvalid | Rejection::MetaNotObject | Rejection::MetaTooLarge => {
-            &mut counts.rejected_meta
-        }
+        Rejection::PayloadNotJson => &mut counts.rejected_payload_not_json,
+        Rejection::PayloadNotUtf8 => &mut counts.rejected_payload_not_utf8,
+        Rejection::PayloadTooDeep => &mut counts.rejected_payload_too_deep,
+        Rejection::PayloadTooLarge => &mut counts.rejected_payload_too_large,
+        Rejection::TopicControl => &mut counts.rejected_topic_control,
+        Rejection::TopicEmpty => &mut counts.rejected_topic_empty,
+        Rejection::TopicNotUtf8 => &mut counts.rejected_topic_not_utf8,
+        Rejection::TopicTooLong => &mut counts.rejected_topic_too_long,
     } += 1;
 }
