@@ -98,7 +98,7 @@ fn mutate(seeds: &[Vec<u8>], random: &mut Random) -> Vec<u8> {
             0 if at < input.len() => input[at] ^= 1 << random.below(8),
             1 if at < input.len() => input[at] = random.byte(),
             2 if at < input.len() => {
-                input[at] = [0, 1, 0x7d, 0x7e, 0x7f, 0x80, 0xff][random.below(7)]
+                input[at] = [0, 1, 0x7d, 0x7e, 0x7f, 0x80, 0xff][random.below(7)];
             }
             3 => input.insert(at, random.byte()),
             4 => drop(input.drain(at..input.len().min(at + random.below(16)))),

@@ -24,5 +24,9 @@ mod messages;
 mod oracle;
 #[path = "wire/origin.rs"]
 mod origin;
+#[path = "wire/query.rs"]
+mod query;
+#[path = "wire/refusal.rs"]
+mod refusal;
 #[path = "wire/utf8.rs"]
 mod utf8;

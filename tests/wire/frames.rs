@@ -48,16 +48,16 @@ fn rfc6455_5_2_every_length_form_is_read() {
 
 #[test]
 fn rfc6455_5_2_length_takes_the_fewest_bytes() {
-    let mut short_in_16_bits = vec![FIN | TEXT, 0x80 | 126, 0, 125];
+    let mut short_in_16_bits = vec![FIN | TEXT, MASKED | LENGTH_16, 0, 125];
     short_in_16_bits.extend(KEY);
     assert_fault(&short_in_16_bits, Fault::LengthNotMinimal);
 
-    let mut medium_in_64_bits = vec![FIN | TEXT, 0x80 | 127];
+    let mut medium_in_64_bits = vec![FIN | TEXT, MASKED | LENGTH_64];
     medium_in_64_bits.extend(65_535_u64.to_be_bytes());
     medium_in_64_bits.extend(KEY);
     assert_fault(&medium_in_64_bits, Fault::LengthNotMinimal);
 
-    let mut empty_ping = vec![FIN | PING, 0x80 | 126, 0, 0];
+    let mut empty_ping = vec![FIN | PING, MASKED | LENGTH_16, 0, 0];
     empty_ping.extend(KEY);
     assert_fault(&empty_ping, Fault::LengthNotMinimal);
 }
@@ -65,7 +65,7 @@ fn rfc6455_5_2_length_takes_the_fewest_bytes() {
 #[test]
 fn rfc6455_5_2_length_has_no_most_significant_bit() {
     for length in [1 << 63, u64::MAX] {
-        let mut stream = vec![FIN | BINARY, 0x80 | 127];
+        let mut stream = vec![FIN | BINARY, MASKED | LENGTH_64];
         stream.extend(length.to_be_bytes());
         stream.extend(KEY);
         assert_fault(&stream, Fault::LengthTooLarge);
@@ -103,7 +103,7 @@ fn rfc6455_5_5_control_frames_carry_at_most_125_bytes() {
     for opcode in [PING, PONG, CLOSE] {
         assert_fault(&frame(FIN | opcode, &[b'a'; 126]), Fault::ControlTooLong);
         assert_fault(
-            &frame(FIN | opcode, &[b'a'; 70_000])[..14],
+            &frame(FIN | opcode, &vec![b'a'; 70_000])[..14],
             Fault::ControlTooLong,
         );
     }

@@ -3,13 +3,13 @@
 use std::io::{self, Cursor, Read, Write};
 
 use fanfare::limits;
-use fanfare::wire::handshake::{self, Refusal, Request, parse};
+use fanfare::wire::handshake::{Refusal, Request, parse};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
 use crate::chunking::pieces;
 
-const LINES: [&str; 5] = [
+pub const LINES: [&str; 5] = [
     "Host: server.example.com",
     "Upgrade: websocket",
     "Connection: Upgrade",
@@ -17,9 +17,13 @@ const LINES: [&str; 5] = [
     "Sec-WebSocket-Version: 13",
 ];
 
-fn head(request_line: &str, lines: &[&str]) -> String {
-    let lines: String = lines.iter().map(|line| format!("{line}\r\n")).collect();
-    format!("{request_line}\r\n{lines}\r\n")
+pub fn head(request_line: &str, lines: &[&str]) -> String {
+    let mut head = format!("{request_line}\r\n");
+    for line in lines {
+        head.push_str(line);
+        head.push_str("\r\n");
+    }
+    head + "\r\n"
 }
 
 /// The usual request, with `line` in the place of the one that has its name, or added.
@@ -329,140 +333,6 @@ fn a_request_target_has_at_most_request_target_bytes() {
     assert_eq!(refusal(too_long.as_bytes()), Refusal::TargetTooLong);
     let endless = format!("GET /{}", "t".repeat(limits::REQUEST_TARGET_BYTES));
     assert_eq!(refusal(endless.as_bytes()), Refusal::TargetTooLong);
-}
-
-#[test]
-fn the_query_is_form_decoded() {
-    let pairs = |query: &str| -> Result<Vec<(String, String)>, Refusal> {
-        request(&head(&format!("GET /raw{query} HTTP/1.1"), &LINES))
-            .query()
-            .map(|pair| pair.map(|(name, value)| (name.into_owned(), value.into_owned())))
-            .collect()
-    };
-    let owned = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
-        pairs
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-            .collect()
-    };
-    for (query, expected) in [
-        ("", &[][..]),
-        ("?", &[]),
-        ("?&&", &[]),
-        ("?topic=a&topic=b", &[("topic", "a"), ("topic", "b")]),
-        ("?topic=a+b%20c%2Bd", &[("topic", "a b c+d")]),
-        ("?topic=%C5%BC%f0%9f%98%80", &[("topic", "ż\u{1f600}")]),
-        ("?a=b=c&%61", &[("a", "b=c"), ("a", "")]),
-        ("?topic=a%26b%3Dc", &[("topic", "a&b=c")]),
-        ("?topic=%00", &[("topic", "\0")]),
-    ] {
-        assert_eq!(pairs(query).unwrap(), owned(expected), "{query}");
-    }
-    for query in [
-        "?a=%",
-        "?a=%2",
-        "?a=%g0",
-        "?a=%+1",
-        "?a=%ff",
-        "?%ed%a0%80",
-        "?b=%C5&c=%BC",
-    ] {
-        assert!(
-            matches!(pairs(query), Err(Refusal::BadRequest(_))),
-            "{query}"
-        );
-    }
-}
-
-#[test]
-fn every_refusal_is_a_response_that_says_what_to_do() {
-    for (refusal, status_line, header) in [
-        (Refusal::BadRequest("why"), "400 Bad Request", ""),
-        (Refusal::ForbiddenOrigin, "403 Forbidden", ""),
-        (Refusal::NotFound, "404 Not Found", ""),
-        (
-            Refusal::MethodNotAllowed,
-            "405 Method Not Allowed",
-            "Allow: GET",
-        ),
-        (Refusal::RequestTimeout, "408 Request Timeout", ""),
-        (Refusal::TargetTooLong, "414 URI Too Long", ""),
-        (
-            Refusal::UpgradeRequired,
-            "426 Upgrade Required",
-            "Upgrade: websocket",
-        ),
-        (
-            Refusal::UpgradeRequired,
-            "426 Upgrade Required",
-            "Connection: Upgrade, close",
-        ),
-        (
-            Refusal::WebSocketVersion,
-            "426 Upgrade Required",
-            "Sec-WebSocket-Version: 13",
-        ),
-        (
-            Refusal::HeadTooLarge,
-            "431 Request Header Fields Too Large",
-            "",
-        ),
-        (
-            Refusal::Unavailable("full"),
-            "503 Service Unavailable",
-            "Retry-After: 5",
-        ),
-        (
-            Refusal::VersionNotSupported,
-            "505 HTTP Version Not Supported",
-            "",
-        ),
-    ] {
-        let response = String::from_utf8(refusal.response()).unwrap();
-        let (head, body) = response.split_once("\r\n\r\n").unwrap();
-        let mut lines = head.split("\r\n");
-        assert_eq!(lines.next(), Some(&*format!("HTTP/1.1 {status_line}")));
-        assert!(status_line.starts_with(&refusal.status().to_string()));
-        let lines: Vec<_> = lines.collect();
-        assert!(header.is_empty() || lines.contains(&header), "{response}");
-        assert!(
-            lines
-                .iter()
-                .any(|line| line.starts_with("Connection: ") && line.ends_with("close"))
-        );
-        assert!(lines.contains(&&*format!("Content-Length: {}", body.len())));
-        assert!(lines.contains(&"Content-Type: text/plain; charset=utf-8"));
-        assert_eq!(body, format!("{refusal}\n"));
-    }
-}
-
-#[test]
-fn refusals_have_different_names() {
-    let refusals = [
-        Refusal::BadRequest(""),
-        Refusal::ForbiddenOrigin,
-        Refusal::NotFound,
-        Refusal::MethodNotAllowed,
-        Refusal::RequestTimeout,
-        Refusal::TargetTooLong,
-        Refusal::UpgradeRequired,
-        Refusal::WebSocketVersion,
-        Refusal::HeadTooLarge,
-        Refusal::Unavailable(""),
-        Refusal::VersionNotSupported,
-    ];
-    let names: std::collections::BTreeSet<_> = refusals.iter().map(Refusal::name).collect();
-    assert_eq!(names.len(), refusals.len());
-}
-
-#[test]
-fn a_plain_response_carries_its_body() {
-    let response = handshake::response(200, "application/json", b"{\"status\":\"ok\"}");
-    let text = String::from_utf8(response).unwrap();
-    assert!(text.starts_with("HTTP/1.1 200 OK\r\n"));
-    assert!(text.contains("\r\nConnection: close\r\n"));
-    assert!(text.contains("\r\nContent-Length: 15\r\n"));
-    assert!(text.ends_with("\r\n\r\n{\"status\":\"ok\"}"));
 }
 
 /// A server at the other end of tungstenite's client: it reads what the client wrote, and

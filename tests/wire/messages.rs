@@ -130,7 +130,7 @@ fn rfc6455_10_4_a_message_too_big_is_refused_by_its_header() {
     let header = &frame(FIN | TEXT, &[b'a'; MAX_MESSAGE + 1])[..8];
     assert_fault(header, Fault::MessageTooBig);
 
-    let mut largest_length = vec![FIN | TEXT, 0x80 | 127];
+    let mut largest_length = vec![FIN | TEXT, MASKED | LENGTH_64];
     largest_length.extend((u64::MAX >> 1).to_be_bytes());
     largest_length.extend(KEY);
     assert_fault(&largest_length, Fault::MessageTooBig);

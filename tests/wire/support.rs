@@ -14,6 +14,11 @@ pub const CLOSE: u8 = 0x8;
 pub const PING: u8 = 0x9;
 pub const PONG: u8 = 0xa;
 
+pub const MASKED: u8 = 0x80;
+/// The 7-bit lengths that say that the length follows in 2 or in 8 bytes.
+pub const LENGTH_16: u8 = 0x7e;
+pub const LENGTH_64: u8 = 0x7f;
+
 /// What a stream decoded to: owned events, and the fault that ended it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Seen {
@@ -46,13 +51,13 @@ impl From<Event<'_>> for Owned {
 pub fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     let mut out = vec![first];
     match payload.len() {
-        length @ 0..126 => out.push(0x80 | length as u8),
+        length @ 0..126 => out.push(MASKED | length as u8),
         length @ 126..65536 => {
-            out.push(0x80 | 126);
+            out.push(MASKED | LENGTH_16);
             out.extend((length as u16).to_be_bytes());
         }
         length => {
-            out.push(0x80 | 127);
+            out.push(MASKED | LENGTH_64);
             out.extend((length as u64).to_be_bytes());
         }
     }

@@ -1,0 +1,96 @@
+//! RFC 9110, section 15: what a client is told that gets no WebSocket.
+
+use std::collections::BTreeSet;
+
+use fanfare::wire::handshake::{self, Refusal};
+
+#[test]
+fn every_refusal_is_a_response_that_says_what_to_do() {
+    for (refusal, status_line, header) in [
+        (Refusal::BadRequest("why"), "400 Bad Request", ""),
+        (Refusal::ForbiddenOrigin, "403 Forbidden", ""),
+        (Refusal::NotFound, "404 Not Found", ""),
+        (
+            Refusal::MethodNotAllowed,
+            "405 Method Not Allowed",
+            "Allow: GET",
+        ),
+        (Refusal::RequestTimeout, "408 Request Timeout", ""),
+        (Refusal::TargetTooLong, "414 URI Too Long", ""),
+        (
+            Refusal::UpgradeRequired,
+            "426 Upgrade Required",
+            "Upgrade: websocket",
+        ),
+        (
+            Refusal::UpgradeRequired,
+            "426 Upgrade Required",
+            "Connection: Upgrade, close",
+        ),
+        (
+            Refusal::WebSocketVersion,
+            "426 Upgrade Required",
+            "Sec-WebSocket-Version: 13",
+        ),
+        (
+            Refusal::HeadTooLarge,
+            "431 Request Header Fields Too Large",
+            "",
+        ),
+        (
+            Refusal::Unavailable("full"),
+            "503 Service Unavailable",
+            "Retry-After: 5",
+        ),
+        (
+            Refusal::VersionNotSupported,
+            "505 HTTP Version Not Supported",
+            "",
+        ),
+    ] {
+        let response = String::from_utf8(refusal.response()).unwrap();
+        let (head, body) = response.split_once("\r\n\r\n").unwrap();
+        let mut lines = head.split("\r\n");
+        assert_eq!(lines.next(), Some(&*format!("HTTP/1.1 {status_line}")));
+        assert!(status_line.starts_with(&refusal.status().to_string()));
+        let lines: Vec<_> = lines.collect();
+        assert!(header.is_empty() || lines.contains(&header), "{response}");
+        assert!(
+            lines
+                .iter()
+                .any(|line| line.starts_with("Connection: ") && line.ends_with("close"))
+        );
+        assert!(lines.contains(&&*format!("Content-Length: {}", body.len())));
+        assert!(lines.contains(&"Content-Type: text/plain; charset=utf-8"));
+        assert_eq!(body, format!("{refusal}\n"));
+    }
+}
+
+#[test]
+fn refusals_have_different_names() {
+    let refusals = [
+        Refusal::BadRequest(""),
+        Refusal::ForbiddenOrigin,
+        Refusal::NotFound,
+        Refusal::MethodNotAllowed,
+        Refusal::RequestTimeout,
+        Refusal::TargetTooLong,
+        Refusal::UpgradeRequired,
+        Refusal::WebSocketVersion,
+        Refusal::HeadTooLarge,
+        Refusal::Unavailable(""),
+        Refusal::VersionNotSupported,
+    ];
+    let names: BTreeSet<_> = refusals.iter().map(Refusal::name).collect();
+    assert_eq!(names.len(), refusals.len());
+}
+
+#[test]
+fn a_plain_response_carries_its_body() {
+    let response = handshake::response(200, "application/json", b"{\"status\":\"ok\"}");
+    let text = String::from_utf8(response).unwrap();
+    assert!(text.starts_with("HTTP/1.1 200 OK\r\n"));
+    assert!(text.contains("\r\nConnection: close\r\n"));
+    assert!(text.contains("\r\nContent-Length: 15\r\n"));
+    assert!(text.ends_with("\r\n\r\n{\"status\":\"ok\"}"));
+}
