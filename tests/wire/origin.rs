@@ -108,6 +108,21 @@ fn a_wildcard_matches_the_hosts_below() {
 }
 
 #[test]
+fn a_wildcard_stands_for_whole_labels_in_front() {
+    for pattern in [
+        "https://*example.com",
+        "https://a.*.com",
+        "https://*",
+        "*.example.com",
+    ] {
+        assert!(
+            !is_allowed("server", Some("https://a.example.com"), &[pattern]),
+            "{pattern}"
+        );
+    }
+}
+
+#[test]
 fn an_origin_that_is_not_ascii_matches_nothing() {
     assert!(!is_allowed("server", Some("https://żółw"), &[]));
     assert!(!is_allowed(
