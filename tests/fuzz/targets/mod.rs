@@ -2,12 +2,16 @@
 //!
 //! A new target is its file, its two lines here, and its `[[bin]]` in `tests/fuzz/Cargo.toml`.
 
+pub mod commands;
+pub mod envelope;
 pub mod frames;
 pub mod handshake;
 
 /// Calls a macro with the name of each target.
 macro_rules! for_each_target {
     ($call:ident) => {
+        $call!(commands);
+        $call!(envelope);
         $call!(frames);
         $call!(handshake);
     };
