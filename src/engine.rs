@@ -10,7 +10,7 @@ use crossbeam_channel::{Receiver, unbounded};
 use crate::config::{Config, ConfigSource, Layout};
 use crate::fabric::{self, Fabric, Order};
 use crate::shard::{self, Plan, Shard};
-use crate::{ingest, limits};
+use crate::{control, ingest, limits};
 
 /// Why the engine could not start, or did not end as it should; the text names the remedy.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +28,8 @@ pub enum Fault {
     },
     #[error(transparent)]
     Bind(#[from] ingest::BindError),
+    #[error(transparent)]
+    Control(#[from] control::Fault),
     #[error("a thread could not be started: {0}")]
     Thread(String),
     #[error("shard {index} ended: {error}")]
@@ -47,8 +49,8 @@ pub struct Engine {
 
 impl Engine {
     /// Checks the host, binds every address, then starts the threads.
-    pub fn start(config: &Arc<Config>) -> Result<Self, Fault> {
-        let layout = config.cpu.layout(&allowed_cores());
+    pub fn start(config: &Arc<Config>, allowed_cores: &[usize]) -> Result<Self, Fault> {
+        let layout = config.cpu.layout(allowed_cores);
         let descriptors = shard::raise_descriptor_limit();
         shard::preflight()?;
         let listeners = listen(config.ws.listen, layout.shards.len())?;
@@ -107,12 +109,6 @@ impl Engine {
     }
 }
 
-/// The cores this process may run on, ascending.
-fn allowed_cores() -> Vec<usize> {
-    let cores = core_affinity::get_core_ids().unwrap_or_default();
-    cores.into_iter().map(|core| core.id).collect()
-}
-
 fn listen(address: SocketAddr, shards: usize) -> Result<Vec<std::net::TcpListener>, Fault> {
     shard::listen(address, shards).map_err(|error| match error.kind() {
         io::ErrorKind::AddrInUse => Fault::Taken { address },
@@ -167,9 +163,11 @@ pub fn screen(engine: &Engine, config: &Config) -> String {
 }
 
 /// Runs the engine until it has drained.
-pub fn run(config: Config, _source: ConfigSource) -> Result<(), Fault> {
+pub fn run(config: Config, source: ConfigSource) -> Result<(), Fault> {
     let config = Arc::new(config);
-    let engine = Engine::start(&config)?;
+    let engine = Engine::start(&config, &source.allowed_cores)?;
+    let fabric = Arc::clone(&engine.fabric);
+    control::spawn(engine.layout.ingest, Arc::clone(&config), source, fabric)?;
     println!("{}", screen(&engine, &config));
     engine.join()
 }

@@ -152,3 +152,18 @@ pub const PLAIN_PAIR_BYTES: usize = 255;
 
 /// Cores of the largest host: the kernel's own ceiling on x86 (`NR_CPUS`).
 pub const CORES: usize = 8192;
+
+/// Connections that the admin port serves at once: scrapers and a few operators.
+pub const ADMIN_CONNECTIONS: usize = 64;
+
+/// Seconds that a connection to the admin port may last. Scrapers come back by themselves.
+pub const ADMIN_TIMEOUT_S: u64 = 120;
+
+/// How long the admin port waits when it cannot accept.
+pub const ADMIN_PAUSE_MS: u64 = 200;
+
+/// Bytes of a request to the admin port beyond the payload it carries. Base64 takes a third more.
+pub const ADMIN_BODY_SLACK: usize = 4096;
+
+/// How long an HTTP publication may wait for ingest's verdict, which takes microseconds.
+pub const ADMIN_VERDICT_MS: u64 = 1000;

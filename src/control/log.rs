@@ -1,6 +1,7 @@
 //! Logs: `tracing` to stderr, for people or as JSON lines, with a level that changes live. Set up
 //! once on the main thread; any thread logs.
 
+use std::io::IsTerminal as _;
 use std::sync::OnceLock;
 
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -18,7 +19,9 @@ pub fn init(log: &Log) {
         return set_level(&log.level);
     }
     let (filter, handle) = reload::Layer::new(EnvFilter::new(&log.level));
-    let lines = fmt::layer().with_writer(std::io::stderr);
+    let lines = fmt::layer()
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
     let lines = match log.format {
         LogFormat::Human => lines.with_target(false).boxed(),
         LogFormat::Json => lines.json().flatten_event(true).boxed(),

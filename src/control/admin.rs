@@ -1,0 +1,123 @@
+//! The operators' HTTP server: who may ask, how many at once, for how long. Control thread.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+
+use crate::config::Config;
+use crate::fabric::Fabric;
+use crate::limits::{ADMIN_CONNECTIONS, ADMIN_PAUSE_MS, ADMIN_TIMEOUT_S};
+
+use super::routes;
+
+pub(super) struct Admin {
+    service: axum::Router,
+}
+
+/// What a request must show before it is looked at.
+struct Rules {
+    token: Option<String>,
+}
+
+impl Admin {
+    pub(super) fn new(config: &Config, fabric: Arc<Fabric>) -> Self {
+        let rules = Rules {
+            token: config.admin.token.clone(),
+        };
+        let routes = routes::routes(config, fabric);
+        Self {
+            service: routes.layer(middleware::from_fn_with_state(Arc::new(rules), check)),
+        }
+    }
+
+    /// Serves until the process ends. Each connection has a bounded time for its requests, so
+    /// that a place that is taken comes back.
+    pub(super) async fn serve(self, listener: std::net::TcpListener) {
+        let listener = match TcpListener::from_std(listener) {
+            Ok(listener) => listener,
+            Err(error) => return tracing::error!("the admin port is closed: {error}"),
+        };
+        let places = Arc::new(Semaphore::new(ADMIN_CONNECTIONS));
+        loop {
+            // The semaphore is never closed.
+            let Ok(place) = Arc::clone(&places).acquire_owned().await else {
+                return;
+            };
+            let Ok((stream, _)) = listener.accept().await else {
+                // Out of descriptors, as a rule: trying again at once would only burn the core.
+                tokio::time::sleep(Duration::from_millis(ADMIN_PAUSE_MS)).await;
+                continue;
+            };
+            let service = TowerToHyperService::new(self.service.clone());
+            let connection = http1::Builder::new()
+                .timer(TokioTimer::new())
+                .keep_alive(true)
+                .serve_connection(TokioIo::new(stream), service);
+            tokio::spawn(async move {
+                // What a peer does wrong is answered or cut off; there is nothing to be done here.
+                let limit = Duration::from_secs(ADMIN_TIMEOUT_S);
+                let _ = tokio::time::timeout(limit, connection).await;
+                drop(place);
+            });
+        }
+    }
+}
+
+/// Turns away who has not the token, and pages that a browser was tricked into by a name that
+/// resolves to this host.
+async fn check(State(rules): State<Arc<Rules>>, request: Request, next: Next) -> Response {
+    match rules.refusal(request.headers()) {
+        Some(refusal) => refusal.into_response(),
+        None => next.run(request).await,
+    }
+}
+
+impl Rules {
+    fn refusal(&self, headers: &HeaderMap) -> Option<(StatusCode, &'static str)> {
+        let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+        if !is_ours(text(header::HOST)) {
+            let hint = "ask by address or as localhost: this port does not answer to other names\n";
+            return Some((StatusCode::MISDIRECTED_REQUEST, hint));
+        }
+        if !self.admits(text(header::AUTHORIZATION)) {
+            let hint = "send the header Authorization: Bearer with the value of admin.token\n";
+            return Some((StatusCode::UNAUTHORIZED, hint));
+        }
+        None
+    }
+
+    fn admits(&self, authorization: Option<&str>) -> bool {
+        let Some(token) = &self.token else {
+            return true;
+        };
+        let given = authorization
+            .and_then(|value| value.strip_prefix("Bearer "))
+            .unwrap_or("");
+        let differences = token
+            .bytes()
+            .zip(given.bytes())
+            .fold(0, |all, (one, other)| all | (one ^ other));
+        token.len() == given.len() && differences == 0
+    }
+}
+
+/// Whether a Host header is an address or localhost, with or without a port.
+fn is_ours(host: Option<&str>) -> bool {
+    let Some(host) = host else { return true };
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    };
+    let name = name.trim_start_matches('[').trim_end_matches(']');
+    name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok()
+}

@@ -1,0 +1,64 @@
+//! A new configuration for running cores, as far as it can change live. Control thread.
+
+use std::sync::Arc;
+
+use crate::config::{Config, ConfigSource, LiveChanges, live_changes};
+use crate::fabric::{Fabric, Order};
+
+use super::log;
+
+pub(super) struct Reload {
+    config: Arc<Config>,
+    source: ConfigSource,
+    fabric: Arc<Fabric>,
+}
+
+impl Reload {
+    pub(super) fn new(config: Arc<Config>, source: ConfigSource, fabric: Arc<Fabric>) -> Self {
+        Self {
+            config,
+            source,
+            fabric,
+        }
+    }
+
+    /// What holds now.
+    pub(super) fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Reads the configuration again and applies what can change. One that is wrong changes
+    /// nothing.
+    pub(super) fn run(&mut self) {
+        let new = match self.source.load() {
+            Ok(new) => new,
+            Err(error) => return tracing::error!("reload: {error}; nothing has changed"),
+        };
+        let LiveChanges {
+            applied,
+            changed,
+            needs_restart,
+        } = live_changes(&self.config, &new);
+        if !changed.is_empty() {
+            self.config = Arc::new(applied);
+            log::set_level(&self.config.log.level);
+            let order = Order::Reconfigure(Arc::clone(&self.config));
+            let shards = self.fabric.order(&order);
+            if !shards || !self.fabric.inlet.reconfigure(Arc::clone(&self.config)) {
+                tracing::error!("reload: a core does not take orders; send the signal again");
+            }
+        }
+        tracing::info!(changed = %words(&changed), "reload");
+        if !needs_restart.is_empty() {
+            tracing::warn!(keys = %words(&needs_restart), "reload: these change with a restart");
+        }
+    }
+}
+
+fn words(keys: &[&str]) -> String {
+    if keys.is_empty() {
+        "nothing".into()
+    } else {
+        keys.join(", ")
+    }
+}
