@@ -14,6 +14,9 @@ pub struct ConnectionId {
     generation: u32,
 }
 
+/// `commands_second` of a connection that has sent nothing yet: 136 years after the start.
+const NO_SECOND: u32 = u32::MAX;
+
 /// Bits of a generation, so that an id fits into 60 bits.
 const GENERATION_BITS: u32 = 28;
 
@@ -131,7 +134,7 @@ impl Connection {
             read_closed: false,
             over_limit,
             commands_left: 0,
-            commands_second: u32::MAX,
+            commands_second: NO_SECOND,
             inbound: Inbound::Head(Box::default()),
             topics: Vec::new(),
             ping_due_us: 0,
