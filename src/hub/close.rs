@@ -182,8 +182,8 @@ impl Hub {
         while (over || drain.closed < due) && drain.cursor < self.connections.slots() {
             let id = self.connections.id_at(drain.cursor as u32);
             drain.cursor += 1;
-            drain.closed += 1;
             if let Some(id) = id {
+                drain.closed += 1;
                 self.dismiss(id, now_us);
             }
         }
