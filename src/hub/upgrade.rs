@@ -2,8 +2,6 @@
 
 use std::mem;
 
-use bytes::Bytes;
-
 use crate::protocol::topic;
 use crate::wire::handshake::{self, Refusal, Request};
 
@@ -78,33 +76,23 @@ impl Hub {
         if self.connections.at(id.slot() as u32).over_limit {
             return Err(Refusal::Unavailable("this server is full; try again later"));
         }
-        let topics = if phase == Phase::Raw {
-            self.raw_topics(request)?
-        } else {
-            Vec::new()
-        };
-        self.open(id, phase, encoding, response.into(), now_us);
+        let topics = if phase == Phase::Raw { self.raw_topics(request)? } else { Vec::new() };
+        self.open(id, phase, encoding, now_us);
         for topic in &topics {
             self.join(id, topic);
         }
+        // Last, since a reply that does not fit closes the connection.
+        self.push_reply(id, response.into(), now_us);
         Ok(())
     }
 
-    fn open(
-        &mut self,
-        id: ConnectionId,
-        phase: Phase,
-        encoding: Encoding,
-        response: Bytes,
-        now_us: u64,
-    ) {
+    fn open(&mut self, id: ConnectionId, phase: Phase, encoding: Encoding, now_us: u64) {
         self.counts.upgraded += 1;
         self.upstream.encoding(encoding, true);
         let connection = self.connections.at(id.slot() as u32);
         connection.phase = phase;
         connection.encoding = encoding;
         connection.inbound = Inbound::default();
-        self.push_reply(id, response, now_us);
         if phase == Phase::ClientOpening {
             let timeout_us = self.config.ws.handshake_timeout.as_micros() as u64;
             self.set_deadline(id, now_us + timeout_us);
@@ -147,12 +135,13 @@ impl Hub {
                     "a topic is 1 to 255 bytes without control characters",
                 ));
             }
+            if topics.iter().any(|topic| *topic == value) {
+                continue;
+            }
             if topics.len() == self.config.ws.max_topics {
                 return Err(Refusal::BadRequest("more topics than ws.max_topics allows"));
             }
-            if !topics.iter().any(|topic| *topic == value) {
-                topics.push(value.into_owned());
-            }
+            topics.push(value.into_owned());
         }
         if topics.is_empty() {
             return Err(Refusal::BadRequest(
