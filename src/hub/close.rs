@@ -129,7 +129,7 @@ impl Hub {
         connection.phase = Phase::Gone;
         connection.inbound = super::connection::Inbound::default();
         self.counts.dropped_closed += connection.outbox.clear(&mut self.pool, &mut self.counts);
-        self.events.push(Event::Close { id, abort });
+        self.events.push_back(Event::Close { id, abort });
     }
 
     /// Takes an open connection out of its topics.

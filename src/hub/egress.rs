@@ -207,7 +207,7 @@ impl Hub {
         if connection.read_closed {
             self.finish(id, false);
         } else {
-            self.events.push(Event::FinishWriting(id));
+            self.events.push_back(Event::FinishWriting(id));
         }
     }
 }

@@ -18,6 +18,7 @@ mod topics;
 mod upgrade;
 mod upstream;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::config::Config;
@@ -71,7 +72,7 @@ pub struct Hub {
     overflowed: Vec<u32>,
     /// Scratch: connections whose deadline passed.
     expired: Vec<ConnectionId>,
-    events: Vec<Event>,
+    events: VecDeque<Event>,
     draining: Option<Drain>,
     counts: ShardCounts,
 }
@@ -113,7 +114,7 @@ impl Hub {
             dirty: Vec::new(),
             overflowed: Vec::new(),
             expired: Vec::new(),
-            events: Vec::new(),
+            events: VecDeque::new(),
             draining: None,
             counts: ShardCounts::default(),
         }
@@ -141,10 +142,10 @@ impl Hub {
         }
     }
 
-    /// What is to be done with sockets.
+    /// What is to be done with sockets, in this order.
     #[must_use]
     pub fn poll_event(&mut self) -> Option<Event> {
-        self.events.pop()
+        self.events.pop_front()
     }
 
     /// When [`Hub::tick`] wants to be called next.
