@@ -31,11 +31,12 @@ impl Hub {
             });
             let counts = &mut self.counts;
             append(connection, frame, &mut self.pool, counts);
-            if connection.outbox.bytes() > self.config.ws.outbox || connection.blocked {
-                let within = self.config.ws.outbox;
-                if !relieve(connection, frame, within, &mut self.pool, counts) {
-                    self.overflowed.push(member.slot);
-                }
+            if connection.blocked && delivery.slow == SlowPolicy::Conflate {
+                conflate(connection, frame, &mut self.pool, counts);
+            }
+            let within = self.config.ws.outbox;
+            if !relieve(connection, frame, within, &mut self.pool, counts) {
+                self.overflowed.push(member.slot);
             }
             if !connection.dirty && !connection.blocked {
                 connection.dirty = true;
@@ -52,8 +53,9 @@ impl Hub {
         }
     }
 
-    /// Queues a reply, ping or close for one connection. A peer that makes us answer and does not
-    /// read is slow, whatever its topics' policies say.
+    /// Queues a reply, ping or close for one connection. It takes the place of publications that
+    /// may be dropped, but a peer that makes us answer and does not read is slow, whatever its
+    /// topics' policies say.
     pub(super) fn push_reply(&mut self, id: ConnectionId, bytes: bytes::Bytes, now_us: u64) {
         let Some(connection) = self.connections.get_mut(id) else {
             return;
@@ -66,7 +68,10 @@ impl Hub {
             connection.dirty = true;
             self.dirty.push(id.slot() as u32);
         }
-        if connection.outbox.bytes() > self.config.ws.outbox && connection.phase.is_open() {
+        let within = self.config.ws.outbox;
+        if connection.phase.is_open()
+            && !relieve(connection, frame, within, &mut self.pool, &mut self.counts)
+        {
             self.close(id, Cause::Slow, now_us);
         }
     }
@@ -87,8 +92,28 @@ fn append(
     counts.pending_bytes += frame_bytes as u64;
 }
 
-/// Makes the connection that is behind, or over its bound, follow its topics' policies after
-/// `newest` came. False: only closing it helps.
+/// Removes what is older than `newest` of the same topic.
+fn conflate(
+    connection: &mut Connection,
+    newest: FrameIndex,
+    pool: &mut Pool,
+    counts: &mut ShardCounts,
+) {
+    let topic_hash = |pool: &Pool, frame| pool.get(frame).delivery.map(|it| it.topic_hash);
+    let mut removed = 0;
+    connection.outbox.remove_if(pool, counts, |pool, frame, _| {
+        if frame == newest || topic_hash(pool, frame) != topic_hash(pool, newest) {
+            return Verdict::Keep;
+        }
+        removed += 1;
+        Verdict::Remove
+    });
+    counts.dropped_conflated += removed;
+}
+
+/// Makes room for `newest` where topics' policies allow it, oldest first. What may be dropped
+/// never closes the connection: it may pass the bound alone, and goes itself where what must stay
+/// passes the bound already. False: only closing helps.
 fn relieve(
     connection: &mut Connection,
     newest: FrameIndex,
@@ -96,35 +121,26 @@ fn relieve(
     pool: &mut Pool,
     counts: &mut ShardCounts,
 ) -> bool {
-    let delivery = pool
-        .get(newest)
-        .delivery
-        .expect("a broadcast's frame is a delivery");
-    let outbox = &mut connection.outbox;
-    if delivery.slow == SlowPolicy::Conflate && connection.blocked {
-        let mut removed = 0;
-        outbox.remove_if(pool, counts, |pool, frame, _| {
-            let older = pool.get(frame).delivery.filter(|_| frame != newest);
-            if older.is_some_and(|older| older.topic_hash == delivery.topic_hash) {
-                removed += 1;
-                return Verdict::Remove;
-            }
-            Verdict::Keep
-        });
-        counts.dropped_conflated += removed;
+    if connection.outbox.bytes() <= within {
+        return true;
     }
     let mut removed = 0;
-    outbox.remove_if(pool, counts, |pool, frame, bytes| {
-        if bytes <= within || frame == newest {
+    connection.outbox.remove_if(pool, counts, |pool, frame, bytes| {
+        let excused = if frame == newest { pool.get(newest).bytes.len() } else { 0 };
+        if bytes <= within + excused {
             return Verdict::Stop;
         }
-        let slow = pool.get(frame).delivery.map(|delivery| delivery.slow);
-        if slow.is_none_or(|slow| slow == SlowPolicy::Disconnect) {
+        if !may_drop(pool, frame) {
             return Verdict::Keep;
         }
         removed += 1;
         Verdict::Remove
     });
     counts.dropped_oldest += removed;
-    outbox.bytes() <= within
+    connection.outbox.bytes() <= within || may_drop(pool, newest)
+}
+
+/// Whether the frame carries a publication of a topic that drops rather than disconnects.
+fn may_drop(pool: &Pool, frame: FrameIndex) -> bool {
+    pool.get(frame).delivery.is_some_and(|delivery| delivery.slow != SlowPolicy::Disconnect)
 }
