@@ -1,0 +1,27 @@
+//! The hub rule by rule, driven with a hand-moved clock; then random histories against a model.
+
+#![allow(clippy::unwrap_used, unreachable_pub)]
+
+#[path = "hub/upstream.rs"]
+mod upstream;
+#[path = "hub/wire.rs"]
+mod wire;
+#[path = "hub/world.rs"]
+mod world;
+
+#[path = "hub/closing.rs"]
+mod closing;
+#[path = "hub/commands.rs"]
+mod commands;
+#[path = "hub/drain.rs"]
+mod drain;
+#[path = "hub/model.rs"]
+mod model;
+#[path = "hub/opening.rs"]
+mod opening;
+#[path = "hub/slow.rs"]
+mod slow;
+#[path = "hub/timers.rs"]
+mod timers;
+#[path = "hub/topics.rs"]
+mod topics;

@@ -1,0 +1,180 @@
+//! What stands around a hub under test: an upstream that writes down what it is asked, publications
+//! with bodies as they are, and a configuration to vary.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use fanfare::config::{
+    Admin, Config, Cpu, Drain, Ingest, Log, LogFormat, Namespace, PayloadKind, SlowPolicy,
+    WebSocket,
+};
+use fanfare::hub::{Busy, Encoding, Outgoing, TopicHasher, Upstream};
+use fanfare::observe::Health;
+use fanfare::wire::encode;
+
+/// What the hub asked for, and what it is answered.
+#[derive(Debug)]
+pub struct Asked {
+    /// Topics wanted, by hash.
+    pub wanted: BTreeMap<u64, i64>,
+    /// Connections of each encoding.
+    pub encodings: [i64; 2],
+    pub admits: u64,
+    pub leaves: u64,
+    pub published: Vec<(String, Vec<u8>)>,
+    /// Sockets from which on no upgrade is answered, and none is even taken.
+    pub limit: u64,
+    pub ceiling: u64,
+    pub busy: bool,
+    pub health: Health,
+}
+
+/// A shared view of [`Asked`].
+#[derive(Clone)]
+pub struct FakeUpstream(pub Rc<RefCell<Asked>>);
+
+impl Default for FakeUpstream {
+    fn default() -> Self {
+        Self(Rc::new(RefCell::new(Asked {
+            wanted: BTreeMap::new(),
+            encodings: [0; 2],
+            admits: 0,
+            leaves: 0,
+            published: Vec::new(),
+            limit: u64::MAX,
+            ceiling: u64::MAX,
+            busy: false,
+            health: Health::Ok,
+        })))
+    }
+}
+
+impl Upstream for FakeUpstream {
+    fn admit(&self) -> Option<bool> {
+        let mut asked = self.0.borrow_mut();
+        let inside = asked.admits - asked.leaves;
+        if inside >= asked.ceiling {
+            return None;
+        }
+        asked.admits += 1;
+        Some(inside >= asked.limit)
+    }
+
+    fn leave(&self) {
+        self.0.borrow_mut().leaves += 1;
+    }
+
+    fn want(&mut self, topic_hash: u64, wanted: bool) {
+        let mut asked = self.0.borrow_mut();
+        let count = asked.wanted.entry(topic_hash).or_default();
+        *count += if wanted { 1 } else { -1 };
+        assert!((0..=1).contains(count), "interest is set once and cleared once");
+        if *count == 0 {
+            asked.wanted.remove(&topic_hash);
+        }
+    }
+
+    fn encoding(&self, encoding: Encoding, came: bool) {
+        let count = &mut self.0.borrow_mut().encodings[encoding as usize];
+        *count += if came { 1 } else { -1 };
+        assert!(*count >= 0, "a connection that came goes once");
+    }
+
+    fn publish(&self, topic: &str, payload: Vec<u8>) -> Result<(), Busy> {
+        let mut asked = self.0.borrow_mut();
+        if asked.busy {
+            return Err(Busy);
+        }
+        asked.published.push((topic.into(), payload));
+        Ok(())
+    }
+
+    fn health(&self) -> Health {
+        self.0.borrow().health.clone()
+    }
+}
+
+/// A publication whose body is JSON.
+pub struct Message {
+    pub topic: String,
+    pub topic_hash: u64,
+    pub body: String,
+    pub arrived_us: u64,
+}
+
+impl Message {
+    pub fn new(hasher: &TopicHasher, topic: &str, body: &str, arrived_us: u64) -> Self {
+        let topic_hash = hasher.hash(topic);
+        Self { topic: topic.into(), topic_hash, body: body.into(), arrived_us }
+    }
+}
+
+impl Outgoing for Message {
+    fn topic(&self) -> &str {
+        &self.topic
+    }
+
+    fn topic_hash(&self) -> u64 {
+        self.topic_hash
+    }
+
+    fn frame(&self, encoding: Encoding) -> Bytes {
+        match encoding {
+            Encoding::Json => encode::text(push(&self.topic, &self.body).as_bytes()),
+            Encoding::Raw => encode::text(self.body.as_bytes()),
+        }
+    }
+
+    fn arrived_us(&self) -> u64 {
+        self.arrived_us
+    }
+}
+
+/// What a client of the protocol gets for a publication.
+pub fn push(topic: &str, body: &str) -> String {
+    format!(r#"{{"push":{{"channel":"{topic}","pub":{{"data":{body}}}}}}}"#)
+}
+
+/// A namespace `name:…` of JSON payloads.
+pub fn namespace(name: &str, slow: SlowPolicy) -> Namespace {
+    Namespace { name: name.into(), payload: PayloadKind::Json, slow, publish: false }
+}
+
+/// The documented defaults.
+pub fn config() -> Config {
+    let anywhere = "127.0.0.1:0".parse().unwrap();
+    Config {
+        ws: WebSocket {
+            listen: anywhere,
+            origins: Vec::new(),
+            ping: Duration::from_secs(25),
+            pong_timeout: Duration::from_secs(8),
+            handshake_timeout: Duration::from_secs(5),
+            max_message: 64 * 1024,
+            max_topics: 128,
+            max_connections: None,
+            max_command_rate: 1000,
+            outbox: 1024 * 1024,
+            slow: SlowPolicy::Disconnect,
+            echo: false,
+        },
+        ingest: Ingest {
+            pull: Vec::new(),
+            sub: Vec::new(),
+            router: Vec::new(),
+            max_payload: 1024 * 1024,
+            high_water_mark: 1000,
+            allow: Vec::new(),
+            plain: Vec::new(),
+            ipc_mode: 0o600,
+        },
+        cpu: Cpu { shards: None, cores: Vec::new() },
+        admin: Admin { listen: None, token: None },
+        drain: Drain { period: Duration::from_secs(10) },
+        log: Log { format: LogFormat::Human, level: "info".into() },
+        namespaces: vec![namespace("", SlowPolicy::Disconnect)],
+    }
+}
