@@ -125,22 +125,30 @@ fn relieve(
         return true;
     }
     let mut removed = 0;
-    connection.outbox.remove_if(pool, counts, |pool, frame, bytes| {
-        let excused = if frame == newest { pool.get(newest).bytes.len() } else { 0 };
-        if bytes <= within + excused {
-            return Verdict::Stop;
-        }
-        if !may_drop(pool, frame) {
-            return Verdict::Keep;
-        }
-        removed += 1;
-        Verdict::Remove
-    });
+    connection
+        .outbox
+        .remove_if(pool, counts, |pool, frame, bytes| {
+            let excused = if frame == newest {
+                pool.get(newest).bytes.len()
+            } else {
+                0
+            };
+            if bytes <= within + excused {
+                return Verdict::Stop;
+            }
+            if !may_drop(pool, frame) {
+                return Verdict::Keep;
+            }
+            removed += 1;
+            Verdict::Remove
+        });
     counts.dropped_oldest += removed;
     connection.outbox.bytes() <= within || may_drop(pool, newest)
 }
 
 /// Whether the frame carries a publication of a topic that drops rather than disconnects.
 fn may_drop(pool: &Pool, frame: FrameIndex) -> bool {
-    pool.get(frame).delivery.is_some_and(|delivery| delivery.slow != SlowPolicy::Disconnect)
+    pool.get(frame)
+        .delivery
+        .is_some_and(|delivery| delivery.slow != SlowPolicy::Disconnect)
 }

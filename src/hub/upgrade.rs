@@ -76,7 +76,11 @@ impl Hub {
         if self.connections.at(id.slot() as u32).over_limit {
             return Err(Refusal::Unavailable("this server is full; try again later"));
         }
-        let topics = if phase == Phase::Raw { self.raw_topics(request)? } else { Vec::new() };
+        let topics = if phase == Phase::Raw {
+            self.raw_topics(request)?
+        } else {
+            Vec::new()
+        };
         self.open(id, phase, encoding, now_us);
         for topic in &topics {
             self.join(id, topic);

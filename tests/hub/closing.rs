@@ -35,7 +35,10 @@ fn what_was_pending_goes_out_before_the_answer_to_a_close() {
     world.publish("a", "1");
     world.feed(id, &wire::close(1000));
     world.publish("a", "2");
-    assert_eq!(world.read(id), [Frame::text(&push("a", "1")), Frame::Close(Some(1000))]);
+    assert_eq!(
+        world.read(id),
+        [Frame::text(&push("a", "1")), Frame::Close(Some(1000))]
+    );
 }
 
 #[test]
@@ -60,7 +63,11 @@ fn a_client_that_ends_its_side_with_its_close_still_gets_the_answer() {
     world.feed(id, &wire::close(1000));
     world.turn();
     world.hub.end_of_stream(id);
-    assert_eq!(world.closed(id), None, "the rest of the close frame is still to come");
+    assert_eq!(
+        world.closed(id),
+        None,
+        "the rest of the close frame is still to come"
+    );
     world.make_room(id, 100);
     assert_eq!(world.read(id), [Frame::Close(Some(1000))]);
     assert_eq!(world.closed(id), Some(false));
@@ -103,8 +110,14 @@ fn a_lost_connection_gives_up_what_was_pending_and_counts_it() {
     world.hub.lost(id);
     assert_eq!(world.closed(id), Some(false));
     let counts = world.counts();
-    assert_eq!((counts.dropped_closed, counts.pending, counts.pending_bytes), (3, 0, 0));
-    assert_eq!((counts.closed_lost, counts.topics, counts.subscriptions), (1, 0, 0));
+    assert_eq!(
+        (counts.dropped_closed, counts.pending, counts.pending_bytes),
+        (3, 0, 0)
+    );
+    assert_eq!(
+        (counts.closed_lost, counts.topics, counts.subscriptions),
+        (1, 0, 0)
+    );
     let asked = world.upstream.0.borrow();
     assert_eq!((asked.admits, asked.leaves), (1, 1));
     assert!(asked.wanted.is_empty() && asked.encodings == [0, 0]);
@@ -178,7 +191,11 @@ fn the_write_side_ends_before_the_socket_is_closed() {
     assert!(!world.hub.sent(id, Sent::Wrote(bytes), world.now_us));
     world.hub.end_of_stream(id);
     use fanfare::hub::Event::{Close, FinishWriting};
-    assert_eq!(world.hub.poll_event(), Some(FinishWriting(id)), "events come in order");
+    assert_eq!(
+        world.hub.poll_event(),
+        Some(FinishWriting(id)),
+        "events come in order"
+    );
     assert_eq!(world.hub.poll_event(), Some(Close { id, abort: false }));
     assert_eq!(world.hub.poll_event(), None);
 }

@@ -71,7 +71,10 @@ fn one_topic_more_than_max_topics_is_106() {
     assert!(!world.wants("c"));
     world.say(id, "{\"id\":4,\"unsubscribe\":{\"channel\":\"a\"}}");
     world.say(id, "{\"id\":5,\"subscribe\":{\"channel\":\"c\"}}");
-    assert_eq!(world.texts(id).last().unwrap(), r#"{"id":5,"subscribe":{}}"#);
+    assert_eq!(
+        world.texts(id).last().unwrap(),
+        r#"{"id":5,"subscribe":{}}"#
+    );
 }
 
 #[test]
@@ -79,7 +82,11 @@ fn a_name_that_is_no_topic_is_107() {
     let long = "x".repeat(256);
     for name in ["", "a\\u0000", &long] {
         let message = format!(r#"{{"id":2,"subscribe":{{"channel":"{name}"}}}}"#);
-        assert_eq!(replies(config(), &message), error(2, 107, "bad request"), "{name:?}");
+        assert_eq!(
+            replies(config(), &message),
+            error(2, 107, "bad request"),
+            "{name:?}"
+        );
     }
 }
 
@@ -87,7 +94,10 @@ fn a_name_that_is_no_topic_is_107() {
 fn publishing_is_103_unless_the_namespace_allows_it() {
     let mut config = config();
     let open = || namespace("open", Disconnect);
-    config.namespaces.push(fanfare::config::Namespace { publish: true, ..open() });
+    config.namespaces.push(fanfare::config::Namespace {
+        publish: true,
+        ..open()
+    });
     config.namespaces.push(fanfare::config::Namespace {
         name: "text".into(),
         publish: true,
@@ -104,8 +114,14 @@ fn publishing_is_103_unless_the_namespace_allows_it() {
         (publish("a", "1"), error(2, 103, "permission denied")),
         (publish("other:a", "1"), error(2, 103, "permission denied")),
         (publish("text:a", "1"), error(2, 108, "not available")),
-        (publish("open:a", "[1, 2]"), r#"{"id":2,"publish":{}}"#.to_owned()),
-        (publish("open:a", "123456789"), error(2, 106, "limit exceeded")),
+        (
+            publish("open:a", "[1, 2]"),
+            r#"{"id":2,"publish":{}}"#.to_owned(),
+        ),
+        (
+            publish("open:a", "123456789"),
+            error(2, 106, "limit exceeded"),
+        ),
     ];
     for (message, expected) in cases {
         world.say(id, &message);
@@ -131,13 +147,21 @@ fn what_is_no_command_is_3501() {
         r#"{"id":2}"#,
     ];
     for message in cases {
-        assert_eq!(answer(config(), message), [Frame::Close(Some(3501))], "{message}");
+        assert_eq!(
+            answer(config(), message),
+            [Frame::Close(Some(3501))],
+            "{message}"
+        );
     }
 }
 
 #[test]
 fn a_command_before_connect_is_3501() {
-    for message in [r#"{"id":1,"subscribe":{"channel":"a"}}"#, r#"{"id":1,"ping":{}}"#, "{}"] {
+    for message in [
+        r#"{"id":1,"subscribe":{"channel":"a"}}"#,
+        r#"{"id":1,"ping":{}}"#,
+        "{}",
+    ] {
         let mut world = World::new(config());
         let id = world.upgraded("/connection/websocket");
         world.say(id, message);
@@ -159,15 +183,27 @@ fn a_binary_message_is_3501_and_a_message_to_raw_is_1003() {
 
 #[test]
 fn replies_before_a_bad_command_still_go_out() {
-    let frames = answer(config(), "{\"id\":2,\"ping\":{}}\nnonsense\n{\"id\":3,\"ping\":{}}");
-    assert_eq!(frames, [Frame::text(r#"{"id":2,"ping":{}}"#), Frame::Close(Some(3501))]);
+    let frames = answer(
+        config(),
+        "{\"id\":2,\"ping\":{}}\nnonsense\n{\"id\":3,\"ping\":{}}",
+    );
+    assert_eq!(
+        frames,
+        [
+            Frame::text(r#"{"id":2,"ping":{}}"#),
+            Frame::Close(Some(3501))
+        ]
+    );
 }
 
 #[test]
 fn more_commands_in_a_message_than_the_bound_are_3501() {
     let line = r#"{"id":2,"ping":{}}"#;
     let most = vec![line; fanfare::limits::COMMANDS_PER_MESSAGE];
-    assert_eq!(replies(config(), &most.join("\n")).lines().count(), most.len());
+    assert_eq!(
+        replies(config(), &most.join("\n")).lines().count(),
+        most.len()
+    );
     let frames = answer(config(), &[&most[..], &[line]].concat().join("\n"));
     assert_eq!(frames.last(), Some(&Frame::Close(Some(3501))));
 }
@@ -201,7 +237,10 @@ fn control_frames_are_charged_like_commands() {
         world.feed(id, &wire::masked(wire::PING, b""));
     }
     let pong = Frame::Pong(Vec::new());
-    assert_eq!(world.read(id), [pong.clone(), pong, Frame::Close(Some(3013))]);
+    assert_eq!(
+        world.read(id),
+        [pong.clone(), pong, Frame::Close(Some(3013))]
+    );
 }
 
 #[test]

@@ -59,7 +59,10 @@ fn none_is_left_after_the_period_and_the_close_timeout() {
     assert!(world.hub.is_empty());
     let closed = |id: &ConnectionId| world.sockets[id].closed;
     assert_eq!(closed(&silent), Some(false), "it had no WebSocket to close");
-    assert!(ids.iter().all(|id| closed(id) == Some(true)), "they did not answer");
+    assert!(
+        ids.iter().all(|id| closed(id) == Some(true)),
+        "they did not answer"
+    );
 }
 
 #[test]

@@ -72,8 +72,14 @@ struct Model {
 impl Model {
     fn new() -> Self {
         let mut world = World::new(config());
-        let live = (0..CONNECTIONS).map(|_| (world.client(), Expected::default())).collect();
-        Self { world, live, published: 0 }
+        let live = (0..CONNECTIONS)
+            .map(|_| (world.client(), Expected::default()))
+            .collect();
+        Self {
+            world,
+            live,
+            published: 0,
+        }
     }
 
     fn take(&mut self, step: &Step) {
@@ -104,7 +110,9 @@ impl Model {
         let (mut lines, mut replies) = (Vec::new(), Vec::new());
         for &topic in leave {
             let name = TOPICS[topic];
-            lines.push(format!(r#"{{"id":6,"unsubscribe":{{"channel":"{name}"}}}}"#));
+            lines.push(format!(
+                r#"{{"id":6,"unsubscribe":{{"channel":"{name}"}}}}"#
+            ));
             replies.push(expected.unsubscribe(topic));
         }
         for &topic in join {
@@ -121,7 +129,9 @@ impl Model {
         let body = self.published.to_string();
         for (_, expected) in &mut self.live {
             if expected.topics.contains(&topic) {
-                expected.frames.push(Frame::text(&push(TOPICS[topic], &body)));
+                expected
+                    .frames
+                    .push(Frame::text(&push(TOPICS[topic], &body)));
             }
         }
         self.world.publish(TOPICS[topic], &body);
@@ -129,7 +139,11 @@ impl Model {
 
     fn check(&mut self, at: usize) {
         let (id, expected) = &mut self.live[at];
-        assert_eq!(self.world.read(*id), std::mem::take(&mut expected.frames), "connection {at}");
+        assert_eq!(
+            self.world.read(*id),
+            std::mem::take(&mut expected.frames),
+            "connection {at}"
+        );
     }
 
     fn replace(&mut self, at: usize) {
@@ -144,9 +158,17 @@ impl Model {
         }
         let wanted: BTreeSet<_> = self.live.iter().flat_map(|(_, it)| &it.topics).collect();
         for (topic, name) in TOPICS.iter().enumerate() {
-            assert_eq!(self.world.wants(name), wanted.contains(&topic), "interest in {name}");
+            assert_eq!(
+                self.world.wants(name),
+                wanted.contains(&topic),
+                "interest in {name}"
+            );
         }
-        let pairs: usize = self.live.iter().map(|(_, expected)| expected.topics.len()).sum();
+        let pairs: usize = self
+            .live
+            .iter()
+            .map(|(_, expected)| expected.topics.len())
+            .sum();
         let counts = self.world.counts();
         assert_eq!(counts.subscriptions, pairs as u64);
         assert_eq!(counts.topics, wanted.len() as u64);

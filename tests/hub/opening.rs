@@ -33,7 +33,10 @@ fn each_path_gets_its_answer() {
 fn a_plain_get_of_a_websocket_path_is_told_to_upgrade() {
     let mut world = World::new(config());
     let id = world.accept();
-    world.feed(id, b"GET /connection/websocket HTTP/1.1\r\nHost: example.org\r\n\r\n");
+    world.feed(
+        id,
+        b"GET /connection/websocket HTTP/1.1\r\nHost: example.org\r\n\r\n",
+    );
     assert_eq!(world.response(id).0, 426);
     assert!(world.socket(id).write_ended);
 }
@@ -53,7 +56,9 @@ fn a_foreign_origin_is_refused_and_counted() {
 #[test]
 fn frames_right_behind_the_head_are_taken_however_the_bytes_are_cut() {
     let mut stream = upgrade(CLIENT);
-    stream.extend(text("{\"id\":1,\"connect\":{}}\n{\"id\":2,\"subscribe\":{\"channel\":\"a\"}}"));
+    stream.extend(text(
+        "{\"id\":1,\"connect\":{}}\n{\"id\":2,\"subscribe\":{\"channel\":\"a\"}}",
+    ));
     for cut in 0..=stream.len() {
         let mut world = World::new(config());
         let id = world.accept();
@@ -62,8 +67,14 @@ fn frames_right_behind_the_head_are_taken_however_the_bytes_are_cut() {
         assert_eq!(world.response(id).0, 101);
         let texts = world.texts(id);
         assert_eq!(texts.len(), 1, "cut at {cut}");
-        assert!(texts[0].starts_with(r#"{"id":1,"connect":{"client":""#), "{texts:?}");
-        assert!(texts[0].ends_with("\n{\"id\":2,\"subscribe\":{}}"), "{texts:?}");
+        assert!(
+            texts[0].starts_with(r#"{"id":1,"connect":{"client":""#),
+            "{texts:?}"
+        );
+        assert!(
+            texts[0].ends_with("\n{\"id\":2,\"subscribe\":{}}"),
+            "{texts:?}"
+        );
     }
 }
 
@@ -120,9 +131,16 @@ fn past_the_limit_upgrades_get_503_and_health_is_still_answered() {
     world.upstream.0.borrow_mut().health = Health::Degraded(vec!["full".into()]);
     let health = world.accept();
     world.feed(health, b"GET /health HTTP/1.1\r\nHost: example.org\r\n\r\n");
-    let expected = (200, r#"{"reasons":["full"],"status":"degraded"}"#.to_owned());
+    let expected = (
+        200,
+        r#"{"reasons":["full"],"status":"degraded"}"#.to_owned(),
+    );
     assert_eq!(world.response(health), expected);
-    assert_eq!(world.hub.accept(world.now_us), None, "beyond the sockets kept for refusals");
+    assert_eq!(
+        world.hub.accept(world.now_us),
+        None,
+        "beyond the sockets kept for refusals"
+    );
     assert_eq!(world.counts().refused_limit, 2);
 
     for id in [refused, health] {
@@ -152,7 +170,10 @@ fn echo_is_served_only_where_configured() {
     let id = world.upgraded("/echo");
     world.say(id, "hello");
     world.feed(id, &wire::masked(wire::BINARY, &[1, 2]));
-    assert_eq!(world.read(id), [Frame::text("hello"), Frame::Binary(vec![1, 2])]);
+    assert_eq!(
+        world.read(id),
+        [Frame::text("hello"), Frame::Binary(vec![1, 2])]
+    );
 }
 
 #[test]

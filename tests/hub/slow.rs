@@ -29,8 +29,13 @@ fn publish_numbers(world: &mut World, topic: &str, count: usize) {
 fn bodies(frames: &[Frame], topic: &str) -> Vec<usize> {
     let prefix = format!(r#"{{"push":{{"channel":"{topic}","pub":{{"data":"#);
     let body = |frame: &Frame| {
-        let Frame::Text(text) = frame else { return None };
-        text.strip_prefix(&prefix)?.strip_suffix("}}}")?.parse().ok()
+        let Frame::Text(text) = frame else {
+            return None;
+        };
+        text.strip_prefix(&prefix)?
+            .strip_suffix("}}}")?
+            .parse()
+            .ok()
     };
     frames.iter().filter_map(body).collect()
 }
@@ -42,7 +47,11 @@ fn disconnect_closes_with_3008_after_the_frame_that_was_cut() {
     publish_numbers(&mut world, "a", 20);
     let counts = world.counts();
     assert_eq!(counts.closed_slow, 1);
-    assert_eq!((counts.written, counts.pending), (1, 1), "one whole, one cut");
+    assert_eq!(
+        (counts.written, counts.pending),
+        (1, 1),
+        "one whole, one cut"
+    );
     assert_eq!(counts.matched, 2 + counts.dropped_slow);
     assert!(!world.wants("a"));
     world.make_room(id, usize::MAX);
@@ -106,7 +115,10 @@ fn conflate_does_not_tear_the_frame_that_is_partly_out() {
         world.make_room(id, usize::MAX);
         let bodies = bodies(&world.read(id), "a");
         assert_eq!(bodies.last(), Some(&9), "room {room}");
-        assert!(bodies.len() <= 3 && bodies[0] == 0, "room {room}: {bodies:?}");
+        assert!(
+            bodies.len() <= 3 && bodies[0] == 0,
+            "room {room}: {bodies:?}"
+        );
     }
 }
 
@@ -125,7 +137,11 @@ fn each_topic_follows_its_own_namespace() {
     assert!(counts.dropped_oldest > 0);
     world.make_room(id, usize::MAX);
     let frames = world.read(id);
-    assert_eq!(bodies(&frames, "a"), [7], "its policy would rather close than drop it");
+    assert_eq!(
+        bodies(&frames, "a"),
+        [7],
+        "its policy would rather close than drop it"
+    );
     assert_eq!(bodies(&frames, "old:a").last(), Some(&49));
 }
 
@@ -150,7 +166,11 @@ fn replies_are_never_dropped_and_keep_their_place() {
             publish_numbers(&mut world, "a", 20);
             world.say(id, &format!(r#"{{"id":{},"ping":{{}}}}"#, number + 10));
         }
-        assert_eq!(world.counts().closed_slow, 0, "{slow:?}: a reply makes room for itself");
+        assert_eq!(
+            world.counts().closed_slow,
+            0,
+            "{slow:?}: a reply makes room for itself"
+        );
         world.make_room(id, usize::MAX);
         let texts = world.texts(id);
         let replies: Vec<_> = texts.iter().filter(|text| text.contains("ping")).collect();
@@ -207,7 +227,11 @@ fn a_client_that_makes_the_server_answer_and_never_reads_is_slow() {
     world.make_room(id, usize::MAX);
     let frames = world.read(id);
     assert_eq!(frames.last(), Some(&Frame::Close(Some(3008))));
-    assert_eq!(frames.len(), 5, "the answers within the bound, the one over it, the close");
+    assert_eq!(
+        frames.len(),
+        5,
+        "the answers within the bound, the one over it, the close"
+    );
 }
 
 #[test]
@@ -216,7 +240,10 @@ fn one_slow_subscriber_does_not_hold_up_the_others() {
     let slow = world.slow_subscriber(&["a"], 0);
     let quick = world.subscriber(&["a"]);
     publish_numbers(&mut world, "a", 100);
-    assert_eq!(bodies(&world.read(quick), "a"), (0..100).collect::<Vec<_>>());
+    assert_eq!(
+        bodies(&world.read(quick), "a"),
+        (0..100).collect::<Vec<_>>()
+    );
     assert_eq!(world.counts().closed_slow, 1);
     assert_eq!(world.read(slow), []);
 }

@@ -18,7 +18,10 @@ fn until_ping(world: &mut World, id: ConnectionId) -> u64 {
     for _ in 0..=PING_US / TICK_US {
         world.wait(TICK_US);
         if let [frame] = &world.read(id)[..] {
-            assert!(matches!(frame, Frame::Ping(_)) || *frame == Frame::text("{}"), "{frame:?}");
+            assert!(
+                matches!(frame, Frame::Ping(_)) || *frame == Frame::text("{}"),
+                "{frame:?}"
+            );
             return world.now_us;
         }
     }
@@ -34,7 +37,11 @@ fn a_head_that_does_not_come_in_time_is_reset() {
     assert_eq!(world.closed(id), None);
     world.feed(id, b"Host: a\r\n");
     world.wait(2 * TICK_US);
-    assert_eq!(world.closed(id), Some(true), "more bytes do not buy more time");
+    assert_eq!(
+        world.closed(id),
+        Some(true),
+        "more bytes do not buy more time"
+    );
     assert_eq!(world.counts().refused_timeout, 1);
     assert!(world.hub.is_empty());
 }
@@ -47,7 +54,10 @@ fn a_client_that_does_not_connect_in_time_is_3502() {
     assert_eq!(world.read(id), []);
     world.feed(id, &wire::masked(wire::PING, b"x"));
     world.wait(2 * TICK_US);
-    assert_eq!(world.read(id), [Frame::Pong(b"x".into()), Frame::Close(Some(3502))]);
+    assert_eq!(
+        world.read(id),
+        [Frame::Pong(b"x".into()), Frame::Close(Some(3502))]
+    );
     assert_eq!(world.counts().closed_stale, 1);
 }
 
@@ -78,7 +88,10 @@ fn pings_come_every_interval_and_each_phase_has_its_own() {
     let mut config = config();
     config.ws.echo = true;
     let mut world = World::new(config);
-    let cases = [("/raw?topic=a", Frame::Ping(Vec::new())), ("/echo", Frame::Ping(Vec::new()))];
+    let cases = [
+        ("/raw?topic=a", Frame::Ping(Vec::new())),
+        ("/echo", Frame::Ping(Vec::new())),
+    ];
     for (target, ping) in cases {
         let id = world.upgraded(target);
         let mut last_us = until_ping(&mut world, id);
@@ -155,7 +168,11 @@ fn an_idle_hub_asks_for_no_tick_and_stands_a_clock_that_jumps() {
     world.say(id, "{}");
     world.now_us += 10_000 * SECOND_US;
     world.hub.tick(world.now_us);
-    assert_eq!(world.texts(id), ["{}"], "a clock that jumps costs one ping, not the connection");
+    assert_eq!(
+        world.texts(id),
+        ["{}"],
+        "a clock that jumps costs one ping, not the connection"
+    );
 }
 
 #[test]

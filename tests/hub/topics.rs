@@ -72,7 +72,10 @@ fn a_publication_is_matched_once_per_subscriber_and_its_latency_recorded() {
         assert_eq!(world.texts(id), [push("a", "1")]);
     }
     let counts = world.counts();
-    assert_eq!((counts.written, counts.pending, counts.pending_bytes), (5, 0, 0));
+    assert_eq!(
+        (counts.written, counts.pending, counts.pending_bytes),
+        (5, 0, 0)
+    );
     assert_eq!(world.latency.snapshot().buckets, [(40, 5)]);
 }
 
@@ -116,20 +119,28 @@ fn new_rules_hold_from_now_on() {
     let mut second = config();
     second.ws.outbox = 200;
     second.namespaces[0].slow = SlowPolicy::DropOldest;
-    second.namespaces.push(namespace("open", SlowPolicy::Disconnect));
+    second
+        .namespaces
+        .push(namespace("open", SlowPolicy::Disconnect));
     second.namespaces[1].publish = true;
     world.hub.reconfigure(Arc::new(second));
 
     world.say(id, r#"{"id":3,"subscribe":{"channel":"b"}}"#);
     world.say(id, r#"{"id":4,"publish":{"channel":"open:x","data":1}}"#);
-    assert_eq!(world.texts(id), [r#"{"id":3,"subscribe":{}}"#, r#"{"id":4,"publish":{}}"#]);
+    assert_eq!(
+        world.texts(id),
+        [r#"{"id":3,"subscribe":{}}"#, r#"{"id":4,"publish":{}}"#]
+    );
     world.socket(id).room = 0;
     for number in 0..100 {
         world.publish("a", &number.to_string());
         world.turn();
     }
     let counts = world.counts();
-    assert!(counts.dropped_oldest > 90 && counts.closed_slow == 0, "{counts:?}");
+    assert!(
+        counts.dropped_oldest > 90 && counts.closed_slow == 0,
+        "{counts:?}"
+    );
     world.make_room(id, usize::MAX);
     assert_eq!(world.read(id).last(), Some(&Frame::text(&push("a", "99"))));
 }

@@ -71,7 +71,10 @@ impl Upstream for FakeUpstream {
         let mut asked = self.0.borrow_mut();
         let count = asked.wanted.entry(topic_hash).or_default();
         *count += if wanted { 1 } else { -1 };
-        assert!((0..=1).contains(count), "interest is set once and cleared once");
+        assert!(
+            (0..=1).contains(count),
+            "interest is set once and cleared once"
+        );
         if *count == 0 {
             asked.wanted.remove(&topic_hash);
         }
@@ -108,7 +111,12 @@ pub struct Message {
 impl Message {
     pub fn new(hasher: &TopicHasher, topic: &str, body: &str, arrived_us: u64) -> Self {
         let topic_hash = hasher.hash(topic);
-        Self { topic: topic.into(), topic_hash, body: body.into(), arrived_us }
+        Self {
+            topic: topic.into(),
+            topic_hash,
+            body: body.into(),
+            arrived_us,
+        }
     }
 }
 
@@ -140,7 +148,12 @@ pub fn push(topic: &str, body: &str) -> String {
 
 /// A namespace `name:…` of JSON payloads.
 pub fn namespace(name: &str, slow: SlowPolicy) -> Namespace {
-    Namespace { name: name.into(), payload: PayloadKind::Json, slow, publish: false }
+    Namespace {
+        name: name.into(),
+        payload: PayloadKind::Json,
+        slow,
+        publish: false,
+    }
 }
 
 /// The documented defaults.
@@ -171,10 +184,21 @@ pub fn config() -> Config {
             plain: Vec::new(),
             ipc_mode: 0o600,
         },
-        cpu: Cpu { shards: None, cores: Vec::new() },
-        admin: Admin { listen: None, token: None },
-        drain: Drain { period: Duration::from_secs(10) },
-        log: Log { format: LogFormat::Human, level: "info".into() },
+        cpu: Cpu {
+            shards: None,
+            cores: Vec::new(),
+        },
+        admin: Admin {
+            listen: None,
+            token: None,
+        },
+        drain: Drain {
+            period: Duration::from_secs(10),
+        },
+        log: Log {
+            format: LogFormat::Human,
+            level: "info".into(),
+        },
         namespaces: vec![namespace("", SlowPolicy::Disconnect)],
     }
 }

@@ -24,9 +24,18 @@ pub fn upgrade(target: &str) -> Vec<u8> {
 pub fn masked(opcode: OpCode, payload: &[u8]) -> Vec<u8> {
     let mask = [0x37, 0xfa, 0x21, 0x3d];
     let mut out = Vec::new();
-    let header = FrameHeader { opcode, mask: Some(mask), ..FrameHeader::default() };
+    let header = FrameHeader {
+        opcode,
+        mask: Some(mask),
+        ..FrameHeader::default()
+    };
     header.format(payload.len() as u64, &mut out).unwrap();
-    out.extend(payload.iter().zip(mask.iter().cycle()).map(|(byte, key)| byte ^ key));
+    out.extend(
+        payload
+            .iter()
+            .zip(mask.iter().cycle())
+            .map(|(byte, key)| byte ^ key),
+    );
     out
 }
 
@@ -56,22 +65,38 @@ impl Frame {
 
 /// Takes the frame at the front of `bytes`; `None` while it is not whole.
 pub fn take_frame(bytes: &mut Vec<u8>) -> Result<Option<Frame>, String> {
-    let [first, second, rest @ ..] = &bytes[..] else { return Ok(None) };
+    let [first, second, rest @ ..] = &bytes[..] else {
+        return Ok(None);
+    };
     let (length_bytes, minimum) = match second & 0x7f {
         127 => (8, 65_536),
         126 => (2, 126),
         _ => (0, 0),
     };
     if first & 0xf0 != 0x80 || second & 0x80 != 0 {
-        return Err(format!("header {first:#x} {second:#x}: not final, reserved bits or masked"));
+        return Err(format!(
+            "header {first:#x} {second:#x}: not final, reserved bits or masked"
+        ));
     }
-    let Some((length, payload)) = rest.split_at_checked(length_bytes) else { return Ok(None) };
-    let extended = length.iter().fold(0, |length, byte| length << 8 | usize::from(*byte));
-    let length = if length_bytes == 0 { usize::from(second & 0x7f) } else { extended };
+    let Some((length, payload)) = rest.split_at_checked(length_bytes) else {
+        return Ok(None);
+    };
+    let extended = length
+        .iter()
+        .fold(0, |length, byte| length << 8 | usize::from(*byte));
+    let length = if length_bytes == 0 {
+        usize::from(second & 0x7f)
+    } else {
+        extended
+    };
     if length < minimum || (first & 0x08 != 0 && length > 125) {
-        return Err(format!("length {length} with header {first:#x} {second:#x}"));
+        return Err(format!(
+            "length {length} with header {first:#x} {second:#x}"
+        ));
     }
-    let Some(payload) = payload.get(..length) else { return Ok(None) };
+    let Some(payload) = payload.get(..length) else {
+        return Ok(None);
+    };
     let frame = read(first & 0x0f, payload)?;
     bytes.drain(..2 + length_bytes + length);
     Ok(Some(frame))
@@ -100,9 +125,13 @@ fn read(opcode: u8, payload: &[u8]) -> Result<Frame, String> {
 /// status with the body; `None` while it is not whole.
 pub fn take_response(bytes: &mut Vec<u8>) -> Option<(u16, String)> {
     let end = bytes.windows(4).position(|window| window == b"\r\n\r\n")? + 4;
-    let head = String::from_utf8(bytes[..end].to_vec()).unwrap().to_ascii_lowercase();
+    let head = String::from_utf8(bytes[..end].to_vec())
+        .unwrap()
+        .to_ascii_lowercase();
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    let length = head.lines().find_map(|line| line.strip_prefix("content-length:"));
+    let length = head
+        .lines()
+        .find_map(|line| line.strip_prefix("content-length:"));
     let length = length.map_or(0, |length| length.trim().parse().unwrap());
     let body = bytes.get(end..end + length)?.to_vec();
     bytes.drain(..end + length);

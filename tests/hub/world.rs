@@ -44,7 +44,13 @@ impl World {
         let (upstream, latency) = (FakeUpstream::default(), Arc::<Histogram>::default());
         let hasher = TopicHasher::default();
         let boxed = Box::new(upstream.clone());
-        let hub = Hub::new(Arc::new(config), boxed, hasher.clone(), Arc::clone(&latency), 1);
+        let hub = Hub::new(
+            Arc::new(config),
+            boxed,
+            hasher.clone(),
+            Arc::clone(&latency),
+            1,
+        );
         Self {
             hub,
             upstream,
@@ -97,9 +103,15 @@ impl World {
     pub fn subscriber(&mut self, topics: &[&str]) -> ConnectionId {
         let id = self.client();
         for topic in topics {
-            self.say(id, &format!(r#"{{"id":2,"subscribe":{{"channel":"{topic}"}}}}"#));
+            self.say(
+                id,
+                &format!(r#"{{"id":2,"subscribe":{{"channel":"{topic}"}}}}"#),
+            );
         }
-        assert_eq!(self.read(id), vec![Frame::text(r#"{"id":2,"subscribe":{}}"#); topics.len()]);
+        assert_eq!(
+            self.read(id),
+            vec![Frame::text(r#"{"id":2,"subscribe":{}}"#); topics.len()]
+        );
         id
     }
 
@@ -145,8 +157,14 @@ impl World {
             for send in self.egress.sends() {
                 let bytes = self.egress.bytes(send);
                 let socket = self.sockets.get_mut(&send.id).expect("accepted");
-                assert!(!socket.awaiting, "no send while the socket is known to be full");
-                assert!(!socket.write_ended && socket.closed.is_none(), "no send after the end");
+                assert!(
+                    !socket.awaiting,
+                    "no send while the socket is known to be full"
+                );
+                assert!(
+                    !socket.write_ended && socket.closed.is_none(),
+                    "no send after the end"
+                );
                 let taken = bytes.len().min(socket.room);
                 socket.unread.extend_from_slice(&bytes[..taken]);
                 socket.room -= if socket.room == usize::MAX { 0 } else { taken };
@@ -216,19 +234,23 @@ impl World {
     /// The counters, whose identity holds at every moment.
     pub fn counts(&self) -> ShardCounts {
         let counts = self.hub.counts();
-        assert_eq!(counts.matched, counts.written + dropped(&counts) + counts.pending);
+        assert_eq!(
+            counts.matched,
+            counts.written + dropped(&counts) + counts.pending
+        );
         counts
     }
 
     pub fn wants(&self, topic: &str) -> bool {
-        self.upstream.0.borrow().wanted.contains_key(&self.hasher.hash(topic))
+        self.upstream
+            .0
+            .borrow()
+            .wanted
+            .contains_key(&self.hasher.hash(topic))
     }
 }
 
 /// Deliveries dropped for whatever reason.
 pub fn dropped(counts: &ShardCounts) -> u64 {
-    counts.dropped_slow
-        + counts.dropped_oldest
-        + counts.dropped_conflated
-        + counts.dropped_closed
+    counts.dropped_slow + counts.dropped_oldest + counts.dropped_conflated + counts.dropped_closed
 }
