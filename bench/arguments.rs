@@ -1,0 +1,113 @@
+//! The command line.
+
+use std::net::{SocketAddr, ToSocketAddrs};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::fault::Fault;
+use crate::{helpshift, idle, storm};
+
+/// Loads a running fanfare and checks what comes out: exactly, by connection, topic and sequence.
+///
+/// Publications are due on a fixed schedule and stamped with the time they were due, so a stall
+/// shows in the latencies of everything it delayed. Exit codes: 0 all expectations met, 1 not
+/// met, 2 not run.
+#[derive(Debug, Parser)]
+#[command(name = "fanfare-bench", version)]
+pub struct Arguments {
+    #[command(flatten)]
+    pub common: Common,
+    #[command(subcommand)]
+    pub scenario: Scenario,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Scenario {
+    /// Many connections with some topics each, a steady rate: the fan-out of a production day
+    Helpshift(helpshift::Options),
+    /// Connections that only answer pings: what they cost
+    Idle(idle::Options),
+    /// Connects all at once
+    Storm(storm::Options),
+}
+
+#[derive(Debug, Args)]
+pub struct Common {
+    /// Where WebSocket clients connect
+    #[arg(long, global = true, default_value = "ws://127.0.0.1:8000")]
+    pub url: String,
+    /// Where publications are pushed: a PULL socket, or a ROUTER with --acknowledged
+    #[arg(long, global = true)]
+    pub push: Option<String>,
+    /// Publish through the ROUTER socket and await every reply
+    #[arg(long, global = true)]
+    pub acknowledged: bool,
+    /// The admin port, for scenarios that read /metrics
+    #[arg(long, global = true, default_value = "127.0.0.1:8001")]
+    pub admin: String,
+    /// The server's process id, for its CPU time and memory
+    #[arg(long, global = true)]
+    pub pid: Option<u32>,
+    /// The core for everything the load generator does
+    #[arg(long, global = true)]
+    pub core: Option<usize>,
+    /// A core of its own for the publishing thread
+    #[arg(long, global = true)]
+    pub publisher_core: Option<usize>,
+    /// Connects in progress at a time, so that a listener's backlog is not overrun
+    #[arg(long, global = true, default_value_t = 256)]
+    pub wave: usize,
+    /// Decides who subscribes to what, and what is published when
+    #[arg(long, global = true, default_value_t = 1)]
+    pub seed: u64,
+    /// Print the result as one JSON object
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+/// What the connections speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Protocol {
+    /// Bare payloads on /raw
+    Raw,
+    /// The client protocol in JSON
+    Client,
+}
+
+impl Common {
+    /// The address behind `--url`.
+    pub fn address(&self) -> Result<SocketAddr, Fault> {
+        let fault = || Fault::Url {
+            url: self.url.clone(),
+        };
+        let rest = self.url.strip_prefix("ws://").ok_or_else(fault)?;
+        let host = rest.split('/').next().unwrap_or_default();
+        let mut addresses = host.to_socket_addrs().map_err(|_| fault())?;
+        addresses.next().ok_or_else(fault)
+    }
+
+    /// The endpoint publications go to.
+    pub fn endpoint(&self) -> String {
+        let default = if self.acknowledged {
+            "tcp://127.0.0.1:5563"
+        } else {
+            "tcp://127.0.0.1:5560"
+        };
+        self.push.clone().unwrap_or_else(|| default.to_owned())
+    }
+
+    /// Pins the calling thread, and with it the threads it starts, to `--core`.
+    pub fn pin(&self) -> Result<(), Fault> {
+        self.core.map_or(Ok(()), pin)
+    }
+}
+
+/// Pins the calling thread to a core.
+pub fn pin(core: usize) -> Result<(), Fault> {
+    if core_affinity::set_for_current(core_affinity::CoreId { id: core }) {
+        return Ok(());
+    }
+    Err(Fault::Arguments(format!(
+        "core {core} is not one this process may use"
+    )))
+}

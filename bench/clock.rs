@@ -1,0 +1,29 @@
+//! One monotonic clock for both threads: what the publisher stamps, the receiver subtracts.
+
+use std::time::{Duration, Instant};
+
+/// Microseconds since it was made.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    start: Instant,
+}
+
+impl Clock {
+    pub fn new() -> Self {
+        Self {
+            start: Instant::now(),
+        }
+    }
+
+    pub fn now_us(self) -> u64 {
+        self.start.elapsed().as_micros() as u64
+    }
+
+    /// Sleeps until `time_us`; returns at once when that has passed.
+    pub fn sleep_until(self, time_us: u64) {
+        let wait_us = time_us.saturating_sub(self.now_us());
+        if wait_us > 0 {
+            std::thread::sleep(Duration::from_micros(wait_us));
+        }
+    }
+}

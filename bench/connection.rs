@@ -1,0 +1,244 @@
+//! One WebSocket connection: connect, handshake, subscribe, then frames. Nothing blocks.
+//! Receiving thread.
+
+use std::io::{self, Read, Write};
+use std::net::SocketAddr;
+
+use mio::net::TcpStream;
+use socket2::{Domain, SockRef, Socket, Type};
+
+use crate::arguments::Protocol;
+use crate::payload;
+
+/// A fixed key, the one of RFC 6455, section 1.3, so that the answer is known too.
+const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
+const ACCEPT: &[u8] = b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
+
+/// Connections from one source address: the ephemeral ports of a Linux host are about 28,000.
+const PER_SOURCE_ADDRESS: usize = 20_000;
+
+/// Receive buffer of a client that never reads: the kernel's smallest, so that the server, not
+/// the kernel, soon holds what is not read.
+const STUCK_RECEIVE_BYTES: usize = 4096;
+
+/// What a connection is for.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    pub protocol: Protocol,
+    pub topics: Vec<u32>,
+    /// False: once open it never reads again.
+    pub reads: bool,
+}
+
+/// How far it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Not begun.
+    Planned,
+    Connecting,
+    /// The request is sent.
+    Upgrading,
+    /// The commands are sent; that many replies are to come.
+    Subscribing(usize),
+    Open,
+    Ended,
+}
+
+/// What the start of the server's answer says.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Answer {
+    Partial,
+    /// Accepted; that many bytes are the response head.
+    Upgraded(usize),
+    Refused,
+}
+
+/// A connection and what of its stream has come, but not whole.
+#[derive(Debug)]
+pub struct Connection {
+    pub plan: Plan,
+    pub stage: Stage,
+    pub stream: Option<TcpStream>,
+    pub kept: Vec<u8>,
+    pub begun_us: u64,
+}
+
+impl Connection {
+    pub fn new(plan: Plan) -> Self {
+        Self {
+            plan,
+            stage: Stage::Planned,
+            stream: None,
+            kept: Vec::new(),
+            begun_us: 0,
+        }
+    }
+
+    /// Starts connecting. On loopback, `index` picks the source address.
+    pub fn connect(&mut self, address: SocketAddr, index: usize, now_us: u64) -> io::Result<()> {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+        socket.set_nonblocking(true)?;
+        socket.set_tcp_nodelay(true)?;
+        if !self.plan.reads {
+            socket.set_recv_buffer_size(STUCK_RECEIVE_BYTES)?;
+        }
+        if let (true, nth @ 1..=200) = (address.ip().is_loopback(), index / PER_SOURCE_ADDRESS) {
+            socket.bind(&SocketAddr::from(([127, 0, 0, nth as u8 + 1], 0)).into())?;
+        }
+        match socket.connect(&address.into()) {
+            Err(error) if !is_in_progress(&error) => return Err(error),
+            _ => {}
+        }
+        self.stream = Some(TcpStream::from_std(socket.into()));
+        self.stage = Stage::Connecting;
+        self.begun_us = now_us;
+        Ok(())
+    }
+
+    /// The outcome of connecting: true once it has succeeded, false while it is under way.
+    pub fn is_connected(&self) -> io::Result<bool> {
+        let Some(stream) = &self.stream else {
+            return Ok(false);
+        };
+        if let Some(error) = SockRef::from(stream).take_error()? {
+            return Err(error);
+        }
+        match stream.peer_addr() {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Asks for the WebSocket.
+    pub fn upgrade(&mut self, address: SocketAddr) -> io::Result<()> {
+        let request = request(&self.plan, address);
+        self.stage = Stage::Upgrading;
+        self.write(request.as_bytes())
+    }
+
+    /// Sends the commands that the protocol needs before publications come.
+    pub fn subscribe(&mut self) -> io::Result<()> {
+        if self.plan.protocol == Protocol::Raw {
+            self.stage = Stage::Open;
+            return Ok(());
+        }
+        self.stage = Stage::Subscribing(1 + self.plan.topics.len());
+        let commands = commands(&self.plan.topics);
+        self.write(&crate::frames::masked(
+            crate::frames::TEXT,
+            commands.as_bytes(),
+        ))
+    }
+
+    /// Writes bytes whole. What the load generator writes is small and always fits a socket that
+    /// the server reads; one where it does not is broken.
+    pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let Some(stream) = &mut self.stream else {
+            return Err(io::ErrorKind::NotConnected.into());
+        };
+        match stream.write(bytes)? {
+            len if len == bytes.len() => Ok(()),
+            _ => Err(io::ErrorKind::WriteZero.into()),
+        }
+    }
+
+    /// Reads what fits; `None` when nothing is there.
+    pub fn read(&mut self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+        let Some(stream) = &mut self.stream else {
+            return Ok(None);
+        };
+        match stream.read(buffer) {
+            Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(len) => Ok(Some(len)),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// What a nonblocking connect answers while it is under way.
+fn is_in_progress(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::EINPROGRESS) || error.kind() == io::ErrorKind::WouldBlock
+}
+
+fn request(plan: &Plan, address: SocketAddr) -> String {
+    let target = match plan.protocol {
+        Protocol::Client => "/connection/websocket".to_owned(),
+        Protocol::Raw => {
+            let topics: Vec<_> = plan
+                .topics
+                .iter()
+                .map(|&topic| format!("topic={}", payload::topic_name(topic)))
+                .collect();
+            format!("/raw?{}", topics.join("&"))
+        }
+    };
+    format!(
+        "GET {target} HTTP/1.1\r\nHost: {address}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    )
+}
+
+/// A connect and the subscribes, in one batch; the ids are 1 and up.
+fn commands(topics: &[u32]) -> String {
+    let mut out = r#"{"id":1,"connect":{}}"#.to_owned();
+    for (nth, &topic) in topics.iter().enumerate() {
+        let (id, name) = (nth + 2, payload::topic_name(topic));
+        out += &format!("\n{{\"id\":{id},\"subscribe\":{{\"channel\":\"{name}\"}}}}");
+    }
+    out
+}
+
+/// Reads the server's answer to the request.
+pub fn answer(bytes: &[u8]) -> Answer {
+    let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else {
+        return Answer::Partial;
+    };
+    let head = &bytes[..end];
+    let accepted = head.windows(ACCEPT.len()).any(|window| window == ACCEPT);
+    if head.starts_with(b"HTTP/1.1 101") && accepted {
+        Answer::Upgraded(end + 4)
+    } else {
+        Answer::Refused
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_answer_must_be_whole_and_accept_the_key() {
+        let good = b"HTTP/1.1 101 Switching Protocols\r\n\
+            sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\nrest";
+        assert_eq!(answer(&good[..40]), Answer::Partial);
+        assert_eq!(answer(good), Answer::Upgraded(good.len() - 4));
+        assert_eq!(
+            answer(b"HTTP/1.1 503 Service Unavailable\r\n\r\n"),
+            Answer::Refused
+        );
+        assert_eq!(
+            answer(b"HTTP/1.1 101 Switching Protocols\r\n\r\n"),
+            Answer::Refused
+        );
+    }
+
+    #[test]
+    fn requests_and_commands_name_the_topics() {
+        let address = SocketAddr::from(([127, 0, 0, 1], 8000));
+        let mut plan = Plan {
+            protocol: Protocol::Raw,
+            topics: vec![1, 22],
+            reads: true,
+        };
+        let raw = request(&plan, address);
+        assert!(raw.starts_with("GET /raw?topic=bench-000001&topic=bench-000022 HTTP/1.1\r\n"));
+        plan.protocol = Protocol::Client;
+        assert!(request(&plan, address).starts_with("GET /connection/websocket HTTP/1.1\r\n"));
+        assert_eq!(
+            commands(&[22]),
+            "{\"id\":1,\"connect\":{}}\n{\"id\":2,\"subscribe\":{\"channel\":\"bench-000022\"}}"
+        );
+    }
+}

@@ -1,0 +1,154 @@
+//! RFC 6455 frames as a client needs them: headers read in place, small masked frames written.
+//! Receiving thread.
+
+pub const TEXT: u8 = 1;
+pub const BINARY: u8 = 2;
+pub const CLOSE: u8 = 8;
+pub const PING: u8 = 9;
+pub const PONG: u8 = 10;
+
+/// Payload bytes of a frame that is believed: more means that the stream is out of step.
+const MAX_PAYLOAD: u64 = 64 * 1024 * 1024;
+
+/// What the start of a buffer holds.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Front<'a> {
+    /// A whole frame of `len` bytes, header included.
+    Frame {
+        opcode: u8,
+        payload: &'a [u8],
+        len: usize,
+    },
+    /// More bytes are needed.
+    Partial,
+    /// A server does not send this to a client that negotiated no extension: masked, reserved
+    /// bits, or larger than anything the load generator asked for. Fragments count as such too,
+    /// since no publication of the load generator needs one.
+    Invalid,
+}
+
+/// Looks at the frame at the start of `bytes`.
+pub fn front(bytes: &[u8]) -> Front<'_> {
+    let &[first, second, ..] = bytes else {
+        return Front::Partial;
+    };
+    if first & 0xF0 != 0x80 || second & 0x80 != 0 {
+        return Front::Invalid;
+    }
+    let (payload_len, header_len) = match second {
+        126 => match bytes.get(2..4) {
+            Some(&[high, low]) => (u64::from(u16::from_be_bytes([high, low])), 4),
+            _ => return Front::Partial,
+        },
+        127 => match bytes.get(2..10).and_then(|length| length.try_into().ok()) {
+            Some(length) => (u64::from_be_bytes(length), 10),
+            None => return Front::Partial,
+        },
+        short => (u64::from(short), 2),
+    };
+    if payload_len > MAX_PAYLOAD {
+        return Front::Invalid;
+    }
+    let len = header_len + payload_len as usize;
+    match bytes.get(header_len..len) {
+        Some(payload) => Front::Frame {
+            opcode: first & 0x0F,
+            payload,
+            len,
+        },
+        None => Front::Partial,
+    }
+}
+
+/// A final masked frame.
+pub fn masked(opcode: u8, payload: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(14 + payload.len());
+    out.push(0x80 | opcode);
+    match payload.len() {
+        len @ 0..126 => out.push(0x80 | len as u8),
+        len @ 126..=0xFFFF => {
+            out.push(0x80 | 126);
+            out.extend_from_slice(&(len as u16).to_be_bytes());
+        }
+        len => {
+            out.push(0x80 | 127);
+            out.extend_from_slice(&(len as u64).to_be_bytes());
+        }
+    }
+    let key = fastrand::u32(..).to_be_bytes();
+    out.extend_from_slice(&key);
+    out.extend(
+        payload
+            .iter()
+            .zip(key.iter().cycle())
+            .map(|(byte, key)| byte ^ key),
+    );
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(opcode: u8, payload: &[u8]) -> Vec<u8> {
+        let mut out = vec![0x80 | opcode];
+        match payload.len() {
+            len @ 0..126 => out.push(len as u8),
+            len @ 126..=0xFFFF => {
+                out.push(126);
+                out.extend_from_slice(&(len as u16).to_be_bytes());
+            }
+            len => {
+                out.push(127);
+                out.extend_from_slice(&(len as u64).to_be_bytes());
+            }
+        }
+        out.extend_from_slice(payload);
+        out
+    }
+
+    #[test]
+    fn a_frame_is_seen_once_it_is_whole() {
+        for size in [0, 1, 125, 126, 300, 65_535, 65_536] {
+            let payload = vec![b'x'; size];
+            let mut bytes = frame(TEXT, &payload);
+            let len = bytes.len();
+            for cut in (0..len.min(20)).chain([len - 1]) {
+                assert_eq!(front(&bytes[..cut]), Front::Partial, "{size} {cut}");
+            }
+            bytes.extend_from_slice(b"next");
+            assert_eq!(
+                front(&bytes),
+                Front::Frame {
+                    opcode: TEXT,
+                    payload: &payload,
+                    len
+                }
+            );
+        }
+    }
+
+    #[test]
+    fn what_no_server_sends_is_invalid() {
+        assert_eq!(front(&masked(TEXT, b"masked")), Front::Invalid);
+        assert_eq!(front(&[0xC1, 0]), Front::Invalid); // RSV1
+        assert_eq!(front(&[0x01, 0]), Front::Invalid); // not final
+        assert_eq!(front(&[0x82, 127, 1, 0, 0, 0, 0, 0, 0, 0]), Front::Invalid);
+    }
+
+    #[test]
+    fn a_masked_frame_unmasks() {
+        for size in [0_usize, 5, 125, 126, 70_000] {
+            let payload: Vec<u8> = (0..size).map(|at| at as u8).collect();
+            let bytes = masked(PONG, &payload);
+            assert_eq!(bytes[0], 0x80 | PONG);
+            let (key, body) = bytes[bytes.len() - size - 4..].split_at(4);
+            let unmasked: Vec<u8> = body
+                .iter()
+                .zip(key.iter().cycle())
+                .map(|(byte, key)| byte ^ key)
+                .collect();
+            assert_eq!(unmasked, payload);
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! `fanfare-bench`: a load generator that checks what it receives. One thread receives on one
+//! core, one publishes; a scenario is one file here.
+
+#![expect(unreachable_pub, reason = "nothing reaches into a binary; pub means: beyond this file")]
+
+mod arguments;
+mod clock;
+mod connection;
+mod deal;
+mod fault;
+mod fleet;
+mod frames;
+mod helpshift;
+mod idle;
+mod latency;
+mod ledger;
+mod payload;
+mod process;
+mod publisher;
+mod receiver;
+mod report;
+mod storm;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use arguments::{Arguments, Scenario};
+use fault::Fault;
+use report::Report;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run(&arguments) {
+        Ok(report) => {
+            if arguments.common.json {
+                println!("{}", report.json());
+            } else {
+                print!("{}", report.table());
+            }
+            if report.is_met() {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::from(1)
+            }
+        }
+        Err(fault) => {
+            eprintln!("fanfare-bench: {fault}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<Report, Fault> {
+    let common = &arguments.common;
+    // The soft limit is often 1,024; what the hard limit allows must do.
+    rlimit::increase_nofile_limit(u64::MAX)?;
+    common.pin()?;
+    match &arguments.scenario {
+        Scenario::Helpshift(options) => helpshift::run(common, options),
+        Scenario::Idle(options) => idle::run(common, options),
+        Scenario::Storm(options) => storm::run(common, options),
+    }
+}

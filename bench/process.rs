@@ -1,0 +1,127 @@
+//! CPU time and memory of a process, from /proc.
+
+use std::fs;
+use std::io;
+use std::time::Instant;
+
+use crate::fault::Fault;
+
+/// The unit of CPU times in /proc, 1/100 s on every Linux architecture (`USER_HZ`).
+const TICK_US: u64 = 10_000;
+
+/// The server, if the user named it.
+#[derive(Clone, Copy, Debug)]
+pub struct Process {
+    pid: u32,
+}
+
+impl Process {
+    /// A process that must exist.
+    pub fn new(pid: u32) -> Result<Self, Fault> {
+        let process = Self { pid };
+        process.cpu_us()?;
+        Ok(process)
+    }
+
+    /// The load generator itself.
+    pub fn own() -> Self {
+        Self {
+            pid: std::process::id(),
+        }
+    }
+
+    /// CPU time of all its threads, user and system, in microseconds.
+    pub fn cpu_us(self) -> Result<u64, Fault> {
+        let stat = self.read("stat")?;
+        cpu_us(&stat).ok_or_else(|| self.fault(io::ErrorKind::InvalidData.into()))
+    }
+
+    /// Resident memory in bytes.
+    pub fn rss_bytes(self) -> Result<u64, Fault> {
+        let status = self.read("status")?;
+        rss_bytes(&status).ok_or_else(|| self.fault(io::ErrorKind::InvalidData.into()))
+    }
+
+    fn read(self, file: &str) -> Result<String, Fault> {
+        fs::read_to_string(format!("/proc/{}/{file}", self.pid)).map_err(|error| self.fault(error))
+    }
+
+    fn fault(self, error: io::Error) -> Fault {
+        Fault::Process {
+            pid: self.pid,
+            error,
+        }
+    }
+}
+
+/// CPU time spent since a moment.
+#[derive(Clone, Copy, Debug)]
+pub struct Meter {
+    process: Process,
+    cpu_us: u64,
+    since: Instant,
+}
+
+impl Meter {
+    pub fn start(process: Process) -> Result<Self, Fault> {
+        Ok(Self {
+            process,
+            cpu_us: process.cpu_us()?,
+            since: Instant::now(),
+        })
+    }
+
+    /// Microseconds of CPU since the start.
+    pub fn spent_us(&self) -> Result<u64, Fault> {
+        Ok(self.process.cpu_us()? - self.cpu_us)
+    }
+
+    /// The same as a share of one core, in percent.
+    pub fn percent(&self) -> Result<f64, Fault> {
+        Ok(self.spent_us()? as f64 / self.since.elapsed().as_micros() as f64 * 100.0)
+    }
+}
+
+/// Fields 14 and 15 of `stat`, counted behind the name, which may hold anything but is followed
+/// by the last parenthesis.
+fn cpu_us(stat: &str) -> Option<u64> {
+    let (_, fields) = stat.rsplit_once(')')?;
+    let mut times = fields.split_whitespace().skip(11).map(str::parse::<u64>);
+    let (user, system) = (times.next()?.ok()?, times.next()?.ok()?);
+    Some((user + system) * TICK_US)
+}
+
+fn rss_bytes(status: &str) -> Option<u64> {
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kib * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_with_spaces_and_parentheses_moves_no_field() {
+        let stat = "7 (a) b (c)) S 1 7 7 0 -1 4194560 2 0 0 0 250 50 0 0 20 0 3 0 9 9 9";
+        assert_eq!(cpu_us(stat), Some(3_000_000));
+        assert_eq!(cpu_us("7 (a"), None);
+    }
+
+    #[test]
+    fn resident_memory_is_in_bytes() {
+        assert_eq!(
+            rss_bytes("VmHWM:\t 9 kB\nVmRSS:\t    1536 kB\n"),
+            Some(1_572_864)
+        );
+        assert_eq!(rss_bytes("VmHWM:\t 9 kB\n"), None);
+    }
+
+    #[test]
+    fn the_own_process_has_both() {
+        assert!(Process::own().rss_bytes().unwrap() > 100_000);
+        Process::own().cpu_us().unwrap();
+    }
+}

@@ -1,0 +1,163 @@
+//! What a scenario found: a closing table or one JSON object, and whether expectations were met.
+
+use hdrhistogram::Histogram;
+use serde_json::{Map, Value, json};
+
+use crate::ledger::Counts;
+
+/// Named values in the order they were found, and the expectations that were not met.
+#[derive(Debug)]
+pub struct Report {
+    scenario: &'static str,
+    rows: Vec<(String, Value)>,
+    failures: Vec<String>,
+}
+
+impl Report {
+    pub fn new(scenario: &'static str) -> Self {
+        Self {
+            scenario,
+            rows: Vec::new(),
+            failures: Vec::new(),
+        }
+    }
+
+    /// Adds a value; the name ends in its unit.
+    pub fn add(&mut self, name: impl Into<String>, value: impl Into<Value>) {
+        self.rows.push((name.into(), value.into()));
+    }
+
+    /// Adds a value with two decimals.
+    pub fn add_decimal(&mut self, name: impl Into<String>, value: f64) {
+        self.add(name, (value * 100.0).round() / 100.0);
+    }
+
+    /// Adds the percentiles of a histogram of microseconds.
+    pub fn add_latency(&mut self, name: &str, histogram: &Histogram<u64>) {
+        for (suffix, quantile) in [("p50", 0.5), ("p99", 0.99), ("p999", 0.999)] {
+            self.add(
+                format!("{name}_{suffix}_us"),
+                histogram.value_at_quantile(quantile),
+            );
+        }
+        self.add(format!("{name}_max_us"), histogram.max());
+    }
+
+    /// Adds the counts of deliveries; each must be zero but the received ones.
+    pub fn add_deliveries(&mut self, expected: u64, missing: u64, counts: Counts) {
+        self.add("expected", expected);
+        self.add("received", counts.received);
+        self.add_zero("missing", missing);
+        self.add_zero("duplicate", counts.duplicate);
+        self.add_zero("disordered", counts.disordered);
+        self.add_zero("foreign", counts.foreign);
+    }
+
+    /// Adds a count that must be zero.
+    pub fn add_zero(&mut self, name: &str, value: u64) {
+        self.add(name, value);
+        self.expect(value == 0, || format!("{name}: {value}, expected 0"));
+    }
+
+    /// States an expectation.
+    pub fn expect(&mut self, met: bool, failure: impl FnOnce() -> String) {
+        if !met {
+            self.failures.push(failure());
+        }
+    }
+
+    pub fn is_met(&self) -> bool {
+        self.failures.is_empty()
+    }
+
+    /// The table for people.
+    pub fn table(&self) -> String {
+        let width = self
+            .rows
+            .iter()
+            .map(|(name, _)| name.len())
+            .max()
+            .unwrap_or(0);
+        let mut out = format!("{}\n", self.scenario);
+        for (name, value) in &self.rows {
+            out += &match value {
+                Value::String(text) => format!("  {name:<width$}  {text}\n"),
+                value => format!("  {name:<width$}  {value:>14}\n"),
+            };
+        }
+        for failure in &self.failures {
+            out += &format!("  FAILED  {failure}\n");
+        }
+        out += if self.is_met() { "ok\n" } else { "failed\n" };
+        out
+    }
+
+    /// The same for programs, on one line.
+    pub fn json(&self) -> String {
+        let values: Map<String, Value> = self.rows.iter().cloned().collect();
+        let (scenario, failures) = (self.scenario, &self.failures);
+        json!({ "scenario": scenario, "ok": self.is_met(), "failures": failures, "values": values })
+            .to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(missing: u64, counts: Counts) -> Report {
+        let mut report = Report::new("test");
+        report.add_deliveries(10, missing, counts);
+        report
+    }
+
+    #[test]
+    fn every_kind_of_wrong_delivery_fails() {
+        let clean = Counts {
+            received: 10,
+            ..Counts::default()
+        };
+        assert!(report(0, clean).is_met());
+        let wrong = [
+            report(1, clean),
+            report(
+                0,
+                Counts {
+                    duplicate: 1,
+                    ..clean
+                },
+            ),
+            report(
+                0,
+                Counts {
+                    disordered: 1,
+                    ..clean
+                },
+            ),
+            report(
+                0,
+                Counts {
+                    foreign: 1,
+                    ..clean
+                },
+            ),
+        ];
+        for report in wrong {
+            assert!(!report.is_met());
+            assert!(report.table().contains("FAILED") && report.table().ends_with("failed\n"));
+            assert!(report.json().contains(r#""ok":false"#));
+        }
+    }
+
+    #[test]
+    fn latencies_have_their_percentiles() {
+        let mut histogram = crate::latency::histogram();
+        (1..=1000).for_each(|value_us| crate::latency::record(&mut histogram, value_us));
+        let mut report = Report::new("test");
+        report.add_latency("latency", &histogram);
+        let value: Value = serde_json::from_str(&report.json()).unwrap();
+        assert_eq!(value["values"]["latency_p50_us"], 500);
+        assert_eq!(value["values"]["latency_p99_us"], 990);
+        assert_eq!(value["values"]["latency_max_us"], 1000);
+    }
+}
