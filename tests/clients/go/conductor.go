@@ -1,0 +1,56 @@
+// Package conductor is what both Go programs share: the conductor's requests, waiting, reporting.
+package conductor
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// Wait is how long a check waits for what it expects.
+const Wait = 15 * time.Second
+
+// Ask posts a request to the conductor at base and decodes its answer into answer, when given.
+func Ask(base, path string, body []byte, answer any) error {
+	reply, err := http.Post(base+path, "application/octet-stream", bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	defer reply.Body.Close()
+	text, err := io.ReadAll(reply.Body)
+	if err != nil {
+		return err
+	}
+	if reply.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s: %s", path, text)
+	}
+	if answer == nil {
+		return nil
+	}
+	return json.Unmarshal(text, answer)
+}
+
+// Until waits for condition, or fails with what was missing.
+func Until(condition func() bool, what string, limit time.Duration) error {
+	deadline := time.Now().Add(limit)
+	for !condition() {
+		if time.Now().After(deadline) {
+			return fmt.Errorf("waited %v for %s", limit, what)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	return nil
+}
+
+// Check runs one check and prints its line.
+func Check(name string, body func() error) {
+	if err := body(); err != nil {
+		fmt.Printf("not ok %s: %s\n", name, strings.ReplaceAll(err.Error(), "\n", " "))
+		return
+	}
+	fmt.Printf("ok %s\n", name)
+}

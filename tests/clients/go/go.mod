@@ -1,0 +1,8 @@
+module fanfare/clients
+
+go 1.22
+
+require (
+	github.com/centrifugal/centrifuge-go v0.10.11
+	github.com/go-zeromq/zmq4 v0.17.0
+)

@@ -1,0 +1,59 @@
+"""What the checks in Python share: the conductor's requests, waiting, reporting."""
+
+import asyncio
+import json
+import urllib.parse
+import urllib.request
+
+WAIT_S = 15
+UNICODE = 'naïve Ωμέγα 日本語 עברית नमस्ते 👩‍👩‍👧‍👦 "quoted" \\ \u2028 \u0000 \u001f \ufeff \U0010ffff'
+LARGE = UNICODE * 5_000  # more than 512 KiB of UTF-8
+
+
+class Conductor:
+    """The HTTP side of conductor.py, awaited in a thread so that the client goes on meanwhile."""
+
+    def __init__(self, url):
+        self.url = url
+
+    async def ask(self, path, body=b"", **query):
+        target = f"{self.url}{path}?{urllib.parse.urlencode(query)}"
+        return await asyncio.to_thread(self._post, target, body)
+
+    @staticmethod
+    def _post(target, body):
+        with urllib.request.urlopen(urllib.request.Request(target, body, method="POST")) as answer:
+            return json.load(answer)
+
+
+def numbers(count):
+    return [{"n": n} for n in range(count)]
+
+
+async def until(condition, what, seconds=WAIT_S):
+    """Waits for `condition`; says `what` was missing, and what `what` last showed."""
+    deadline = asyncio.get_running_loop().time() + seconds
+    while not condition():
+        if asyncio.get_running_loop().time() > deadline:
+            shown = what() if callable(what) else what
+            raise AssertionError(f"waited {seconds} s for {shown}")
+        await asyncio.sleep(0.005)
+
+
+def same(actual, expected, what):
+    if actual != expected:
+        raise AssertionError(f"{what}: got {clip(actual)}, expected {clip(expected)}")
+
+
+def clip(value):
+    text = repr(value)
+    return text if len(text) <= 120 else f"{text[:120]}… ({len(text)})"
+
+
+async def check(name, body):
+    """Runs one check and prints its line."""
+    try:
+        await body()
+        print(f"ok {name}")
+    except Exception as fault:
+        print(f"not ok {name}: {type(fault).__name__} {fault}".replace("\n", " "))
