@@ -1,0 +1,300 @@
+#!/usr/bin/env bash
+# The test command. Installs what the tests need into target/test-tools, runs everything to the end
+# and closes with one line: N passed, N failed, N skipped. Exits 1 if anything failed.
+#
+#   tests/run.sh                            everything
+#   tests/run.sh rust | clients | autobahn  a part, or several
+#
+# FANFARE=path tests the binary there instead of building target/release/fanfare. Logs, one per
+# step, are in target/test-logs. Ports 18000 to 18112 on the loopback interface must be free.
+
+set -uo pipefail
+set -m # a step is a process group of its own, so that it can be ended as one
+cd "$(dirname "$0")/.." || exit 2
+
+readonly target=${CARGO_TARGET_DIR:-target}
+readonly tools=$target/test-tools logs=$target/test-logs
+passed=0 failed=0 skipped=0 child='' built='' fanfare=${FANFARE:-}
+
+end_child() {
+    if [[ $child ]]; then
+        kill -TERM -- "-$child" 2>/dev/null
+        wait "$child" 2>/dev/null
+    fi
+}
+trap end_child EXIT
+trap 'exit 130' INT TERM
+
+# ---- counting -------------------------------------------------------------------------------
+
+# run LOG COMMAND...: the command's output goes to the log, its status is returned.
+run() {
+    local log=$logs/$1.log
+    shift
+    "$@" >"$log" 2>&1 </dev/null &
+    child=$!
+    wait "$child"
+    local status=$?
+    child=''
+    return "$status"
+}
+
+skip() { # NAME WHY
+    echo "SKIPPED $1: $2"
+    skipped=$((skipped + 1))
+}
+
+fail() { # NAME LOG
+    echo "not ok $1: see $logs/$2.log"
+    tail -n 20 "$logs/$2.log" | sed 's/^/    /'
+    failed=$((failed + 1))
+}
+
+# check NAME LOG COMMAND...: the command is one check.
+check() {
+    local name=$1 log=$2 start=$SECONDS
+    shift 2
+    if run "$log" "$@"; then
+        passed=$((passed + 1))
+        echo "ok $name ($((SECONDS - start)) s)"
+    else
+        fail "$name" "$log"
+        return 1
+    fi
+}
+
+matches() { # PATTERN LOG
+    grep -cE "$1" "$logs/$2.log" || true
+}
+
+# checks NAME LOG COMMAND...: every `ok`, `not ok` and `SKIPPED` line of its output is one check.
+checks() {
+    local name=$1 log=$2 start=$SECONDS status bad
+    shift 2
+    run "$log" "$@"
+    status=$?
+    bad=$(matches '^not ok ' "$log")
+    passed=$((passed + $(matches '^ok ' "$log")))
+    failed=$((failed + bad))
+    skipped=$((skipped + $(matches '^SKIPPED ' "$log")))
+    grep -E '^(not ok|SKIPPED) ' "$logs/$log.log"
+    if ((status != 0 && bad == 0)); then
+        fail "$name" "$log"
+    fi
+    echo "$name: $(matches '^ok ' "$log") ok, $bad not ok ($((SECONDS - start)) s)"
+}
+
+# sum FIELD LOG: the counts of libtest's result lines, such as "3 ignored", added up.
+sum() {
+    grep -oE "^test result: .*" "$logs/$2.log" | grep -oE "[0-9]+ $1" |
+        awk '{ total += $1 } END { print total + 0 }'
+}
+
+# Tests that find their precondition missing print `SKIPPED name: why` and return.
+cargo_tests() {
+    local log=cargo-test start=$SECONDS status good bad unrun
+    run "$log" cargo test --locked --no-fail-fast -- --show-output
+    status=$?
+    bad=$(sum failed "$log")
+    unrun=$(matches '^SKIPPED ' "$log")
+    good=$(($(sum passed "$log") - unrun))
+    passed=$((passed + good))
+    failed=$((failed + bad))
+    skipped=$((skipped + unrun + $(sum ignored "$log")))
+    grep -E '^SKIPPED |^test .* FAILED$' "$logs/$log.log" | sed 's/^test \(.*\) \.\.\. FAILED/not ok \1/'
+    sed -nE 's/^test (.*) \.\.\. ignored(, )?(.*)$/SKIPPED \1: \3/p' "$logs/$log.log"
+    if ((status != 0 && bad == 0)); then
+        fail "cargo test" "$log"
+    fi
+    echo "cargo test: $good ok, $bad not ok ($((SECONDS - start)) s)"
+}
+
+# ---- installing -----------------------------------------------------------------------------
+
+has() {
+    command -v "$1" >/dev/null
+}
+
+twice() { # a registry may fail once
+    "$@" || { sleep 5 && "$@"; }
+}
+
+as_root() {
+    if ((EUID == 0)); then "$@"; else sudo -n "$@"; fi
+}
+
+apt_install() {
+    export DEBIAN_FRONTEND=noninteractive
+    twice as_root apt-get -q update &&
+        twice as_root apt-get -qy install --no-install-recommends "$@"
+}
+
+# The Debian packages whose programs are not there yet.
+packages() {
+    local missing=()
+    { has cc && has c++ && has make; } || missing+=(build-essential)
+    if [[ $* == *clients* ]]; then
+        python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3 python3-venv)
+        has chromium || missing+=(chromium)
+        has firefox-esr || has firefox || missing+=(firefox-esr)
+    fi
+    if ((${#missing[@]})); then
+        run apt apt_install "${missing[@]}" ||
+            echo "apt could not install ${missing[*]}: see $logs/apt.log"
+    fi
+}
+
+# fresh FILE DIRECTORY: the directory was installed from this very file.
+fresh() {
+    cmp -s "$1" "$2/installed"
+}
+
+python_tools() {
+    local list=tests/clients/requirements.txt
+    fresh "$list" "$tools/python" && return
+    rm -rf "$tools/python"
+    python3 -m venv "$tools/python" &&
+        twice "$tools/python/bin/pip" install -q -r "$list" &&
+        cp "$list" "$tools/python/installed"
+}
+
+node_tools() {
+    local list=tests/clients/package.json
+    fresh "$list" "$tools/node" && return
+    mkdir -p "$tools/node" && cp "$list" "$tools/node/package.json" &&
+        twice npm install --prefix "$tools/node" --no-package-lock --no-audit --no-fund &&
+        cp "$list" "$tools/node/installed"
+}
+
+# go.mod is read from a copy, so that go.sum is written beside it and not into the sources.
+go_tools() {
+    local to
+    mkdir -p "$tools/go/bin" && to=$(realpath "$tools/go") && cp tests/clients/go/go.mod "$to/" &&
+        cd tests/clients/go &&
+        twice go build -buildvcs=false -mod=mod -modfile="$to/go.mod" -o "$to/bin/" ./sdk ./publisher
+}
+
+# Autobahn|Testsuite is a Python 2.7 program.
+python2() {
+    local each
+    for each in python2.7 "${PYENV_ROOT:-$HOME/.pyenv}"/versions/2.7*/bin/python2.7; do
+        if "$each" -c '' 2>/dev/null; then
+            echo "$each"
+            return
+        fi
+    done
+    return 1
+}
+
+autobahn_tools() {
+    local list=tests/autobahn/requirements.txt python=$1
+    fresh "$list" "$tools/autobahn" && return
+    rm -rf "$tools/autobahn" "$tools/virtualenv"
+    twice "$python" -m pip install -q --target "$tools/virtualenv" virtualenv==20.15.1 &&
+        PYTHONPATH=$tools/virtualenv "$python" -m virtualenv -q "$tools/autobahn" &&
+        twice "$tools/autobahn/bin/pip" install -q -r "$list" &&
+        cp "$list" "$tools/autobahn/installed"
+}
+
+# install NAME FUNCTION PROGRAM: without the program, its clients are skipped; a failure counts.
+install() {
+    if ! has "$3"; then
+        echo "$1: no $3 on this machine"
+    elif ! run "install-$1" "$2"; then
+        fail "install $1" "install-$1"
+    fi
+}
+
+# ---- the parts ------------------------------------------------------------------------------
+
+# Sets `fanfare`, or leaves it empty when there is nothing to run.
+release_binary() {
+    if [[ $built || $fanfare ]]; then
+        return
+    fi
+    built=yes
+    if check "cargo build --release" cargo-build cargo build --release --locked; then
+        fanfare=$target/release/fanfare
+    fi
+}
+
+cargo_deny() {
+    local deny
+    if ! deny=$(command -v cargo-deny || command -v "$tools/cargo/bin/cargo-deny"); then
+        skip "cargo deny" "not installed (cargo install --locked --root $tools/cargo cargo-deny)"
+        skip "cargo deny: advisories" "not installed"
+        return
+    fi
+    check "cargo deny" cargo-deny "$deny" check licenses bans sources
+    if run cargo-deny-fetch "$deny" fetch db; then
+        check "cargo deny: advisories" cargo-deny-advisories "$deny" check advisories
+    else
+        skip "cargo deny: advisories" "the advisory database cannot be fetched"
+    fi
+}
+
+rust() {
+    if cargo fmt --version >/dev/null 2>&1; then
+        check "cargo fmt" cargo-fmt cargo fmt --check
+    else
+        skip "cargo fmt" "not installed"
+    fi
+    if cargo clippy --version >/dev/null 2>&1; then
+        check "cargo clippy" cargo-clippy cargo clippy --locked --all-targets -- -D warnings
+    else
+        skip "cargo clippy" "not installed"
+    fi
+    cargo_deny
+    cargo_tests
+}
+
+clients() {
+    install python python_tools python3
+    install node node_tools npm
+    install go go_tools go
+    release_binary
+    if [[ ! $fanfare ]]; then
+        skip clients "no binary to run them against"
+    elif [[ ! -e $tools/python/installed ]]; then
+        skip clients "no Python environment to run them from"
+    else
+        checks clients clients "$tools/python/bin/python" tests/clients/run.py \
+            --fanfare "$fanfare" --tools "$tools" --logs "$logs/clients"
+    fi
+}
+
+autobahn() {
+    local python
+    if ! python=$(python2); then
+        skip autobahn "no Python 2.7"
+        return
+    fi
+    if ! run install-autobahn autobahn_tools "$python"; then
+        fail "install autobahn" install-autobahn
+        return
+    fi
+    release_binary
+    if [[ ! $fanfare ]]; then
+        skip autobahn "no binary to run it against"
+    else
+        checks autobahn autobahn python3 tests/autobahn/run.py --fanfare "$fanfare" \
+            --wstest "$tools/autobahn/bin/wstest" --logs "$logs/autobahn"
+    fi
+}
+
+parts=("$@")
+((${#parts[@]})) || parts=(rust clients autobahn)
+for part in "${parts[@]}"; do
+    case $part in
+        rust | clients | autobahn) ;;
+        *) echo "usage: tests/run.sh [rust] [clients] [autobahn]" >&2 && exit 2 ;;
+    esac
+done
+
+mkdir -p "$tools" "$logs"
+packages "${parts[@]}"
+for part in "${parts[@]}"; do
+    "$part"
+done
+echo "$passed passed, $failed failed, $skipped skipped"
+((failed == 0))
