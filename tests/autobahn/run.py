@@ -20,7 +20,7 @@ ADDRESS = "127.0.0.1:18100"
 SETTINGS = {
     "ws.listen": ADDRESS,
     "ws.echo": "true",
-    "ws.max_message": "32MiB",
+    "ws.max_message": "16MiB",
     "ws.outbox": "64MiB",
     "admin.listen": "127.0.0.1:18101",
     "ingest.pull": "tcp://127.0.0.1:18110",

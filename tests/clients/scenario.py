@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import urllib.error
 import urllib.parse
 import urllib.request
 
@@ -22,8 +23,11 @@ class Conductor:
 
     @staticmethod
     def _post(target, body):
-        with urllib.request.urlopen(urllib.request.Request(target, body, method="POST")) as answer:
-            return json.load(answer)
+        try:
+            with urllib.request.urlopen(urllib.request.Request(target, body, method="POST")) as answer:
+                return json.load(answer)
+        except urllib.error.HTTPError as refusal:
+            raise RuntimeError(refusal.read().decode()) from None
 
 
 def numbers(count):
