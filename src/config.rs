@@ -6,6 +6,7 @@ mod error;
 mod form;
 mod keys;
 mod layout;
+mod place;
 mod reference;
 mod reload;
 mod rules;

@@ -14,14 +14,21 @@ pub(super) fn run(settings: Settings) -> ExitCode {
         Ok(loaded) => loaded,
         Err(fault) => return fail(USAGE, &fault),
     };
-    let mut report = format!("{}: ok\n", name.as_deref().unwrap_or("defaults"));
-    for line in config.differences() {
-        report += &format!("  {line}\n");
-    }
-    for warning in config.warnings() {
-        report += &format!("warning: {warning}\n");
-    }
-    match std::io::stdout().write_all(report.as_bytes()) {
+    let heading = format!("{}: ok", name.as_deref().unwrap_or("defaults"));
+    let differences = config
+        .differences()
+        .into_iter()
+        .map(|line| format!("  {line}"));
+    let warnings = config
+        .warnings()
+        .into_iter()
+        .map(|line| format!("warning: {line}"));
+    let lines: Vec<_> = [heading]
+        .into_iter()
+        .chain(differences)
+        .chain(warnings)
+        .collect();
+    match writeln!(std::io::stdout(), "{}", lines.join("\n")) {
         Ok(()) => ExitCode::SUCCESS,
         Err(fault) => fail(1, &fault),
     }

@@ -282,14 +282,14 @@ impl Raw {
     }
 
     fn choice<T: Copy>(&self, choices: &[(&str, T)]) -> Result<T, String> {
-        let named = |word: String| choices.iter().find(|(name, _)| *name == word);
-        match self.text().and_then(named) {
-            Some((_, value)) => Ok(*value),
-            None => {
-                let names: Vec<_> = choices.iter().map(|(name, _)| *name).collect();
-                Err(self.not(&format!("one of {}", names.join(", "))))
-            }
-        }
+        let word = self.text();
+        let chosen = choices
+            .iter()
+            .find(|(name, _)| Some(*name) == word.as_deref());
+        chosen.map(|(_, value)| *value).ok_or_else(|| {
+            let names: Vec<_> = choices.iter().map(|(name, _)| *name).collect();
+            self.not(&format!("one of {}", names.join(", ")))
+        })
     }
 
     fn not(&self, wanted: &str) -> String {

@@ -23,7 +23,7 @@ impl Cpu {
         let (ingest, rest) = cores
             .split_first()
             .map_or((0, &[][..]), |(one, rest)| (*one, rest));
-        let count = self.shards.unwrap_or(rest.len().max(1));
+        let count = self.shards.unwrap_or_else(|| rest.len().max(1));
         let shards = rest.iter().copied().chain([ingest]).take(count).collect();
         Layout { ingest, shards }
     }

@@ -1,9 +1,11 @@
 //! Contradictions: configurations whose every value reads well and that still cannot work. Pure;
 //! the cores of the host are an argument.
 
-use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use tracing_subscriber::filter::{EnvFilter, LevelFilter};
+
+use super::place::Place;
 use super::{Config, units};
 use crate::limits;
 
@@ -151,7 +153,7 @@ impl Config {
                 _ if origin == "*" && origins.len() > 1 => "allows any, so the others mean nothing",
                 _ if origin == "*" || origin == "null" => continue,
                 None => "has no scheme; write it as https://example.com",
-                Some((_, host)) if host.is_empty() => "has no host",
+                Some((_, "")) => "has no host",
                 Some((_, host)) if host.contains('/') => "has a path; an origin ends with its host",
                 Some((_, host)) if host.contains('*') => "has a wildcard; only `*` alone is one",
                 Some(_) => continue,
@@ -299,83 +301,13 @@ fn check_level(level: &str) -> Checked {
         fault,
     };
     for directive in level.split(',').map(str::trim) {
-        let lone = !directive.contains(['=', '[', ':']);
-        if lone
-            && directive
-                .parse::<tracing_subscriber::filter::LevelFilter>()
-                .is_err()
-        {
+        let is_level = !directive.is_empty() && directive.parse::<LevelFilter>().is_ok();
+        if !directive.contains(['=', '[', ':']) && !is_level {
             return Err(fault(format!("`{directive}` is not a level")));
         }
     }
-    let parsed = tracing_subscriber::EnvFilter::builder().parse(level);
+    let parsed = EnvFilter::builder().parse(level);
     parsed.map(drop).map_err(|error| fault(error.to_string()))
-}
-
-/// Where a socket binds.
-struct Place {
-    name: String,
-    /// `None`: an `ipc://` path, which is the name.
-    tcp: Option<(Option<IpAddr>, u16)>,
-}
-
-impl Place {
-    fn of(address: SocketAddr) -> Self {
-        let ip = Some(address.ip()).filter(|ip| !ip.is_unspecified());
-        Self {
-            name: address.to_string(),
-            tcp: Some((ip, address.port())),
-        }
-    }
-
-    /// A ZeroMQ endpoint that can be bound: `tcp://127.0.0.1:5560`, `tcp://*:5560`, `ipc:///path`.
-    fn parse(endpoint: &str) -> Result<Self, &'static str> {
-        if let Some(path) = endpoint.strip_prefix("ipc://") {
-            return match path.len() {
-                0 => Err("has no path"),
-                bytes if bytes > limits::IPC_PATH_BYTES => Err("is too long for a Unix socket"),
-                _ => Ok(Self {
-                    name: endpoint.into(),
-                    tcp: None,
-                }),
-            };
-        }
-        let rest = endpoint
-            .strip_prefix("tcp://")
-            .ok_or("is neither tcp:// nor ipc://")?;
-        let (host, port) = rest.rsplit_once(':').ok_or("has no port")?;
-        let port = if port == "*" { "0" } else { port };
-        let port = port.parse().map_err(|_| "has a port that is none")?;
-        let host = host.trim_start_matches('[').trim_end_matches(']');
-        let ip = match host {
-            "" => return Err("has no host; `*` is every address"),
-            "*" => None,
-            // libzmq resolves interface names, `localhost` too; only equal names are compared.
-            name => match name.parse::<IpAddr>() {
-                Ok(ip) => Some(ip).filter(|ip| !ip.is_unspecified()),
-                Err(_) => {
-                    return Ok(Self {
-                        name: endpoint.into(),
-                        tcp: None,
-                    });
-                }
-            },
-        };
-        Ok(Self {
-            name: rest.into(),
-            tcp: Some((ip, port)),
-        })
-    }
-
-    fn meets(&self, other: &Self) -> bool {
-        match (self.tcp, other.tcp) {
-            (Some((_, 0)), _) | (_, Some((_, 0))) => false,
-            (Some((one, port)), Some((two, same))) => {
-                port == same && (one.is_none() || two.is_none() || one == two)
-            }
-            _ => self.name == other.name,
-        }
-    }
 }
 
 fn zero(key: &'static str, is_zero: bool, why: &'static str) -> Checked {
