@@ -45,7 +45,7 @@ const RESTART: bool = false;
 #[rustfmt::skip]
 pub const KEYS: &[Key] = &[
     key!(RESTART ws.listen, ADDRESS, "Where WebSocket clients connect; it serves `GET /health` too."),
-    key!(LIVE ws.origins, TEXTS, "Origins whose pages may connect, such as `https://example.com`. Empty: only pages of the same origin. `*`: any. Clients that send no Origin are not browsers and always may."),
+    key!(LIVE ws.origins, TEXTS, "Origins whose pages may connect, such as `https://example.com`, or `https://*.example.com` for every host below. Empty: only pages of the same origin. `*`: any. Clients that send no Origin are not browsers and always may."),
     key!(LIVE ws.ping, DURATION, "How often an idle connection is pinged."),
     key!(LIVE ws.pong_timeout, DURATION, "How long a ping may go unanswered before the connection is closed. Shorter than `ws.ping`."),
     key!(LIVE ws.handshake_timeout, DURATION, "How long a client may take to send its upgrade request, and then its connect command."),

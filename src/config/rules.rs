@@ -149,13 +149,24 @@ impl Config {
     fn check_origins(&self) -> Checked {
         let origins = &self.ws.origins;
         for origin in origins {
-            let fault = match origin.split_once("://") {
-                _ if origin == "*" && origins.len() > 1 => "allows any, so the others mean nothing",
-                _ if origin == "*" || origin == "null" => continue,
+            if matches!(origin.as_str(), "*" | "null") {
+                if origin == "*" && origins.len() > 1 {
+                    let fault = "allows any, so the others mean nothing";
+                    return Err(Contradiction::Origin {
+                        origin: origin.clone(),
+                        fault,
+                    });
+                }
+                continue;
+            }
+            let host = origin.split_once("://").map(|(_, host)| host);
+            let fault = match host.map(|host| host.strip_prefix("*.").unwrap_or(host)) {
                 None => "has no scheme; write it as https://example.com",
-                Some((_, "")) => "has no host",
-                Some((_, host)) if host.contains('/') => "has a path; an origin ends with its host",
-                Some((_, host)) if host.contains('*') => "has a wildcard; only `*` alone is one",
+                Some("") => "has no host",
+                Some(host) if host.contains(['/', '?', '#', '@']) => {
+                    "has more than a host and port"
+                }
+                Some(host) if host.contains('*') => "may have `*.` only in front of its host",
                 Some(_) => continue,
             };
             return Err(Contradiction::Origin {
