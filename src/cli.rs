@@ -1,10 +1,14 @@
 //! The command line: what can be asked of the program, and the exit code of each answer.
 
 mod check;
+mod doctor;
+mod publish;
 mod serve;
+mod subscribe;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use fanfare::config::{Config, ConfigError, ConfigSource};
@@ -26,6 +30,10 @@ enum Command {
     Serve(Settings),
     /// Read the configuration as `serve` would, and say what differs from the defaults.
     Check(Settings),
+    Publish(publish::Publish),
+    Subscribe(subscribe::Subscribe),
+    /// Say what this host offers, what the engine wants, and how to fix the difference.
+    Doctor(Settings),
 }
 
 /// What every command that reads configuration takes.
@@ -51,6 +59,9 @@ pub(crate) fn run() -> ExitCode {
     match Cli::parse().command {
         Command::Serve(settings) => serve::run(settings),
         Command::Check(settings) => check::run(settings),
+        Command::Publish(command) => publish::run(&command),
+        Command::Subscribe(command) => subscribe::run(&command),
+        Command::Doctor(settings) => doctor::run(settings),
     }
 }
 
@@ -58,4 +69,15 @@ pub(crate) fn run() -> ExitCode {
 fn fail(code: u8, fault: &dyn std::fmt::Display) -> ExitCode {
     eprintln!("fanfare: {fault}");
     ExitCode::from(code)
+}
+
+/// Reads `5`, `5s` or `0.5`: seconds, more than none.
+fn number_of_seconds(text: &str) -> Result<Duration, String> {
+    let number = text.strip_suffix('s').unwrap_or(text).parse::<f64>();
+    let duration = number
+        .ok()
+        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    duration
+        .filter(|duration| !duration.is_zero())
+        .ok_or_else(|| "expected seconds, above 0".into())
 }
