@@ -1,7 +1,10 @@
 //! `fanfare-bench`: a load generator that checks what it receives. One thread receives on one
 //! core, one publishes; a scenario is one file here.
 
-#![expect(unreachable_pub, reason = "nothing reaches into a binary; pub means: beyond this file")]
+#![expect(
+    unreachable_pub,
+    reason = "nothing reaches into a binary; pub means: beyond this file"
+)]
 
 mod arguments;
 mod clock;
