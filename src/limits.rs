@@ -167,6 +167,3 @@ pub const ADMIN_BODY_SLACK: usize = 4096;
 
 /// How long an HTTP publication may wait for ingest's verdict, which takes microseconds.
 pub const ADMIN_VERDICT_MS: u64 = 1000;
-/// Descriptors that the process keeps for other things than connections: rings, listeners,
-/// libzmq's sockets, the admin port, logs. An estimate that `doctor` reckons with.
-pub const DESCRIPTORS_WITHOUT_CONNECTIONS: u64 = 256;

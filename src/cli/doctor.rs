@@ -59,7 +59,8 @@ pub(super) fn run(settings: Settings) -> ExitCode {
     let mut findings = vec![
         host::kernel(),
         host::io_uring_allowed(),
-        host::descriptors(&config),
+        host::ring(),
+        host::descriptors(&config, layout.shards.len()),
         host::lockable_memory(layout.shards.len()),
         host::accept_queue(),
         host::cores(&source.allowed_cores, &layout),

@@ -143,7 +143,8 @@ fn relieve(
             Verdict::Remove
         });
     counts.dropped_oldest += removed;
-    connection.outbox.bytes() <= within || may_drop(pool, newest)
+    // A single frame always fits, header and all: ws.outbox may be as small as ingest.max_payload.
+    connection.outbox.bytes() <= within || connection.outbox.len() == 1 || may_drop(pool, newest)
 }
 
 /// Whether the frame carries a publication of a topic that drops rather than disconnects.

@@ -27,6 +27,11 @@ impl Outbox {
         self.frames.is_empty()
     }
 
+    /// Frames not written whole yet.
+    pub(super) fn len(&self) -> usize {
+        self.frames.len()
+    }
+
     /// Bytes not written yet.
     pub(super) fn bytes(&self) -> usize {
         self.bytes

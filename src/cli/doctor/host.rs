@@ -2,8 +2,9 @@
 
 use std::fs;
 
-use fanfare::config::{Config, Layout};
-use fanfare::limits;
+use fanfare::config::{Config, Layout, WebSocket};
+use fanfare::fabric::max_connections;
+use fanfare::shard::preflight;
 
 use super::{Finding, Verdict};
 
@@ -56,12 +57,40 @@ pub(super) fn io_uring_allowed() -> Finding {
     }
 }
 
-pub(super) fn descriptors(config: &Config) -> Finding {
+/// Sets a ring up as a shard would: seccomp and container rules show nowhere else.
+pub(super) fn ring() -> Finding {
+    let tried = preflight();
+    Finding {
+        verdict: if tried.is_ok() {
+            Verdict::Fine
+        } else {
+            Verdict::Blocks
+        },
+        what: "completion ring",
+        found: if tried.is_ok() {
+            "can be set up".into()
+        } else {
+            "cannot be set up".into()
+        },
+        wanted: "a ring as each shard has one".into(),
+        fix: tried
+            .err()
+            .map_or_else(String::new, |refused| refused.to_string()),
+    }
+}
+
+pub(super) fn descriptors(config: &Config, shards: usize) -> Finding {
     let (soft, hard) = limit("Max open files");
     // `serve` raises its soft limit to the hard one.
     let usable = soft.max(hard);
-    let reserve = limits::DESCRIPTORS_WITHOUT_CONNECTIONS;
-    let room = usable.saturating_sub(reserve);
+    let unlimited = Config {
+        ws: WebSocket {
+            max_connections: None,
+            ..config.ws.clone()
+        },
+        ..config.clone()
+    };
+    let room = max_connections(&unlimited, usable, shards) as u64;
     let wanted = config.ws.max_connections.map(|count| count as u64);
     let verdict = match wanted {
         Some(wanted) if wanted > room => Verdict::Blocks,
@@ -71,7 +100,7 @@ pub(super) fn descriptors(config: &Config) -> Finding {
     Finding {
         verdict,
         what: "descriptors",
-        found: format!("room for about {room} connections (RLIMIT_NOFILE {soft}, hard {hard})"),
+        found: format!("room for {room} connections (RLIMIT_NOFILE {soft}, hard {hard})"),
         wanted: wanted.map_or_else(
             || "what you expect; ws.max_connections is auto".into(),
             |wanted| format!("ws.max_connections = {wanted}"),
