@@ -15,7 +15,11 @@ pub(super) struct Publish {
     /// Where it goes, such as `news` or `chat:lobby`.
     topic: String,
     /// What to publish; `-` is all of stdin. A JSON namespace wants JSON: '{"text":"hi"}', '"hi"', 7.
-    #[arg(required_unless_present = "lines", conflicts_with = "lines")]
+    #[arg(
+        required_unless_present = "lines",
+        conflicts_with = "lines",
+        allow_negative_numbers = true
+    )]
     payload: Option<String>,
     /// Publish each line of stdin by itself.
     #[arg(long)]

@@ -125,7 +125,7 @@ pub(super) fn lockable_memory(shards: usize) -> Finding {
         },
         what: "lockable memory",
         found: format!("RLIMIT_MEMLOCK {}", amount(soft)),
-        wanted: format!("{} for {shards} shards", amount(wanted)),
+        wanted: format!("{}, 512 KiB for each shard", amount(wanted)),
         fix: "raise LimitMEMLOCK in the systemd unit, or ulimit -l".into(),
     }
 }

@@ -1,0 +1,76 @@
+//! Loads configurations as a process on a host of four cores would.
+
+use std::path::PathBuf;
+
+use fanfare::config::{Config, ConfigError, ConfigSource, Contradiction};
+
+/// A source on a host of four cores.
+pub(crate) fn source(
+    file: Option<&str>,
+    environment: &[(&str, &str)],
+    overrides: &[&str],
+) -> Loader {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = directory.path().join("fanfare.toml");
+    if let Some(text) = file {
+        std::fs::write(&path, text).expect("the file is written");
+    }
+    let pair = |(name, value): &(&str, &str)| ((*name).into(), (*value).into());
+    let source = ConfigSource {
+        file: file.map(|_| path.clone()),
+        environment: environment.iter().map(pair).collect(),
+        overrides: overrides.iter().map(|text| (*text).into()).collect(),
+        allowed_cores: vec![0, 1, 2, 3],
+    };
+    Loader {
+        source,
+        path,
+        _directory: directory,
+    }
+}
+
+pub(crate) struct Loader {
+    pub(crate) source: ConfigSource,
+    path: PathBuf,
+    _directory: tempfile::TempDir,
+}
+
+impl Loader {
+    #[track_caller]
+    pub(crate) fn config(&self) -> Config {
+        self.source.load().expect("it loads")
+    }
+
+    #[track_caller]
+    pub(crate) fn error(&self) -> ConfigError {
+        self.source.load().expect_err("it is refused")
+    }
+
+    /// The error's text with the file's folder left out.
+    #[track_caller]
+    pub(crate) fn text(&self) -> String {
+        let folder = self
+            .path
+            .parent()
+            .expect("a file has a folder")
+            .display()
+            .to_string();
+        self.error().to_string().replace(&format!("{folder}/"), "")
+    }
+}
+
+pub(crate) fn file(text: &str) -> Loader {
+    source(Some(text), &[], &[])
+}
+
+pub(crate) fn flags(overrides: &[&str]) -> Loader {
+    source(None, &[], overrides)
+}
+
+#[track_caller]
+pub(crate) fn contradiction(overrides: &[&str]) -> Contradiction {
+    match flags(overrides).error() {
+        ConfigError::Contradiction(contradiction) => contradiction,
+        other => panic!("{overrides:?} gave {other}"),
+    }
+}
