@@ -43,3 +43,30 @@ pub fn set_level(level: &str) {
         let _ = handle.reload(filter);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tracing::{Level, enabled};
+
+    use super::*;
+
+    #[test]
+    fn the_level_changes_live() {
+        init(&Log {
+            format: LogFormat::Human,
+            level: "error".into(),
+        });
+        assert!(enabled!(Level::ERROR) && !enabled!(Level::WARN));
+        set_level("warn,fanfare::control=debug");
+        assert!(enabled!(Level::DEBUG) && !enabled!(Level::TRACE));
+        assert!(enabled!(target: "other", Level::WARN) && !enabled!(target: "other", Level::INFO));
+        init(&Log {
+            format: LogFormat::Json,
+            level: "error".into(),
+        });
+        assert!(
+            !enabled!(Level::WARN),
+            "a second start changes the level only"
+        );
+    }
+}

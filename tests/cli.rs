@@ -1,0 +1,318 @@
+//! The built program: what it prints and the codes it exits with.
+
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Command, Output, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use tungstenite::protocol::CloseFrame;
+use tungstenite::{Message, WebSocket};
+
+fn fanfare(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_fanfare"));
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("FANFARE_") {
+            command.env_remove(name);
+        }
+    }
+    command.args(arguments).stdin(Stdio::null());
+    command
+}
+
+fn run(arguments: &[&str]) -> (i32, String, String) {
+    told(fanfare(arguments).output().expect("it runs"))
+}
+
+fn told(output: Output) -> (i32, String, String) {
+    let text = |bytes| String::from_utf8(bytes).expect("it writes UTF-8");
+    (
+        output.status.code().expect("it exits"),
+        text(output.stdout),
+        text(output.stderr),
+    )
+}
+
+#[test]
+fn usage_is_explained() {
+    for arguments in [
+        &[][..],
+        &["serve", "--nonsense"],
+        &["publish"],
+        &["subscribe"],
+        &["dance"],
+    ] {
+        let (code, _, error) = run(arguments);
+        assert_eq!(code, 2, "{arguments:?}");
+        assert!(error.contains("Usage"), "{arguments:?}: {error}");
+    }
+    let (code, out, _) = run(&["--version"]);
+    assert_eq!(
+        (code, out.trim()),
+        (0, concat!("fanfare ", env!("CARGO_PKG_VERSION")))
+    );
+    let (code, out, _) = run(&["--help"]);
+    assert_eq!(code, 0);
+    for command in ["serve", "check", "publish", "subscribe", "doctor"] {
+        assert!(out.contains(command), "{out}");
+    }
+}
+
+#[test]
+fn check_says_what_differs() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = directory.path().join("fanfare.toml");
+    std::fs::write(&path, "[ws]\nping = '30s'\n[admin]\ntoken = 'hush'\n").expect("it is written");
+    let path = path.to_str().expect("a path in UTF-8");
+    let mut command = fanfare(&["check", "-c", path, "-s", "drain.period=1m"]);
+    command.env("FANFARE_WS_MAX_TOPICS", "64");
+    let (code, out, _) = told(command.output().expect("it runs"));
+    assert_eq!(code, 0);
+    let wanted =
+        "  ws.ping = 30s\n  ws.max_topics = 64\n  admin.token = ***\n  drain.period = 1m\n";
+    assert_eq!(out, format!("{path}: ok\n{wanted}"));
+    assert_eq!(run(&["check"]), (0, "defaults: ok\n".into(), String::new()));
+}
+
+#[test]
+fn a_wrong_configuration_is_code_2_for_every_command_that_reads_one() {
+    for command in ["check", "serve", "doctor"] {
+        let (code, out, error) = run(&[command, "-s", "ws.png=1s"]);
+        assert_eq!((code, out.as_str()), (2, ""), "{command}");
+        assert_eq!(
+            error,
+            "fanfare: -s ws.png=1s: unknown key `ws.png`, did you mean `ws.ping`?\n"
+        );
+        let (code, _, error) = run(&[command, "-c", "/nonexistent/fanfare.toml"]);
+        assert_eq!(code, 2);
+        assert!(error.contains("/nonexistent/fanfare.toml"), "{error}");
+    }
+}
+
+#[test]
+fn doctor_names_who_has_a_port() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = taken.local_addr().expect("it is bound").to_string();
+    let (code, out, _) = run(&["doctor", "-s", &format!("admin.listen={address}")]);
+    assert_eq!(code, 1);
+    let line = out
+        .lines()
+        .find(|line| line.contains("admin.listen"))
+        .expect("a line for it");
+    let who = format!("{address} is taken by ");
+    assert!(line.starts_with("FAIL") && line.contains(&who), "{line}");
+    assert!(
+        line.contains(&format!("pid {}", std::process::id())),
+        "{line}"
+    );
+    assert!(out.contains("fix: stop what listens there"), "{out}");
+    for what in [
+        "kernel",
+        "io_uring",
+        "descriptors",
+        "lockable memory",
+        "accept queue",
+        "cores",
+    ] {
+        assert!(out.contains(what), "{what}: {out}");
+    }
+}
+
+/// A router on a free port that answers each request with `reply`, and gives back what it got.
+fn router(
+    reply: &'static [&'static str],
+    requests: usize,
+) -> (String, thread::JoinHandle<Vec<Vec<u8>>>) {
+    let socket = zmq::Context::new().socket(zmq::ROUTER).expect("a socket");
+    socket.set_rcvtimeo(20_000).expect("a timeout can be set");
+    socket.bind("tcp://127.0.0.1:*").expect("a free port");
+    let endpoint = socket
+        .get_last_endpoint()
+        .expect("it is bound")
+        .expect("it is UTF-8");
+    let thread = thread::spawn(move || {
+        let mut got = Vec::new();
+        for _ in 0..requests {
+            let parts = socket.recv_multipart(0).expect("a request");
+            assert!(parts[1].is_empty(), "REQ puts an empty delimiter");
+            let words = reply.iter().map(|word| word.as_bytes());
+            let answer = parts[..2].iter().map(Vec::as_slice).chain(words);
+            socket.send_multipart(answer, 0).expect("it is sent");
+            got.extend(parts.into_iter().skip(2));
+        }
+        got
+    });
+    (endpoint, thread)
+}
+
+#[test]
+fn publish_prints_the_answer() {
+    let (to, got) = router(&["ok"], 1);
+    let answer = run(&["publish", "news", r#"{"a":1}"#, "--to", &to]);
+    assert_eq!(answer, (0, "ok\n".into(), String::new()));
+    assert_eq!(
+        got.join().expect("it ends"),
+        [b"news".to_vec(), br#"{"a":1}"#.to_vec()]
+    );
+
+    let (to, got) = router(&["error", "payload", "not JSON"], 1);
+    let (code, out, error) = run(&["publish", "news", "x", "--to", &to]);
+    assert_eq!((code, out.as_str()), (1, ""));
+    assert_eq!(error, "fanfare: refused: payload: not JSON\n");
+    got.join().expect("it ends");
+}
+
+#[test]
+fn publish_reads_stdin_whole_or_by_lines() {
+    for (argument, wanted) in [("-", &["1\n2\n"][..]), ("--lines", &["1", "2"])] {
+        let (to, got) = router(&["ok"], wanted.len());
+        let mut command = fanfare(&["publish", "t", argument, "--to", &to]);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().expect("it runs");
+        child
+            .stdin
+            .take()
+            .expect("a pipe")
+            .write_all(b"1\n2\n")
+            .expect("it reads");
+        let (code, out, _) = told(child.wait_with_output().expect("it ends"));
+        assert_eq!((code, out), (0, "ok\n".repeat(wanted.len())));
+        let got = got.join().expect("it ends");
+        let payloads: Vec<_> = got.chunks(2).map(|pair| pair[1].as_slice()).collect();
+        let wanted: Vec<_> = wanted.iter().map(|text| text.as_bytes()).collect();
+        assert_eq!(payloads, wanted, "{argument}");
+    }
+}
+
+#[test]
+fn publish_gives_up_with_a_hint() {
+    let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let to = format!("tcp://{}", free.local_addr().expect("it is bound"));
+    drop(free);
+    let (code, _, error) = run(&["publish", "t", "1", "--to", &to, "--timeout", "0.2"]);
+    assert_eq!(code, 1);
+    assert!(error.contains("is `fanfare serve` running"), "{error}");
+}
+
+/// A WebSocket server for one client, which has sent its commands when `talk` gets it.
+fn server(
+    talk: impl FnOnce(WebSocket<TcpStream>) + Send + 'static,
+) -> (String, thread::JoinHandle<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("it is bound");
+    let thread = thread::spawn(move || {
+        let (stream, _) = listener.accept().expect("a client");
+        stream
+            .set_read_timeout(Some(Duration::from_secs(20)))
+            .expect("a timeout can be set");
+        let mut socket = tungstenite::accept(stream).expect("a handshake");
+        let commands = socket.read().expect("commands").into_text().expect("text");
+        let wanted = "{\"id\":1,\"connect\":{}}\n{\"id\":2,\"subscribe\":{\"channel\":\"a\"}}";
+        assert_eq!(commands.as_str(), wanted);
+        talk(socket);
+    });
+    (format!("ws://{address}/connection/websocket"), thread)
+}
+
+const REPLIES: &str = "{\"id\":1,\"connect\":{\"client\":\"c\",\"ping\":25,\"pong\":true}}\n{\"id\":2,\"subscribe\":{}}";
+
+fn publication(data: &str) -> String {
+    format!(r#"{{"push":{{"channel":"a","pub":{{"data":{data}}}}}}}"#)
+}
+
+#[test]
+fn subscribe_prints_payloads_answers_pings_and_ends_after_count() {
+    let (url, served) = server(|mut socket| {
+        socket.send(Message::text(REPLIES)).expect("sent");
+        socket.send(Message::text("{}")).expect("sent");
+        assert_eq!(
+            socket
+                .read()
+                .expect("a pong")
+                .into_text()
+                .expect("text")
+                .as_str(),
+            "{}"
+        );
+        let batch = [
+            publication(r#"{ "x": 1.50 }"#),
+            publication("\"two\""),
+            publication("3"),
+        ];
+        socket.send(Message::text(batch.join("\n"))).expect("sent");
+        assert!(
+            matches!(socket.read(), Ok(Message::Close(_))),
+            "it says that it leaves"
+        );
+    });
+    let (code, out, error) = run(&["subscribe", "a", "--url", &url, "--count", "2", "--topics"]);
+    assert_eq!(
+        (code, out.as_str()),
+        (0, "a\t{ \"x\": 1.50 }\na\t\"two\"\n")
+    );
+    assert_eq!(error, "fanfare: subscribed to a\n");
+    served.join().expect("the server saw what it should");
+}
+
+#[test]
+fn subscribe_says_why_it_ended() {
+    let (url, served) = server(|mut socket| {
+        let frame = CloseFrame {
+            code: 3001.into(),
+            reason: "shutdown".into(),
+        };
+        socket.close(Some(frame)).expect("sent");
+        let _ = socket.read();
+    });
+    let (code, out, error) = run(&["subscribe", "a", "--url", &url]);
+    assert_eq!((code, out.as_str()), (1, ""));
+    assert_eq!(
+        error,
+        "fanfare: the server closed the connection: 3001 shutdown\n"
+    );
+    served.join().expect("the server is done");
+
+    let (url, served) = server(|mut socket| {
+        let refusal = r#"{"id":2,"error":{"code":106,"message":"limit exceeded"}}"#;
+        socket.send(Message::text(refusal)).expect("sent");
+        let _ = socket.read();
+    });
+    let (code, _, error) = run(&["subscribe", "a", "--url", &url]);
+    assert_eq!(
+        (code, error.as_str()),
+        (1, "fanfare: a: 106 limit exceeded\n")
+    );
+    served.join().expect("the server is done");
+
+    let (code, _, error) = run(&["subscribe", "a", "--url", "wss://127.0.0.1/"]);
+    assert_eq!(code, 1);
+    assert!(error.contains("does not speak TLS"), "{error}");
+}
+
+#[test]
+fn subscribe_ends_quietly_when_its_reader_has_gone() {
+    let (url, served) = server(|mut socket| {
+        socket.send(Message::text(REPLIES)).expect("sent");
+        // Until the client ends: its output goes nowhere after the first line.
+        while socket.send(Message::text(publication("1"))).is_ok() {
+            thread::sleep(Duration::from_millis(1));
+        }
+    });
+    let mut command = fanfare(&["subscribe", "a", "--url", &url]);
+    let mut child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it runs");
+    let mut line = [0; 2];
+    child
+        .stdout
+        .take()
+        .expect("a pipe")
+        .read_exact(&mut line)
+        .expect("a line");
+    assert_eq!(&line, b"1\n");
+    let (code, _, error) = told(child.wait_with_output().expect("it ends"));
+    assert_eq!((code, error.as_str()), (0, "fanfare: subscribed to a\n"));
+    served.join().expect("the server is done");
+}
