@@ -161,10 +161,11 @@ impl Frames {
                 return false;
             }
             let more = message.get_more();
-            if self.used + 1 < MESSAGE_FRAMES {
+            // The frame after the last one that is kept takes all the rest.
+            if self.used < MESSAGE_FRAMES {
                 self.used += 1;
             } else {
-                self.truncated |= more;
+                self.truncated = true;
             }
             if !more {
                 return true;
