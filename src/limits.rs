@@ -167,3 +167,10 @@ pub const ADMIN_BODY_SLACK: usize = 4096;
 
 /// How long an HTTP publication may wait for ingest's verdict, which takes microseconds.
 pub const ADMIN_VERDICT_MS: u64 = 1000;
+/// Held bytes (payloads and frames) of one batch of several publications: a shard takes batches
+/// whole, and a burst of large ones must fit lanes and outboxes piece by piece.
+pub const BATCH_BYTES: usize = 64 * 1024;
+
+/// Held bytes that a shard takes off its lane before it sends, at most: far below the default outbox, so
+/// that a burst makes nobody slow who had no chance to read.
+pub const TURN_BYTES: usize = 256 * 1024;

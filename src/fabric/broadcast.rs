@@ -86,13 +86,3 @@ pub struct Batch {
     /// Bytes it keeps alive.
     pub held_bytes: usize,
 }
-
-impl Batch {
-    pub fn new(broadcasts: Vec<Broadcast>) -> Self {
-        let held_bytes = broadcasts.iter().map(Broadcast::held_bytes).sum();
-        Self {
-            broadcasts,
-            held_bytes,
-        }
-    }
-}

@@ -48,7 +48,9 @@ impl Lane {
     /// Puts a batch on the lane and wakes the shard if it sleeps. Never waits.
     pub fn push(&self, batch: Arc<Batch>) -> Result<(), Full> {
         let bytes = batch.held_bytes;
-        if self.queued_bytes.load(Ordering::Relaxed) + bytes > LANE_BYTES {
+        let queued = self.queued_bytes.load(Ordering::Relaxed);
+        // An empty lane takes any batch: one publication may be larger than the bound.
+        if queued > 0 && queued + bytes > LANE_BYTES {
             return Err(Full);
         }
         self.queued_bytes.fetch_add(bytes, Ordering::Relaxed);

@@ -143,13 +143,7 @@ fn relieve(
             Verdict::Remove
         });
     counts.dropped_oldest += removed;
-    // A single frame always fits, header and all: ws.outbox may be as small as ingest.max_payload.
-    connection.outbox.bytes() <= within || connection.outbox.len() == 1 || may_drop(pool, newest)
-}
-
-/// Whether the frame carries a publication of a topic that drops rather than disconnects.
-fn may_drop(pool: &Pool, frame: FrameIndex) -> bool {
-    pool.get(frame)
-        .delivery
-        .is_some_and(|delivery| delivery.slow != SlowPolicy::Disconnect)
+    // With its frame around it, a publication as large as the outbox does not fit it: one that
+    // has the outbox to itself passes.
+    outbox.bytes() <= within || outbox.holds_one()
 }

@@ -22,6 +22,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::config::Config;
+use crate::limits::TURN_BYTES;
 use crate::observe::{Histogram, ShardCounts};
 use crate::protocol::command::Parser;
 
@@ -182,6 +183,12 @@ impl Hub {
     /// The counters that the shell adds to: turns, parks, sends.
     pub fn counts_mut(&mut self) -> &mut ShardCounts {
         &mut self.counts
+    }
+
+    /// Bytes that may be matched before the next round of sends without anybody's outbox running
+    /// over for want of one.
+    pub fn burst_bytes(&self) -> usize {
+        TURN_BYTES.min(self.config.ws.outbox)
     }
 
     /// Whether no connection is left.

@@ -27,9 +27,9 @@ impl Outbox {
         self.frames.is_empty()
     }
 
-    /// Frames not written whole yet.
-    pub(super) fn len(&self) -> usize {
-        self.frames.len()
+    /// Whether only one frame is left.
+    pub(super) fn holds_one(&self) -> bool {
+        self.frames.len() == 1
     }
 
     /// Bytes not written yet.

@@ -1,12 +1,13 @@
 //! Publications to batches, batches to the lanes that may want them. Ingest core.
 
+use std::mem;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
 use crate::fabric::{Batch, Broadcast, Fabric};
 use crate::hub::{Encoding, Outgoing};
-use crate::limits::BATCH_PUBLICATIONS;
+use crate::limits::{BATCH_BYTES, BATCH_PUBLICATIONS};
 use crate::observe::IngestCounts;
 
 use super::envelope::Publication;
@@ -15,6 +16,8 @@ use super::envelope::Publication;
 pub(super) struct Router {
     fabric: Arc<Fabric>,
     broadcasts: Vec<Broadcast>,
+    /// Bytes that they keep alive.
+    held_bytes: usize,
     /// How many of them each shard may want.
     wanted: Vec<u64>,
 }
@@ -25,6 +28,7 @@ impl Router {
         Self {
             fabric,
             broadcasts: Vec::new(),
+            held_bytes: 0,
             wanted,
         }
     }
@@ -36,8 +40,12 @@ impl Router {
         arrived_us: u64,
         counts: &mut IngestCounts,
     ) {
+        let payload_bytes = publication.payload.len();
         counts.accepted += 1;
-        counts.received_bytes += publication.payload.len() as u64;
+        counts.received_bytes += payload_bytes as u64;
+        if self.held_bytes + payload_bytes > BATCH_BYTES {
+            self.flush(counts);
+        }
         let hash = self.fabric.hasher.hash(publication.topic);
         let mut wanted = false;
         for (shard, count) in self.fabric.shards.iter().zip(&mut self.wanted) {
@@ -63,6 +71,7 @@ impl Router {
                 let _made = broadcast.frame(encoding);
             }
         }
+        self.held_bytes += broadcast.held_bytes();
         self.broadcasts.push(broadcast);
         if self.broadcasts.len() == BATCH_PUBLICATIONS {
             self.flush(counts);
@@ -75,9 +84,12 @@ impl Router {
         if self.broadcasts.is_empty() {
             return;
         }
-        let batch = Arc::new(Batch::new(std::mem::take(&mut self.broadcasts)));
+        let batch = Arc::new(Batch {
+            broadcasts: mem::take(&mut self.broadcasts),
+            held_bytes: mem::take(&mut self.held_bytes),
+        });
         for (shard, wanted) in self.fabric.shards.iter().zip(&mut self.wanted) {
-            match std::mem::take(wanted) {
+            match mem::take(wanted) {
                 0 => {}
                 wanted if shard.lane.push(Arc::clone(&batch)).is_ok() => counts.routed += wanted,
                 wanted => counts.lane_full += wanted,

@@ -117,7 +117,7 @@ impl Drive {
                 return Ok(Turn::Over);
             }
         }
-        worked |= self.drain_lane(now_us);
+        worked |= self.drain_lane(now_us)?;
         if self
             .hub
             .deadline_us()
@@ -138,20 +138,26 @@ impl Drive {
         Ok(if worked { Turn::Worked } else { Turn::Idle })
     }
 
-    /// Matches what waits on the lane, up to a bound, so that sockets get their turn.
-    fn drain_lane(&mut self, now_us: u64) -> bool {
-        let mut taken = 0;
-        while taken < TURN_PUBLICATIONS {
+    /// Matches what waits on the lane, up to a bound, so that sockets get their turn. What was
+    /// matched before a large batch leaves before it, so that no outbox has to hold both.
+    fn drain_lane(&mut self, now_us: u64) -> std::io::Result<bool> {
+        let (mut taken, mut held_bytes) = (0, 0);
+        let burst_bytes = self.hub.burst_bytes();
+        while taken < TURN_PUBLICATIONS && held_bytes < burst_bytes {
             let Some(batch) = self.shard().lane.pop() else {
                 break;
             };
+            if held_bytes > 0 && held_bytes + batch.held_bytes > burst_bytes {
+                self.flush()?;
+            }
             for broadcast in &batch.broadcasts {
                 self.hub.publish(broadcast, now_us);
             }
             self.hub.counts_mut().batches += 1;
             taken += batch.broadcasts.len();
+            held_bytes += batch.held_bytes;
         }
-        taken > 0
+        Ok(taken > 0)
     }
 
     /// Sends everything that is pending and not blocked. A round is gathered, submitted, and
