@@ -1,0 +1,240 @@
+//! WebSocket clients, by tungstenite: one that speaks the client protocol and one for `/raw`.
+
+use std::collections::VecDeque;
+use std::io::ErrorKind;
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tungstenite::client::client_with_config;
+use tungstenite::protocol::WebSocketConfig;
+use tungstenite::{Error, Message, WebSocket};
+
+use super::server::Server;
+use super::wait::PATIENCE;
+
+/// A connected WebSocket.
+pub struct Socket(WebSocket<TcpStream>);
+
+impl Socket {
+    pub fn connect(server: &Server, target: &str) -> Self {
+        Self::try_connect(server, target).expect("the upgrade succeeds")
+    }
+
+    /// `Err`: the HTTP status that refused it, or 0 when there was none.
+    pub fn try_connect(server: &Server, target: &str) -> Result<Self, u16> {
+        let stream = TcpStream::connect(server.ws_address()).map_err(|_| 0_u16)?;
+        stream.set_nodelay(true).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let url = format!("ws://{}{target}", server.ws_address());
+        let unbounded = WebSocketConfig::default()
+            .max_message_size(None)
+            .max_frame_size(None);
+        match client_with_config(url, stream, Some(unbounded)) {
+            Ok((socket, _)) => Ok(Self(socket)),
+            Err(tungstenite::HandshakeError::Failure(Error::Http(response))) => {
+                Err(response.status().as_u16())
+            }
+            Err(_) => Err(0),
+        }
+    }
+
+    pub fn send(&mut self, message: Message) {
+        self.0.send(message).expect("the server reads");
+    }
+
+    /// The next message of any kind; pings are answered on the way. `None`: nothing came in time.
+    #[track_caller]
+    pub fn read_within(&mut self, patience: Duration) -> Option<Message> {
+        let stream = self.0.get_ref();
+        stream.set_read_timeout(Some(patience)).unwrap();
+        match self.0.read() {
+            Ok(message) => Some(message),
+            Err(Error::Io(error)) if error.kind() == ErrorKind::WouldBlock => None,
+            Err(error) => panic!("the connection broke: {error}"),
+        }
+    }
+
+    /// Reads to the close frame and returns its code, or `None` for a close without one.
+    #[track_caller]
+    pub fn closed(&mut self) -> Option<u16> {
+        let deadline = Instant::now() + PATIENCE;
+        while Instant::now() < deadline {
+            if let Some(Message::Close(frame)) = self.read_within(PATIENCE) {
+                let code = frame.map(|frame| u16::from(frame.code));
+                // Sends the answer, then reads the end of the stream.
+                while self.0.read().is_ok() {}
+                return code;
+            }
+        }
+        panic!("the connection stayed open");
+    }
+
+    pub fn stream(&self) -> &TcpStream {
+        self.0.get_ref()
+    }
+}
+
+/// A subscriber on `/raw`.
+pub struct Raw(pub Socket);
+
+impl Raw {
+    /// `topics` as in a query string.
+    pub fn connect(server: &Server, topics: &[&str]) -> Self {
+        let query = topics.iter().map(|topic| format!("topic={topic}"));
+        let query = query.collect::<Vec<_>>().join("&");
+        Self(Socket::connect(server, &format!("/raw?{query}")))
+    }
+
+    #[track_caller]
+    pub fn next(&mut self) -> Message {
+        self.next_within(PATIENCE).expect("a message comes")
+    }
+
+    #[track_caller]
+    pub fn next_within(&mut self, patience: Duration) -> Option<Message> {
+        loop {
+            match self.0.read_within(patience)? {
+                Message::Ping(_) | Message::Pong(_) => {}
+                message => return Some(message),
+            }
+        }
+    }
+
+    #[track_caller]
+    pub fn next_text(&mut self) -> String {
+        match self.next() {
+            Message::Text(text) => text.to_string(),
+            other => panic!("not text: {other:?}"),
+        }
+    }
+}
+
+/// A subscriber that speaks the client protocol.
+pub struct Client {
+    pub socket: Socket,
+    lines: VecDeque<Value>,
+    last_id: u32,
+    pub answers_pings: bool,
+    pub pings: usize,
+}
+
+/// A publication as a client sees it.
+pub type Push = (String, Value);
+
+impl Client {
+    /// Upgraded, but no command sent yet.
+    pub fn open(server: &Server) -> Self {
+        Self {
+            socket: Socket::connect(server, "/connection/websocket"),
+            lines: VecDeque::new(),
+            last_id: 0,
+            answers_pings: true,
+            pings: 0,
+        }
+    }
+
+    #[track_caller]
+    pub fn connect(server: &Server) -> Self {
+        let mut client = Self::open(server);
+        let reply = client.command("connect", &json!({}));
+        assert!(reply["connect"]["client"].is_string(), "{reply}");
+        client
+    }
+
+    #[track_caller]
+    pub fn subscribed(server: &Server, topics: &[&str]) -> Self {
+        let mut client = Self::connect(server);
+        for topic in topics {
+            client.subscribe(topic);
+        }
+        client
+    }
+
+    #[track_caller]
+    pub fn subscribe(&mut self, topic: &str) {
+        let reply = self.command("subscribe", &json!({ "channel": topic }));
+        assert!(reply["subscribe"].is_object(), "{reply}");
+    }
+
+    #[track_caller]
+    pub fn unsubscribe(&mut self, topic: &str) {
+        let reply = self.command("unsubscribe", &json!({ "channel": topic }));
+        assert!(reply["unsubscribe"].is_object(), "{reply}");
+    }
+
+    /// Sends a command and returns its reply; pushes that come before it are kept.
+    #[track_caller]
+    pub fn command(&mut self, name: &str, parameters: &Value) -> Value {
+        self.last_id += 1;
+        let command = json!({ "id": self.last_id, name: parameters });
+        self.socket.send(Message::text(command.to_string()));
+        let mut seen = self.lines.len();
+        loop {
+            while self.lines.len() == seen {
+                assert!(self.read(PATIENCE), "no reply to {command}");
+            }
+            if self.lines[seen]["id"] == self.last_id {
+                return self.lines.remove(seen).expect("just looked at");
+            }
+            seen += 1;
+        }
+    }
+
+    /// Reads one message into `lines`. False: none came.
+    #[track_caller]
+    fn read(&mut self, patience: Duration) -> bool {
+        let Some(message) = self.socket.read_within(patience) else {
+            return false;
+        };
+        let text = match message {
+            Message::Text(text) => text,
+            Message::Ping(_) | Message::Pong(_) => return true,
+            other => panic!("not text: {other:?}"),
+        };
+        for line in text.split('\n') {
+            let line: Value = serde_json::from_str(line).expect("every line is JSON");
+            if line.as_object().is_some_and(serde_json::Map::is_empty) {
+                self.pings += 1;
+                if self.answers_pings {
+                    self.socket.send(Message::text("{}"));
+                }
+            } else {
+                self.lines.push_back(line);
+            }
+        }
+        true
+    }
+
+    #[track_caller]
+    pub fn next(&mut self) -> Push {
+        self.next_within(PATIENCE).expect("a publication comes")
+    }
+
+    #[track_caller]
+    pub fn next_within(&mut self, patience: Duration) -> Option<Push> {
+        let deadline = Instant::now() + patience;
+        loop {
+            if let Some(push) = self.next_kept() {
+                return Some(push);
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return None;
+            }
+            self.read(left);
+        }
+    }
+
+    /// The next publication of those that came before a reply.
+    #[track_caller]
+    pub fn next_kept(&mut self) -> Option<Push> {
+        let mut line = self.lines.pop_front()?;
+        let push = &mut line["push"];
+        let data = push["pub"]["data"].take();
+        match push["channel"].take() {
+            Value::String(topic) => Some((topic, data)),
+            _ => panic!("no push: {line}"),
+        }
+    }
+}

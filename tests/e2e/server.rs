@@ -1,0 +1,232 @@
+//! One server process on ports of its own, killed when it goes out of scope.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use super::wait::{PATIENCE, until};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_fanfare");
+
+/// Where a server listens. Ports lie below the range that the kernel gives to outgoing
+/// connections, so that only another test could take one.
+#[derive(Clone, Copy, Debug)]
+pub struct Ports {
+    pub ws: u16,
+    pub pull: u16,
+    pub sub: u16,
+    pub router: u16,
+    pub admin: u16,
+}
+
+impl Ports {
+    pub fn free() -> Self {
+        let mut ports = (0..5).map(|_| free_port());
+        let mut next = || ports.next().expect("five of them");
+        Self {
+            ws: next(),
+            pull: next(),
+            sub: next(),
+            router: next(),
+            admin: next(),
+        }
+    }
+}
+
+const FIRST_PORT: u16 = 20_000;
+const PORTS: u16 = 12_000;
+
+fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    // Test processes that run side by side start far from each other.
+    let start = (std::process::id() % 100) as u16 * 120;
+    until("a free port", || {
+        let offset = NEXT.fetch_add(1, Ordering::Relaxed);
+        let port = FIRST_PORT + (start + offset) % PORTS;
+        TcpListener::bind(("127.0.0.1", port)).ok().map(|_| port)
+    })
+}
+
+/// A running server.
+pub struct Server {
+    pub ports: Ports,
+    child: Child,
+    /// What it has written to stdout and stderr so far.
+    output: Arc<Mutex<String>>,
+}
+
+impl Server {
+    /// Two shards, no admin port, quiet defaults; `settings` are `section.key=value`.
+    pub fn start(settings: &[&str]) -> Self {
+        Self::start_on(Ports::free(), settings)
+    }
+
+    pub fn start_on(ports: Ports, settings: &[&str]) -> Self {
+        let mut server = Self::spawn(Command::new(BINARY), ports, &[], settings);
+        server.await_listening();
+        server
+    }
+
+    /// With further arguments of `serve`.
+    pub fn start_with(arguments: &[&str], settings: &[&str]) -> Self {
+        let mut server = Self::spawn(Command::new(BINARY), Ports::free(), arguments, settings);
+        server.await_listening();
+        server
+    }
+
+    /// Like [`Server::start`], by a shell that first runs `before`, such as `ulimit -n 200`.
+    pub fn start_after(before: &str, settings: &[&str]) -> Self {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!("{before}; exec \"$@\""), "sh", BINARY]);
+        let mut server = Self::spawn(shell, Ports::free(), &[], settings);
+        server.await_listening();
+        server
+    }
+
+    /// Starts it and does not wait for anything.
+    pub fn try_start_on(ports: Ports, settings: &[&str]) -> Self {
+        Self::spawn(Command::new(BINARY), ports, &[], settings)
+    }
+
+    fn spawn(mut command: Command, ports: Ports, arguments: &[&str], settings: &[&str]) -> Self {
+        let defaults = [
+            format!("ws.listen=127.0.0.1:{}", ports.ws),
+            format!("ingest.pull=tcp://127.0.0.1:{}", ports.pull),
+            format!("ingest.sub=tcp://127.0.0.1:{}", ports.sub),
+            format!("ingest.router=tcp://127.0.0.1:{}", ports.router),
+            "admin.listen=off".to_owned(),
+            "cpu.shards=2".to_owned(),
+        ];
+        command.arg("serve").args(arguments);
+        let settings = settings.iter().map(ToString::to_string);
+        for setting in defaults.into_iter().chain(settings) {
+            command.args(["-s", &setting]);
+        }
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary starts");
+        let output = Arc::default();
+        collect(child.stdout.take().expect("it is piped"), &output);
+        collect(child.stderr.take().expect("it is piped"), &output);
+        Self {
+            ports,
+            child,
+            output,
+        }
+    }
+
+    #[track_caller]
+    fn await_listening(&mut self) {
+        until("a listening server", || {
+            if let Some(status) = self.child.try_wait().expect("it is our child") {
+                panic!("the server ended with {status}:\n{}", self.output());
+            }
+            TcpStream::connect(self.ws_address()).ok()
+        });
+    }
+
+    pub fn ws_address(&self) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], self.ports.ws))
+    }
+
+    pub fn output(&self) -> String {
+        self.output.lock().expect("no writer panics").clone()
+    }
+
+    pub fn process_id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends a signal by its name.
+    pub fn signal(&self, name: &str) {
+        let process_id = self.process_id().to_string();
+        let status = Command::new("kill")
+            .args(["-s", name, &process_id])
+            .status();
+        assert!(status.expect("kill runs").success());
+    }
+
+    pub fn kill(&mut self) {
+        self.child.kill().expect("it is our child");
+        self.child.wait().expect("it is our child");
+    }
+
+    /// Waits for it to end by itself.
+    #[track_caller]
+    pub fn await_exit(&mut self) -> ExitStatus {
+        until("the server's end", || {
+            self.child.try_wait().expect("it is our child")
+        })
+    }
+
+    #[track_caller]
+    pub fn assert_running(&mut self) {
+        let ended = self.child.try_wait().expect("it is our child");
+        assert_eq!(ended, None, "{}", self.output());
+    }
+
+    /// Open descriptors of the process.
+    pub fn descriptors(&self) -> usize {
+        let entries = fs::read_dir(format!("/proc/{}/fd", self.process_id()));
+        entries.expect("the process lives").count()
+    }
+
+    /// Resident memory of the process.
+    pub fn resident_bytes(&self) -> usize {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.process_id()));
+        let status = status.expect("the process lives");
+        let line = status.lines().find(|line| line.starts_with("VmRSS:"));
+        let kib = line.and_then(|line| line.split_ascii_whitespace().nth(1));
+        kib.expect("VmRSS: KIB kB").parse::<usize>().unwrap() * 1024
+    }
+
+    /// The body of `GET /health` on the WebSocket port.
+    pub fn health(&self) -> String {
+        let head = "GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n";
+        let answer = exchange(self.ws_address(), head.as_bytes());
+        let (_, body) = answer.split_once("\r\n\r\n").unwrap_or_default();
+        body.to_owned()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may be stopped, or over already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if thread::panicking() {
+            eprintln!("--- the server said:\n{}", self.output());
+        }
+    }
+}
+
+fn collect(mut from: impl Read + Send + 'static, into: &Arc<Mutex<String>>) {
+    let into = Arc::clone(into);
+    thread::spawn(move || {
+        let mut bytes = [0; 4096];
+        while let Ok(1..) = from.read(&mut bytes).inspect(|&len| {
+            let text = String::from_utf8_lossy(&bytes[..len]);
+            into.lock().expect("no writer panics").push_str(&text);
+        }) {}
+    });
+}
+
+/// Sends bytes and returns all that comes back until the peer closes. Empty: it was refused.
+pub fn exchange(address: SocketAddr, bytes: &[u8]) -> String {
+    let Ok(mut stream) = TcpStream::connect(address) else {
+        return String::new();
+    };
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut answer = Vec::new();
+    // A reset in between leaves what had come before it.
+    let _ = stream.write_all(bytes);
+    let _ = stream.read_to_end(&mut answer);
+    String::from_utf8_lossy(&answer).into_owned()
+}
