@@ -145,5 +145,12 @@ fn relieve(
     counts.dropped_oldest += removed;
     // With its frame around it, a publication as large as the outbox does not fit it: one that
     // has the outbox to itself passes.
-    outbox.bytes() <= within || outbox.holds_one()
+    let outbox = &connection.outbox;
+    outbox.bytes() <= within || outbox.holds_one() || may_drop(pool, newest)
+}
+
+/// Whether the frame carries a publication of a topic that drops rather than disconnects.
+fn may_drop(pool: &Pool, frame: FrameIndex) -> bool {
+    let slow = pool.get(frame).delivery.map(|delivery| delivery.slow);
+    slow.is_some_and(|slow| slow != SlowPolicy::Disconnect)
 }
