@@ -174,3 +174,6 @@ pub const BATCH_BYTES: usize = 64 * 1024;
 /// Held bytes that a shard takes off its lane before it sends, at most: far below the default outbox, so
 /// that a burst makes nobody slow who had no chance to read.
 pub const TURN_BYTES: usize = 256 * 1024;
+
+/// Bytes of a body that are read only to be thrown away, so that the refusal arrives.
+pub const ADMIN_DISCARD_BYTES: usize = 16 * 1024 * 1024;

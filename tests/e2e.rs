@@ -17,3 +17,6 @@ mod delivery;
 mod malformed;
 #[path = "e2e/subscriptions.rs"]
 mod subscriptions;
+
+#[path = "e2e/admin.rs"]
+mod admin;

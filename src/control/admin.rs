@@ -4,10 +4,12 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
+use http_body_util::BodyExt as _;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -16,7 +18,9 @@ use tokio::sync::Semaphore;
 
 use crate::config::Config;
 use crate::fabric::Fabric;
-use crate::limits::{ADMIN_CONNECTIONS, ADMIN_PAUSE_MS, ADMIN_TIMEOUT_S};
+use crate::limits::{
+    ADMIN_BODY_SLACK, ADMIN_CONNECTIONS, ADMIN_DISCARD_BYTES, ADMIN_PAUSE_MS, ADMIN_TIMEOUT_S,
+};
 
 use super::routes;
 
@@ -27,14 +31,17 @@ pub(super) struct Admin {
 /// What a request must show before it is looked at.
 struct Rules {
     token: Option<String>,
+    /// The longest body that is taken.
+    body_bytes: usize,
 }
 
 impl Admin {
     pub(super) fn new(config: &Config, fabric: Arc<Fabric>) -> Self {
         let rules = Rules {
             token: config.admin.token.clone(),
+            body_bytes: config.ingest.max_payload / 3 * 4 + ADMIN_BODY_SLACK,
         };
-        let routes = routes::routes(config, fabric);
+        let routes = routes::routes(fabric);
         Self {
             service: routes.layer(middleware::from_fn_with_state(Arc::new(rules), check)),
         }
@@ -74,12 +81,37 @@ impl Admin {
 }
 
 /// Turns away who has not the token, and pages that a browser was tricked into by a name that
-/// resolves to this host.
+/// resolves to this host. The body is read in any case: an answer that is sent while bytes are
+/// unread may be lost to a reset.
 async fn check(State(rules): State<Arc<Rules>>, request: Request, next: Next) -> Response {
-    match rules.refusal(request.headers()) {
-        Some(refusal) => refusal.into_response(),
-        None => next.run(request).await,
+    let (parts, body) = request.into_parts();
+    let body = read(body, rules.body_bytes).await;
+    if let Some(refusal) = rules.refusal(&parts.headers) {
+        return refusal.into_response();
     }
+    match body {
+        Some(body) => next.run(Request::from_parts(parts, body.into())).await,
+        None => StatusCode::PAYLOAD_TOO_LARGE.into_response(),
+    }
+}
+
+/// The whole body, or `None` if it is longer than `bound` or breaks off. What is beyond the bound
+/// is read and thrown away, within reason.
+async fn read(mut body: Body, bound: usize) -> Option<Vec<u8>> {
+    let (mut kept, mut length) = (Vec::new(), 0);
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.ok()?.into_data() else {
+            continue; // Trailers.
+        };
+        length += data.len();
+        if length > ADMIN_DISCARD_BYTES {
+            break;
+        }
+        if length <= bound {
+            kept.extend_from_slice(&data);
+        }
+    }
+    (length <= bound).then_some(kept)
 }
 
 impl Rules {

@@ -8,20 +8,18 @@ use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
 
-use crate::config::Config;
 use crate::fabric::Fabric;
-use crate::limits::ADMIN_BODY_SLACK;
 
 use super::{metrics, publish, stats};
 
-pub(super) fn routes(config: &Config, fabric: Arc<Fabric>) -> Router {
-    let body_bytes = config.ingest.max_payload / 3 * 4 + ADMIN_BODY_SLACK;
+pub(super) fn routes(fabric: Arc<Fabric>) -> Router {
     Router::new()
         .route("/health", get(health))
         .route("/metrics", get(metrics))
         .route("/stats", get(stats))
         .route("/publish", post(publish::publish))
-        .layer(DefaultBodyLimit::max(body_bytes))
+        // The body was read and bounded before it came here.
+        .layer(DefaultBodyLimit::disable())
         .with_state(fabric)
 }
 
