@@ -103,7 +103,8 @@ impl Engine {
         }
         self.fabric.inlet.close();
         if self.ingest.join().is_err() {
-            outcome = outcome.and(Err(Fault::Thread("ingest panicked".into())));
+            let fault = Fault::Thread("ingest panicked".into());
+            outcome = outcome.and(Err(fault));
         }
         outcome
     }
@@ -139,7 +140,7 @@ pub fn screen(engine: &Engine, config: &Config) -> String {
     let admin = config
         .admin
         .listen
-        .map_or("off".to_owned(), |address| format!("http://{address}"));
+        .map_or_else(|| "off".to_owned(), |address| format!("http://{address}"));
     format!(
         "fanfare {version}\n\
          \x20 WebSocket   ws://{listen}/connection/websocket  /raw?topic=NAME  /health\n\

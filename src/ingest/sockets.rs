@@ -87,7 +87,9 @@ fn open(
     socket.set_linger(LINGER_MS)?;
     socket.set_rcvhwm(i32::try_from(ingest.high_water_mark).unwrap_or(i32::MAX))?;
     socket.set_sndhwm(i32::try_from(ingest.high_water_mark).unwrap_or(i32::MAX))?;
-    socket.set_maxmsgsize((ingest.max_payload + MESSAGE_FRAME_SLACK) as i64)?;
+    socket.set_maxmsgsize(
+        i64::try_from(ingest.max_payload + MESSAGE_FRAME_SLACK).unwrap_or(i64::MAX),
+    )?;
     socket.set_ipv6(true)?;
     match kind {
         zmq::SUB => socket.set_subscribe(b"")?,
@@ -142,7 +144,7 @@ impl AsRef<[u8]> for Frame {
 /// The frames of one message, in memory that is reused.
 #[derive(Default)]
 pub(super) struct Frames {
-    frames: Vec<Frame>,
+    kept: Vec<Frame>,
     used: usize,
     /// There were more than are kept.
     pub(super) truncated: bool,
@@ -153,10 +155,10 @@ impl Frames {
     pub(super) fn receive(&mut self, socket: &Socket) -> bool {
         (self.used, self.truncated) = (0, false);
         loop {
-            if self.used == self.frames.len() {
-                self.frames.push(Frame(Message::new()));
+            if self.used == self.kept.len() {
+                self.kept.push(Frame(Message::new()));
             }
-            let message = &mut self.frames[self.used].0;
+            let message = &mut self.kept[self.used].0;
             if socket.recv(message, DONTWAIT).is_err() {
                 return false;
             }
@@ -174,6 +176,6 @@ impl Frames {
     }
 
     pub(super) fn as_slice(&self) -> &[Frame] {
-        &self.frames[..self.used]
+        &self.kept[..self.used]
     }
 }

@@ -64,7 +64,7 @@ impl Buffers {
     /// Lets the kernel use the buffer again.
     pub(super) fn give_back(&mut self, buffer: u16) {
         let slot = (self.tail & (RECEIVE_BUFFERS - 1)) as usize;
-        let entries = self.mapping.as_ptr().cast::<BufRingEntry>();
+        let entries = self.entries();
         // SAFETY: the slot lies in the mapping, which is page aligned; the kernel reads it only
         // after the tail below has passed it.
         let entry = unsafe { &mut *entries.add(slot) };
@@ -76,6 +76,11 @@ impl Buffers {
         // which reads it with an acquire.
         let tail = unsafe { &*BufRingEntry::tail(entries).cast::<AtomicU16>() };
         tail.store(self.tail, Ordering::Release);
+    }
+
+    /// The ring of entries.
+    fn entries(&self) -> *mut BufRingEntry {
+        self.mapping.as_ptr().cast()
     }
 
     fn address(&self, buffer: u16) -> *mut u8 {

@@ -80,7 +80,7 @@ impl Drive {
         let Completion { id, result, .. } = completion;
         if let Some(buffer) = completion.buffer {
             if result > 0 {
-                let bytes = self.buffers.get(buffer, result as usize);
+                let bytes = self.buffers.get(buffer, result.cast_unsigned() as usize);
                 self.hub.receive(id, bytes, now_us);
             }
             self.buffers.give_back(buffer);
@@ -107,7 +107,7 @@ impl Drive {
     fn sent(&mut self, completion: Completion, now_us: u64) -> io::Result<()> {
         let Completion { id, result, .. } = completion;
         let sent = match result {
-            0.. => Sent::Wrote(result as u32),
+            0.. => Sent::Wrote(result.cast_unsigned()),
             _ if matches!(-result, libc::EAGAIN | libc::EINTR | libc::ENOBUFS) => Sent::Wrote(0),
             _ => Sent::Failed,
         };

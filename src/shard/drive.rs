@@ -196,7 +196,10 @@ impl Drive {
                 return true;
             }
             *in_flight -= 1;
-            failure = self.dispatch(*completion, now_us).err().or(failure.take());
+            failure = self
+                .dispatch(*completion, now_us)
+                .err()
+                .or_else(|| failure.take());
             false
         });
         self.completions = completions;

@@ -74,8 +74,8 @@ impl Ring {
         unsafe {
             self.ring
                 .submitter()
-                .register_buf_ring_with_flags(address, entries, GROUP, 0)?
-        };
+                .register_buf_ring_with_flags(address, entries, GROUP, 0)?;
+        }
         Ok(())
     }
 
