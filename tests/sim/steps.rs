@@ -1,0 +1,257 @@
+//! What may happen next: one random step.
+
+use fanfare::hub::{ConnectionId, Sent};
+
+use crate::client::{Client, Kind, TOPICS};
+use crate::kernel::Kernel;
+use crate::simulation::{LARGEST_BODY, Peer, Simulation};
+use crate::upstream::Message;
+use crate::wire;
+
+impl Simulation {
+    pub fn take_step(&mut self) {
+        match self.random.u32(..100) {
+            0..4 => self.connect(),
+            4..20 => self.deliver(),
+            20..34 => self.act(),
+            34..50 => self.publish(),
+            50..60 => self.gather(),
+            60..72 => self.complete_some(),
+            72..80 => self.read_some(),
+            80..85 => self.make_writable(),
+            85..89 => self.obey(),
+            89..92 => self.release_some(),
+            92..94 => self.toggle_reading(),
+            94..95 => self.disrupt(),
+            95..97 => self.call_late(),
+            _ => self.advance(),
+        }
+    }
+
+    /// Some connection with this property.
+    fn pick(&mut self, suits: impl Fn(&Peer) -> bool) -> Option<ConnectionId> {
+        let ids: Vec<_> = self
+            .peers
+            .iter()
+            .filter(|(_, peer)| suits(peer))
+            .map(|(id, _)| *id)
+            .collect();
+        self.random.choice(ids)
+    }
+
+    fn some_topics(&mut self) -> Vec<usize> {
+        let count = self.random.usize(1..4);
+        let mut topics = (0..TOPICS.len()).collect::<Vec<_>>();
+        self.random.shuffle(&mut topics);
+        topics.truncate(count);
+        topics
+    }
+
+    pub fn connect(&mut self) {
+        let ceiling = self.upstream.0.borrow().ceiling;
+        let Some(id) = self.hub.accept(self.now_us) else {
+            assert_eq!(
+                self.peers.len() as u64,
+                ceiling,
+                "refused below the ceiling"
+            );
+            return;
+        };
+        let kind = match self.random.u32(..20) {
+            0 => Kind::Health,
+            1 => Kind::Silent,
+            2..6 => Kind::Raw,
+            _ => Kind::Protocol,
+        };
+        let client = Client::new(kind, &self.some_topics());
+        let capacity = [1, 100, 1_000, 100_000][self.random.usize(..4)];
+        let kernel = Kernel::new(self.random.usize(1..=capacity));
+        let before = self.peers.insert(
+            id,
+            Peer {
+                client,
+                kernel,
+                reads: true,
+            },
+        );
+        assert!(before.is_none(), "{id:?} is in use");
+        self.note(|| format!("{id:?}: {kind:?} connects"));
+    }
+
+    fn deliver(&mut self) {
+        let pending = |peer: &Peer| peer.client.delivered < peer.client.outbound.len();
+        let Some(id) = self.pick(pending) else { return };
+        let most = if self.random.bool() {
+            usize::MAX
+        } else {
+            self.random.usize(1..60)
+        };
+        self.deliver_to(id, most);
+    }
+
+    pub fn deliver_to(&mut self, id: ConnectionId, most: usize) {
+        let peer = self.peers.get_mut(&id).expect("it is connected");
+        if peer.kernel.reset || peer.kernel.closed.is_some() {
+            peer.client.delivered = peer.client.outbound.len();
+            return;
+        }
+        let mut bytes = peer.client.deliver(most);
+        self.hub.receive(id, &mut bytes, self.now_us);
+        self.note(|| format!("{id:?}: {} bytes in", bytes.len()));
+    }
+
+    /// A client says something.
+    fn act(&mut self) {
+        let talks = |peer: &Peer| {
+            matches!(peer.client.kind, Kind::Protocol | Kind::Raw) && !peer.client.is_over()
+        };
+        let Some(id) = self.pick(talks) else { return };
+        let topics = self.some_topics();
+        let dice = self.random.u32(..100);
+        let client = &mut self.peers.get_mut(&id).expect("picked").client;
+        match dice {
+            0 => client.mutter(&wire::close(1000)),
+            1 => client.mutter(&wire::masked(wire::CLOSE, b"")),
+            2 => client.mutter(b"\x81\x00 unmasked"),
+            3 => client.mutter(&wire::text("nonsense")),
+            4..20 => client.ping(&[b'p'; 40][..dice as usize]),
+            _ if client.kind == Kind::Protocol => client.toggle(&topics),
+            _ => client.mutter(&wire::masked(wire::PONG, b"unasked")),
+        }
+        self.note(|| format!("{id:?}: acts, {dice} {topics:?}"));
+    }
+
+    fn publish(&mut self) {
+        for _ in 0..self.random.usize(1..5) {
+            let topic = self.random.usize(..TOPICS.len());
+            let most = match self.random.u32(..40) {
+                0 => LARGEST_BODY - 100,
+                1..4 => 1_000,
+                _ => 100,
+            };
+            let padding = "x".repeat(self.random.usize(..most));
+            self.published += 1;
+            let body = format!(r#"{{"n":{},"p":"{padding}"}}"#, self.published);
+            for peer in self.peers.values_mut() {
+                peer.client.published(topic, &body);
+            }
+            let message = Message::new(&self.hasher, TOPICS[topic].0, &body, self.now_us);
+            self.hub.publish(&message, self.now_us);
+            self.note(|| format!("publish to {}, {} bytes", TOPICS[topic].0, body.len()));
+        }
+    }
+
+    /// Sends end in any order, whole, short at any byte, or with nothing taken.
+    fn complete_some(&mut self) {
+        for _ in 0..self.random.usize(1..6) {
+            let Some(id) = self.pick(|peer| peer.kernel.in_flight.is_some()) else {
+                return;
+            };
+            let most = match self.random.u32(..10) {
+                0 => 0,
+                1..4 => self.random.usize(1..200),
+                _ => usize::MAX,
+            };
+            self.complete(id, most);
+        }
+    }
+
+    fn read_some(&mut self) {
+        for _ in 0..self.random.usize(1..6) {
+            let Some(id) = self.pick(|peer| peer.reads) else {
+                return;
+            };
+            let most = if self.random.bool() {
+                usize::MAX
+            } else {
+                self.random.usize(1..500)
+            };
+            self.read(id, most);
+        }
+    }
+
+    /// A socket that was full has room, or the kernel says so for nothing.
+    fn make_writable(&mut self) {
+        for _ in 0..self.random.usize(1..4) {
+            let Some(id) = self.pick(|peer| peer.kernel.awaiting) else {
+                return;
+            };
+            self.peers.get_mut(&id).expect("picked").kernel.awaiting = false;
+            self.hub.writable(id);
+            self.note(|| format!("{id:?}: writable"));
+        }
+    }
+
+    fn release_some(&mut self) {
+        for _ in 0..self.random.usize(1..4) {
+            let Some(id) = self.pick(|peer| peer.kernel.closed.is_some()) else {
+                return;
+            };
+            self.release(id);
+        }
+    }
+
+    fn toggle_reading(&mut self) {
+        let Some(id) = self.pick(|_| true) else {
+            return;
+        };
+        let peer = self.peers.get_mut(&id).expect("picked");
+        peer.reads = !peer.reads;
+    }
+
+    /// A client goes without a word, in one of the ways there are.
+    fn disrupt(&mut self) {
+        let Some(id) = self.pick(|_| true) else {
+            return;
+        };
+        let way = self.random.u32(..4);
+        self.note(|| format!("{id:?}: disrupted, way {way}"));
+        match way {
+            0 => self.hub.end_of_stream(id),
+            1 => self.hub.lost(id),
+            2 => self.peers.get_mut(&id).expect("picked").kernel.reset = true,
+            _ => {
+                self.peers.get_mut(&id).expect("picked").kernel.reset = true;
+                self.hub.lost(id);
+            }
+        }
+    }
+
+    /// Calls for connections that are no more change nothing, whoever has their slot now.
+    fn call_late(&mut self) {
+        let Some(id) = self.random.choice(self.former.clone()) else {
+            return;
+        };
+        let before = self.hub.counts();
+        let wrote = Sent::Wrote(self.random.u32(..1000));
+        self.hub.receive(id, &mut wire::close(1000), self.now_us);
+        assert!(!self.hub.sent(id, wrote, self.now_us));
+        assert!(!self.hub.sent(id, Sent::Failed, self.now_us));
+        self.hub.writable(id);
+        self.hub.end_of_stream(id);
+        self.hub.lost(id);
+        self.hub.release(id);
+        assert_eq!(self.hub.counts(), before, "late calls for {id:?}");
+    }
+
+    fn advance(&mut self) {
+        let us = match self.random.u32(..40) {
+            0 => self.random.u64(..60_000_000),
+            1..4 => self.random.u64(..6_000_000),
+            _ => self.random.u64(..100_000),
+        };
+        self.advance_by(us);
+    }
+
+    pub fn advance_by(&mut self, us: u64) {
+        self.now_us += us;
+        self.note(|| format!("{us} us pass"));
+        if self
+            .hub
+            .deadline_us()
+            .is_some_and(|due_us| due_us <= self.now_us)
+        {
+            self.hub.tick(self.now_us);
+        }
+    }
+}
