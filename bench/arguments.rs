@@ -5,7 +5,7 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::fault::Fault;
-use crate::{helpshift, idle, storm};
+use crate::{helpshift, idle, slow, storm, toggle};
 
 /// Loads a running fanfare and checks what comes out: exactly, by connection, topic and sequence.
 ///
@@ -25,6 +25,10 @@ pub struct Arguments {
 pub enum Scenario {
     /// Many connections with some topics each, a steady rate: the fan-out of a production day
     Helpshift(helpshift::Options),
+    /// One topic to all, without and then with clients that never read
+    Slow(slow::Options),
+    /// One client that subscribes and unsubscribes all the time
+    Toggle(toggle::Options),
     /// Connections that only answer pings: what they cost
     Idle(idle::Options),
     /// Connects all at once

@@ -182,12 +182,13 @@ fn request(plan: &Plan, address: SocketAddr) -> String {
 
 /// A connect and the subscribes, in one batch; the ids are 1 and up.
 fn commands(topics: &[u32]) -> String {
-    let mut out = r#"{"id":1,"connect":{}}"#.to_owned();
-    for (nth, &topic) in topics.iter().enumerate() {
+    let subscribe = |(nth, &topic): (usize, &u32)| {
         let (id, name) = (nth + 2, payload::topic_name(topic));
-        out += &format!("\n{{\"id\":{id},\"subscribe\":{{\"channel\":\"{name}\"}}}}");
-    }
-    out
+        format!(r#"{{"id":{id},"subscribe":{{"channel":"{name}"}}}}"#)
+    };
+    let mut commands = vec![r#"{"id":1,"connect":{}}"#.to_owned()];
+    commands.extend(topics.iter().enumerate().map(subscribe));
+    commands.join("\n")
 }
 
 /// Reads the server's answer to the request.

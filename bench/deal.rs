@@ -96,14 +96,12 @@ mod tests {
                         .all(|topic| deal.pair(connection, topic).is_none())
                 );
             }
-            if (connections * per) % topics as usize == 0 && topics as usize % per == 0 {
-                let even = connections * per / topics as usize;
+            let topics = topics as usize;
+            if (connections * per).is_multiple_of(topics) && topics.is_multiple_of(per) {
+                let even = connections * per / topics;
                 assert!(subscribers.iter().all(|&count| count == even));
             }
-            assert_eq!(
-                deal.deliveries(&vec![2; topics as usize]),
-                2 * deal.pairs() as u64
-            );
+            assert_eq!(deal.deliveries(&vec![2; topics]), 2 * deal.pairs() as u64);
         }
     }
 }

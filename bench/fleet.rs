@@ -23,7 +23,7 @@ const BUFFER_BYTES: usize = 256 * 1024;
 /// Events taken at a time.
 const EVENTS: usize = 1024;
 
-/// The longest a turn waits.
+/// The longest a turn waits, unless a scenario needs it finer.
 const TURN: Duration = Duration::from_millis(5);
 
 /// How long connecting may go without any progress before it is given up.
@@ -69,6 +69,7 @@ pub struct Fleet {
     clock: Clock,
     address: SocketAddr,
     wave: usize,
+    turn: Duration,
     payload_len: usize,
     connections: Vec<Connection>,
     /// The next connection to begin.
@@ -90,6 +91,7 @@ impl Fleet {
             clock,
             address: common.address()?,
             wave: common.wave,
+            turn: TURN,
             payload_len: payload_len.max(payload::SMALLEST),
             connections: Vec::new(),
             next: 0,
@@ -102,6 +104,11 @@ impl Fleet {
     /// Changes how many connects may be in progress at a time.
     pub fn set_wave(&mut self, wave: usize) {
         self.wave = wave;
+    }
+
+    /// Changes the longest a turn waits.
+    pub fn set_turn(&mut self, turn: Duration) {
+        self.turn = turn;
     }
 
     /// Plans a connection; the coming turns begin it. Returns its index.
@@ -155,7 +162,7 @@ impl Fleet {
     /// Begins connections as the wave allows, waits a moment, takes what has come.
     pub fn turn(&mut self, sink: &mut impl Sink) -> Result<(), Fault> {
         self.launch()?;
-        match self.poll.poll(&mut self.events, Some(TURN)) {
+        match self.poll.poll(&mut self.events, Some(self.turn)) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
             outcome => outcome?,
         }

@@ -7,6 +7,10 @@ pub const CLOSE: u8 = 8;
 pub const PING: u8 = 9;
 pub const PONG: u8 = 10;
 
+/// Instead of a length: it follows in two bytes, or in eight.
+const SHORT: u8 = 0x7E;
+const LONG: u8 = 0x7F;
+
 /// Payload bytes of a frame that is believed: more means that the stream is out of step.
 const MAX_PAYLOAD: u64 = 64 * 1024 * 1024;
 
@@ -36,11 +40,11 @@ pub fn front(bytes: &[u8]) -> Front<'_> {
         return Front::Invalid;
     }
     let (payload_len, header_len) = match second {
-        126 => match bytes.get(2..4) {
+        SHORT => match bytes.get(2..4) {
             Some(&[high, low]) => (u64::from(u16::from_be_bytes([high, low])), 4),
             _ => return Front::Partial,
         },
-        127 => match bytes.get(2..10).and_then(|length| length.try_into().ok()) {
+        LONG => match bytes.get(2..10).and_then(|length| length.try_into().ok()) {
             Some(length) => (u64::from_be_bytes(length), 10),
             None => return Front::Partial,
         },
@@ -67,11 +71,11 @@ pub fn masked(opcode: u8, payload: &[u8]) -> Vec<u8> {
     match payload.len() {
         len @ 0..126 => out.push(0x80 | len as u8),
         len @ 126..=0xFFFF => {
-            out.push(0x80 | 126);
+            out.push(0x80 | SHORT);
             out.extend_from_slice(&(len as u16).to_be_bytes());
         }
         len => {
-            out.push(0x80 | 127);
+            out.push(0x80 | LONG);
             out.extend_from_slice(&(len as u64).to_be_bytes());
         }
     }
@@ -95,11 +99,11 @@ mod tests {
         match payload.len() {
             len @ 0..126 => out.push(len as u8),
             len @ 126..=0xFFFF => {
-                out.push(126);
+                out.push(SHORT);
                 out.extend_from_slice(&(len as u16).to_be_bytes());
             }
             len => {
-                out.push(127);
+                out.push(LONG);
                 out.extend_from_slice(&(len as u64).to_be_bytes());
             }
         }

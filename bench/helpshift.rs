@@ -69,28 +69,24 @@ pub fn run(common: &Common, options: &Options) -> Result<Report, Fault> {
     };
     let begun_us = clock.now_us();
     let publisher = Publisher::start(common, clock, schedule)?;
-    let published = receiver.run(&mut fleet, publisher, clock)?;
+    let sent = receiver.run(&mut fleet, publisher, clock)?;
     let elapsed_s = (clock.now_us() - begun_us) as f64 / 1e6;
 
     let mut report = Report::new("helpshift");
     let counts = receiver.ledger.counts;
-    let expected = receiver.ledger.deal().deliveries(&published.sequences);
+    let expected = receiver.ledger.deal().deliveries(&sent.sequences);
     report.add("connections", options.connections);
     report.add(
         "published",
         u64::from(options.rate) * u64::from(options.seconds),
     );
-    report.add_deliveries(
-        expected,
-        receiver.ledger.missing(&published.sequences),
-        counts,
-    );
+    report.add_deliveries(expected, receiver.ledger.missing(&sent.sequences), counts);
     report.add_zero("closed", fleet.tally.closed);
     report.add_zero("unknown", fleet.tally.unknown);
-    report.add_zero("rejected", published.rejected);
+    report.add_zero("rejected", sent.rejected);
     report.add_decimal("deliveries_per_second", counts.received as f64 / elapsed_s);
     report.add_latency("latency", &receiver.latency);
-    report.add_latency("publisher_lateness", &published.lateness);
+    report.add_latency("publisher_lateness", &sent.lateness);
     report.add_decimal("generator_cpu_percent", own.percent()?);
     if let Some(server) = server {
         report.add_decimal("server_cpu_percent", server.percent()?);

@@ -17,12 +17,15 @@ mod helpshift;
 mod idle;
 mod latency;
 mod ledger;
+mod metrics;
 mod payload;
 mod process;
 mod publisher;
 mod receiver;
 mod report;
+mod slow;
 mod storm;
+mod toggle;
 
 use std::process::ExitCode;
 
@@ -61,6 +64,8 @@ fn run(arguments: &Arguments) -> Result<Report, Fault> {
     common.pin()?;
     match &arguments.scenario {
         Scenario::Helpshift(options) => helpshift::run(common, options),
+        Scenario::Slow(options) => slow::run(common, options),
+        Scenario::Toggle(options) => toggle::run(common, options),
         Scenario::Idle(options) => idle::run(common, options),
         Scenario::Storm(options) => storm::run(common, options),
     }

@@ -190,32 +190,27 @@ impl Line {
             .map_err(|error| self.fault(error))
     }
 
-    /// Takes the replies that come within `wait_ms`.
-    fn take_replies(&self, replies: &mut Replies, wait_ms: i64) -> Result<(), Fault> {
-        if !self.acknowledged {
-            return Ok(());
-        }
+    /// Takes the replies that have come; waits up to `wait_ms` for the first. Returns how many.
+    fn take_replies(&self, replies: &mut Replies, wait_ms: i64) -> Result<u64, Fault> {
+        let before = replies.taken;
         let ready = |wait_ms| self.socket.poll(zmq::POLLIN, wait_ms);
-        while ready(wait_ms).map_err(|error| self.fault(error))? > 0 {
+        let mut wait_ms = wait_ms;
+        while self.acknowledged && ready(wait_ms).map_err(|error| self.fault(error))? > 0 {
             let frames = self
                 .socket
                 .recv_multipart(0)
                 .map_err(|error| self.fault(error))?;
             replies.taken += 1;
             replies.rejected += u64::from(frames.get(1).is_none_or(|status| status != b"ok"));
+            wait_ms = 0;
         }
-        Ok(())
+        Ok(replies.taken - before)
     }
 
     /// Waits until `wanted` replies have come; those that do not come count as rejections.
     fn await_replies(&self, replies: &mut Replies, wanted: u64) -> Result<(), Fault> {
-        if !self.acknowledged {
-            return Ok(());
-        }
-        while replies.taken < wanted {
-            let before = replies.taken;
-            self.take_replies(replies, REPLY_MS)?;
-            if replies.taken == before {
+        while self.acknowledged && replies.taken < wanted {
+            if self.take_replies(replies, REPLY_MS)? == 0 {
                 replies.rejected += wanted - replies.taken;
                 break;
             }

@@ -49,13 +49,13 @@ impl Receiver {
         while !publisher.is_done() {
             fleet.turn(self)?;
         }
-        let published = publisher.join()?;
+        let sent = publisher.join()?;
         self.last_us = self.last_us.max(clock.now_us());
-        while self.ledger.missing(&published.sequences) > 0
+        while self.ledger.missing(&sent.sequences) > 0
             && clock.now_us().saturating_sub(self.last_us) < SILENCE_US
         {
             fleet.turn(self)?;
         }
-        Ok(published)
+        Ok(sent)
     }
 }

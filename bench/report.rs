@@ -72,24 +72,21 @@ impl Report {
 
     /// The table for people.
     pub fn table(&self) -> String {
-        let width = self
-            .rows
-            .iter()
-            .map(|(name, _)| name.len())
-            .max()
-            .unwrap_or(0);
-        let mut out = format!("{}\n", self.scenario);
-        for (name, value) in &self.rows {
-            out += &match value {
-                Value::String(text) => format!("  {name:<width$}  {text}\n"),
-                value => format!("  {name:<width$}  {value:>14}\n"),
-            };
-        }
-        for failure in &self.failures {
-            out += &format!("  FAILED  {failure}\n");
-        }
-        out += if self.is_met() { "ok\n" } else { "failed\n" };
-        out
+        let names = self.rows.iter().map(|(name, _)| name.len());
+        let width = names.max().unwrap_or(0);
+        // To a string first: a JSON value does not pad itself.
+        let row = |(name, value): &(String, Value)| {
+            format!("  {name:<width$}  {:>14}", value.to_string())
+        };
+        let mut lines = vec![self.scenario.to_owned()];
+        lines.extend(self.rows.iter().map(row));
+        lines.extend(
+            self.failures
+                .iter()
+                .map(|failure| format!("  FAILED  {failure}")),
+        );
+        lines.push(if self.is_met() { "ok\n" } else { "failed\n" }.to_owned());
+        lines.join("\n")
     }
 
     /// The same for programs, on one line.
