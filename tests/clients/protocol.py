@@ -11,7 +11,7 @@ import time
 
 import websockets
 import zmq
-from scenario import Conductor, check, same
+from scenario import Conductor, check, clip, same
 
 URL, CONTROL, PULL = sys.argv[1:4]
 CONDUCTOR = Conductor(CONTROL)
@@ -169,10 +169,12 @@ async def toggle():
                     numbers.append(line["push"]["pub"]["data"]["n"])
                 assert "unsubscribe" in line, f"expected the unsubscribe reply: {line}"
                 await asyncio.sleep(pause)
+                same(numbers, sorted(set(numbers)), "in a window")
                 if numbers:
                     windows += 1
-                    same(numbers, list(range(numbers[0], numbers[0] + len(numbers))), "in a window")
-                    assert numbers[0] <= next_number, f"{next_number} to {numbers[0]} are missing"
+                    promised = range(next_number, numbers[-1] + 1)
+                    missing = sorted(set(promised) - set(numbers))
+                    same(missing, [], f"missing, sent after the subscribe reply, of {clip(numbers)}")
     finally:
         stream.stopped = True
     toggles = TOGGLE_S * TOGGLES_PER_S // 2
