@@ -177,3 +177,9 @@ pub const TURN_BYTES: usize = 256 * 1024;
 
 /// Bytes of a body that are read only to be thrown away, so that the refusal arrives.
 pub const ADMIN_DISCARD_BYTES: usize = 16 * 1024 * 1024;
+/// How long a start waits for `ws.listen` to become free. A killed process's rings hold its
+/// listeners some 10 ms longer than the process lives, and its supervisor starts the next at once.
+pub const LISTEN_PATIENCE: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// How often a start asks for an address that is taken.
+pub const LISTEN_RETRY: std::time::Duration = std::time::Duration::from_millis(10);

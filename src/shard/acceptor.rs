@@ -1,20 +1,23 @@
 //! The listener of one shard, and what happens when descriptors run out. Shard core.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsRawFd, RawFd};
+use std::thread;
+use std::time::Instant;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::limits::{ACCEPT_BACKLOG, ACCEPT_PAUSE_US, ACCEPT_REFUSALS};
+use crate::limits::{
+    ACCEPT_BACKLOG, ACCEPT_PAUSE_US, ACCEPT_REFUSALS, LISTEN_PATIENCE, LISTEN_RETRY,
+};
 
 /// Opens one listener per shard on the same address; the kernel spreads connections over them.
 ///
 /// Another process that listens there, even one that would share, is an error.
 pub fn listen(address: SocketAddr, shards: usize) -> io::Result<Vec<TcpListener>> {
-    let exclusive = socket(address)?;
-    exclusive.bind(&address.into())?;
+    let exclusive = bind_alone(address)?;
     let address = exclusive.local_addr()?.as_socket().unwrap_or(address);
     drop(exclusive);
     (0..shards)
@@ -26,6 +29,21 @@ pub fn listen(address: SocketAddr, shards: usize) -> io::Result<Vec<TcpListener>
             Ok(socket.into())
         })
         .collect()
+}
+
+/// A killed predecessor's rings give its sockets back a moment after it is gone, so an address
+/// that is taken is asked for again for a while.
+fn bind_alone(address: SocketAddr) -> io::Result<Socket> {
+    let give_up = Instant::now() + LISTEN_PATIENCE;
+    loop {
+        let socket = socket(address)?;
+        match socket.bind(&address.into()) {
+            Err(error) if error.kind() == ErrorKind::AddrInUse && Instant::now() < give_up => {
+                thread::sleep(LISTEN_RETRY);
+            }
+            bound => return bound.map(|()| socket),
+        }
+    }
 }
 
 fn socket(address: SocketAddr) -> io::Result<Socket> {
@@ -47,18 +65,38 @@ pub(super) struct Acceptor {
     /// A descriptor kept to be given up when there are no others: with it, waiting connections
     /// are refused at once instead of hanging.
     reserve: Option<File>,
-    /// Accepting goes on at this time.
-    resume_us: Option<u64>,
-    starved: bool,
+    state: State,
+}
+
+/// How accepting goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Accepting,
+    /// Out of descriptors: accepting goes on at this time.
+    Paused {
+        until_us: u64,
+    },
+    /// Accepting again; if it goes well until then, the shortage is over.
+    Proving {
+        until_us: u64,
+    },
+}
+
+/// What is to be done when a pause or a proof has come to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Due {
+    /// Accept again.
+    Resume,
+    /// The shortage is over.
+    Recovered,
 }
 
 impl Acceptor {
     pub(super) fn new(listener: TcpListener) -> Self {
         Self {
             listener: Some(listener),
-            reserve: reserve(),
-            resume_us: None,
-            starved: false,
+            reserve: spare(),
+            state: State::Accepting,
         }
     }
 
@@ -69,36 +107,45 @@ impl Acceptor {
     /// Closes the listener.
     pub(super) fn close(&mut self) {
         self.listener = None;
-        self.resume_us = None;
+        self.state = State::Accepting;
     }
 
-    /// When a pause ends.
-    pub(super) fn resume_us(&self) -> Option<u64> {
-        self.resume_us
-    }
-
-    /// Whether a pause has ended; then it is over.
-    pub(super) fn is_due(&mut self, now_us: u64) -> bool {
-        let due = self.resume_us.is_some_and(|resume_us| resume_us <= now_us);
-        if due {
-            self.resume_us = None;
+    /// When [`Acceptor::due`] wants to be asked next.
+    pub(super) fn deadline_us(&self) -> Option<u64> {
+        match self.state {
+            State::Accepting => None,
+            State::Paused { until_us } | State::Proving { until_us } => Some(until_us),
         }
-        due
     }
 
-    /// A connection was accepted. True: it is the first one after descriptors had run out.
-    pub(super) fn accepted(&mut self) -> bool {
-        if self.starved && self.reserve.is_none() {
-            self.reserve = reserve();
+    /// What is due by now.
+    pub(super) fn due(&mut self, now_us: u64) -> Option<Due> {
+        if self.deadline_us().is_none_or(|until_us| until_us > now_us) {
+            return None;
         }
-        std::mem::take(&mut self.starved)
+        let until_us = now_us + ACCEPT_PAUSE_US;
+        if matches!(self.state, State::Paused { .. }) {
+            self.state = State::Proving { until_us };
+            return Some(Due::Resume);
+        }
+        if self.reserve.is_none() {
+            self.reserve = spare();
+        }
+        // That nobody came proves nothing: there has to be a descriptor for who comes next.
+        if self.reserve.is_some() && spare().is_some() {
+            self.state = State::Accepting;
+            return Some(Due::Recovered);
+        }
+        self.state = State::Proving { until_us };
+        None
     }
 
     /// No descriptors: refuses some of those who wait and pauses. Returns how many were refused
-    /// and whether this is the first time in a row.
+    /// and whether the shortage has just begun.
     pub(super) fn starve(&mut self, now_us: u64) -> (u64, bool) {
-        let first = !std::mem::replace(&mut self.starved, true);
-        self.resume_us = Some(now_us + ACCEPT_PAUSE_US);
+        let first = self.state == State::Accepting;
+        let until_us = now_us + ACCEPT_PAUSE_US;
+        self.state = State::Paused { until_us };
         self.reserve = None;
         let mut refused = 0;
         if let Some(listener) = &self.listener {
@@ -107,11 +154,12 @@ impl Acceptor {
                 .take_while(|_| listener.accept().is_ok())
                 .count() as u64;
         }
-        self.reserve = reserve();
+        self.reserve = spare();
         (refused, first)
     }
 }
 
-fn reserve() -> Option<File> {
+/// A descriptor for nothing, if there is one left.
+fn spare() -> Option<File> {
     File::open("/dev/null").ok()
 }

@@ -7,6 +7,7 @@ use socket2::SockRef;
 
 use crate::hub::{ConnectionId, Sent};
 
+use super::acceptor::Due;
 use super::drive::Drive;
 use super::ring::{Completion, Operation};
 
@@ -33,13 +34,6 @@ impl Drive {
         if completion.result >= 0 {
             // SAFETY: the kernel has just made this descriptor for us.
             let socket = unsafe { OwnedFd::from_raw_fd(completion.result) };
-            if self.acceptor.accepted() {
-                self.set_starved(false);
-                tracing::info!(
-                    shard = self.index,
-                    "descriptors are back; accepting as usual"
-                );
-            }
             self.welcome(socket, now_us)?;
         } else if matches!(
             -completion.result,
@@ -125,8 +119,16 @@ impl Drive {
         for id in std::mem::take(&mut self.unarmed) {
             self.arm_receive(id)?;
         }
-        if self.acceptor.is_due(now_us) {
-            self.arm_accept()?;
+        match self.acceptor.due(now_us) {
+            Some(Due::Resume) => self.arm_accept()?,
+            Some(Due::Recovered) => {
+                self.set_starved(false);
+                tracing::info!(
+                    shard = self.index,
+                    "descriptors are back; accepting as usual"
+                );
+            }
+            None => {}
         }
         Ok(())
     }

@@ -267,7 +267,7 @@ impl Drive {
             .hub
             .deadline_us()
             .into_iter()
-            .chain(self.acceptor.resume_us())
+            .chain(self.acceptor.deadline_us())
             .min();
         let Some(due_us) = due else { return Ok(()) };
         if self.timer_due_us.is_none_or(|armed_us| due_us < armed_us) {
