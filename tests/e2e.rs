@@ -11,10 +11,26 @@ mod server;
 #[path = "e2e/wait.rs"]
 mod wait;
 
+#[path = "e2e/access.rs"]
+mod access;
+#[path = "e2e/deadlines.rs"]
+mod deadlines;
 #[path = "e2e/delivery.rs"]
 mod delivery;
+#[path = "e2e/descriptors.rs"]
+mod descriptors;
+#[path = "e2e/drain.rs"]
+mod drain;
+#[path = "e2e/hostile.rs"]
+mod hostile;
+#[path = "e2e/http.rs"]
+mod http;
 #[path = "e2e/malformed.rs"]
 mod malformed;
+#[path = "e2e/process.rs"]
+mod process;
+#[path = "e2e/slow.rs"]
+mod slow;
 #[path = "e2e/subscriptions.rs"]
 mod subscriptions;
 

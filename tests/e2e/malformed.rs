@@ -44,6 +44,9 @@ fn a_request_is_answered_with_the_reason() {
         assert!(!reply[2].is_empty());
     }
     publisher.send_and_wait("a", "1");
+    let rejected = malformed().len() as u64;
+    server.await_metric("fanfare_rejected_total", &[], rejected);
+    server.await_metric("fanfare_publications_total", &[], 1);
 }
 
 #[test]

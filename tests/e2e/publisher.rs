@@ -74,6 +74,13 @@ impl Publisher {
         self.socket.send_multipart(parts, 0).expect("it is sent");
     }
 
+    /// Sends from a DEALER what the server may already have turned away.
+    pub fn try_send(&self, topic: &str, payload: &str) {
+        let parts = ["", topic, payload];
+        // Without a connection there is nowhere to send to, which is as good.
+        let _ = self.socket.send_multipart(parts, zmq::DONTWAIT);
+    }
+
     /// The reply of the router, frame by frame.
     #[track_caller]
     pub fn reply(&self) -> Vec<Vec<u8>> {

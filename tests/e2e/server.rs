@@ -60,7 +60,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Two shards, no admin port, quiet defaults; `settings` are `section.key=value`.
+    /// Two shards, and defaults; `settings` are `section.key=value`.
     pub fn start(settings: &[&str]) -> Self {
         Self::start_on(Ports::free(), settings)
     }
@@ -98,7 +98,7 @@ impl Server {
             format!("ingest.pull=tcp://127.0.0.1:{}", ports.pull),
             format!("ingest.sub=tcp://127.0.0.1:{}", ports.sub),
             format!("ingest.router=tcp://127.0.0.1:{}", ports.router),
-            "admin.listen=off".to_owned(),
+            format!("admin.listen=127.0.0.1:{}", ports.admin),
             "cpu.shards=2".to_owned(),
         ];
         command.arg("serve").args(arguments);
@@ -128,7 +128,9 @@ impl Server {
             if let Some(status) = self.child.try_wait().expect("it is our child") {
                 panic!("the server ended with {status}:\n{}", self.output());
             }
-            TcpStream::connect(self.ws_address()).ok()
+            // The last line of the screen that greets the operator.
+            let output = self.output();
+            output.contains("connections up to").then_some(())
         });
     }
 
@@ -138,6 +140,12 @@ impl Server {
 
     pub fn output(&self) -> String {
         self.output.lock().expect("no writer panics").clone()
+    }
+
+    /// Waits until it has written `text`.
+    #[track_caller]
+    pub fn await_output(&self, text: &str) {
+        until(text, || self.output().contains(text).then_some(()));
     }
 
     pub fn process_id(&self) -> u32 {
@@ -187,12 +195,42 @@ impl Server {
         kib.expect("VmRSS: KIB kB").parse::<usize>().unwrap() * 1024
     }
 
-    /// The body of `GET /health` on the WebSocket port.
+    /// The body of `GET /health` on the WebSocket port; empty if there is no answer.
     pub fn health(&self) -> String {
-        let head = "GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n";
-        let answer = exchange(self.ws_address(), head.as_bytes());
-        let (_, body) = answer.split_once("\r\n\r\n").unwrap_or_default();
-        body.to_owned()
+        get(self.ws_address(), "/health")
+    }
+
+    /// Waits until `/health` on the WebSocket port reports this status.
+    #[track_caller]
+    pub fn await_health(&self, status: &str) {
+        until(status, || {
+            let health = self.health();
+            health.contains(&format!("\"{status}\"")).then_some(())
+        });
+    }
+
+    /// A metric's value: the sum of the samples whose name and labels contain all of `words`.
+    #[track_caller]
+    pub fn metric(&self, name: &str, words: &[&str]) -> u64 {
+        let address = SocketAddr::from(([127, 0, 0, 1], self.ports.admin));
+        let body = get(address, "/metrics");
+        let samples = body.lines().filter_map(|line| {
+            let (sample, value) = line.rsplit_once(' ')?;
+            let this = sample.split('{').next()? == name;
+            let labelled = words.iter().all(|word| sample.contains(word));
+            (this && labelled).then(|| value.parse::<u64>().unwrap())
+        });
+        let samples: Vec<_> = samples.collect();
+        assert!(!samples.is_empty(), "no {name} {words:?} in:\n{body}");
+        samples.into_iter().sum()
+    }
+
+    /// Waits until a metric has this value.
+    #[track_caller]
+    pub fn await_metric(&self, name: &str, words: &[&str], value: u64) {
+        until(&format!("{name} {words:?} {value}"), || {
+            (self.metric(name, words) == value).then_some(())
+        });
     }
 }
 
@@ -229,4 +267,12 @@ pub fn exchange(address: SocketAddr, bytes: &[u8]) -> String {
     let _ = stream.write_all(bytes);
     let _ = stream.read_to_end(&mut answer);
     String::from_utf8_lossy(&answer).into_owned()
+}
+
+/// The body that answers a `GET`; empty if there is none.
+fn get(address: SocketAddr, target: &str) -> String {
+    let head = format!("GET {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    let answer = exchange(address, head.as_bytes());
+    let (_, body) = answer.split_once("\r\n\r\n").unwrap_or_default();
+    body.to_owned()
 }

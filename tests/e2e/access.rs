@@ -1,0 +1,73 @@
+//! Who may publish: networks, passwords, file modes.
+
+use std::os::unix::fs::PermissionsExt;
+
+use super::client::Raw;
+use super::publisher::Publisher;
+use super::server::Server;
+use super::wait::until;
+
+/// A server that takes publications by a socket file beside its ports, and a publisher on it.
+fn with_ipc(settings: &[&str]) -> (Server, Publisher, tempfile::TempDir) {
+    let directory = tempfile::tempdir().unwrap();
+    let endpoint = format!("ipc://{}/pull", directory.path().display());
+    let pull = format!("ingest.pull={endpoint}");
+    let server = Server::start(&[&[pull.as_str()], settings].concat());
+    let publisher = Publisher::connect_to(zmq::PUSH, &endpoint, |_| {});
+    (server, publisher, directory)
+}
+
+#[test]
+fn only_allowed_networks_get_in() {
+    let (server, local, _directory) = with_ipc(&["ingest.allow=10.0.0.0/8"]);
+    let mut raw = Raw::connect(&server, &["a"]);
+    let outsider = Publisher::dealer(&server);
+    let denied = || server.metric("fanfare_denied_total", &["address"]);
+    outsider.try_send("a", "\"outside\"");
+    until("a denied publisher", || (denied() > 0).then_some(()));
+    // A file has no address: its mode is its guard.
+    local.send("a", "\"inside\"");
+    assert_eq!(raw.next_text(), "\"inside\"");
+    assert_eq!(server.metric("fanfare_received_total", &["router"]), 0);
+}
+
+#[test]
+fn only_known_passwords_get_in() {
+    let server = Server::start(&["ingest.plain=ann:secret"]);
+    let mut raw = Raw::connect(&server, &["a"]);
+    let endpoint = format!("tcp://127.0.0.1:{}", server.ports.router);
+    let publisher = |pair: Option<(&str, &str)>| {
+        Publisher::connect_to(zmq::DEALER, &endpoint, |socket| {
+            if let Some((user, password)) = pair {
+                socket.set_plain_username(Some(user)).unwrap();
+                socket.set_plain_password(Some(password)).unwrap();
+            }
+        })
+    };
+    let denied = || server.metric("fanfare_denied_total", &["password"]);
+    for password in ["Secret", "secret ", "s"] {
+        let before = denied();
+        let wrong = publisher(Some(("ann", password)));
+        wrong.try_send("a", "\"wrong\"");
+        until("a denied publisher", || (denied() > before).then_some(()));
+    }
+    let anonymous = publisher(None);
+    anonymous.try_send("a", "\"nobody\"");
+    let right = publisher(Some(("ann", "secret")));
+    right.send_parts(&[b"", b"a", b"\"right\""]);
+    assert_eq!(right.reply(), [&b""[..], b"ok"]);
+    assert_eq!(raw.next_text(), "\"right\"");
+    assert_eq!(server.metric("fanfare_received_total", &["router"]), 1);
+}
+
+#[test]
+fn socket_files_have_the_configured_mode() {
+    for (settings, mode) in [(&[][..], 0o600), (&["ingest.ipc_mode=0660"][..], 0o660)] {
+        let (server, publisher, directory) = with_ipc(settings);
+        let mut raw = Raw::connect(&server, &["a"]);
+        publisher.send("a", "1");
+        assert_eq!(raw.next_text(), "1");
+        let file = std::fs::metadata(directory.path().join("pull")).unwrap();
+        assert_eq!(file.permissions().mode() & 0o777, mode);
+    }
+}

@@ -1,0 +1,93 @@
+//! The process as its supervisor sees it: exit codes, restarts, stops.
+
+use std::net::TcpListener;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::client::Raw;
+use super::publisher::Publisher;
+use super::server::{Ports, Server};
+
+#[test]
+fn a_taken_port_is_named() {
+    let ports = Ports::free();
+    for (key, port) in [
+        ("ws.listen", ports.ws),
+        ("ingest.pull", ports.pull),
+        ("ingest.sub", ports.sub),
+        ("ingest.router", ports.router),
+        ("admin.listen", ports.admin),
+    ] {
+        let _taken = TcpListener::bind(("127.0.0.1", port)).unwrap();
+        let mut server = Server::try_start_on(ports, &[]);
+        assert_eq!(server.await_exit().code(), Some(1), "{key}");
+        let expected = format!("{key} = ");
+        server.await_output(&expected);
+        server.await_output("the address is taken");
+    }
+}
+
+#[test]
+fn a_second_server_on_the_same_address_is_refused() {
+    let first = Server::start(&[]);
+    let ports = Ports {
+        ws: first.ports.ws,
+        ..Ports::free()
+    };
+    let mut second = Server::try_start_on(ports, &[]);
+    assert_eq!(second.await_exit().code(), Some(1));
+    second.await_output("ws.listen = ");
+    // The first one lost no listener to it.
+    for _ in 0..20 {
+        assert!(first.health().contains("\"ok\""));
+    }
+}
+
+#[test]
+fn an_unknown_key_is_a_usage_error() {
+    let mut server = Server::try_start_on(Ports::free(), &["ws.pong_timeuot=1s"]);
+    assert_eq!(server.await_exit().code(), Some(2));
+    server.await_output("ws.pong_timeout");
+}
+
+#[test]
+fn a_killed_server_starts_again_on_the_same_ports() {
+    let mut server = Server::start(&[]);
+    for _ in 0..3 {
+        let ports = server.ports;
+        let publisher = Publisher::push(&server);
+        let mut raws: Vec<_> = (0..20).map(|_| Raw::connect(&server, &["a"])).collect();
+        publisher.send("a", "1");
+        for raw in &mut raws {
+            assert_eq!(raw.next_text(), "1");
+        }
+        server.kill();
+        server = Server::start_on(ports, &[]);
+    }
+}
+
+#[test]
+fn a_stopped_server_blocks_no_publisher_and_goes_on() {
+    let server = Server::start(&[]);
+    let mut raw = Raw::connect(&server, &["a"]);
+    let publisher = Publisher::publish(&server);
+    let send_for = |period: Duration| {
+        let began = Instant::now();
+        let mut slowest = Duration::ZERO;
+        while began.elapsed() < period {
+            let sending = Instant::now();
+            publisher.send("load", "{}");
+            slowest = slowest.max(sending.elapsed());
+            // As fast as may be would only fill the publisher's own queue.
+            thread::sleep(Duration::from_micros(50));
+        }
+        slowest
+    };
+    send_for(Duration::from_millis(200));
+    server.signal("STOP");
+    let slowest = send_for(Duration::from_secs(2));
+    server.signal("CONT");
+    assert!(slowest < Duration::from_millis(100), "{slowest:?}");
+    publisher.send("a", "1");
+    assert_eq!(raw.next_text(), "1");
+}
