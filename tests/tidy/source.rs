@@ -1,0 +1,232 @@
+//! A source file as rules read it: its lines, and the same lines with comments and literals
+//! blanked out.
+
+use std::fs;
+use std::path::Path;
+
+pub struct Source {
+    /// From the root of the package, with `/`.
+    pub path: String,
+    pub text: String,
+    /// As long as `text`, line by line; what is not code is spaces.
+    pub code: String,
+    /// For each byte of `code`: how many braces are open before it, and how many of those are of
+    /// modules, and whether it is in a `#[cfg(test)]` item.
+    scopes: Vec<Scope>,
+}
+
+#[derive(Clone, Copy, Default)]
+pub struct Scope {
+    pub modules: usize,
+    pub is_test: bool,
+}
+
+impl Source {
+    pub fn new(path: &str, text: &str) -> Self {
+        let code = blank(text);
+        let scopes = scopes(&code);
+        Self {
+            path: path.into(),
+            text: text.into(),
+            code,
+            scopes,
+        }
+    }
+
+    /// The line of a byte offset, from 1.
+    pub fn line(&self, offset: usize) -> usize {
+        self.text.as_bytes()[..offset]
+            .iter()
+            .filter(|byte| **byte == b'\n')
+            .count()
+            + 1
+    }
+
+    pub fn scope(&self, offset: usize) -> Scope {
+        self.scopes[offset]
+    }
+
+    /// Whether a byte is part of tests rather than of the product.
+    pub fn is_test(&self, offset: usize) -> bool {
+        let file = !self.path.starts_with("src/") || self.path.ends_with("/tests.rs");
+        file || self.scope(offset).is_test
+    }
+
+    /// Where `pattern` stands in the code, not as a part of a longer word.
+    pub fn find<'a>(&'a self, pattern: &'a str) -> impl Iterator<Item = usize> + 'a {
+        let is_word = |byte: Option<&u8>| byte.is_some_and(|it| is_word(*it));
+        let starts_word = pattern.bytes().next().is_some_and(self::is_word);
+        let ends_word = pattern.bytes().last().is_some_and(self::is_word);
+        self.code
+            .match_indices(pattern)
+            .map(|(at, _)| at)
+            .filter(move |at| {
+                let bytes = self.code.as_bytes();
+                let before = at.checked_sub(1).and_then(|before| bytes.get(before));
+                let after = bytes.get(at + pattern.len());
+                !(starts_word && is_word(before) || ends_word && is_word(after))
+            })
+    }
+}
+
+pub fn is_word(byte: u8) -> bool {
+    byte == b'_' || byte.is_ascii_alphanumeric()
+}
+
+/// All `.rs` files under these folders of the package, in order.
+pub fn under(folders: &[&str]) -> Vec<Source> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut sources = Vec::new();
+    for folder in folders {
+        walk(root, &root.join(folder), &mut sources);
+    }
+    sources.sort_by(|one, other| one.path.cmp(&other.path));
+    sources
+}
+
+fn walk(root: &Path, folder: &Path, sources: &mut Vec<Source>) {
+    let Ok(entries) = fs::read_dir(folder) else {
+        return;
+    };
+    for entry in entries {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            if !path.ends_with("target") {
+                walk(root, &path, sources);
+            }
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let name = path
+                .strip_prefix(root)
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .to_owned();
+            sources.push(Source::new(&name, &fs::read_to_string(&path).unwrap()));
+        }
+    }
+}
+
+/// Replaces what is not code by spaces, byte by byte; line ends stay.
+fn blank(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let mut out = Vec::with_capacity(bytes.len());
+    while out.len() < bytes.len() {
+        let at = out.len();
+        let skipped = not_code(bytes, at);
+        if skipped == 0 {
+            out.push(bytes[at]);
+        }
+        let blanks = bytes[at..at + skipped].iter();
+        out.extend(blanks.map(|byte| if *byte == b'\n' { b'\n' } else { b' ' }));
+    }
+    String::from_utf8(out).expect("only whole literals and comments are blanked out")
+}
+
+/// The length of the comment or literal that begins at `at`; 0: it is code.
+fn not_code(bytes: &[u8], at: usize) -> usize {
+    let rest = &bytes[at..];
+    let find = |pattern: &[u8], from: usize| {
+        let found = rest[from..]
+            .windows(pattern.len())
+            .position(|window| window == pattern);
+        found.map_or(rest.len(), |found| from + found + pattern.len())
+    };
+    let begins_word = at == 0 || !is_word(bytes[at - 1]);
+    match rest {
+        [b'/', b'/', ..] => find(b"\n", 0) - 1,
+        [b'/', b'*', ..] => find(b"*/", 2),
+        [b'r', b'#' | b'"', ..] | [b'b', b'r', b'#' | b'"', ..] if begins_word => {
+            let prefix = 1 + usize::from(rest[0] == b'b');
+            let hashes = rest[prefix..]
+                .iter()
+                .take_while(|byte| **byte == b'#')
+                .count();
+            if rest.get(prefix + hashes) != Some(&b'"') {
+                return 0; // A raw identifier.
+            }
+            let end = [&b"\""[..], &vec![b'#'; hashes]].concat();
+            find(&end, prefix + hashes + 1)
+        }
+        [b'"', ..] => quoted(rest, b'"'),
+        [b'\'', b'\\', ..] => quoted(rest, b'\''),
+        // A character literal, not a lifetime: it ends within four bytes.
+        [b'\'', first, ..] if *first != b'\'' => {
+            let length = str::from_utf8(&rest[1..rest.len().min(5)])
+                .map_or_else(|error| str::from_utf8(&rest[1..=error.valid_up_to()]), Ok)
+                .ok()
+                .and_then(|text| text.chars().next())
+                .map_or(0, char::len_utf8);
+            if length > 0 && rest.get(length + 1) == Some(&b'\'') {
+                length + 2
+            } else {
+                0
+            }
+        }
+        _ => 0,
+    }
+}
+
+/// The length of a literal with escapes.
+fn quoted(rest: &[u8], quote: u8) -> usize {
+    let mut at = 1;
+    while at < rest.len() && rest[at] != quote {
+        at += 1 + usize::from(rest[at] == b'\\');
+    }
+    (at + 1).min(rest.len())
+}
+
+fn scopes(code: &str) -> Vec<Scope> {
+    let bytes = code.as_bytes();
+    // What each open brace began, and where the statement before it began.
+    let (mut open, mut scopes, mut start) = (Vec::new(), Vec::with_capacity(bytes.len()), 0);
+    let mut scope = Scope::default();
+    for (at, byte) in bytes.iter().enumerate() {
+        scopes.push(scope);
+        match byte {
+            b'{' => {
+                open.push(scope);
+                let head = &code[start..at];
+                scope.is_test |= head.contains("cfg(test)") || head.contains("[test]");
+                scope.modules += usize::from(head.split_whitespace().any(|word| word == "mod"));
+            }
+            b'}' => scope = open.pop().unwrap_or_default(),
+            _ => {}
+        }
+        if matches!(byte, b'{' | b'}' | b';') {
+            start = at + 1;
+        }
+    }
+    scopes
+}
+
+#[test]
+fn comments_and_literals_are_blanked_out_and_nothing_else() {
+    let cases = [
+        ("a // b\nc", "a     \nc"),
+        ("a /* b\n */ c", "a     \n    c"),
+        ("f(\"x \\\" y\")", "f(        )"),
+        ("f(r#\"a \" b\"#)", "f(          )"),
+        (
+            "f(br\"a\", b'\\'', 'é', '{')",
+            "f(     , b    ,   , \x20  )",
+        ),
+        ("fn f<'a>(x: &'a str)", "fn f<'a>(x: &'a str)"),
+    ];
+    for (text, code) in cases {
+        let source = Source::new("src/a.rs", text);
+        let squeeze = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert_eq!(squeeze(&source.code), squeeze(code));
+        assert_eq!(source.code.len(), text.len());
+    }
+}
+
+#[test]
+fn words_are_found_whole_and_tests_are_told_from_the_product() {
+    let text = "fn a() { x() }\n#[cfg(test)]\nmod tests {\n    fn b() { xx(); x() }\n}\n";
+    let source = Source::new("src/a.rs", text);
+    let found: Vec<_> = source
+        .find("x")
+        .map(|at| (source.line(at), source.is_test(at)))
+        .collect();
+    assert_eq!(found, [(1, false), (4, true)]);
+}
