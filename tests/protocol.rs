@@ -253,7 +253,10 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_as_an_envelope(bytes in any::<Vec<u8>>(), kind in prop::sample::select(b"jtbmr".to_vec())) {
+    fn any_bytes_as_an_envelope(
+        bytes in any::<Vec<u8>>(),
+        kind in prop::sample::select(b"jtbmr".to_vec()),
+    ) {
         envelope(&prefixed(kind, &bytes));
     }
 
@@ -268,11 +271,13 @@ proptest! {
         let line = format!(r#"{{"connect":{{"data":{text}}},"id":{id}}}"#);
         commands(line.as_bytes());
         let mut parser = Parser::new();
-        prop_assert_eq!(parser.parse(line.as_bytes()), Ok(Request { id, command: Command::Connect }));
+        let connect = Request { id, command: Command::Connect };
+        prop_assert_eq!(parser.parse(line.as_bytes()), Ok(connect));
         let line = format!(r#"{{"publish":{{"data":{text},"channel":"x"}},"id":{id}}}"#);
         commands(line.as_bytes());
         let published = parser.parse(line.as_bytes());
-        let is_publish = matches!(published, Ok(Request { command: Command::Publish { channel: "x", .. }, .. }));
+        let command = published.map(|request| request.command);
+        let is_publish = matches!(command, Ok(Command::Publish { channel: "x", .. }));
         prop_assert!(is_publish);
     }
 

@@ -34,7 +34,10 @@ pub trait Counts: Copy + Debug + Default {
 macro_rules! counts {
     (
         $(#[$meta:meta])* $type:ident, $shared:ident {
-            $($field:ident: $kind:ident $name:literal $([$key:literal = $value:literal])? $help:literal,)*
+            $(
+                $field:ident: $kind:ident $name:literal
+                $([$key:literal = $value:literal])? $help:literal,
+            )*
         }
     ) => {
         $(#[$meta])*

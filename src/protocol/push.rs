@@ -95,10 +95,16 @@ mod tests {
 
     proptest! {
         #[test]
-        fn text_and_bytes_come_back(topic in "\\PC{1,40}", text in any::<String>(), bytes in any::<Vec<u8>>()) {
-            let value: Value = serde_json::from_str(&push(&topic, text.as_bytes(), PayloadKind::Text)).unwrap();
+        fn text_and_bytes_come_back(
+            topic in "\\PC{1,40}",
+            text in any::<String>(),
+            bytes in any::<Vec<u8>>(),
+        ) {
+            let pushed = push(&topic, text.as_bytes(), PayloadKind::Text);
+            let value: Value = serde_json::from_str(&pushed).unwrap();
             prop_assert_eq!(value, json!({"push": {"channel": topic, "pub": {"data": text}}}));
-            let value: Value = serde_json::from_str(&push(&topic, &bytes, PayloadKind::Binary)).unwrap();
+            let pushed = push(&topic, &bytes, PayloadKind::Binary);
+            let value: Value = serde_json::from_str(&pushed).unwrap();
             let data = value["push"]["pub"]["data"].as_str().unwrap();
             prop_assert_eq!(STANDARD.decode(data).unwrap(), bytes);
         }

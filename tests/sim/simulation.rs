@@ -147,7 +147,8 @@ impl Simulation {
         );
         assert_eq!(counts.written_bytes, self.written_bytes);
         assert_eq!(counts.connections, self.peers.len() as u64);
-        let known = self.obeyed == self.step; // Else a connection may be over without our knowledge.
+        // Else a connection may be over without our knowledge.
+        let known = self.obeyed == self.step;
         let under_way = |peer: &Peer| match (&peer.kernel.in_flight, peer.kernel.closed) {
             (Some(bytes), None) if known => bytes.len() as u64,
             _ => 0,

@@ -24,10 +24,16 @@ fn contradictions(metrics: &[Description]) -> Vec<String> {
                 "{name} {label:?}: kind, help or label unlike the others"
             ));
         }
-        let is_plain = |text: &str| text.bytes().all(|it| it == b'_' || it.is_ascii_lowercase());
+        let is_plain = |byte: u8| matches!(byte, b'_' | b'a'..=b'z' | b'0'..=b'9');
         let (key, value) = label.unwrap_or_default();
-        if name.is_empty() || ![name, key, value].into_iter().all(is_plain) {
-            found.push(format!("{name} {label:?}: lower case and underscores"));
+        if name.is_empty()
+            || ![name, key, value]
+                .into_iter()
+                .all(|word| word.bytes().all(is_plain))
+        {
+            found.push(format!(
+                "{name} {label:?}: lower case, digits and underscores"
+            ));
         }
         if help.is_empty() || help.ends_with('.') {
             found.push(format!(

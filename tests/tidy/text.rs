@@ -24,31 +24,16 @@ fn file_size(source: &Source) -> Vec<Found> {
     vec![(count, format!("a file has at most {FILE_LINES} lines"))]
 }
 
-/// Literals that cannot be broken without changing them are let through.
+/// Lines that are mostly literals are let through: breaking those would change them.
 fn line_length(source: &Source) -> Vec<Found> {
     let lines = source.text.lines().zip(source.code.lines()).enumerate();
     let too_long = lines.filter(|(_, (text, code))| {
-        text.chars().count() > COLUMNS && longest_blank(text, code) < COLUMNS / 2
+        let literal_bytes = code.bytes().filter(|byte| *byte == b'"').count();
+        text.chars().count() > COLUMNS && literal_bytes < text.len() / 2
     });
     too_long
         .map(|(at, _)| (at + 1, format!("a line has at most {COLUMNS} columns")))
         .collect()
-}
-
-/// The longest stretch of a line that is a literal; comments do not count.
-fn longest_blank(text: &str, code: &str) -> usize {
-    let is_comment = text.trim_start().starts_with("//");
-    let literal = text
-        .bytes()
-        .zip(code.bytes())
-        .map(|(text, code)| text != code || text == b' ');
-    let flags: Vec<_> = literal.collect();
-    let longest = flags
-        .split(|blank| !blank)
-        .map(<[bool]>::len)
-        .max()
-        .unwrap_or(0);
-    if is_comment { 0 } else { longest }
 }
 
 fn line_ends(source: &Source) -> Vec<Found> {

@@ -120,7 +120,8 @@ proptest! {
     ) {
         // Whether text is refused must not depend on how it was fragmented either.
         let whole = decode(&frame(FIN | TEXT, &bytes));
-        let mut borders: Vec<_> = borders.iter().map(|border| border.index(bytes.len() + 1)).collect();
+        let places = bytes.len() + 1;
+        let mut borders: Vec<_> = borders.iter().map(|border| border.index(places)).collect();
         borders.sort_unstable();
         let (mut stream, mut start, mut opcode) = (Vec::new(), 0, TEXT);
         for border in borders {

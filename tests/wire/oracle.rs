@@ -201,6 +201,10 @@ fn tungstenite_gives_the_same_reason() {
             (_, other) => panic!("{fault:?}: {other:?}"),
         }
     }
+}
+
+#[test]
+fn tungstenite_finds_the_same_limit_and_the_same_bad_text() {
     let too_big = frame(FIN | TEXT, &[b'a'; MAX_MESSAGE + 1]);
     assert_fault(&too_big, Fault::MessageTooBig);
     let (_, error) = tungstenite_reads(&too_big);
