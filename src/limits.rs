@@ -171,8 +171,8 @@ pub const ADMIN_VERDICT_MS: u64 = 1000;
 /// whole, and a burst of large ones must fit lanes and outboxes piece by piece.
 pub const BATCH_BYTES: usize = 64 * 1024;
 
-/// Held bytes that a shard takes off its lane before it sends, at most: far below the default outbox, so
-/// that a burst makes nobody slow who had no chance to read.
+/// Held bytes that a shard takes off its lane before it sends, at most: far below the default
+/// outbox, so that a burst makes nobody slow who had no chance to read.
 pub const TURN_BYTES: usize = 256 * 1024;
 
 /// Bytes of a body that are read only to be thrown away, so that the refusal arrives.
@@ -183,3 +183,8 @@ pub const LISTEN_PATIENCE: std::time::Duration = std::time::Duration::from_secs(
 
 /// How often a start asks for an address that is taken.
 pub const LISTEN_RETRY: std::time::Duration = std::time::Duration::from_millis(10);
+
+/// Bytes the kernel takes for a connection beyond what the peer's window lets it send. Enough to
+/// keep a fast path busy between two turns; without it a client that never reads takes
+/// `net.ipv4.tcp_wmem`, 4 MiB by default, before its outbox sees any of it.
+pub const NOT_SENT_BYTES: u32 = 128 * 1024;

@@ -13,6 +13,8 @@ mod wait;
 
 #[path = "e2e/access.rs"]
 mod access;
+#[path = "e2e/admin.rs"]
+mod admin;
 #[path = "e2e/deadlines.rs"]
 mod deadlines;
 #[path = "e2e/delivery.rs"]
@@ -33,6 +35,3 @@ mod process;
 mod slow;
 #[path = "e2e/subscriptions.rs"]
 mod subscriptions;
-
-#[path = "e2e/admin.rs"]
-mod admin;

@@ -10,7 +10,7 @@ use std::time::Instant;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::limits::{
-    ACCEPT_BACKLOG, ACCEPT_PAUSE_US, ACCEPT_REFUSALS, LISTEN_PATIENCE, LISTEN_RETRY,
+    ACCEPT_BACKLOG, ACCEPT_PAUSE_US, ACCEPT_REFUSALS, LISTEN_PATIENCE, LISTEN_RETRY, NOT_SENT_BYTES,
 };
 
 /// Opens one listener per shard on the same address; the kernel spreads connections over them.
@@ -24,6 +24,11 @@ pub fn listen(address: SocketAddr, shards: usize) -> io::Result<Vec<TcpListener>
         .map(|_| {
             let socket = socket(address)?;
             socket.set_reuse_port(true)?;
+            // Connections inherit both. Frames leave in whole turns already, so waiting for more
+            // would only add delay; and what a peer does not take is better kept in its outbox,
+            // where policies reach it, than in the kernel.
+            socket.set_tcp_nodelay(true)?;
+            socket.set_tcp_notsent_lowat(NOT_SENT_BYTES)?;
             socket.bind(&address.into())?;
             socket.listen(ACCEPT_BACKLOG)?;
             Ok(socket.into())

@@ -3,8 +3,6 @@
 use std::io;
 use std::os::fd::{FromRawFd, OwnedFd};
 
-use socket2::SockRef;
-
 use crate::hub::{ConnectionId, Sent};
 
 use super::acceptor::Due;
@@ -64,8 +62,6 @@ impl Drive {
         let Some(id) = self.hub.accept(now_us) else {
             return Ok(());
         };
-        // Frames leave in whole turns already; waiting for more would only add delay.
-        let _ = SockRef::from(&socket).set_tcp_nodelay(true);
         self.sockets.insert(id, socket);
         self.arm_receive(id)
     }
