@@ -14,7 +14,7 @@ use super::{fail, number_of_seconds};
 pub(super) struct Publish {
     /// Where it goes, such as `news` or `chat:lobby`.
     topic: String,
-    /// What to publish; `-` is all of stdin. A JSON namespace wants JSON: '{"text":"hi"}', '"hi"', 7.
+    /// What to publish; `-` is all of stdin. A JSON namespace wants JSON: `{"a":1}`, `"hi"`, 7.
     #[arg(
         required_unless_present = "lines",
         conflicts_with = "lines",
