@@ -111,9 +111,9 @@ class Run:
             print(f"{kind}{self.name}: {line.removeprefix(kind)}", flush=True)
 
     def run(self, command):
-        missing = next((word for word in command[:1] if not word or not os.path.exists(word)), None)
-        if missing or not command[0]:
-            return self.say(f"SKIPPED {pathlib.Path(missing or 'browser').name} is not installed")
+        if not command[0] or not os.path.exists(command[0]):
+            program = pathlib.Path(command[0] or "the browser").name
+            return self.say(f"SKIPPED {program} is not installed")
         server = Server(
             self.arguments.fanfare,
             ["-c", HERE / "fanfare.toml"],
@@ -121,7 +121,10 @@ class Run:
             self.arguments.logs / f"{self.slug}.server.log",
         )
         bundle = self.arguments.tools / "node/node_modules/centrifuge/dist/centrifuge.js"
-        conductor = Conductor(CONTROL, server, Publisher(self.at.pull), bundle)
+        try:
+            conductor = Conductor(CONTROL, server, Publisher(self.at.pull), bundle)
+        except OSError as fault:
+            return self.say(f"not ok run: {self.at.control}: {fault}")
         try:
             conductor.start()
             conductor.witness = Witness(f"{self.at.raw}?topic=from")
