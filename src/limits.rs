@@ -15,8 +15,9 @@ pub const REQUEST_TARGET_BYTES: usize = 4 * 1024;
 /// Payload bytes of a control frame (RFC 6455, section 5.5).
 pub const CONTROL_PAYLOAD_BYTES: usize = 125;
 
-/// Fragments of one message: a peer that sends empty fragments for ever is cut off here.
-pub const FRAGMENTS: u32 = 4 * 1024;
+/// Fragments of one message: a peer that sends empty fragments for ever is cut off here, after
+/// less than a megabyte. Autobahn|Testsuite sends 4 MiB in 65,536 pieces.
+pub const FRAGMENTS: u32 = 128 * 1024;
 
 /// Client commands in one WebSocket message. SDKs batch their resubscriptions on reconnect.
 pub const COMMANDS_PER_MESSAGE: usize = 256;
