@@ -28,12 +28,12 @@ pub struct Options {
     /// Publications per second
     #[arg(long, default_value_t = 500)]
     rate: u32,
-    /// Bytes of a publication
-    #[arg(long, default_value_t = 300)]
+    /// Bytes of a publication: with the default ones, the kernel's buffers (4 MiB) and the outbox
+    /// are full before a missing pong would end a stuck client
+    #[arg(long, default_value_t = 400)]
     payload: usize,
-    /// Seconds of each of the two phases; the second must fill what the kernel buffers for a
-    /// stuck client, and its outbox
-    #[arg(long, default_value_t = 40)]
+    /// Seconds of each of the two phases
+    #[arg(long, default_value_t = 32)]
     seconds: u32,
     /// The server's policy for such clients
     #[arg(long, value_enum, default_value_t = Policy::Disconnect)]
@@ -169,6 +169,10 @@ fn add_policy(report: &mut Report, options: &Options, outcome: &Outcome) {
     };
     let closed = since("fanfare_closed_total", "slow");
     report.add("closed_as_slow", closed);
+    report.add(
+        "closed_without_pong",
+        since("fanfare_closed_total", "no_pong"),
+    );
     for reason in ["slow", "oldest", "conflated", "closed"] {
         report.add(
             format!("dropped_{reason}"),
