@@ -12,6 +12,8 @@ mod connection;
 mod deal;
 mod fault;
 mod fleet;
+#[cfg(test)]
+mod fleet_tests;
 mod frames;
 mod helpshift;
 mod idle;
