@@ -20,7 +20,8 @@ pub enum Fault {
     #[error("--admin {admin}: {text}")]
     Admin { admin: String, text: String },
     #[error(
-        "{opened} of {wanted} connections opened ({refused} refused, {failed} failed): is it running, and has it the descriptors?"
+        "{opened} of {wanted} connections opened ({refused} refused, {failed} failed): \
+         is the server there, and has it the descriptors?"
     )]
     Opening {
         opened: usize,
