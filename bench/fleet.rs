@@ -26,6 +26,9 @@ const EVENTS: usize = 1024;
 /// The longest a turn waits, unless a scenario needs it finer.
 const TURN: Duration = Duration::from_millis(5);
 
+/// Connects begun in one turn: those under way must not wait until all have begun.
+const LAUNCHES: usize = 64;
+
 /// How long connecting may go without any progress before it is given up.
 const STALL_US: u64 = 10_000_000;
 
@@ -161,8 +164,12 @@ impl Fleet {
 
     /// Begins connections as the wave allows, waits a moment, takes what has come.
     pub fn turn(&mut self, sink: &mut impl Sink) -> Result<(), Fault> {
-        self.launch()?;
-        match self.poll.poll(&mut self.events, Some(self.turn)) {
+        let wait = if self.launch()? {
+            Duration::ZERO
+        } else {
+            self.turn
+        };
+        match self.poll.poll(&mut self.events, Some(wait)) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
             outcome => outcome?,
         }
@@ -180,8 +187,12 @@ impl Fleet {
         Ok(())
     }
 
-    fn launch(&mut self) -> Result<(), Fault> {
-        while self.opening < self.wave && self.next < self.connections.len() {
+    /// Begins some connections. True: more could begin at once.
+    fn launch(&mut self) -> Result<bool, Fault> {
+        for _ in 0..LAUNCHES {
+            if self.opening >= self.wave || self.next >= self.connections.len() {
+                return Ok(false);
+            }
             let index = self.next;
             self.next += 1;
             self.opening += 1;
@@ -195,7 +206,7 @@ impl Fleet {
                     .register(stream, Token(index), interest)?;
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     fn ready(
