@@ -15,7 +15,7 @@ use crate::fault::Fault;
 use crate::fleet::{Fleet, Sink, is_error};
 use crate::ledger::Ledger;
 use crate::payload::{self, Stamp};
-use crate::publisher::{Progress, Publisher, Schedule};
+use crate::publisher::{Progress, Published, Publisher, Schedule};
 use crate::report::Report;
 
 /// Fine beside the period of a toggle.
@@ -179,17 +179,27 @@ pub fn run(common: &Common, options: &Options) -> Result<Report, Fault> {
     while toggler.others.missing(&sent.sequences) > 0 && clock.now_us() < end_us {
         fleet.turn(&mut toggler)?;
     }
+    Ok(report(options, &fleet, &toggler, &sent, count))
+}
 
+/// What was seen, and whether it was as promised.
+fn report(
+    options: &Options,
+    fleet: &Fleet,
+    toggler: &Toggler,
+    sent: &Published,
+    subscriptions: u64,
+) -> Report {
     let mut report = Report::new("toggle");
     report.add("published", sent.sequences[0]);
-    report.add("subscriptions", count);
+    report.add("subscriptions", subscriptions);
     report.add_decimal(
         "subscriptions_per_second",
-        count as f64 / f64::from(options.seconds),
+        subscriptions as f64 / f64::from(options.seconds),
     );
     let wanted = u64::from(options.toggles) * u64::from(options.seconds);
-    report.expect(count * 10 >= wanted * 9, || {
-        format!("subscriptions: {count}, expected {wanted}, or 90 % of that")
+    report.expect(subscriptions * 10 >= wanted * 9, || {
+        format!("subscriptions: {subscriptions}, expected {wanted}, or 90 % of that")
     });
     report.add("received", toggler.received);
     let Violations {
@@ -214,7 +224,7 @@ pub fn run(common: &Common, options: &Options) -> Result<Report, Fault> {
         counts.duplicate + counts.disordered + counts.foreign,
     );
     report.add_latency("publisher_lateness", &sent.lateness);
-    Ok(report)
+    report
 }
 
 /// Toggles while the publisher runs: subscription n is due at a fixed time, and lasts half of the
