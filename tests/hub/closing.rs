@@ -1,6 +1,6 @@
 //! Ends: close handshakes from both sides, lost sockets, late calls for connections that are gone.
 
-use fanfare::hub::Sent;
+use fanfare::hub::{Egress, Event, Sent};
 
 use crate::upstream::{config, push};
 use crate::wire::{self, Frame};
@@ -78,7 +78,7 @@ fn a_broken_frame_is_closed_with_its_own_code() {
     let cases = [
         (b"\x81\x01x".to_vec(), 1002),
         (wire::masked(wire::TEXT, b"\xff"), 1007),
-        (wire::masked(wire::TEXT, &[b' '; 64 * 1024 + 1]), 1009),
+        (wire::masked(wire::TEXT, &vec![b' '; 64 * 1024 + 1]), 1009),
     ];
     let mut world = World::new(config());
     for (bytes, code) in cases {
@@ -128,7 +128,7 @@ fn a_send_that_fails_ends_the_connection() {
     let mut world = World::new(config());
     let id = world.subscriber(&["a"]);
     world.publish("a", "1");
-    let mut egress = fanfare::hub::Egress::default();
+    let mut egress = Egress::default();
     assert!(world.hub.poll_egress(&mut egress));
     assert!(!world.hub.sent(id, Sent::Failed, world.now_us));
     assert_eq!(world.closed(id), Some(false));
@@ -165,7 +165,7 @@ fn a_connection_that_is_over_hears_no_late_completions() {
     world.releases = false;
     let id = world.subscriber(&["a"]);
     world.publish("a", "1");
-    let mut egress = fanfare::hub::Egress::default();
+    let mut egress = Egress::default();
     assert!(world.hub.poll_egress(&mut egress));
     world.hub.lost(id);
     let before = world.counts();
@@ -185,17 +185,19 @@ fn the_write_side_ends_before_the_socket_is_closed() {
     let mut world = World::new(config());
     let id = world.client();
     world.feed(id, &wire::close(1000));
-    let mut egress = fanfare::hub::Egress::default();
+    let mut egress = Egress::default();
     assert!(world.hub.poll_egress(&mut egress));
     let bytes = egress.bytes(&egress.sends()[0]).len() as u32;
     assert!(!world.hub.sent(id, Sent::Wrote(bytes), world.now_us));
     world.hub.end_of_stream(id);
-    use fanfare::hub::Event::{Close, FinishWriting};
     assert_eq!(
         world.hub.poll_event(),
-        Some(FinishWriting(id)),
+        Some(Event::FinishWriting(id)),
         "events come in order"
     );
-    assert_eq!(world.hub.poll_event(), Some(Close { id, abort: false }));
+    assert_eq!(
+        world.hub.poll_event(),
+        Some(Event::Close { id, abort: false })
+    );
     assert_eq!(world.hub.poll_event(), None);
 }

@@ -56,8 +56,8 @@ pub struct Client {
     promises: VecDeque<Promise>,
     inbound: Vec<u8>,
     pub status: Option<u16>,
-    /// The close frame it got.
-    pub goodbye: Option<Option<u16>>,
+    /// The code of the close frame it got; 1005 is none (RFC 6455, section 7.4.1).
+    pub goodbye: Option<u16>,
     /// A publication that may not be dropped was missing: only 3008 explains it.
     pub robbed: bool,
     /// A message was answered in part: only 3013 explains it, or 3008 for the answer itself.
@@ -168,7 +168,8 @@ impl Client {
         let end = self.outbound.len().min(self.delivered.saturating_add(most));
         let bytes = self.outbound[self.delivered..end].to_vec();
         self.delivered = end;
-        while let Some(effect) = self.effects.pop_front_if(|effect| effect.end <= end) {
+        while self.effects.front().is_some_and(|effect| effect.end <= end) {
+            let effect = self.effects.pop_front().expect("there is one");
             for topic in effect.leaves {
                 self.subscribed.remove(&topic);
             }
@@ -212,7 +213,7 @@ impl Client {
             let frame = wire::take_frame(&mut self.inbound).expect("frames are well formed");
             match frame {
                 None => return pings,
-                Some(Frame::Close(code)) => self.part(code),
+                Some(Frame::Close(code)) => self.part(code.unwrap_or(1005)),
                 Some(Frame::Ping(_)) => pings += 1,
                 Some(Frame::Text(text)) if text == "{}" => pings += 1,
                 Some(frame) => self.check(&frame),
@@ -222,13 +223,13 @@ impl Client {
         pings
     }
 
-    fn part(&mut self, code: Option<u16>) {
+    fn part(&mut self, code: u16) {
         assert!(
-            !self.robbed || code == Some(3008),
-            "publications are missing before {code:?}"
+            !self.robbed || code == 3008,
+            "publications are missing before {code}"
         );
-        let excused = !self.cut_short || matches!(code, Some(3008 | 3013));
-        assert!(excused, "replies are missing before {code:?}");
+        let excused = !self.cut_short || matches!(code, 3008 | 3013);
+        assert!(excused, "replies are missing before {code}");
         self.goodbye = Some(code);
     }
 
@@ -277,8 +278,10 @@ impl Client {
 fn fulfils(frame: &Frame, promise: &Promise) -> bool {
     match (frame, promise) {
         (Frame::Text(text), Promise::Connected) => text.starts_with(r#"{"id":1,"connect":{"#),
-        (Frame::Text(text), Promise::Reply(expected)) => text == expected,
-        (Frame::Text(text), Promise::Publication { text: expected, .. }) => text == expected,
+        (
+            Frame::Text(text),
+            Promise::Reply(expected) | Promise::Publication { text: expected, .. },
+        ) => text == expected,
         (Frame::Pong(payload), Promise::Pong(expected)) => payload == expected,
         _ => false,
     }

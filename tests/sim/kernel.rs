@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use fanfare::hub::Sent;
 
 #[derive(Debug)]
+#[allow(clippy::struct_excessive_bools)] // Independent facts about a socket.
 pub struct Kernel {
     capacity: usize,
     /// All that is sent fits, for once.

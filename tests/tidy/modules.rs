@@ -35,11 +35,11 @@ fn undeclared(sources: &[Source]) -> Vec<String> {
 #[test]
 fn every_file_is_a_module() {
     let lost = undeclared(&source::under(&["src"]));
-    let report: String = lost
-        .iter()
-        .map(|path| format!("{path}:1: no `mod` names it\n"))
-        .collect();
-    assert!(lost.is_empty(), "{report}");
+    assert!(
+        lost.is_empty(),
+        "no `mod` names these files:\n{}",
+        lost.join("\n")
+    );
 }
 
 #[test]

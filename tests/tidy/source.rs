@@ -35,11 +35,7 @@ impl Source {
 
     /// The line of a byte offset, from 1.
     pub fn line(&self, offset: usize) -> usize {
-        self.text.as_bytes()[..offset]
-            .iter()
-            .filter(|byte| **byte == b'\n')
-            .count()
-            + 1
+        self.text[..offset].matches('\n').count() + 1
     }
 
     pub fn scope(&self, offset: usize) -> Scope {
@@ -205,7 +201,7 @@ fn comments_and_literals_are_blanked_out_and_nothing_else() {
     let cases = [
         ("a // b\nc", "a     \nc"),
         ("a /* b\n */ c", "a     \n    c"),
-        (r#"f("x \" y", a)"#, r#"f(********, a)"#),
+        (r#"f("x \" y", a)"#, "f(********, a)"),
         (r##"f(r#"a " b"#)"##, "f(**********)"),
         ("f(br\"a\", b'\\'', 'é', '{')", "f(*****, b****, ****, ***)"),
         (

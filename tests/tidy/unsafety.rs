@@ -44,13 +44,8 @@ fn comment_above(text: &str, line: usize) -> String {
         .rev()
         .take_while(|line| line.trim_end().ends_with('='))
         .count();
-    above
-        .iter()
-        .rev()
-        .skip(continued)
-        .take_while(is_comment)
-        .map(|line| format!("{line}\n"))
-        .collect()
+    let comment = above.iter().rev().skip(continued).take_while(is_comment);
+    comment.copied().collect::<Vec<_>>().join("\n")
 }
 
 #[test]
