@@ -24,9 +24,14 @@ impl Socket {
     /// `Err`: the HTTP status that refused it, or 0 when there was none.
     pub fn try_connect(server: &Server, target: &str) -> Result<Self, u16> {
         let stream = TcpStream::connect(server.ws_address()).map_err(|_| 0_u16)?;
+        Self::over(stream, target)
+    }
+
+    /// Upgrades a connected stream.
+    pub fn over(stream: TcpStream, target: &str) -> Result<Self, u16> {
         stream.set_nodelay(true).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        let url = format!("ws://{}{target}", server.ws_address());
+        let url = format!("ws://localhost{target}");
         let unbounded = WebSocketConfig::default()
             .max_message_size(None)
             .max_frame_size(None);
@@ -46,12 +51,20 @@ impl Socket {
     /// The next message of any kind; pings are answered on the way. `None`: nothing came in time.
     #[track_caller]
     pub fn read_within(&mut self, patience: Duration) -> Option<Message> {
+        match self.try_read_within(patience) {
+            Ok(message) => message,
+            Err(error) => panic!("the connection broke: {error}"),
+        }
+    }
+
+    /// Like [`Socket::read_within`]; a broken connection is an outcome.
+    pub fn try_read_within(&mut self, patience: Duration) -> Result<Option<Message>, Error> {
         let stream = self.0.get_ref();
         stream.set_read_timeout(Some(patience)).unwrap();
         match self.0.read() {
-            Ok(message) => Some(message),
-            Err(Error::Io(error)) if error.kind() == ErrorKind::WouldBlock => None,
-            Err(error) => panic!("the connection broke: {error}"),
+            Ok(message) => Ok(Some(message)),
+            Err(Error::Io(error)) if error.kind() == ErrorKind::WouldBlock => Ok(None),
+            Err(error) => Err(error),
         }
     }
 

@@ -1,1 +1,126 @@
-//! x
+//! Too few descriptors: the server refuses, says so, goes on, and recovers.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::thread;
+use std::time::Duration;
+
+use super::client::{Raw, Socket};
+use super::publisher::Publisher;
+use super::server::Server;
+use super::wait::{PATIENCE, until};
+
+#[test]
+fn past_a_low_limit_upgrades_are_refused() {
+    let mut server = Server::start_after("ulimit -n 200", &[]);
+    let room = server.metric("fanfare_max_connections", &[]);
+    let outcomes: Vec<_> = (0..500)
+        .map(|_| Socket::try_connect(&server, "/raw?topic=a"))
+        .collect();
+    let refused = outcomes.iter().filter_map(|outcome| outcome.as_ref().err());
+    assert!(refused.clone().all(|status| matches!(status, 503 | 0)));
+    assert_eq!(500 - refused.count() as u64, room);
+    assert!(server.health().contains("degraded"));
+    Publisher::request(&server).send_and_wait("a", "1");
+    for socket in outcomes.into_iter().flatten() {
+        assert_eq!(Raw(socket).next_text(), "1");
+    }
+    server.await_health("ok");
+    server.assert_running();
+}
+
+#[test]
+fn silent_sockets_past_all_limits_are_closed_at_once() {
+    let settings = ["ws.handshake_timeout=2s"];
+    let mut server = Server::start_after("ulimit -n 200", &settings);
+    let idle = server.settled_descriptors();
+    let sockets: Vec<_> = (0..500)
+        .map(|_| TcpStream::connect(server.ws_address()).unwrap())
+        .collect();
+    let closed = sockets.iter().filter(|stream| {
+        let mut stream = *stream;
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        // Each ends: those past the limits at once, the others by their deadline.
+        stream.read(&mut [0]).unwrap_or(0) == 0
+    });
+    assert_eq!(closed.count(), 500);
+    // A burst may take the last descriptors before its first sockets can be closed again.
+    let refused = |reason| server.metric("fanfare_refused_total", &[reason]);
+    assert!(refused("limit") + refused("descriptors") > 300);
+    drop(sockets);
+    server.await_health("ok");
+    server.await_metric("fanfare_connections", &[], 0);
+    until("idle descriptors", || {
+        (server.descriptors() <= idle).then_some(())
+    });
+    server.assert_running();
+}
+
+/// Connections that the server has taken in and that have asked nothing yet: they can ask when
+/// no new ones get in.
+struct Waiting(Vec<TcpStream>);
+
+impl Waiting {
+    fn open(server: &Server) -> Self {
+        let connect = |_| TcpStream::connect(server.ws_address()).unwrap();
+        let waiting = Self((0..30).map(connect).collect());
+        server.await_metric("fanfare_connections", &[], 31);
+        waiting
+    }
+
+    fn health(&mut self) -> String {
+        let mut stream = self.0.pop().expect("enough were opened");
+        let request = b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n";
+        stream.write_all(request).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+}
+
+#[test]
+fn without_descriptors_it_goes_on_and_recovers() {
+    let mut server = Server::start_after("ulimit -n 200", &["ws.handshake_timeout=60s"]);
+    let mut bystander = Raw::connect(&server, &["a"]);
+    let publisher = Publisher::request(&server);
+    publisher.send_and_wait("a", "0");
+    assert_eq!(bystander.next_text(), "0");
+    let mut waiting = Waiting::open(&server);
+
+    // More publishers than were reckoned with.
+    let pull = ("127.0.0.1", server.ports.pull);
+    let publishers: Vec<_> = (0..200)
+        .map(|_| TcpStream::connect(pull).unwrap())
+        .collect();
+    until("no descriptor left", || {
+        (server.descriptors() >= 200).then_some(())
+    });
+    let mut refused = Vec::new();
+    let health = until("a shortage", || {
+        refused.push(TcpStream::connect(server.ws_address()).unwrap());
+        thread::sleep(Duration::from_millis(100));
+        let health = waiting.health();
+        health.contains("file descriptors").then_some(health)
+    });
+    assert!(health.contains("degraded"), "{health}");
+    for number in 1..100 {
+        publisher.send_and_wait("a", number.to_string());
+        assert_eq!(bystander.next_text(), number.to_string());
+    }
+    // Who came too late is told at once, not left hanging.
+    let last = refused.last_mut().expect("some were refused");
+    last.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    assert!(matches!(last.read(&mut [0]), Ok(0) | Err(_)));
+    let warnings = server.output().matches("cannot accept").count();
+    assert!((1..=2).contains(&warnings), "{warnings}: once per shard");
+
+    drop((refused, waiting, publishers));
+    server.await_health("ok");
+    server.await_output("descriptors are back");
+    let mut fresh = Raw::connect(&server, &["a"]);
+    publisher.send_and_wait("a", "\"back\"");
+    assert_eq!(fresh.next_text(), "\"back\"");
+    assert_eq!(bystander.next_text(), "\"back\"");
+    assert!(server.metric("fanfare_refused_total", &["descriptors"]) > 0);
+    server.assert_running();
+}

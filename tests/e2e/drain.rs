@@ -1,1 +1,121 @@
-//! x
+//! Signals: a drain that is paced, a second signal that does not wait, and a reload.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use super::client::{Client, Raw};
+use super::server::Server;
+use super::wait::PATIENCE;
+
+const UPGRADE: &[u8] = b"GET /raw?topic=a HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\
+    Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+
+#[test]
+fn a_drain_closes_everybody_evenly_over_its_period() {
+    let mut server = Server::start(&["drain.period=2s"]);
+    let connect = || {
+        let clients = (0..40).map(|_| Client::subscribed(&server, &["a"]));
+        clients.collect::<Vec<_>>()
+    };
+    // Slots that are free again must not make the pace uneven.
+    let early = connect();
+    let clients = connect();
+    drop(early);
+    server.await_metric("fanfare_connections", &[], 40);
+    server.signal("TERM");
+    server.await_output("draining");
+    let began = Instant::now();
+    let closings = clients.into_iter().map(|mut client| {
+        thread::spawn(move || {
+            assert_eq!(client.socket.closed(), Some(3001));
+            began.elapsed()
+        })
+    });
+    let closings: Vec<_> = closings.collect();
+    let closings = closings.into_iter().map(|each| each.join().unwrap());
+    let closings: Vec<_> = closings.collect();
+    let first_half = closings
+        .iter()
+        .filter(|after| **after < Duration::from_secs(1));
+    assert!((10..=30).contains(&first_half.count()), "{closings:?}");
+    let last = closings.iter().max().expect("there were clients");
+    assert!(*last > Duration::from_millis(1_500), "{closings:?}");
+    assert_eq!(server.await_exit().code(), Some(0));
+}
+
+#[test]
+fn a_drain_upgrades_nobody_and_waits_for_nobody_for_ever() {
+    let mut server = Server::start(&["drain.period=3s"]);
+    // It neither reads nor answers.
+    let silent = Raw::connect(&server, &["a"]);
+    let connect = |_| TcpStream::connect(server.ws_address()).unwrap();
+    let waiting: Vec<_> = (0..20).map(connect).collect();
+    server.await_metric("fanfare_connections", &[], 21);
+    server.signal("TERM");
+    server.await_output("draining");
+    let answers = waiting.into_iter().map(|mut stream| {
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut answer = String::new();
+        // The drain may have come to it before.
+        let _ = stream.write_all(UPGRADE);
+        let _ = stream.read_to_string(&mut answer);
+        answer
+    });
+    let answers: Vec<_> = answers.collect();
+    let refused = |answer: &&String| answer.starts_with("HTTP/1.1 503 ");
+    assert!(
+        answers.iter().all(|it| it.is_empty() || refused(&it)),
+        "{answers:?}"
+    );
+    assert!(answers.iter().filter(refused).count() > 0, "{answers:?}");
+    assert_eq!(server.await_exit().code(), Some(0));
+    drop(silent);
+}
+
+#[test]
+fn a_second_signal_ends_at_once() {
+    let mut server = Server::start(&["drain.period=1h"]);
+    let raw = Raw::connect(&server, &["a"]);
+    server.signal("TERM");
+    server.await_output("draining");
+    server.assert_running();
+    server.signal("INT");
+    assert_eq!(server.await_exit().code(), Some(1));
+    drop(raw);
+}
+
+#[test]
+fn an_idle_server_ends_at_once() {
+    let mut server = Server::start(&["drain.period=1h"]);
+    server.signal("INT");
+    assert_eq!(server.await_exit().code(), Some(0));
+}
+
+#[test]
+fn a_reload_changes_what_can_change_and_names_the_rest() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("fanfare.toml");
+    fs::write(&file, "ws.max_topics = 1\n").unwrap();
+    let server = Server::start_with(&["-c", file.to_str().unwrap()], &[]);
+    let mut client = Client::subscribed(&server, &["a"]);
+    let refused = client.command("subscribe", &json!({ "channel": "b" }));
+    assert_eq!(refused["error"]["code"], 106);
+
+    fs::write(&file, "ws.max_topics = 2\ningest.high_water_mark = 7\n").unwrap();
+    server.signal("HUP");
+    server.await_output("ws.max_topics");
+    server.await_output("ingest.high_water_mark");
+    client.subscribe("b");
+
+    fs::write(&file, "ws.max_topics = \"many\"\n").unwrap();
+    server.signal("HUP");
+    server.await_output("nothing has changed");
+    super::publisher::Publisher::request(&server).send_and_wait("b", "1");
+    assert_eq!(client.next(), ("b".into(), json!(1)));
+}

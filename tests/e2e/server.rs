@@ -186,6 +186,16 @@ impl Server {
         entries.expect("the process lives").count()
     }
 
+    /// Open descriptors once every shard has finished its set-up, which may be after the screen.
+    pub fn settled_descriptors(&self) -> usize {
+        // Enough for each shard to have taken some.
+        for _ in 0..32 {
+            assert!(self.health().contains("\"ok\""));
+        }
+        self.await_metric("fanfare_connections", &[], 0);
+        self.descriptors()
+    }
+
     /// Resident memory of the process.
     pub fn resident_bytes(&self) -> usize {
         let status = fs::read_to_string(format!("/proc/{}/status", self.process_id()));

@@ -1,1 +1,186 @@
-//! x
+//! Clients that do not read: what each policy does to them, and that nobody else notices.
+
+use std::net::TcpStream;
+use std::time::Duration;
+
+use serde_json::Value;
+use socket2::{Domain, Socket as Socket2, Type};
+use tungstenite::Message;
+
+use super::client::{Client, Raw, Socket};
+use super::publisher::Publisher;
+use super::server::Server;
+use super::wait::PATIENCE;
+
+const TOPICS: [&str; 3] = ["a", "b", "c"];
+/// Far more than the kernel holds for a connection, on both sides of it.
+const PUBLICATIONS: u64 = 3_000;
+const PADDING_BYTES: usize = 8 * 1024;
+/// Publications that may be under way to the readers, so that only who does not read is slow.
+const WINDOW: u64 = 4;
+const SLOW_CLIENTS: usize = 10;
+const SMALL: [&str; 2] = ["ws.outbox=64KiB", "ingest.max_payload=32KiB"];
+
+/// A subscriber whose kernel takes as little as it may for it.
+fn slow_raw(server: &Server) -> Raw {
+    let socket = Socket2::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    socket.connect(&server.ws_address().into()).unwrap();
+    let target = "/raw?topic=a&topic=b&topic=c";
+    Raw(Socket::over(TcpStream::from(socket), target).unwrap())
+}
+
+/// Publishes everything at the pace of two readers, who must get all of it in order.
+fn publish_past(server: &Server) {
+    let mut client = Client::subscribed(server, &TOPICS);
+    let mut raw = Raw::connect(server, &TOPICS);
+    let publisher = Publisher::push(server);
+    let padding = "x".repeat(PADDING_BYTES);
+    for number in 0..PUBLICATIONS + WINDOW {
+        if number < PUBLICATIONS {
+            let topic = TOPICS[number as usize % TOPICS.len()];
+            let payload = format!(r#"{{"topic":"{topic}","n":{number},"x":"{padding}"}}"#);
+            publisher.send(topic, payload);
+        }
+        if let Some(expected) = number.checked_sub(WINDOW) {
+            assert_eq!(client.next().1["n"], expected);
+            let data: Value = serde_json::from_str(&raw.next_text()).unwrap();
+            assert_eq!(data["n"], expected);
+        }
+    }
+}
+
+/// What a slow client reads when it comes back: numbers, each with its topic, and how it ended.
+struct Seen {
+    numbers: Vec<(String, u64)>,
+    /// The close code; `None` if nothing more came.
+    closed: Option<u16>,
+}
+
+/// Every message that comes must be whole, up to the last publication, a close or a reset.
+fn read_all(raw: &mut Raw) -> Seen {
+    let (mut numbers, mut closed) = (Vec::new(), None);
+    loop {
+        match raw.0.try_read_within(PATIENCE) {
+            Ok(Some(Message::Text(text))) => {
+                let data: Value = serde_json::from_str(&text).expect("a whole payload");
+                let number = data["n"].as_u64().unwrap();
+                assert_eq!(data["x"].as_str().map(str::len), Some(PADDING_BYTES));
+                numbers.push((data["topic"].as_str().unwrap().to_owned(), number));
+                if number == PUBLICATIONS - 1 {
+                    break;
+                }
+            }
+            Ok(Some(Message::Ping(_))) => {}
+            Ok(Some(Message::Close(frame))) => {
+                closed = frame.map(|frame| u16::from(frame.code));
+                break;
+            }
+            // The server waits for a slow peer's last bytes, but not for ever.
+            Err(tungstenite::Error::Io(_) | tungstenite::Error::Protocol(_)) => break,
+            other => panic!("not a publication: {other:?}"),
+        }
+    }
+    Seen { numbers, closed }
+}
+
+struct Outcome {
+    server: Server,
+    seen: Vec<Seen>,
+}
+
+fn run(policy: &str) -> Outcome {
+    let policy = format!("ws.slow={policy}");
+    let server = Server::start(&[&SMALL[..], &[&policy]].concat());
+    let mut slow: Vec<_> = (0..SLOW_CLIENTS).map(|_| slow_raw(&server)).collect();
+    let before = server.resident_bytes();
+    publish_past(&server);
+    let grown = server.resident_bytes().saturating_sub(before);
+    // Outboxes, lanes and libzmq's buffers; what was published is half of it.
+    assert!(grown < 48 * 1024 * 1024, "grew by {grown} bytes");
+    let seen = slow.iter_mut().map(read_all).collect();
+    drop(slow);
+    server.await_metric("fanfare_pending", &[], 0);
+    server.await_metric("fanfare_connections", &[], 0);
+    assert_accounted(&server);
+    Outcome { server, seen }
+}
+
+/// Nothing is dropped without a reason.
+fn assert_accounted(server: &Server) {
+    let matched = server.metric("fanfare_matched_total", &[]);
+    let written = server.metric("fanfare_written_total", &[]);
+    let dropped = server.metric("fanfare_dropped_total", &[]);
+    assert_eq!(matched, written + dropped);
+}
+
+fn assert_ascending<'a>(numbers: impl Iterator<Item = &'a (String, u64)>) {
+    let numbers: Vec<_> = numbers.map(|(_, number)| number).collect();
+    assert!(numbers.is_sorted_by(|one, next| one < next), "{numbers:?}");
+}
+
+#[test]
+fn disconnect_closes_after_an_unbroken_beginning() {
+    let Outcome { server, seen } = run("disconnect");
+    for Seen { numbers, closed } in &seen {
+        let unbroken = (0..numbers.len() as u64).eq(numbers.iter().map(|(_, number)| *number));
+        assert!(unbroken && numbers.len() < PUBLICATIONS as usize);
+        assert!(matches!(closed, None | Some(3008)), "{closed:?}");
+    }
+    let slow = server.metric("fanfare_closed_total", &["slow"]);
+    assert_eq!(slow, SLOW_CLIENTS as u64);
+    assert!(server.metric("fanfare_dropped_total", &["slow"]) > 0);
+}
+
+#[test]
+fn drop_oldest_keeps_the_end() {
+    let Outcome { server, seen } = run("drop_oldest");
+    for Seen { numbers, closed } in &seen {
+        assert_eq!(*closed, None);
+        assert_ascending(numbers.iter());
+        assert!(numbers.len() < PUBLICATIONS as usize);
+        assert_eq!(numbers.last().map(|last| last.1), Some(PUBLICATIONS - 1));
+    }
+    assert_eq!(server.metric("fanfare_closed_total", &["slow"]), 0);
+    assert!(server.metric("fanfare_dropped_total", &["oldest"]) > 0);
+}
+
+#[test]
+fn conflate_keeps_the_last_of_each_topic() {
+    let Outcome { server, seen } = run("conflate");
+    for Seen { numbers, closed } in &seen {
+        assert_eq!(*closed, None);
+        for (position, topic) in TOPICS.iter().enumerate() {
+            let of_topic = || numbers.iter().filter(|each| each.0 == **topic);
+            assert_ascending(of_topic());
+            let last = of_topic().last().map(|last| last.1);
+            let expected = PUBLICATIONS - (TOPICS.len() - position) as u64;
+            assert_eq!(last, Some(expected), "{topic}");
+        }
+    }
+    assert_eq!(server.metric("fanfare_closed_total", &["slow"]), 0);
+    assert!(server.metric("fanfare_dropped_total", &["conflated"]) > 0);
+}
+
+#[test]
+fn a_flood_of_requests_for_answers_makes_their_sender_slow() {
+    let server = Server::start(&["ws.max_command_rate=1000000", SMALL[0], SMALL[1]]);
+    let mut client = Client::connect(&server);
+    let stream = client.socket.stream().try_clone().unwrap();
+    stream
+        .set_write_timeout(Some(Duration::from_millis(500)))
+        .unwrap();
+    // Pings with the longest payload, masked with zeros; each must be answered with a pong.
+    let ping = [&[0x89, 0x80 | 125, 0, 0, 0, 0][..], &[b'x'; 125]].concat();
+    let pings = ping.repeat(1_000);
+    let mut bytes = 0;
+    while bytes < 64 * 1024 * 1024 && std::io::Write::write_all(&mut &stream, &pings).is_ok() {
+        bytes += pings.len();
+    }
+    server.await_metric("fanfare_closed_total", &["slow"], 1);
+    server.await_metric("fanfare_connections", &[], 0);
+    assert!(
+        client.socket.try_read_within(PATIENCE).is_ok(),
+        "the pongs before are whole"
+    );
+}
