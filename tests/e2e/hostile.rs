@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
+use std::thread::{self, ScopedJoinHandle};
 use std::time::Duration;
 
 use fastrand::Rng;
@@ -164,7 +164,7 @@ fn hostile_peers_leave_nothing_behind() {
         let attackers = (0..ATTACKERS as u64)
             .map(|number| scope.spawn(move || attack_for_long(server, seed ^ number)));
         let attackers: Vec<_> = attackers.collect();
-        let attacks = attackers.into_iter().map(|each| each.join());
+        let attacks = attackers.into_iter().map(ScopedJoinHandle::join);
         let attacks: Vec<_> = attacks.collect();
         over.store(true, Ordering::Relaxed);
         let rounds = bystander

@@ -153,7 +153,7 @@ fn conflate_keeps_the_last_of_each_topic() {
         for (position, topic) in TOPICS.iter().enumerate() {
             let of_topic = || numbers.iter().filter(|each| each.0 == **topic);
             assert_ascending(of_topic());
-            let last = of_topic().last().map(|last| last.1);
+            let last = of_topic().next_back().map(|last| last.1);
             let expected = PUBLICATIONS - (TOPICS.len() - position) as u64;
             assert_eq!(last, Some(expected), "{topic}");
         }
@@ -171,7 +171,7 @@ fn a_flood_of_requests_for_answers_makes_their_sender_slow() {
         .set_write_timeout(Some(Duration::from_millis(500)))
         .unwrap();
     // Pings with the longest payload, masked with zeros; each must be answered with a pong.
-    let ping = [&[0x89, 0x80 | 125, 0, 0, 0, 0][..], &[b'x'; 125]].concat();
+    let ping = [&[0x89, 0x80 | 0x7d, 0, 0, 0, 0][..], &[b'x'; 125]].concat();
     let pings = ping.repeat(1_000);
     let mut bytes = 0;
     while bytes < 64 * 1024 * 1024 && std::io::Write::write_all(&mut &stream, &pings).is_ok() {

@@ -1,7 +1,7 @@
 //! What a subscribe and an unsubscribe reply promise, while publications pour in.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::thread;
+use std::thread::{self, ScopedJoinHandle};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -89,7 +89,7 @@ fn toggling_under_load_misses_nothing_and_gets_nothing_late() {
         scope.spawn(|| stream.run(&server, "a"));
         let clients = (0..6).map(|_| scope.spawn(|| toggle(&server, &stream, 40)));
         let clients: Vec<_> = clients.collect();
-        let outcomes: Vec<_> = clients.into_iter().map(|each| each.join()).collect();
+        let outcomes: Vec<_> = clients.into_iter().map(ScopedJoinHandle::join).collect();
         stream.over.store(true, Ordering::SeqCst);
         for outcome in outcomes {
             outcome.expect("the client saw what it was promised");
