@@ -169,23 +169,21 @@ fn the_largest_payload_reaches_a_client_with_the_default_outbox() {
 }
 
 #[test]
-fn a_burst_that_the_kernel_can_hold_makes_nobody_slow() {
+fn a_burst_larger_than_an_outbox_leaves_piece_by_piece() {
     let server = Server::start(&[]);
     let mut clients: Vec<_> = (0..4)
         .map(|_| Client::subscribed(&server, &["a"]))
         .collect();
     let publisher = Publisher::push(&server);
-    // Twice what an outbox holds, and no more than an unread socket takes on any Linux.
+    // Nobody reads yet: what is beyond the outbox is within what the kernel takes.
     let payload = format!("\"{}\"", "x".repeat(4 * 1024));
-    for _ in 0..512 {
+    for _ in 0..270 {
         publisher.send("a", &payload);
     }
-    publisher.send("a", "\"last\"");
     for client in &mut clients {
-        for _ in 0..512 {
+        for _ in 0..270 {
             assert_eq!(client.next().1.as_str().map(str::len), Some(4 * 1024));
         }
-        assert_eq!(client.next().1, json!("last"));
     }
 }
 
