@@ -28,10 +28,10 @@ impl Admin {
 
     /// The whole answer to a request with these further header lines.
     fn ask(&self, request: &str, headers: &[&str], body: &str) -> String {
-        let headers: String = headers.iter().map(|line| format!("{line}\r\n")).collect();
+        let headers = headers.join("\r\n");
         let length = body.len();
         let head = format!(
-            "{request} HTTP/1.1\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n"
+            "{request} HTTP/1.1\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n\r\n"
         );
         exchange(self.address, format!("{head}{body}").as_bytes())
     }

@@ -11,79 +11,61 @@ const KEY: &str = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
 const UPGRADE: &str = "Host: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n";
 const VERSION: &str = "Sec-WebSocket-Version: 13\r\n";
 
-/// Request heads with the status line and a header that answer them.
-fn cases() -> Vec<(String, u16, &'static str)> {
-    let get = |target: &str, headers: &[&str]| {
-        format!("GET {target} HTTP/1.1\r\n{}\r\n", headers.concat())
-    };
-    let whole = [UPGRADE, KEY, VERSION];
-    let client = "/connection/websocket";
-    let protobuf = "Sec-WebSocket-Protocol: centrifuge-protobuf\r\n";
-    let long = "x".repeat(5_000);
-    let header = format!("X-Long: {}\r\n", "x".repeat(9_000));
-    vec![
-        (get(client, &whole), 101, "Upgrade: websocket"),
+const CLIENT: &str = "/connection/websocket";
+const WHOLE: [&str; 3] = [UPGRADE, KEY, VERSION];
+
+/// A request head, the status that answers it, and a header of the answer.
+type Case = (String, u16, &'static str);
+
+fn get(target: &str, headers: &[&str]) -> String {
+    format!("GET {target} HTTP/1.1\r\n{}\r\n", headers.concat())
+}
+
+fn cases() -> Vec<Case> {
+    let mut cases = refusals();
+    let accept = "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
+    let json = "Content-Type: application/json";
+    cases.extend([
+        (get(CLIENT, &WHOLE), 101, "Upgrade: websocket"),
+        (get("/raw?topic=a", &WHOLE), 101, accept),
+        (get("/health", &["Host: localhost\r\n"]), 200, json),
         (
-            get("/raw?topic=a", &whole),
-            101,
-            "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=",
-        ),
-        (get("/raw", &whole), 400, "Connection: close"),
-        (get("/raw?topic=", &whole), 400, "Connection: close"),
-        (get("/raw?topic=%ff", &whole), 400, "Connection: close"),
-        (get(client, &[UPGRADE, VERSION]), 400, "Connection: close"),
-        (
-            get(client, &[UPGRADE, KEY, VERSION, protobuf]),
-            400,
-            "Connection: close",
-        ),
-        (
-            "\x16\x03\x01\x02\r\n\r\n".to_owned(),
-            400,
-            "Connection: close",
-        ),
-        (
-            get(
-                client,
-                &[&whole[..], &["Origin: http://evil.example\r\n"]].concat(),
-            ),
-            403,
-            "Connection: close",
-        ),
-        (get("/", &whole), 404, "Connection: close"),
-        (get("/echo", &whole), 404, "Connection: close"),
-        (
-            format!("POST {client} HTTP/1.1\r\nHost: a\r\n\r\n"),
+            format!("POST {CLIENT} HTTP/1.1\r\nHost: a\r\n\r\n"),
             405,
             "Allow: GET",
         ),
-        (
-            get(&format!("/raw?topic={long}"), &whole),
-            414,
-            "Connection: close",
-        ),
-        (
-            get(client, &["Host: localhost\r\n"]),
-            426,
-            "Sec-WebSocket-Version: 13",
-        ),
-        (
-            get(client, &[UPGRADE, KEY, "Sec-WebSocket-Version: 8\r\n"]),
-            426,
-            "Sec-WebSocket-Version: 13",
-        ),
-        (get(client, &[UPGRADE, &header]), 431, "Connection: close"),
-        (
-            format!("GET {client} HTTP/1.0\r\nHost: a\r\n\r\n"),
-            505,
-            "Connection: close",
-        ),
-        (
-            get("/health", &["Host: localhost\r\n"]),
-            200,
-            "Content-Type: application/json",
-        ),
-    ]
+    ]);
+    let version = "Sec-WebSocket-Version: 13";
+    let old = "Sec-WebSocket-Version: 8\r\n";
+    cases.extend([
+        (get(CLIENT, &["Host: localhost\r\n"]), 426, version),
+        (get(CLIENT, &[UPGRADE, KEY, old]), 426, version),
+    ]);
+    cases
+}
+
+/// Those that close the connection and say no more in the headers.
+fn refusals() -> Vec<Case> {
+    let protobuf = "Sec-WebSocket-Protocol: centrifuge-protobuf\r\n";
+    let origin = "Origin: http://evil.example\r\n";
+    let long_topic = format!("/raw?topic={}", "x".repeat(5_000));
+    let long_header = format!("X-Long: {}\r\n", "x".repeat(9_000));
+    let refusals = [
+        (get("/raw", &WHOLE), 400),
+        (get("/raw?topic=", &WHOLE), 400),
+        (get("/raw?topic=%ff", &WHOLE), 400),
+        (get(CLIENT, &[UPGRADE, VERSION]), 400),
+        (get(CLIENT, &[UPGRADE, KEY, VERSION, protobuf]), 400),
+        ("\x16\x03\x01\x02\r\n\r\n".to_owned(), 400),
+        (get(CLIENT, &[UPGRADE, KEY, VERSION, origin]), 403),
+        (get("/", &WHOLE), 404),
+        (get("/echo", &WHOLE), 404),
+        (get(&long_topic, &WHOLE), 414),
+        (get(CLIENT, &[UPGRADE, &long_header]), 431),
+        (format!("GET {CLIENT} HTTP/1.0\r\nHost: a\r\n\r\n"), 505),
+    ];
+    let close = |(request, status)| (request, status, "Connection: close");
+    refusals.into_iter().map(close).collect()
 }
 
 #[track_caller]
