@@ -13,6 +13,7 @@ mod rules;
 mod source;
 mod units;
 
+use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
@@ -27,7 +28,7 @@ pub use rules::Contradiction;
 pub use source::ConfigSource;
 
 /// The whole configuration, checked.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Config {
     pub ws: WebSocket,
     pub ingest: Ingest,
@@ -62,7 +63,7 @@ pub struct WebSocket {
 }
 
 /// `[ingest]`: publishers.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Ingest {
     pub pull: Vec<String>,
     pub sub: Vec<String>,
@@ -88,7 +89,7 @@ pub struct Cpu {
 }
 
 /// `[admin]`: metrics, health, stats, HTTP publish.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Admin {
     /// `None`: off.
     pub listen: Option<SocketAddr>,
@@ -208,6 +209,13 @@ impl Default for WebSocket {
             slow: SlowPolicy::Disconnect,
             echo: false,
         }
+    }
+}
+
+/// What is not at its default, with passwords hidden: configuration may end up in a log.
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.differences()).finish()
     }
 }
 

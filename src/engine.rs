@@ -1,14 +1,14 @@
 //! Starts the cores, joins them, drains them. Main thread.
 
-use std::io;
+use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use crossbeam_channel::{Receiver, unbounded};
+use crossbeam_channel::Receiver;
 
 use crate::config::{Config, ConfigSource, Layout};
-use crate::fabric::{self, Fabric, Order};
+use crate::fabric::{self, Core, Fabric, Notice, Order, Watchtower};
 use crate::shard::{self, Plan, Shard};
 use crate::{control, ingest, limits};
 
@@ -34,6 +34,10 @@ pub enum Fault {
     Thread(String),
     #[error("shard {index} ended: {error}")]
     Shard { index: usize, error: String },
+    #[error("a thread the process cannot do without ended: {core:?}; see the log above")]
+    Ended { core: Core },
+    #[error("RLIMIT_NOFILE is {0}, too few for the process itself: raise LimitNOFILE (ulimit -n)")]
+    Descriptors(u64),
 }
 
 /// A started engine.
@@ -43,27 +47,36 @@ pub struct Engine {
     /// Descriptors this process may have.
     pub descriptors: u64,
     shards: Vec<Option<Shard>>,
-    ended: Receiver<usize>,
+    notices: Receiver<Notice>,
     ingest: JoinHandle<()>,
 }
 
 impl Engine {
-    /// Checks the host, binds every address, then starts the threads.
-    pub fn start(config: &Arc<Config>, allowed_cores: &[usize]) -> Result<Self, Fault> {
-        let layout = config.cpu.layout(allowed_cores);
+    /// Checks the host, binds every address, then starts the threads and waits until all do
+    /// their work.
+    pub fn start(config: &Arc<Config>, source: ConfigSource) -> Result<Self, Fault> {
+        let layout = config.cpu.layout(&source.allowed_cores);
+        let count = layout.shards.len();
+        // What starts from this thread stays on the ingest core, libzmq's threads too; shards
+        // pin themselves. Unpinned it would all work, only less evenly.
+        let _pinned = core_affinity::set_for_current(core_affinity::CoreId { id: layout.ingest });
         let descriptors = shard::raise_descriptor_limit();
-        shard::preflight()?;
-        let listeners = listen(config.ws.listen, layout.shards.len())?;
+        fabric::check_descriptors(descriptors, count).map_err(Fault::Descriptors)?;
+        shard::preflight(count)?;
+        let listeners = listen(config.ws.listen, count)?;
         let sockets = shard::with_private_files(|| ingest::bind(config))?;
-        let fabric = Arc::new(build_fabric(config, descriptors, layout.shards.len())?);
+        let control = control::Control::open(config)?;
+        let fabric = Arc::new(build_fabric(config, descriptors, count)?);
+
+        let tower = Watchtower::default();
+        let thread = |error: &dyn std::fmt::Display| Fault::Thread(error.to_string());
         let ingest = ingest::spawn(
-            layout.ingest,
             sockets,
             Arc::clone(config),
             Arc::clone(&fabric),
+            tower.watch(Core::Ingest),
         )
-        .map_err(|error| Fault::Thread(error.to_string()))?;
-        let (ended_sender, ended) = unbounded();
+        .map_err(|error| thread(&error))?;
         let mut shards = Vec::new();
         for (index, listener) in listeners.into_iter().enumerate() {
             let plan = Plan {
@@ -72,41 +85,71 @@ impl Engine {
                 listener,
                 config: Arc::clone(config),
                 fabric: Arc::clone(&fabric),
-                ended: ended_sender.clone(),
+                watch: tower.watch(Core::Shard(index)),
             };
-            let shard = shard::spawn(plan).map_err(|error| Fault::Thread(error.to_string()))?;
-            shards.push(Some(shard));
+            shards.push(Some(shard::spawn(plan).map_err(|error| thread(&error))?));
         }
-        Ok(Self {
+        control
+            .spawn(
+                Arc::clone(config),
+                source,
+                Arc::clone(&fabric),
+                tower.watch(Core::Control),
+            )
+            .map_err(|error| thread(&error))?;
+        let mut engine = Self {
             fabric,
             layout,
             descriptors,
             shards,
-            ended,
+            notices: tower.notices,
             ingest,
-        })
+        };
+        engine.await_ready()?;
+        Ok(engine)
     }
 
-    /// Waits until every shard has ended, then ends ingest. If one shard fails, all end.
+    /// Waits until every core does its work. One that ends instead says why.
+    fn await_ready(&mut self) -> Result<(), Fault> {
+        let cores = self.shards.len() + 2;
+        for _ in 0..cores {
+            if let Ok(Notice::Ended(core)) = self.notices.recv() {
+                return Err(self.fault_of(core).unwrap_or(Fault::Ended { core }));
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until every shard has ended, then ends ingest. If any core fails, all end.
     pub fn join(mut self) -> Result<(), Fault> {
         let mut outcome = Ok(());
-        for _ in 0..self.shards.len() {
-            // Each shard sends once, however it ends.
-            let Ok(index) = self.ended.recv() else { break };
-            let Some(shard) = self.shards[index].take() else {
-                continue;
+        while self.shards.iter().any(Option::is_some) {
+            let Ok(Notice::Ended(core)) = self.notices.recv() else {
+                continue; // Each core has a watch, so its end will come.
             };
-            if let Err(error) = shard.join() {
+            let fault = match core {
+                Core::Shard(_) => self.fault_of(core),
+                Core::Control | Core::Ingest => Some(Fault::Ended { core }),
+            };
+            if let Some(fault) = fault {
                 self.fabric.order(&Order::Stop);
-                outcome = outcome.and(Err(Fault::Shard { index, error }));
+                outcome = outcome.and(Err(fault));
             }
         }
         self.fabric.inlet.close();
-        if self.ingest.join().is_err() {
-            let fault = Fault::Thread("ingest panicked".into());
-            outcome = outcome.and(Err(fault));
+        if self.ingest.join().is_err() && outcome.is_ok() {
+            outcome = Err(Fault::Ended { core: Core::Ingest });
         }
         outcome
+    }
+
+    /// Joins a shard that has ended. `None`: it ended as it should.
+    fn fault_of(&mut self, core: Core) -> Option<Fault> {
+        let Core::Shard(index) = core else {
+            return None;
+        };
+        let error = self.shards[index].take()?.join().err()?;
+        Some(Fault::Shard { index, error })
     }
 }
 
@@ -166,9 +209,8 @@ pub fn screen(engine: &Engine, config: &Config) -> String {
 /// Runs the engine until it has drained.
 pub fn run(config: Config, source: ConfigSource) -> Result<(), Fault> {
     let config = Arc::new(config);
-    let engine = Engine::start(&config, &source.allowed_cores)?;
-    let fabric = Arc::clone(&engine.fabric);
-    control::spawn(engine.layout.ingest, Arc::clone(&config), source, fabric)?;
-    println!("{}", screen(&engine, &config));
+    let engine = Engine::start(&config, source)?;
+    // The greeting is a courtesy: a closed stdout is no reason to stop.
+    let _ = writeln!(io::stdout(), "{}", screen(&engine, &config));
     engine.join()
 }

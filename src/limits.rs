@@ -163,8 +163,9 @@ pub const ADMIN_TIMEOUT_S: u64 = 120;
 /// How long the admin port waits when it cannot accept.
 pub const ADMIN_PAUSE_MS: u64 = 200;
 
-/// Bytes of a request to the admin port beyond the payload it carries. Base64 takes a third more.
-pub const ADMIN_BODY_SLACK: usize = 4096;
+/// Bytes of a request to the admin port; what of it is too much of a payload is for ingest to
+/// say, which knows the rule of the moment. Larger payloads come over ZeroMQ.
+pub const ADMIN_BODY_BYTES: usize = 8 * 1024 * 1024;
 
 /// How long an HTTP publication may wait for ingest's verdict, which takes microseconds.
 pub const ADMIN_VERDICT_MS: u64 = 1000;

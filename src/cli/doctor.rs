@@ -59,7 +59,7 @@ pub(super) fn run(settings: Settings) -> ExitCode {
     let mut findings = vec![
         host::kernel(),
         host::io_uring_allowed(),
-        host::ring(),
+        host::ring(layout.shards.len()),
         host::descriptors(&config, layout.shards.len()),
         host::lockable_memory(layout.shards.len()),
         host::accept_queue(),

@@ -61,13 +61,24 @@ enum Fault {
     Output(io::Error),
 }
 
+/// How late a ping may be, as SDKs have it.
+const PING_GRACE: Duration = Duration::from_secs(10);
+
 /// One line of a message from the server. An empty object is a ping.
 #[derive(Deserialize)]
 struct Reply<'a> {
     id: Option<u32>,
     error: Option<ReplyError>,
+    connect: Option<Connected>,
     #[serde(borrow)]
     push: Option<Push<'a>>,
+}
+
+/// Seconds between the server's pings; 0 for none.
+#[derive(Deserialize)]
+struct Connected {
+    #[serde(default)]
+    ping: u64,
 }
 
 #[derive(Deserialize)]
@@ -114,6 +125,8 @@ struct Subscription<'a> {
     socket: WebSocket<TcpStream>,
     /// Replies still due: one for connect, one for each topic.
     replies_due: usize,
+    /// How long the server may be silent: its pings' interval and then some.
+    patience: Option<Duration>,
     printed: u64,
 }
 
@@ -127,6 +140,7 @@ impl<'a> Subscription<'a> {
             command,
             socket,
             replies_due,
+            patience: None,
             printed: 0,
         };
         let topics = command.topics.iter().enumerate().map(|(index, topic)| {
@@ -188,7 +202,16 @@ impl<'a> Subscription<'a> {
             Reply {
                 push: Some(push), ..
             } => self.push(&push, out),
-            Reply { id: Some(_), .. } => self.confirm(),
+            Reply {
+                id: Some(_),
+                connect,
+                ..
+            } => {
+                let ping = connect.map(|connected| connected.ping);
+                let ping = ping.filter(|seconds| *seconds > 0).map(Duration::from_secs);
+                self.patience = ping.map(|ping| ping + PING_GRACE).or(self.patience);
+                self.confirm()
+            }
             Reply { .. } => self.send("{}".into()),
         }
     }
@@ -215,13 +238,14 @@ impl<'a> Subscription<'a> {
         Ok(())
     }
 
-    /// Counts a reply; after the last, says so and waits for publications without a limit.
+    /// Counts a reply; after the last, says so and waits for publications for as long as pings come.
     fn confirm(&mut self) -> Result<(), Fault> {
         self.replies_due = self.replies_due.saturating_sub(1);
         if self.replies_due == 0 {
             eprintln!("fanfare: subscribed to {}", self.command.topics.join(", "));
             let lost = |error: io::Error| Fault::Lost(error.to_string());
-            self.socket.get_ref().set_read_timeout(None).map_err(lost)?;
+            let stream = self.socket.get_ref();
+            stream.set_read_timeout(self.patience).map_err(lost)?;
         }
         Ok(())
     }
@@ -240,6 +264,9 @@ impl<'a> Subscription<'a> {
                     io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
                 ) =>
             {
+                if self.replies_due == 0 {
+                    return Fault::Lost("nothing comes any more, not even a ping".into());
+                }
                 let seconds = self.command.timeout.as_secs_f64();
                 Fault::Silence {
                     url: self.command.url.clone(),

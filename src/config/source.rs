@@ -13,11 +13,13 @@ use super::keys::{self, KEYS};
 use super::{Config, ConfigError, Origin};
 
 /// Everything a configuration is made from, kept so that it can be loaded again.
-#[derive(Clone, Debug, Default)]
+///
+/// It has no `Debug`: overrides and variables may hold passwords.
+#[derive(Clone, Default)]
 pub struct ConfigSource {
     /// `-c FILE`; without one the embedded defaults hold.
     pub file: Option<PathBuf>,
-    /// The process's environment; only what starts with `FANFARE_` is looked at.
+    /// The variables whose names start with `FANFARE_`.
     pub environment: Vec<(String, String)>,
     /// Every `-s section.key=value`, in order.
     pub overrides: Vec<String>,
@@ -29,7 +31,11 @@ impl ConfigSource {
     /// The source as this process sees it: its environment and its allowed cores.
     pub fn of_process(file: Option<PathBuf>, overrides: Vec<String>) -> Self {
         let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
-            Some((name.into_string().ok()?, value.into_string().ok()?))
+            let name = name
+                .into_string()
+                .ok()
+                .filter(|name| name.starts_with("FANFARE_"))?;
+            Some((name, value.into_string().ok()?))
         };
         let cores = core_affinity::get_core_ids().unwrap_or_default();
         Self {

@@ -19,7 +19,7 @@ use tokio::sync::Semaphore;
 use crate::config::Config;
 use crate::fabric::Fabric;
 use crate::limits::{
-    ADMIN_BODY_SLACK, ADMIN_CONNECTIONS, ADMIN_DISCARD_BYTES, ADMIN_PAUSE_MS, ADMIN_TIMEOUT_S,
+    ADMIN_BODY_BYTES, ADMIN_CONNECTIONS, ADMIN_DISCARD_BYTES, ADMIN_PAUSE_MS, ADMIN_TIMEOUT_S,
 };
 
 use super::routes;
@@ -31,15 +31,12 @@ pub(super) struct Admin {
 /// What a request must show before it is looked at.
 struct Rules {
     token: Option<String>,
-    /// The longest body that is taken.
-    body_bytes: usize,
 }
 
 impl Admin {
     pub(super) fn new(config: &Config, fabric: Arc<Fabric>) -> Self {
         let rules = Rules {
             token: config.admin.token.clone(),
-            body_bytes: config.ingest.max_payload / 3 * 4 + ADMIN_BODY_SLACK,
         };
         let routes = routes::routes(fabric);
         Self {
@@ -85,7 +82,7 @@ impl Admin {
 /// unread may be lost to a reset.
 async fn check(State(rules): State<Arc<Rules>>, request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
-    let body = read(body, rules.body_bytes).await;
+    let body = read(body).await;
     if let Some(refusal) = rules.refusal(&parts.headers) {
         return refusal.into_response();
     }
@@ -97,7 +94,7 @@ async fn check(State(rules): State<Arc<Rules>>, request: Request, next: Next) ->
 
 /// The whole body, or `None` if it is longer than `bound` or breaks off. What is beyond the bound
 /// is read and thrown away, within reason.
-async fn read(mut body: Body, bound: usize) -> Option<Vec<u8>> {
+async fn read(mut body: Body) -> Option<Vec<u8>> {
     let (mut kept, mut length) = (Vec::new(), 0);
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame.ok()?.into_data() else {
@@ -107,18 +104,19 @@ async fn read(mut body: Body, bound: usize) -> Option<Vec<u8>> {
         if length > ADMIN_DISCARD_BYTES {
             break;
         }
-        if length <= bound {
+        if length <= ADMIN_BODY_BYTES {
             kept.extend_from_slice(&data);
         }
     }
-    (length <= bound).then_some(kept)
+    (length <= ADMIN_BODY_BYTES).then_some(kept)
 }
 
 impl Rules {
     fn refusal(&self, headers: &HeaderMap) -> Option<(StatusCode, &'static str)> {
         let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-        if !is_ours(text(header::HOST)) {
-            let hint = "ask by address or as localhost: this port does not answer to other names\n";
+        // A page cannot make up the token, so whoever has it may use any name.
+        if self.token.is_none() && !is_ours(text(header::HOST)) {
+            let hint = "ask by address or as localhost, or set admin.token: other names are not answered\n";
             return Some((StatusCode::MISDIRECTED_REQUEST, hint));
         }
         if !self.admits(text(header::AUTHORIZATION)) {

@@ -23,12 +23,14 @@ mod signals;
 mod stats;
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
-use std::thread::Builder;
+use std::thread;
+
+use tokio::runtime::{Builder, Runtime};
 
 use crate::config::{Config, ConfigSource};
-use crate::fabric::Fabric;
+use crate::fabric::{Fabric, Watch};
 
 /// The admin port could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -44,51 +46,63 @@ pub enum Fault {
     Thread(io::Error),
 }
 
-/// Opens the admin port and starts the control thread on `core`. The thread ends with the process.
-pub fn spawn(
-    core: usize,
-    config: Arc<Config>,
-    source: ConfigSource,
-    fabric: Arc<Fabric>,
-) -> Result<(), Fault> {
-    let listener = config.admin.listen.map(open).transpose()?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build();
-    let runtime = runtime.map_err(Fault::Thread)?;
-    let signals = {
-        let _entered = runtime.enter();
-        signals::Signals::install().map_err(Fault::Thread)?
-    };
-    let run = move || {
-        // Without the pin it would still work, only beside another core's work.
-        let _pinned = core_affinity::set_for_current(core_affinity::CoreId { id: core });
-        runtime.block_on(async move {
+/// The control thread before its start: the admin port is open, signals are held.
+pub struct Control {
+    runtime: Runtime,
+    signals: signals::Signals,
+    listener: Option<TcpListener>,
+}
+
+impl Control {
+    /// Opens the admin port and takes the signals over.
+    pub fn open(config: &Config) -> Result<Self, Fault> {
+        let listener = config.admin.listen.map(open).transpose()?;
+        let runtime = Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(Fault::Thread)?;
+        let signals = {
+            let _entered = runtime.enter();
+            signals::Signals::install().map_err(Fault::Thread)?
+        };
+        Ok(Self {
+            runtime,
+            signals,
+            listener,
+        })
+    }
+
+    /// Starts the control thread, on the core of the thread that calls. It ends with the process.
+    pub fn spawn(
+        self,
+        config: Arc<Config>,
+        source: ConfigSource,
+        fabric: Arc<Fabric>,
+        watch: Watch,
+    ) -> io::Result<()> {
+        let Self {
+            runtime,
+            signals,
+            listener,
+        } = self;
+        let run = async move {
+            watch.ready();
             if let Some(listener) = listener {
                 let admin = admin::Admin::new(&config, Arc::clone(&fabric));
                 tokio::spawn(admin.serve(listener));
             }
-            signals
-                .act(
-                    reload::Reload::new(config, source, Arc::clone(&fabric)),
-                    &fabric,
-                )
-                .await;
-        });
-    };
-    Builder::new()
-        .name("control".into())
-        .spawn(run)
-        .map_err(Fault::Thread)?;
-    Ok(())
+            let reload = reload::Reload::new(config, source, Arc::clone(&fabric));
+            signals.act(reload, &fabric).await;
+        };
+        let thread = thread::Builder::new().name("control".into());
+        thread.spawn(move || runtime.block_on(run)).map(drop)
+    }
 }
 
-fn open(address: SocketAddr) -> Result<std::net::TcpListener, Fault> {
+fn open(address: SocketAddr) -> Result<TcpListener, Fault> {
     let fault = |error: io::Error| match error.kind() {
         io::ErrorKind::AddrInUse => Fault::Taken { address },
         _ => Fault::Listen { address, error },
     };
-    let listener = std::net::TcpListener::bind(address).map_err(fault)?;
+    let listener = TcpListener::bind(address).map_err(fault)?;
     listener.set_nonblocking(true).map_err(fault)?;
     Ok(listener)
 }

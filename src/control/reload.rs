@@ -40,13 +40,14 @@ impl Reload {
             needs_restart,
         } = live_changes(&self.config, &new);
         if !changed.is_empty() {
-            self.config = Arc::new(applied);
-            log::set_level(&self.config.log.level);
-            let order = Order::Reconfigure(Arc::clone(&self.config));
+            let applied = Arc::new(applied);
+            let order = Order::Reconfigure(Arc::clone(&applied));
             let shards = self.fabric.order(&order);
-            if !shards || !self.fabric.inlet.reconfigure(Arc::clone(&self.config)) {
-                tracing::error!("reload: a core does not take orders; send the signal again");
+            if !shards || !self.fabric.inlet.reconfigure(Arc::clone(&applied)) {
+                return tracing::error!("reload: a core does not take orders; signal again");
             }
+            self.config = applied;
+            log::set_level(&self.config.log.level);
         }
         tracing::info!(changed = %words(&changed), "reload");
         if !needs_restart.is_empty() {

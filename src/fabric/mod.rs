@@ -1,12 +1,14 @@
 //! The only memory that cores share: lanes, broadcasts, interest, and what each core counts.
 //!
-//! Every part says who writes it. Nothing here blocks and nothing here is a lock.
+//! Every part says who writes it. Nothing on the way of a message is a lock; an encoding that two
+//! shards miss at the same moment is made by one of them while the other waits.
 
 mod broadcast;
 mod inlet;
 mod interest;
 mod lane;
 mod wake;
+mod watch;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -21,6 +23,7 @@ pub use inlet::{Inlet, Origin, Submission, Verdict};
 pub use interest::{Interest, Wanted};
 pub use lane::{Full, Lane, Order};
 pub use wake::Wake;
+pub use watch::{Core, Notice, Watch, Watchtower};
 
 /// What all cores of one process share.
 pub struct Fabric {
@@ -141,12 +144,26 @@ impl Fabric {
     }
 }
 
+/// Descriptors that are not for connections.
+fn own_descriptors(shards: usize) -> usize {
+    limits::OWN_DESCRIPTORS + shards * limits::OWN_DESCRIPTORS_PER_SHARD + limits::REFUSAL_SOCKETS
+}
+
+/// Whether so many descriptors are enough for the process and a first connection; if not, they
+/// are given back.
+pub fn check_descriptors(descriptors: u64, shards: usize) -> Result<(), u64> {
+    if descriptors > own_descriptors(shards) as u64 {
+        Ok(())
+    } else {
+        Err(descriptors)
+    }
+}
+
 /// The limit on connections that a configuration and the descriptor limit give: what is left
 /// after the process's own descriptors, unless the operator wants fewer.
 pub fn max_connections(config: &Config, descriptors: u64, shards: usize) -> usize {
-    let own = limits::OWN_DESCRIPTORS + shards * limits::OWN_DESCRIPTORS_PER_SHARD;
     let room = (descriptors as usize)
-        .saturating_sub(own + limits::REFUSAL_SOCKETS)
+        .saturating_sub(own_descriptors(shards))
         .max(1);
     config
         .ws

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
 
 use crate::config::Config;
-use crate::fabric::Fabric;
+use crate::fabric::{Fabric, Watch};
 
 pub use sockets::{BindError, Sockets};
 
@@ -27,17 +27,16 @@ pub fn bind(config: &Config) -> Result<Sockets, BindError> {
     Sockets::bind(config)
 }
 
-/// Starts the ingest thread on `core`. It ends when the fabric's inlet is closed.
+/// Starts the ingest thread, on the core of the thread that calls. It ends when the fabric's inlet
+/// is closed.
 pub fn spawn(
-    core: usize,
     sockets: Sockets,
     config: Arc<Config>,
     fabric: Arc<Fabric>,
+    watch: Watch,
 ) -> std::io::Result<JoinHandle<()>> {
     Builder::new().name("ingest".into()).spawn(move || {
-        if !core_affinity::set_for_current(core_affinity::CoreId { id: core }) {
-            tracing::warn!(core, "the ingest thread could not be pinned");
-        }
+        watch.ready();
         worker::Worker::new(sockets, &config, fabric).run();
     })
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use glommio::io::BufferedFile;
 
-use crate::fabric::{Fabric, Order, ShardFabric};
+use crate::fabric::{Fabric, Order, ShardFabric, Watch};
 use crate::hub::{Egress, Event, Hub};
 use crate::limits::TURN_PUBLICATIONS;
 
@@ -35,7 +35,9 @@ pub(super) struct Drive {
     pub(super) unarmed: Vec<crate::hub::ConnectionId>,
     /// When the armed timer fires.
     timer_due_us: Option<u64>,
-    draining: bool,
+    /// Draining; new connections are refused until this time, then no longer accepted.
+    accept_until_us: Option<u64>,
+    watch: Watch,
 }
 
 /// Whether the shard goes on.
@@ -52,6 +54,7 @@ impl Drive {
             listener,
             config,
             fabric,
+            watch,
             ..
         } = plan;
         let shard = &fabric.shards[index];
@@ -78,7 +81,8 @@ impl Drive {
             dealing: Vec::new(),
             unarmed: Vec::new(),
             timer_due_us: None,
-            draining: false,
+            accept_until_us: None,
+            watch,
         })
     }
 
@@ -92,6 +96,7 @@ impl Drive {
             self.ring.accept(listener).map_err(Fault::Submit)?;
         }
         self.ring.notify(false);
+        self.watch.ready();
         loop {
             match self.turn().map_err(Fault::Submit)? {
                 Turn::Over => return Ok(()),
@@ -113,7 +118,7 @@ impl Drive {
         self.dealing = dealing;
         while let Some(order) = self.shard().lane.pop_order() {
             worked = true;
-            if !self.obey(order, now_us)? {
+            if !self.obey(order, now_us) {
                 return Ok(Turn::Over);
             }
         }
@@ -126,13 +131,21 @@ impl Drive {
             self.hub.tick(now_us);
             worked = true;
         }
+        if self
+            .accept_until_us
+            .is_some_and(|until_us| until_us <= now_us)
+            && self.acceptor.descriptor().is_some()
+        {
+            self.ring.cancel_accept()?;
+            self.acceptor.close();
+        }
         self.rearm(now_us)?;
         worked |= self.flush()?;
         self.act_on_events();
         let counts = self.hub.counts_mut();
         counts.turns += u64::from(worked);
         self.shard().counts.store(&self.hub.counts());
-        if self.draining && self.hub.is_empty() {
+        if self.accept_until_us.is_some() && self.hub.is_empty() {
             return Ok(Turn::Over);
         }
         Ok(if worked { Turn::Worked } else { Turn::Idle })
@@ -226,18 +239,16 @@ impl Drive {
     }
 
     /// False: the shard is to end now.
-    fn obey(&mut self, order: Order, now_us: u64) -> std::io::Result<bool> {
+    fn obey(&mut self, order: Order, now_us: u64) -> bool {
         match order {
-            Order::Stop => return Ok(false),
+            Order::Stop => return false,
             Order::Reconfigure(config) => self.hub.reconfigure(config),
             Order::Drain { period_us } => {
-                self.draining = true;
-                self.ring.cancel_accept()?;
-                self.acceptor.close();
+                self.accept_until_us = Some(now_us + period_us);
                 self.hub.drain(period_us, now_us);
             }
         }
-        Ok(true)
+        true
     }
 
     /// Sleeps until the ring, the lane or a deadline has something to do.

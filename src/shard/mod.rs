@@ -26,15 +26,14 @@ mod upstream;
 use std::net::TcpListener;
 use std::sync::Arc;
 
-use crossbeam_channel::Sender;
 use glommio::{ExecutorJoinHandle, GlommioError, LocalExecutorBuilder, Placement};
 
 use crate::config::Config;
-use crate::fabric::Fabric;
+use crate::fabric::{Fabric, Watch};
 use crate::limits::GLOMMIO_IO_MEMORY_BYTES;
 
 pub use acceptor::listen;
-pub use preflight::{Refused, preflight};
+pub use preflight::{Refused, memlock_wanted_bytes, preflight};
 pub use system::{
     descriptor_limit, memlock_limit_bytes, raise_descriptor_limit, wake, with_private_files,
 };
@@ -63,21 +62,7 @@ pub struct Plan {
     pub listener: TcpListener,
     pub config: Arc<Config>,
     pub fabric: Arc<Fabric>,
-    /// Gets the index when the shard has ended, in whatever way.
-    pub ended: Sender<usize>,
-}
-
-/// Tells that a shard has ended even if it panicked.
-struct Ended {
-    index: usize,
-    ended: Sender<usize>,
-}
-
-impl Drop for Ended {
-    fn drop(&mut self) {
-        // Nobody listens any more only when the process is on its way out.
-        let _ = self.ended.send(self.index);
-    }
+    pub watch: Watch,
 }
 
 /// Starts a shard on its core.
@@ -85,13 +70,7 @@ pub fn spawn(plan: Plan) -> Result<Shard, GlommioError<()>> {
     let thread = LocalExecutorBuilder::new(Placement::Fixed(plan.core))
         .name(&format!("shard-{}", plan.index))
         .io_memory(GLOMMIO_IO_MEMORY_BYTES)
-        .spawn(move || async move {
-            let _ended = Ended {
-                index: plan.index,
-                ended: plan.ended.clone(),
-            };
-            drive::Drive::new(plan)?.run().await
-        })?;
+        .spawn(move || async move { drive::Drive::new(plan)?.run().await })?;
     Ok(Shard { thread })
 }
 

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use super::buffers::Buffers;
 use super::ring::Ring;
 use super::system::{memlock_limit_bytes, wake};
 
@@ -16,7 +17,7 @@ pub enum Refused {
     )]
     NotAllowed,
     #[error(
-        "too little lockable memory: raise LimitMEMLOCK (ulimit -l) to 64 MiB, it is {0} bytes"
+        "too little lockable memory ({0} bytes): raise LimitMEMLOCK (ulimit -l); 64 MiB is plenty"
     )]
     Memory(u64),
     #[error("io_uring could not be set up: {0}")]
@@ -35,16 +36,25 @@ impl From<io::Error> for Refused {
 }
 
 /// glommio refuses to start an executor with less lockable memory.
-const MEMLOCK_BYTES: u64 = 512 * 1024;
+const MEMLOCK_PER_SHARD_BYTES: u64 = 512 * 1024;
 
-/// Sets up a ring as a shard would, and lets it go.
-pub fn preflight() -> Result<(), Refused> {
+/// The lockable memory that so many shards want, and a share for what is not theirs.
+pub fn memlock_wanted_bytes(shards: usize) -> u64 {
+    MEMLOCK_PER_SHARD_BYTES * (shards as u64 + 1)
+}
+
+/// Sets up a ring with its buffers as each of so many shards would, and lets it go.
+pub fn preflight(shards: usize) -> Result<(), Refused> {
     let memlock = memlock_limit_bytes();
-    if memlock < MEMLOCK_BYTES {
+    if memlock < memlock_wanted_bytes(shards) {
         return Err(Refused::Memory(memlock));
     }
     let wake = wake()?;
-    Ring::new(wake.descriptor()).map(drop)
+    let ring = Ring::new(wake.descriptor())?;
+    let buffers = Buffers::new()?;
+    let registered = ring.register(&buffers);
+    drop(ring); // Before the buffers, which it may use.
+    registered
 }
 
 /// Such as `6.1.0-18-amd64`.

@@ -287,16 +287,21 @@ fn open_doors_are_warned_about() {
 fn reload_takes_live_keys_and_names_the_others() {
     let old = Config::default();
     let new = flags(&[
-        "ws.ping=30s",
+        "ws.pong_timeout=3s",
         "ws.listen=127.0.0.1:9000",
+        "ws.ping=30s",
         "log.level=debug",
         "namespace.a.publish=true",
     ])
     .config();
     let changes = live_changes(&old, &new);
-    assert_eq!(changes.changed, ["ws.ping", "log.level", "namespace"]);
-    assert_eq!(changes.needs_restart, ["ws.listen"]);
-    assert_eq!(changes.applied.ws.ping, Duration::from_secs(30));
+    assert_eq!(
+        changes.changed,
+        ["ws.pong_timeout", "log.level", "namespace"]
+    );
+    assert_eq!(changes.needs_restart, ["ws.listen", "ws.ping"]);
+    assert_eq!(changes.applied.ws.pong_timeout, Duration::from_secs(3));
+    assert_eq!(changes.applied.ws.ping, old.ws.ping);
     assert_eq!(changes.applied.ws.listen, old.ws.listen);
     assert_eq!(changes.applied.namespaces, new.namespaces);
 

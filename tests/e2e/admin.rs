@@ -165,7 +165,10 @@ fn it_answers_only_what_it_is_told_to() {
         status(&admin.ask("POST /metrics", &["Host: localhost"], "")),
         405
     );
-    let body = format!(r#"{{"channel":"news","text":"{}"}}"#, "x".repeat(10_000));
+    let body = format!(
+        r#"{{"channel":"news","text":"{}"}}"#,
+        "x".repeat(9 * 1024 * 1024)
+    );
     assert_eq!(status(&admin.publish(&body)), 413);
     assert!(admin.get("/health").ends_with(r#""status":"ok"}"#));
 }

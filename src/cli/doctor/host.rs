@@ -4,15 +4,12 @@ use std::fs;
 
 use fanfare::config::{Config, Layout, WebSocket};
 use fanfare::fabric::max_connections;
-use fanfare::shard::preflight;
+use fanfare::shard::{memlock_wanted_bytes, preflight};
 
 use super::{Finding, Verdict};
 
 /// The first kernel with every ring operation that a shard relies on.
 const KERNEL: (u32, u32) = (6, 1);
-
-/// Lockable bytes that glommio asks for, per executor.
-const LOCKED_BYTES_PER_SHARD: u64 = 512 * 1024;
 
 /// Connections that a burst may queue before a shard accepts them.
 const ACCEPT_QUEUE: u64 = 4096;
@@ -58,8 +55,8 @@ pub(super) fn io_uring_allowed() -> Finding {
 }
 
 /// Sets a ring up as a shard would: seccomp and container rules show nowhere else.
-pub(super) fn ring() -> Finding {
-    let tried = preflight();
+pub(super) fn ring(shards: usize) -> Finding {
+    let tried = preflight(shards);
     Finding {
         verdict: if tried.is_ok() {
             Verdict::Fine
@@ -112,7 +109,7 @@ pub(super) fn descriptors(config: &Config, shards: usize) -> Finding {
 
 pub(super) fn lockable_memory(shards: usize) -> Finding {
     let (soft, _) = limit("Max locked memory");
-    let wanted = LOCKED_BYTES_PER_SHARD * shards as u64;
+    let wanted = memlock_wanted_bytes(shards);
     let amount = |bytes: u64| match bytes {
         u64::MAX => "unlimited".into(),
         bytes => format!("{} KiB", bytes / 1024),
