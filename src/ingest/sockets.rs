@@ -2,6 +2,7 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
 
 use zmq::{Context, DONTWAIT, Message, Socket, SocketType};
 
@@ -106,6 +107,16 @@ fn open(
 
 fn bind(socket: &Socket, key: &'static str, endpoint: &str, mode: u32) -> Result<(), BindError> {
     let name = || endpoint.to_owned();
+    let path = endpoint
+        .strip_prefix("ipc://")
+        .filter(|path| !path.starts_with('@'));
+    // libzmq would take the file away from whoever listens there.
+    if path.is_some_and(|path| UnixStream::connect(path).is_ok()) {
+        return Err(BindError::Taken {
+            key,
+            endpoint: name(),
+        });
+    }
     socket.bind(endpoint).map_err(|error| match error {
         zmq::Error::EADDRINUSE => BindError::Taken {
             key,
@@ -117,10 +128,7 @@ fn bind(socket: &Socket, key: &'static str, endpoint: &str, mode: u32) -> Result
             error,
         },
     })?;
-    if let Some(path) = endpoint
-        .strip_prefix("ipc://")
-        .filter(|path| !path.starts_with('@'))
-    {
+    if let Some(path) = path {
         fs::set_permissions(path, Permissions::from_mode(mode)).map_err(|error| {
             BindError::Mode {
                 key,
