@@ -110,18 +110,19 @@ impl Drive {
         let now_us = self.fabric.clock.now_us();
         self.ring.reap(&mut self.completions)?;
         let mut worked = !self.completions.is_empty();
-        let mut dealing = std::mem::take(&mut self.dealing);
-        dealing.append(&mut self.completions);
-        for completion in dealing.drain(..) {
-            self.dispatch(completion, now_us)?;
-        }
-        self.dealing = dealing;
+        // Orders go first: what a peer sent after one was given is dealt with by it.
         while let Some(order) = self.shard().lane.pop_order() {
             worked = true;
             if !self.obey(order, now_us) {
                 return Ok(Turn::Over);
             }
         }
+        let mut dealing = std::mem::take(&mut self.dealing);
+        dealing.append(&mut self.completions);
+        for completion in dealing.drain(..) {
+            self.dispatch(completion, now_us)?;
+        }
+        self.dealing = dealing;
         worked |= self.drain_lane(now_us)?;
         if self
             .hub
