@@ -238,7 +238,7 @@ impl<'a> Subscription<'a> {
         Ok(())
     }
 
-    /// Counts a reply; after the last, says so and waits for publications for as long as pings come.
+    /// Counts a reply; after the last, says so and waits for publications while pings come.
     fn confirm(&mut self) -> Result<(), Fault> {
         self.replies_due = self.replies_due.saturating_sub(1);
         if self.replies_due == 0 {

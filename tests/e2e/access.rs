@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use super::client::Raw;
 use super::publisher::Publisher;
-use super::server::Server;
+use super::server::{Ports, Server};
 use super::wait::until;
 
 /// A server that takes publications by a socket file beside its ports, and a publisher on it.
@@ -57,7 +57,7 @@ fn only_known_passwords_get_in() {
     right.send_parts(&[b"", b"a", b"\"right\""]);
     assert_eq!(right.reply(), [&b""[..], b"ok"]);
     assert_eq!(raw.next_text(), "\"right\"");
-    assert_eq!(server.metric("fanfare_received_total", &["router"]), 1);
+    server.await_metric("fanfare_received_total", &["router"], 1);
 }
 
 #[test]
@@ -70,4 +70,22 @@ fn socket_files_have_the_configured_mode() {
         let file = std::fs::metadata(directory.path().join("pull")).unwrap();
         assert_eq!(file.permissions().mode() & 0o777, mode);
     }
+}
+
+#[test]
+fn a_socket_file_is_taken_from_nobody_alive() {
+    let (mut first, publisher, directory) = with_ipc(&[]);
+    let pull = format!("ingest.pull=ipc://{}/pull", directory.path().display());
+    let mut second = Server::try_start_on(Ports::free(), &[&pull]);
+    assert_eq!(second.await_exit().code(), Some(1));
+    second.await_output("ingest.pull = ");
+    let mut raw = Raw::connect(&first, &["a"]);
+    publisher.send("a", "1");
+    assert_eq!(raw.next_text(), "1");
+    // What a killed server leaves behind is in nobody's way.
+    first.kill();
+    let third = Server::start(&[&pull]);
+    let mut raw = Raw::connect(&third, &["a"]);
+    publisher.send("a", "2");
+    assert_eq!(raw.next_text(), "2");
 }

@@ -1,11 +1,15 @@
 //! The main job: what publishers of every kind send reaches every subscriber, in order, once.
 
+use std::fs;
+use std::time::Instant;
+
 use serde_json::json;
 use tungstenite::Message;
 
 use super::client::{Client, Raw};
 use super::publisher::Publisher;
 use super::server::Server;
+use super::wait::PATIENCE;
 
 /// Publications per topic and publisher.
 const EACH: u64 = 500;
@@ -82,6 +86,23 @@ fn req_fans_out_in_order() {
     });
 }
 
+/// Publications arrive just as the shards go to sleep, and nothing else would wake them.
+#[test]
+fn every_single_publication_wakes_its_shards() {
+    let server = Server::start(&["ws.ping=10m"]);
+    let mut raws: Vec<_> = (0..4).map(|_| Raw::connect(&server, &["a"])).collect();
+    let publisher = Publisher::push(&server);
+    let began = Instant::now();
+    for number in 0..3_000 {
+        let payload = number.to_string();
+        publisher.send("a", &payload);
+        for raw in &mut raws {
+            assert_eq!(raw.next_text(), payload);
+        }
+    }
+    assert!(began.elapsed() < PATIENCE, "{:?}", began.elapsed());
+}
+
 #[test]
 fn dealer_fans_out_in_order_and_gets_its_leading_frames_back() {
     let server = Server::start(&[]);
@@ -121,7 +142,7 @@ fn namespaces_carry_text_and_binary() {
     let file = directory.path().join("fanfare.toml");
     let text = "[[namespace]]\nname = \"log\"\npayload = \"text\"\n\
                 [[namespace]]\nname = \"blob\"\npayload = \"binary\"\n";
-    std::fs::write(&file, text).unwrap();
+    fs::write(&file, text).unwrap();
     let server = Server::start_with(&["-c", file.to_str().unwrap()], &[]);
     let topics = ["log:a", "blob:a"];
     let mut client = Client::subscribed(&server, &topics);
@@ -134,6 +155,30 @@ fn namespaces_carry_text_and_binary() {
     assert_eq!(client.next(), ("blob:a".into(), json!("AJ+Slg==")));
     assert_eq!(raw.next(), Message::text(line));
     assert_eq!(raw.next(), Message::binary(vec![0, 159, 146, 150]));
+}
+
+#[test]
+fn clients_publish_where_the_namespace_lets_them() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("fanfare.toml");
+    fs::write(&file, "[[namespace]]\nname = \"chat\"\npublish = true\n").unwrap();
+    let server = Server::start_with(&["-c", file.to_str().unwrap()], &[]);
+    let mut readers: Vec<_> = (0..8)
+        .map(|_| Client::subscribed(&server, &["chat:a"]))
+        .collect();
+    let mut writer = Client::connect(&server);
+    for number in 0..100 {
+        let publication = json!({ "channel": "chat:a", "data": { "n": number } });
+        let reply = writer.command("publish", &publication);
+        assert!(reply["publish"].is_object(), "{reply}");
+    }
+    for reader in &mut readers {
+        for number in 0..100 {
+            assert_eq!(reader.next(), ("chat:a".into(), json!({ "n": number })));
+        }
+    }
+    let denied = writer.command("publish", &json!({ "channel": "a", "data": 1 }));
+    assert_eq!(denied["error"]["code"], 103);
 }
 
 #[test]

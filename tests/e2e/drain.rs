@@ -7,8 +7,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
+use tungstenite::Message;
 
 use super::client::{Client, Raw};
+use super::publisher::Publisher;
 use super::server::Server;
 use super::wait::PATIENCE;
 
@@ -46,6 +48,52 @@ fn a_drain_closes_everybody_evenly_over_its_period() {
     assert!((10..=30).contains(&first_half.count()), "{closings:?}");
     let last = closings.iter().max().expect("there were clients");
     assert!(*last > Duration::from_millis(1_500), "{closings:?}");
+    assert_eq!(server.await_exit().code(), Some(0));
+}
+
+/// Reads numbers that must follow each other, up to the close. Returns how many.
+fn read_unbroken(mut raw: Raw) -> u64 {
+    let mut expected = None;
+    let mut read = 0;
+    loop {
+        match raw.next() {
+            Message::Text(text) => {
+                let number = text.parse::<u64>().unwrap();
+                assert_eq!(number, expected.unwrap_or(number));
+                expected = Some(number + 1);
+                read += 1;
+            }
+            Message::Close(frame) => {
+                let code = frame.map(|frame| u16::from(frame.code));
+                assert_eq!(code, Some(3001));
+                return read;
+            }
+            other => panic!("not a number: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_drain_under_load_breaks_no_sequence() {
+    let mut server = Server::start(&["drain.period=1s"]);
+    let raws: Vec<_> = (0..20).map(|_| Raw::connect(&server, &["a"])).collect();
+    let readers = raws
+        .into_iter()
+        .map(|raw| thread::spawn(|| read_unbroken(raw)));
+    let readers: Vec<_> = readers.collect();
+    let publisher = Publisher::push(&server);
+    let mut number = 0;
+    while readers.iter().any(|reader| !reader.is_finished()) {
+        publisher.send("a", number.to_string());
+        number += 1;
+        if number == 100 {
+            server.signal("TERM");
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+    for reader in readers {
+        assert!(reader.join().expect("nothing was missing") > 0);
+    }
     assert_eq!(server.await_exit().code(), Some(0));
 }
 
@@ -116,6 +164,6 @@ fn a_reload_changes_what_can_change_and_names_the_rest() {
     fs::write(&file, "ws.max_topics = \"many\"\n").unwrap();
     server.signal("HUP");
     server.await_output("nothing has changed");
-    super::publisher::Publisher::request(&server).send_and_wait("b", "1");
+    Publisher::request(&server).send_and_wait("b", "1");
     assert_eq!(client.next(), ("b".into(), json!(1)));
 }

@@ -73,3 +73,42 @@ fn the_message_after_a_malformed_one_is_delivered() {
         }
     }
 }
+
+#[test]
+fn a_dealer_that_reads_no_replies_delays_nobody() {
+    let server = Server::start(&["ingest.high_water_mark=100"]);
+    let mut raw = Raw::connect(&server, &["a"]);
+    let endpoint = format!("tcp://127.0.0.1:{}", server.ports.router);
+    let deaf = Publisher::connect_to(zmq::DEALER, &endpoint, |socket| {
+        socket.set_rcvhwm(1).unwrap();
+    });
+    let polite = Publisher::request(&server);
+    // Every reply takes 16 KiB: more than the kernel holds between the two.
+    let leading = vec![b'x'; 16 * 1024];
+    for number in 0..2_000 {
+        deaf.send_parts(&[&leading, b"", b"a", number.to_string().as_bytes()]);
+        assert_eq!(raw.next_text(), number.to_string());
+    }
+    assert!(server.metric("fanfare_replies_lost_total", &[]) > 0);
+    polite.send_and_wait("a", "\"polite\"");
+    assert_eq!(raw.next_text(), "\"polite\"");
+}
+
+#[test]
+fn publishers_that_leave_before_the_reply_harm_nobody() {
+    let server = Server::start(&[]);
+    let mut raw = Raw::connect(&server, &["a"]);
+    for _ in 0..50 {
+        let hasty = Publisher::dealer(&server);
+        hasty.socket.set_linger(5_000).unwrap();
+        for number in 0..10 {
+            hasty.send_parts(&[b"", b"a", number.to_string().as_bytes()]);
+        }
+        drop(hasty);
+        for number in 0..10 {
+            assert_eq!(raw.next_text(), number.to_string());
+        }
+    }
+    Publisher::request(&server).send_and_wait("a", "1");
+    assert_eq!(raw.next_text(), "1");
+}

@@ -1,12 +1,16 @@
 //! The process as its supervisor sees it: exit codes, restarts, stops.
 
+use std::io::Write;
 use std::net::TcpListener;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::client::Raw;
+use tungstenite::Message;
+
+use super::client::{Raw, Socket};
 use super::publisher::Publisher;
 use super::server::{Ports, Server};
+use super::wait::PATIENCE;
 
 #[test]
 fn a_taken_port_is_named() {
@@ -90,4 +94,26 @@ fn a_stopped_server_blocks_no_publisher_and_goes_on() {
     assert!(slowest < Duration::from_millis(100), "{slowest:?}");
     publisher.send("a", "1");
     assert_eq!(raw.next_text(), "1");
+}
+
+#[test]
+fn all_that_came_while_it_was_stopped_is_answered() {
+    let server = Server::start(&[]);
+    let connect = |_| Socket::connect(&server, "/raw?topic=a");
+    let mut sockets: Vec<_> = (0..600).map(connect).collect();
+    // More at once than a shard has receive buffers for.
+    let ping = [&[0x89, 0xfd, 0, 0, 0, 0][..], &[b'x'; 125]].concat();
+    let pings = ping.repeat(100);
+    server.signal("STOP");
+    for socket in &mut sockets {
+        socket.stream().write_all(&pings).unwrap();
+    }
+    server.signal("CONT");
+    for socket in &mut sockets {
+        for _ in 0..100 {
+            let answer = socket.read_within(PATIENCE).expect("an answer");
+            assert_eq!(answer, Message::Pong(vec![b'x'; 125].into()));
+        }
+    }
+    assert!(server.metric("fanfare_receive_buffers_exhausted_total", &[]) > 0);
 }

@@ -7,6 +7,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use super::wait::{PATIENCE, until};
 
@@ -182,8 +183,17 @@ impl Server {
 
     /// Open descriptors of the process.
     pub fn descriptors(&self) -> usize {
+        self.descriptors_below(usize::MAX)
+    }
+
+    /// Open descriptors with numbers below `limit`; some are inherited and lie above any.
+    pub fn descriptors_below(&self, limit: usize) -> usize {
         let entries = fs::read_dir(format!("/proc/{}/fd", self.process_id()));
-        entries.expect("the process lives").count()
+        let names = entries.expect("the process lives").map(|entry| {
+            let name = entry.expect("the process lives").file_name();
+            name.to_string_lossy().parse().expect("a number")
+        });
+        names.filter(|number: &usize| *number < limit).count()
     }
 
     /// Open descriptors once every shard has finished its set-up, which may be after the screen.
@@ -193,7 +203,12 @@ impl Server {
             assert!(self.health().contains("\"ok\""));
         }
         self.await_metric("fanfare_connections", &[], 0);
-        self.descriptors()
+        // The connections of these questions go a moment later.
+        let counts = (0..10).map(|_| {
+            thread::sleep(Duration::from_millis(10));
+            self.descriptors()
+        });
+        counts.min().expect("ten counts")
     }
 
     /// Resident memory of the process.
@@ -233,6 +248,16 @@ impl Server {
         let samples: Vec<_> = samples.collect();
         assert!(!samples.is_empty(), "no {name} {words:?} in:\n{body}");
         samples.into_iter().sum()
+    }
+
+    /// Once nothing is pending: no delivery was dropped without a reason.
+    #[track_caller]
+    pub fn assert_accounted(&self) {
+        self.await_metric("fanfare_pending", &[], 0);
+        let matched = self.metric("fanfare_matched_total", &[]);
+        let written = self.metric("fanfare_written_total", &[]);
+        let dropped = self.metric("fanfare_dropped_total", &[]);
+        assert_eq!(matched, written + dropped);
     }
 
     /// Waits until a metric has this value.

@@ -102,16 +102,8 @@ fn run(policy: &str) -> Outcome {
     drop(slow);
     server.await_metric("fanfare_pending", &[], 0);
     server.await_metric("fanfare_connections", &[], 0);
-    assert_accounted(&server);
+    server.assert_accounted();
     Outcome { server, seen }
-}
-
-/// Nothing is dropped without a reason.
-fn assert_accounted(server: &Server) {
-    let matched = server.metric("fanfare_matched_total", &[]);
-    let written = server.metric("fanfare_written_total", &[]);
-    let dropped = server.metric("fanfare_dropped_total", &[]);
-    assert_eq!(matched, written + dropped);
 }
 
 fn assert_ascending<'a>(numbers: impl Iterator<Item = &'a (String, u64)>) {
