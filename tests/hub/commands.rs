@@ -228,6 +228,19 @@ fn more_commands_in_a_second_than_allowed_are_3013() {
 }
 
 #[test]
+fn every_command_of_a_message_is_charged() {
+    let mut config = config();
+    config.ws.max_command_rate = 3;
+    let ping = r#"{"id":2,"ping":{}}"#;
+    let mut world = World::new(config);
+    let id = world.client();
+    world.wait(SECOND_US);
+    world.say(id, &[ping; 4].join("\n"));
+    let answered = Frame::text(&[ping; 3].join("\n"));
+    assert_eq!(world.read(id), [answered, Frame::Close(Some(3013))]);
+}
+
+#[test]
 fn control_frames_are_charged_like_commands() {
     let mut config = config();
     config.ws.max_command_rate = 3;

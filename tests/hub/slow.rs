@@ -107,6 +107,17 @@ fn conflate_keeps_the_latest_of_each_topic_while_blocked() {
 }
 
 #[test]
+fn conflate_leaves_a_connection_alone_that_keeps_up() {
+    let mut world = World::new(small(SlowPolicy::Conflate));
+    let id = world.subscriber(&["a"]);
+    for number in 0..3 {
+        world.publish("a", &number.to_string());
+    }
+    assert_eq!(bodies(&world.read(id), "a"), [0, 1, 2]);
+    assert_eq!(world.counts().dropped_conflated, 0);
+}
+
+#[test]
 fn conflate_does_not_tear_the_frame_that_is_partly_out() {
     for room in 1..50 {
         let mut world = World::new(small(SlowPolicy::Conflate));

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use fanfare::config::SlowPolicy;
+use fanfare::hub::{Egress, Sent};
+use fanfare::limits::{EGRESS_ARENA_BYTES, EGRESS_SENDS};
 
 use crate::upstream::{config, namespace, push};
 use crate::wire::Frame;
@@ -108,6 +110,58 @@ fn frames_of_every_size_arrive_whole_and_in_order() {
     }
     let expected = bodies.each_ref().map(|body| push("a", body));
     assert_eq!(world.texts(id), expected);
+}
+
+#[test]
+fn rounds_of_sends_are_bounded_and_reach_everybody() {
+    let mut world = World::new(config());
+    let count = EGRESS_SENDS + 10;
+    let ids: Vec<_> = (0..count).map(|_| world.upgraded("/raw?topic=a")).collect();
+    world.publish("a", "1");
+    let (mut egress, mut rounds) = (Egress::default(), Vec::new());
+    while world.hub.poll_egress(&mut egress) {
+        rounds.push(egress.sends().len());
+        for send in egress.sends() {
+            let length = egress.bytes(send).len() as u32;
+            assert!(!world.hub.sent(send.id, Sent::Wrote(length), world.now_us));
+        }
+        egress.clear();
+    }
+    assert_eq!(rounds, [EGRESS_SENDS, 10]);
+    assert_eq!(world.counts().written, ids.len() as u64);
+}
+
+#[test]
+fn a_round_gathers_no_more_bytes_than_its_arena_holds() {
+    let mut world = World::new(config());
+    let topics: Vec<_> = (0..40).map(|number| format!("t{number}")).collect();
+    let ids: Vec<_> = topics
+        .iter()
+        .map(|topic| world.subscriber(&[topic]))
+        .collect();
+    let body = format!("\"{}\"", "x".repeat(15_000));
+    for topic in &topics {
+        world.publish(topic, &body);
+    }
+    let mut egress = Egress::default();
+    assert!(world.hub.poll_egress(&mut egress));
+    let gathered: usize = egress
+        .sends()
+        .iter()
+        .map(|send| egress.bytes(send).len())
+        .sum();
+    assert!((EGRESS_ARENA_BYTES / 2..=EGRESS_ARENA_BYTES).contains(&gathered));
+    for send in egress.sends() {
+        assert!(
+            world.hub.sent(send.id, Sent::Wrote(0), world.now_us),
+            "the sockets are full"
+        );
+    }
+    egress.clear();
+    for (id, topic) in ids.into_iter().zip(&topics) {
+        world.hub.writable(id);
+        assert_eq!(world.texts(id), [push(topic, &body)]);
+    }
 }
 
 #[test]
