@@ -10,6 +10,7 @@ mod place;
 mod reference;
 mod reload;
 mod rules;
+mod secret;
 mod source;
 mod units;
 
@@ -25,6 +26,7 @@ pub use layout::Layout;
 pub use reference::reference;
 pub use reload::{LiveChanges, live_changes};
 pub use rules::Contradiction;
+pub use secret::same_secret;
 pub use source::ConfigSource;
 
 /// The whole configuration, checked.

@@ -16,7 +16,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
-use crate::config::Config;
+use crate::config::{Config, same_secret};
 use crate::fabric::Fabric;
 use crate::limits::{
     ADMIN_BODY_BYTES, ADMIN_CONNECTIONS, ADMIN_DISCARD_BYTES, ADMIN_PAUSE_MS, ADMIN_TIMEOUT_S,
@@ -133,11 +133,7 @@ impl Rules {
         let given = authorization
             .and_then(|value| value.strip_prefix("Bearer "))
             .unwrap_or("");
-        let differences = token
-            .bytes()
-            .zip(given.bytes())
-            .fold(0, |all, (one, other)| all | (one ^ other));
-        token.len() == given.len() && differences == 0
+        same_secret(token.as_bytes(), given.as_bytes())
     }
 }
 

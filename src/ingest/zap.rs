@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use zmq::{Context, DONTWAIT, Socket};
 
-use crate::config::Ingest;
+use crate::config::{Ingest, same_secret};
 
 /// The domain that our sockets name; any word will do.
 pub(super) const DOMAIN: &str = "fanfare";
@@ -87,9 +87,9 @@ impl Rules {
             (b"PLAIN", [user, password]) => {
                 let given = [user.as_slice(), password].join(&b':');
                 // Every pair is compared in full, so that the time taken tells nothing of them.
-                self.plain
-                    .iter()
-                    .fold(false, |known, pair| known | equal(pair.as_bytes(), &given))
+                self.plain.iter().fold(false, |known, pair| {
+                    known | same_secret(pair.as_bytes(), &given)
+                })
             }
             _ => false,
         };
@@ -114,15 +114,6 @@ impl Rules {
             self.allow.iter().any(|network| network.contains(&address))
         })
     }
-}
-
-/// Compares in a time that depends on the lengths only.
-fn equal(one: &[u8], other: &[u8]) -> bool {
-    let differences = one
-        .iter()
-        .zip(other)
-        .fold(0, |all, (one, other)| all | (one ^ other));
-    one.len() == other.len() && differences == 0
 }
 
 #[cfg(test)]

@@ -65,8 +65,9 @@ impl Buffers {
     pub(super) fn give_back(&mut self, buffer: u16) {
         let slot = (self.tail & (RECEIVE_BUFFERS - 1)) as usize;
         let entries = self.entries();
-        // SAFETY: the slot lies in the mapping, which is page aligned; the kernel reads it only
-        // after the tail below has passed it.
+        // SAFETY: the slot lies in the mapping, which is page aligned. Only this thread writes
+        // entries, and the kernel reads one only after the tail below has passed it; the tail
+        // itself lies in the first entry, in a field that these setters leave alone.
         let entry = unsafe { &mut *entries.add(slot) };
         entry.set_addr(self.address(buffer) as u64);
         entry.set_len(RECEIVE_BUFFER_BYTES as u32);

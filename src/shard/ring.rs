@@ -230,6 +230,7 @@ fn completion(entry: &cqueue::Entry) -> Option<Completion> {
         3 => Operation::Send,
         4 => Operation::Writable,
         5 => Operation::Timer,
+        6 => Operation::Cancel,
         _ => return None,
     };
     Some(Completion {
