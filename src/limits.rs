@@ -190,3 +190,8 @@ pub const LISTEN_RETRY: std::time::Duration = std::time::Duration::from_millis(1
 /// keep a fast path busy between two turns; without it a client that never reads takes
 /// `net.ipv4.tcp_wmem`, 4 MiB by default, before its outbox sees any of it.
 pub const NOT_SENT_BYTES: u32 = 128 * 1024;
+
+/// Bytes that a pending frame counts for beside its own: its place in the pool, the allocation
+/// behind it and its entries in outboxes. Without it, frames of 3 bytes would cost 38 times the
+/// bound of the outbox that holds them.
+pub const FRAME_OVERHEAD_BYTES: usize = 128;

@@ -111,9 +111,10 @@ fn conflate(
     counts.dropped_conflated += removed;
 }
 
-/// Makes room for `newest` where topics' policies allow it, oldest first. What may be dropped
-/// never closes the connection: it may pass the bound alone, and goes itself where what must stay
-/// passes the bound already. False: only closing helps.
+/// Makes room for `newest`, which is the last one, where topics' policies allow it: oldest first.
+/// A connection is over its bound when what was pending before `newest` passes it: one frame,
+/// however large, never makes a client slow that reads. What may be dropped never closes the
+/// connection; it goes itself where what must stay passes the bound. False: only closing helps.
 fn relieve(
     connection: &mut Connection,
     newest: FrameIndex,
@@ -121,36 +122,23 @@ fn relieve(
     pool: &mut Pool,
     counts: &mut ShardCounts,
 ) -> bool {
-    if connection.outbox.bytes() <= within {
+    let outbox = &mut connection.outbox;
+    if outbox.weight() <= within {
         return true;
     }
+    let newest_weight = pool.get(newest).weight();
     let mut removed = 0;
-    connection
-        .outbox
-        .remove_if(pool, counts, |pool, frame, bytes| {
-            let excused = if frame == newest {
-                pool.get(newest).bytes.len()
-            } else {
-                0
-            };
-            if bytes <= within + excused {
-                return Verdict::Stop;
-            }
-            if !may_drop(pool, frame) {
-                return Verdict::Keep;
-            }
-            removed += 1;
-            Verdict::Remove
-        });
+    outbox.remove_if(pool, counts, |pool, frame, weight| {
+        let excused = if frame == newest { newest_weight } else { 0 };
+        if weight <= within + excused {
+            return Verdict::Stop;
+        }
+        if !pool.get(frame).may_drop() {
+            return Verdict::Keep;
+        }
+        removed += 1;
+        Verdict::Remove
+    });
     counts.dropped_oldest += removed;
-    // With its frame around it, a publication as large as the outbox does not fit it: one that
-    // has the outbox to itself passes.
-    let outbox = &connection.outbox;
-    outbox.bytes() <= within || outbox.holds_one() || may_drop(pool, newest)
-}
-
-/// Whether the frame carries a publication of a topic that drops rather than disconnects.
-fn may_drop(pool: &Pool, frame: FrameIndex) -> bool {
-    let slow = pool.get(frame).delivery.map(|delivery| delivery.slow);
-    slow.is_some_and(|slow| slow != SlowPolicy::Disconnect)
+    pool.get(newest).may_drop() || outbox.weight() <= within + newest_weight
 }

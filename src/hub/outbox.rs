@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 
-use crate::limits::OUTBOX_KEPT_FRAMES;
+use crate::limits::{FRAME_OVERHEAD_BYTES, OUTBOX_KEPT_FRAMES};
 use crate::observe::ShardCounts;
 
 use super::pool::{Frame, FrameIndex, Pool};
@@ -27,14 +27,14 @@ impl Outbox {
         self.frames.is_empty()
     }
 
-    /// Whether only one frame is left.
-    pub(super) fn holds_one(&self) -> bool {
-        self.frames.len() == 1
-    }
-
     /// Bytes not written yet.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// What the pending frames cost in memory: their bytes and what surrounds each.
+    pub(super) fn weight(&self) -> usize {
+        self.bytes + self.frames.len() * FRAME_OVERHEAD_BYTES
     }
 
     pub(super) fn is_sending(&self) -> bool {
@@ -127,7 +127,7 @@ impl Outbox {
         all
     }
 
-    /// Removes frames, oldest first, as `verdict` says; it is given the bytes still pending. What
+    /// Removes frames, oldest first, as `verdict` says; it is given the weight still pending. What
     /// the kernel already has a part of stays.
     pub(super) fn remove_if(
         &mut self,
@@ -135,21 +135,32 @@ impl Outbox {
         counts: &mut ShardCounts,
         mut verdict: impl FnMut(&Pool, FrameIndex, usize) -> Verdict,
     ) {
-        let mut at = self.in_flight_frames.max(u32::from(self.front_written > 0)) as usize;
+        // What is kept closes up behind the frames kept before it, so that one pass is enough.
+        let mut kept = self.in_flight_frames.max(u32::from(self.front_written > 0)) as usize;
+        let mut at = kept;
         while let Some(&index) = self.frames.get(at) {
-            match verdict(pool, index, self.bytes) {
-                Verdict::Keep => at += 1,
-                Verdict::Stop => return,
-                Verdict::Remove => {
-                    self.frames.remove(at);
-                    let frame_bytes = pool.get(index).bytes.len();
-                    self.bytes -= frame_bytes;
-                    counts.pending_bytes -= frame_bytes as u64;
-                    counts.pending -= u64::from(pool.get(index).delivery.is_some());
-                    pool.release(index);
+            let weight = self.weight() - (at - kept) * FRAME_OVERHEAD_BYTES;
+            match verdict(pool, index, weight) {
+                Verdict::Keep => {
+                    self.frames[kept] = index;
+                    kept += 1;
                 }
+                Verdict::Remove => self.give_up(index, pool, counts),
+                Verdict::Stop => break,
             }
+            at += 1;
         }
+        self.frames.drain(kept..at);
+    }
+
+    /// Accounts for a frame that is not to be sent.
+    fn give_up(&mut self, index: FrameIndex, pool: &mut Pool, counts: &mut ShardCounts) {
+        let frame = pool.get(index);
+        let frame_bytes = frame.bytes.len();
+        self.bytes -= frame_bytes;
+        counts.pending_bytes -= frame_bytes as u64;
+        counts.pending -= u64::from(frame.delivery.is_some());
+        pool.release(index);
     }
 
     /// Gives up every publication that the kernel has no part of. Returns how many.

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use crate::config::SlowPolicy;
+use crate::limits::FRAME_OVERHEAD_BYTES;
 
 /// Index of a frame in the [`Pool`]: what an outbox stores per pending frame.
 pub(super) type FrameIndex = u32;
@@ -15,6 +16,19 @@ pub(super) struct Frame {
     holders: u32,
     /// `None`: a reply, ping or close, which no slow policy may drop.
     pub(super) delivery: Option<Delivery>,
+}
+
+impl Frame {
+    /// What it costs in memory, as [`super::outbox::Outbox::weight`] counts.
+    pub(super) fn weight(&self) -> usize {
+        self.bytes.len() + FRAME_OVERHEAD_BYTES
+    }
+
+    /// Whether it carries a publication of a topic that drops rather than disconnects.
+    pub(super) fn may_drop(&self) -> bool {
+        let slow = self.delivery.map(|delivery| delivery.slow);
+        slow.is_some_and(|slow| slow != SlowPolicy::Disconnect)
+    }
 }
 
 /// What a frame that carries a publication is accounted by.

@@ -1,15 +1,19 @@
 //! Connections that do not keep up, under each policy.
 
 use fanfare::config::{Config, SlowPolicy};
+use fanfare::limits::FRAME_OVERHEAD_BYTES;
 
 use crate::upstream::{config, namespace, push};
 use crate::wire::{self, Frame};
 use crate::world::World;
 
+/// Room for eleven of [`publish_numbers`], each of which weighs some 170 bytes.
+const OUTBOX: usize = 2_000;
+
 /// Small outboxes; topics follow `slow`, `old:…` drops the oldest, `latest:…` conflates.
 fn small(slow: SlowPolicy) -> Config {
     let mut config = config();
-    config.ws.outbox = 500;
+    config.ws.outbox = OUTBOX;
     config.namespaces = vec![
         namespace("", slow),
         namespace("old", SlowPolicy::DropOldest),
@@ -77,7 +81,8 @@ fn drop_oldest_keeps_the_newest_in_order_and_tears_nothing() {
         let id = world.slow_subscriber(&["a"], room);
         publish_numbers(&mut world, "a", 100);
         let counts = world.counts();
-        assert!(counts.pending_bytes <= 500, "{counts:?}");
+        let weight = counts.pending_bytes + counts.pending * FRAME_OVERHEAD_BYTES as u64;
+        assert!(weight <= OUTBOX as u64, "{counts:?}");
         assert_eq!(counts.closed_slow, 0);
         world.make_room(id, usize::MAX);
         let bodies = bodies(&world.read(id), "a");
@@ -194,11 +199,12 @@ fn replies_are_never_dropped_and_keep_their_place() {
 fn a_full_outbox_that_may_drop_does_not_close_the_connection_for_a_ping() {
     let mut config = small(SlowPolicy::DropOldest);
     config.ws.pong_timeout = std::time::Duration::from_secs(60);
+    config.ws.outbox = 20_000; // The pings stay, and there will be some 70 of them.
     let mut world = World::new(config);
     let id = world.slow_subscriber(&["a"], 0);
     // Bodies of growing length try every remainder of the bound.
     for length in 0..60 {
-        for _ in 0..20 {
+        for _ in 0..150 {
             world.publish("a", &format!("\"{}\"", "x".repeat(length)));
         }
         world.wait(30_000_000);
@@ -214,7 +220,7 @@ fn a_droppable_publication_larger_than_the_bound_replaces_the_others() {
         let mut world = World::new(small(slow));
         let id = world.slow_subscriber(&["a"], 20);
         publish_numbers(&mut world, "a", 10);
-        let large = format!("\"{}\"", "x".repeat(600));
+        let large = format!("\"{}\"", "x".repeat(OUTBOX));
         for _ in 0..3 {
             world.publish("a", &large);
             world.turn();
@@ -230,7 +236,11 @@ fn a_droppable_publication_larger_than_the_bound_replaces_the_others() {
 fn a_client_that_makes_the_server_answer_and_never_reads_is_slow() {
     let mut world = World::new(small(SlowPolicy::DropOldest));
     let id = world.slow_subscriber(&["a"], 0);
-    for _ in 0..5 {
+    let pong_weight = 2 + 125 + FRAME_OVERHEAD_BYTES;
+    let fits = OUTBOX / pong_weight;
+    for number in 0..fits + 5 {
+        let closed = world.counts().closed_slow;
+        assert_eq!(closed == 1, number > fits + 1, "after {number}");
         world.feed(id, &wire::masked(wire::PING, &[7; 125]));
         world.turn();
     }
@@ -240,8 +250,8 @@ fn a_client_that_makes_the_server_answer_and_never_reads_is_slow() {
     assert_eq!(frames.last(), Some(&Frame::Close(Some(3008))));
     assert_eq!(
         frames.len(),
-        5,
-        "the answers within the bound, the one over it, the close"
+        fits + 3,
+        "the answers within the bound, the one that passes it, the one too many, the close"
     );
 }
 
@@ -257,4 +267,42 @@ fn one_slow_subscriber_does_not_hold_up_the_others() {
     );
     assert_eq!(world.counts().closed_slow, 1);
     assert_eq!(world.read(slow), []);
+}
+
+#[test]
+fn a_frame_larger_than_the_bound_passes_behind_something_small() {
+    let mut world = World::new(small(SlowPolicy::Disconnect));
+    let id = world.subscriber(&["a"]);
+    let large = format!("\"{}\"", "x".repeat(2 * OUTBOX));
+    world.feed(id, &wire::masked(wire::PING, b"small"));
+    world.publish("a", &large);
+    assert_eq!(world.counts().closed_slow, 0);
+    let pong = Frame::Pong(b"small".to_vec());
+    assert_eq!(world.read(id), [pong, Frame::text(&push("a", &large))]);
+
+    world.publish("a", &large);
+    world.publish("a", "1");
+    assert_eq!(
+        world.counts().closed_slow,
+        1,
+        "before the second was a bound's worth"
+    );
+}
+
+#[test]
+fn tiny_frames_count_for_the_memory_around_them() {
+    let mut world = World::new(small(SlowPolicy::Disconnect));
+    let id = world.upgraded("/raw?topic=a");
+    world.socket(id).room = 0;
+    let weight = 3 + FRAME_OVERHEAD_BYTES;
+    let fits = OUTBOX / weight;
+    publish_numbers(&mut world, "a", 1);
+    for _ in 0..fits {
+        world.publish("a", "7");
+    }
+    let counts = world.counts();
+    assert_eq!(counts.closed_slow, 0);
+    assert_eq!(counts.pending_bytes, 3 * (fits as u64 + 1), "true bytes");
+    world.publish("a", "7");
+    assert_eq!(world.counts().closed_slow, 1);
 }
