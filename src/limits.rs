@@ -195,3 +195,10 @@ pub const NOT_SENT_BYTES: u32 = 128 * 1024;
 /// behind it and its entries in outboxes. Without it, frames of 3 bytes would cost 38 times the
 /// bound of the outbox that holds them.
 pub const FRAME_OVERHEAD_BYTES: usize = 128;
+
+/// Entries the frame pool of a shard keeps allocated when it runs empty: 64 KiB. A usual turn
+/// stays below; the memory of a peak goes back.
+pub const POOL_KEPT_FRAMES: usize = 1024;
+
+/// Entries the topic table of a shard keeps allocated when nobody listens any more.
+pub const KEPT_TOPICS: usize = 1024;

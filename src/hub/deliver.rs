@@ -27,7 +27,7 @@ impl Hub {
             let connection = self.connections.at(member.slot);
             let frame = *frames[connection.encoding as usize].get_or_insert_with(|| {
                 self.pool
-                    .insert(broadcast.frame(connection.encoding), Some(delivery), 1)
+                    .insert(broadcast.frame(connection.encoding), Some(delivery))
             });
             let counts = &mut self.counts;
             append(connection, frame, &mut self.pool, counts);
@@ -61,7 +61,7 @@ impl Hub {
             return;
         };
         let frame_bytes = bytes.len();
-        let frame = self.pool.insert(bytes, None, 1);
+        let frame = self.pool.insert(bytes, None);
         connection.outbox.push(frame, frame_bytes);
         self.counts.pending_bytes += frame_bytes as u64;
         if !connection.dirty && !connection.blocked {

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use crate::config::SlowPolicy;
-use crate::limits::FRAME_OVERHEAD_BYTES;
+use crate::limits::{FRAME_OVERHEAD_BYTES, POOL_KEPT_FRAMES};
 
 /// Index of a frame in the [`Pool`]: what an outbox stores per pending frame.
 pub(super) type FrameIndex = u32;
@@ -48,16 +48,11 @@ pub(super) struct Pool {
 }
 
 impl Pool {
-    /// Adds a frame with `holders` holders (zero: the caller adds them, or gives it back).
-    pub(super) fn insert(
-        &mut self,
-        bytes: Bytes,
-        delivery: Option<Delivery>,
-        holders: u32,
-    ) -> FrameIndex {
+    /// Adds a frame that the caller holds.
+    pub(super) fn insert(&mut self, bytes: Bytes, delivery: Option<Delivery>) -> FrameIndex {
         let frame = Frame {
             bytes,
-            holders,
+            holders: 1,
             delivery,
         };
         if let Some(index) = self.free.pop() {
@@ -79,10 +74,52 @@ impl Pool {
     /// One holder less; the last one frees it.
     pub(super) fn release(&mut self, index: FrameIndex) {
         let frame = &mut self.frames[index as usize];
-        frame.holders = frame.holders.saturating_sub(1);
-        if frame.holders == 0 {
-            frame.bytes = Bytes::new();
-            self.free.push(index);
+        debug_assert!(frame.holders > 0, "a frame is released once per holder");
+        frame.holders -= 1;
+        if frame.holders > 0 {
+            return;
         }
+        (frame.bytes, frame.delivery) = (Bytes::new(), None);
+        self.free.push(index);
+        let peak_is_over = self.free.len() == self.frames.len();
+        if peak_is_over && self.frames.capacity() > POOL_KEPT_FRAMES {
+            self.frames.clear();
+            self.frames.shrink_to(POOL_KEPT_FRAMES);
+            self.free.clear();
+            self.free.shrink_to(POOL_KEPT_FRAMES);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_pool_gives_the_memory_of_its_peak_back() {
+        let mut pool = Pool::default();
+        for _ in 0..2 {
+            let peak: Vec<_> = (0..10 * POOL_KEPT_FRAMES)
+                .map(|_| pool.insert(Bytes::from_static(b"x"), None))
+                .collect();
+            pool.hold(peak[7]);
+            for frame in &peak {
+                pool.release(*frame);
+            }
+            assert!(pool.frames.capacity() >= peak.len(), "one is still held");
+            pool.release(peak[7]);
+            assert!(pool.frames.capacity() <= POOL_KEPT_FRAMES);
+            assert!(pool.free.capacity() <= POOL_KEPT_FRAMES);
+        }
+    }
+
+    #[test]
+    #[cfg(debug_assertions)]
+    #[should_panic(expected = "once per holder")]
+    fn releasing_a_frame_twice_is_a_bug() {
+        let mut pool = Pool::default();
+        let [_held, frame] = [(); 2].map(|()| pool.insert(Bytes::new(), None));
+        pool.release(frame);
+        pool.release(frame);
     }
 }

@@ -8,6 +8,7 @@ use std::hash::BuildHasher;
 use hashbrown::HashTable;
 
 use crate::config::{Config, SlowPolicy};
+use crate::limits::KEPT_TOPICS;
 
 use super::connection::{Connections, Membership};
 
@@ -169,5 +170,38 @@ impl Topics {
         self.all[index as usize].name = Box::default();
         self.all[index as usize].members = Vec::new();
         self.free.push(index);
+        if self.by_name.is_empty() && self.all.capacity() > KEPT_TOPICS {
+            self.all.clear();
+            self.all.shrink_to(KEPT_TOPICS);
+            self.free.clear();
+            self.free.shrink_to(KEPT_TOPICS);
+            // Empty: no entry asks for its hash.
+            self.by_name.shrink_to(KEPT_TOPICS, |_| hash);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn topics_that_are_all_left_give_the_memory_of_their_peak_back() {
+        let (mut topics, mut connections) =
+            (Topics::new(TopicHasher::default()), Connections::default());
+        let slot = connections.insert(false).slot() as u32;
+        let config = Config::default();
+        for _ in 0..2 {
+            for number in 0..10 * KEPT_TOPICS {
+                topics.join(&mut connections, slot, &number.to_string(), &config);
+            }
+            for number in (0..10 * KEPT_TOPICS).rev() {
+                assert!(topics.leave(&mut connections, slot, number).empty);
+            }
+            assert_eq!(topics.len(), 0);
+            assert!(topics.all.capacity() <= KEPT_TOPICS);
+            assert!(topics.free.capacity() <= KEPT_TOPICS);
+            assert!(topics.by_name.capacity() <= 2 * KEPT_TOPICS);
+        }
     }
 }
