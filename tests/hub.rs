@@ -13,6 +13,8 @@ mod world;
 mod closing;
 #[path = "hub/commands.rs"]
 mod commands;
+#[path = "hub/conflation.rs"]
+mod conflation;
 #[path = "hub/drain.rs"]
 mod drain;
 #[path = "hub/model.rs"]

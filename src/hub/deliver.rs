@@ -4,7 +4,6 @@ use crate::config::SlowPolicy;
 use crate::observe::ShardCounts;
 
 use super::connection::{Connection, ConnectionId};
-use super::outbox::Verdict;
 use super::pool::{Delivery, FrameIndex, Pool};
 use super::upstream::{ENCODINGS, Outgoing};
 use super::{Cause, Hub};
@@ -16,12 +15,17 @@ impl Hub {
         let Some(topic) = self.topics.find(broadcast.topic_hash(), broadcast.topic()) else {
             return;
         };
-        let topic = self.topics.get(topic);
+        let topic = self.topics.get_mut(topic);
         let delivery = Delivery {
             topic_hash: topic.hash,
             arrived_us: broadcast.arrived_us(),
             slow: topic.slow,
         };
+        // What the newest takes the place of where it still waits.
+        let previous = topic.previous.map(|frame| {
+            let conflates = topic.slow == SlowPolicy::Conflate;
+            frame.filter(|frame| conflates && self.pool.carries(*frame, topic.hash))
+        });
         let mut frames = [None; ENCODINGS];
         for member in &topic.members {
             let connection = self.connections.at(member.slot);
@@ -31,8 +35,11 @@ impl Hub {
             });
             let counts = &mut self.counts;
             append(connection, frame, &mut self.pool, counts);
-            if connection.blocked && delivery.slow == SlowPolicy::Conflate {
-                conflate(connection, frame, &mut self.pool, counts);
+            if let Some(previous) = previous[connection.encoding as usize]
+                && connection.blocked
+            {
+                let removed = connection.outbox.remove(previous, &mut self.pool, counts);
+                counts.dropped_conflated += u64::from(removed);
             }
             let within = self.config.ws.outbox;
             if !relieve(connection, frame, within, &mut self.pool, counts) {
@@ -43,6 +50,7 @@ impl Hub {
                 self.dirty.push(member.slot);
             }
         }
+        topic.previous = frames;
         for frame in frames.into_iter().flatten() {
             self.pool.release(frame);
         }
@@ -62,7 +70,7 @@ impl Hub {
         };
         let frame_bytes = bytes.len();
         let frame = self.pool.insert(bytes, None);
-        connection.outbox.push(frame, frame_bytes);
+        connection.outbox.push(frame, &self.pool);
         self.counts.pending_bytes += frame_bytes as u64;
         if !connection.dirty && !connection.blocked {
             connection.dirty = true;
@@ -86,29 +94,10 @@ fn append(
 ) {
     let frame_bytes = pool.get(frame).bytes.len();
     pool.hold(frame);
-    connection.outbox.push(frame, frame_bytes);
+    connection.outbox.push(frame, pool);
     counts.matched += 1;
     counts.pending += 1;
     counts.pending_bytes += frame_bytes as u64;
-}
-
-/// Removes what is older than `newest` of the same topic.
-fn conflate(
-    connection: &mut Connection,
-    newest: FrameIndex,
-    pool: &mut Pool,
-    counts: &mut ShardCounts,
-) {
-    let topic_hash = |pool: &Pool, frame| pool.get(frame).delivery.map(|it| it.topic_hash);
-    let mut removed = 0;
-    connection.outbox.remove_if(pool, counts, |pool, frame, _| {
-        if frame == newest || topic_hash(pool, frame) != topic_hash(pool, newest) {
-            return Verdict::Keep;
-        }
-        removed += 1;
-        Verdict::Remove
-    });
-    counts.dropped_conflated += removed;
 }
 
 /// Makes room for `newest`, which is the last one, where topics' policies allow it: oldest first.
@@ -126,19 +115,11 @@ fn relieve(
     if outbox.weight() <= within {
         return true;
     }
-    let newest_weight = pool.get(newest).weight();
-    let mut removed = 0;
-    outbox.remove_if(pool, counts, |pool, frame, weight| {
-        let excused = if frame == newest { newest_weight } else { 0 };
-        if weight <= within + excused {
-            return Verdict::Stop;
-        }
-        if !pool.get(frame).may_drop() {
-            return Verdict::Keep;
-        }
-        removed += 1;
-        Verdict::Remove
-    });
-    counts.dropped_oldest += removed;
-    pool.get(newest).may_drop() || outbox.weight() <= within + newest_weight
+    counts.dropped_oldest += outbox.make_room(newest, within, pool, counts);
+    if outbox.weight() <= within + pool.get(newest).weight() {
+        return true;
+    }
+    let dropped = pool.get(newest).may_drop() && outbox.remove(newest, pool, counts);
+    counts.dropped_oldest += u64::from(dropped);
+    dropped
 }

@@ -175,6 +175,8 @@ impl Hub {
         if !all {
             counts.sends_blocked += 1;
             connection.blocked = true;
+            // From here on each publication takes the place of its predecessor as it comes.
+            counts.dropped_conflated += connection.outbox.conflate(&mut self.pool, counts);
             return true;
         }
         if connection.outbox.is_empty() {

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
+use foldhash::{HashMap, HashMapExt};
 
 use crate::limits::{FRAME_OVERHEAD_BYTES, OUTBOX_KEPT_FRAMES};
 use crate::observe::ShardCounts;
@@ -20,6 +21,9 @@ pub(super) struct Outbox {
     in_flight_bytes: u32,
     /// Bytes not written yet.
     bytes: usize,
+    /// How many frames their topics' policies allow to drop, and how many of them to conflate.
+    droppable: u32,
+    conflatable: u32,
 }
 
 impl Outbox {
@@ -42,9 +46,25 @@ impl Outbox {
     }
 
     /// Puts a frame at the end. The caller counts the holder.
-    pub(super) fn push(&mut self, frame: FrameIndex, frame_bytes: usize) {
-        self.frames.push_back(frame);
-        self.bytes += frame_bytes;
+    pub(super) fn push(&mut self, index: FrameIndex, pool: &Pool) {
+        let frame = pool.get(index);
+        self.frames.push_back(index);
+        self.bytes += frame.bytes.len();
+        self.droppable += u32::from(frame.may_drop());
+        self.conflatable += u32::from(frame.may_conflate());
+    }
+
+    /// Counts a frame out that stands here no longer, and gives it back.
+    fn let_go(&mut self, index: FrameIndex, pool: &mut Pool) {
+        let frame = pool.get(index);
+        self.droppable -= u32::from(frame.may_drop());
+        self.conflatable -= u32::from(frame.may_conflate());
+        pool.release(index);
+    }
+
+    /// Frames at the front that the kernel has a part of, or is being given.
+    fn with_kernel(&self) -> usize {
+        self.in_flight_frames.max(u32::from(self.front_written > 0)) as usize
     }
 
     /// Whether both would send the same bytes next.
@@ -117,7 +137,7 @@ impl Outbox {
             self.front_written = 0;
             self.frames.pop_front();
             whole(pool.get(front));
-            pool.release(front);
+            self.let_go(front, pool);
         }
         if self.frames.is_empty() {
             // An empty deque starts at its front again, so equal outboxes stay alike in memory.
@@ -136,7 +156,7 @@ impl Outbox {
         mut verdict: impl FnMut(&Pool, FrameIndex, usize) -> Verdict,
     ) {
         // What is kept closes up behind the frames kept before it, so that one pass is enough.
-        let mut kept = self.in_flight_frames.max(u32::from(self.front_written > 0)) as usize;
+        let mut kept = self.with_kernel();
         let mut at = kept;
         while let Some(&index) = self.frames.get(at) {
             let weight = self.weight() - (at - kept) * FRAME_OVERHEAD_BYTES;
@@ -160,7 +180,78 @@ impl Outbox {
         self.bytes -= frame_bytes;
         counts.pending_bytes -= frame_bytes as u64;
         counts.pending -= u64::from(frame.delivery.is_some());
-        pool.release(index);
+        self.let_go(index, pool);
+    }
+
+    /// Removes droppable frames before `newest`, oldest first, until the rest is `within` a
+    /// weight. Returns how many.
+    pub(super) fn make_room(
+        &mut self,
+        newest: FrameIndex,
+        within: usize,
+        pool: &mut Pool,
+        counts: &mut ShardCounts,
+    ) -> u64 {
+        let out_of_reach = self.frames.range(..self.with_kernel()).chain([&newest]);
+        let out_of_reach = out_of_reach.filter(|index| pool.get(**index).may_drop());
+        let mut left = self.droppable as usize - out_of_reach.count();
+        let mut removed = 0;
+        self.remove_if(pool, counts, |pool, index, weight| {
+            if left == 0 || weight <= within {
+                return Verdict::Stop;
+            }
+            if !pool.get(index).may_drop() {
+                return Verdict::Keep;
+            }
+            left -= 1;
+            removed += 1;
+            Verdict::Remove
+        });
+        removed
+    }
+
+    /// Removes this frame if it stands here and the kernel has no part of it. The frame is likely
+    /// to be a young one; where others are is not looked up. Returns whether it was removed.
+    pub(super) fn remove(
+        &mut self,
+        index: FrameIndex,
+        pool: &mut Pool,
+        counts: &mut ShardCounts,
+    ) -> bool {
+        let reach = self.with_kernel()..;
+        let Some(at) = self.frames.range(reach).rposition(|each| *each == index) else {
+            return false;
+        };
+        self.frames.remove(self.with_kernel() + at);
+        self.give_up(index, pool, counts);
+        true
+    }
+
+    /// Removes of each topic that conflates all but the latest. Returns how many.
+    pub(super) fn conflate(&mut self, pool: &mut Pool, counts: &mut ShardCounts) -> u64 {
+        if self.conflatable < 2 {
+            return 0;
+        }
+        let topic = |pool: &Pool, index: FrameIndex| {
+            let frame = pool.get(index);
+            let delivery = frame.delivery.filter(|_| frame.may_conflate());
+            delivery.map(|delivery| delivery.topic_hash)
+        };
+        let mut latest = HashMap::with_capacity(self.conflatable as usize);
+        for index in &self.frames {
+            if let Some(topic) = topic(pool, *index) {
+                latest.insert(topic, *index);
+            }
+        }
+        let mut removed = 0;
+        self.remove_if(pool, counts, |pool, index, _| {
+            if topic(pool, index).is_none_or(|topic| latest[&topic] == index) {
+                return Verdict::Keep;
+            }
+            removed += 1;
+            Verdict::Remove
+        });
+        removed
     }
 
     /// Gives up every publication that the kernel has no part of. Returns how many.

@@ -29,6 +29,12 @@ impl Frame {
         let slow = self.delivery.map(|delivery| delivery.slow);
         slow.is_some_and(|slow| slow != SlowPolicy::Disconnect)
     }
+
+    /// Whether a later publication of its topic may take its place.
+    pub(super) fn may_conflate(&self) -> bool {
+        let slow = self.delivery.map(|delivery| delivery.slow);
+        slow == Some(SlowPolicy::Conflate)
+    }
 }
 
 /// What a frame that carries a publication is accounted by.
@@ -65,6 +71,13 @@ impl Pool {
 
     pub(super) fn get(&self, index: FrameIndex) -> &Frame {
         &self.frames[index as usize]
+    }
+
+    /// Whether a publication of this topic is at `index`, which may have been freed and reused.
+    pub(super) fn carries(&self, index: FrameIndex, topic_hash: u64) -> bool {
+        let frame = self.frames.get(index as usize);
+        let delivery = frame.and_then(|frame| frame.delivery);
+        delivery.is_some_and(|delivery| delivery.topic_hash == topic_hash)
     }
 
     pub(super) fn hold(&mut self, index: FrameIndex) {

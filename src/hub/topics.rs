@@ -11,6 +11,8 @@ use crate::config::{Config, SlowPolicy};
 use crate::limits::KEPT_TOPICS;
 
 use super::connection::{Connections, Membership};
+use super::pool::FrameIndex;
+use super::upstream::ENCODINGS;
 
 /// Hashes topics alike on all cores of this process, and unlike any other process.
 #[derive(Clone, Debug, Default)]
@@ -36,6 +38,8 @@ pub(super) struct Topic {
     pub(super) hash: u64,
     pub(super) slow: SlowPolicy,
     pub(super) members: Vec<Member>,
+    /// Where the pool has, or had, the previous publication in each encoding.
+    pub(super) previous: [Option<FrameIndex>; ENCODINGS],
 }
 
 /// What [`Topics::leave`] left behind.
@@ -76,8 +80,8 @@ impl Topics {
         self.by_name.find(hash, matches).copied()
     }
 
-    pub(super) fn get(&self, topic: u32) -> &Topic {
-        &self.all[topic as usize]
+    pub(super) fn get_mut(&mut self, topic: u32) -> &mut Topic {
+        &mut self.all[topic as usize]
     }
 
     pub(super) fn find_by_name(&self, name: &str) -> Option<u32> {
@@ -148,6 +152,7 @@ impl Topics {
             hash,
             slow: config.namespace(name).slow,
             members: Vec::new(),
+            previous: [None; ENCODINGS],
         };
         let index = if let Some(index) = self.free.pop() {
             self.all[index as usize] = topic;

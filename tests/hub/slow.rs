@@ -306,3 +306,23 @@ fn tiny_frames_count_for_the_memory_around_them() {
     world.publish("a", "7");
     assert_eq!(world.counts().closed_slow, 1);
 }
+
+#[test]
+fn what_may_be_dropped_goes_oldest_first_from_between_what_must_stay() {
+    let mut world = World::new(small(SlowPolicy::Disconnect));
+    let id = world.slow_subscriber(&["a", "old:a"], 0);
+    for number in 0..40 {
+        if number % 8 == 0 {
+            world.publish("a", &number.to_string());
+        }
+        world.publish("old:a", &number.to_string());
+        world.turn();
+    }
+    assert_eq!(world.counts().closed_slow, 0);
+    world.make_room(id, usize::MAX);
+    let frames = world.read(id);
+    assert_eq!(bodies(&frames, "a"), [0, 8, 16, 24, 32]);
+    let kept = bodies(&frames, "old:a");
+    assert_eq!(kept, (40 - kept.len()..40).collect::<Vec<_>>());
+    assert!(kept.len() >= 5, "{kept:?}");
+}
