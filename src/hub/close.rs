@@ -196,6 +196,7 @@ impl Hub {
 
     fn dismiss(&mut self, id: ConnectionId, now_us: u64) {
         if self.connections.at(id.slot() as u32).phase == Phase::Handshake {
+            self.counts.refused_draining += 1;
             self.finish(id, false);
         } else {
             self.close(id, Cause::Shutdown, now_us);

@@ -2,6 +2,7 @@
 
 use std::mem;
 
+use crate::limits::HANDSHAKE_BYTES;
 use crate::protocol::topic;
 use crate::wire::handshake::{self, Refusal, Request};
 
@@ -28,7 +29,12 @@ impl Hub {
             }
             return;
         }
+        // In pieces it is parsed once it may be whole: parsing at each would cost the square.
+        let unseen = head.len().saturating_sub(2);
         head.extend_from_slice(input);
+        if head.len() < HANDSHAKE_BYTES && !has_empty_line(&head[unseen..]) {
+            return;
+        }
         match handshake::parse(head) {
             Ok(Some((used, request))) => {
                 let mut head = mem::take(head);
@@ -159,11 +165,17 @@ impl Hub {
         let counts = &mut self.counts;
         *match refusal {
             Refusal::ForbiddenOrigin => &mut counts.refused_origin,
+            Refusal::Unavailable(_) if self.draining.is_some() => &mut counts.refused_draining,
             Refusal::Unavailable(_) => &mut counts.refused_limit,
             _ => &mut counts.refused_request,
         } += 1;
         self.conclude(id, refusal.response().into(), now_us);
     }
+}
+
+/// Whether a line ends and the next one is empty. With lone LFs too: those get their refusal.
+fn has_empty_line(bytes: &[u8]) -> bool {
+    bytes.windows(3).any(|end| end == b"\n\r\n") || bytes.windows(2).any(|end| end == b"\n\n")
 }
 
 /// What to answer to the subprotocols that SDKs offer.

@@ -107,6 +107,7 @@ counts! {
         refused_request: Counter "refused" ["reason" = "request"] "Sockets or handshakes refused, by reason",
         refused_origin: Counter "refused" ["reason" = "origin"] "Sockets or handshakes refused, by reason",
         refused_descriptors: Counter "refused" ["reason" = "descriptors"] "Sockets or handshakes refused, by reason",
+        refused_draining: Counter "refused" ["reason" = "draining"] "Sockets or handshakes refused, by reason",
         refused_timeout: Counter "refused" ["reason" = "timeout"] "Sockets or handshakes refused, by reason",
         closed_peer: Counter "closed" ["reason" = "peer"] "Connections closed after the upgrade, by reason",
         closed_lost: Counter "closed" ["reason" = "lost"] "Connections closed after the upgrade, by reason",

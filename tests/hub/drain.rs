@@ -98,3 +98,22 @@ fn a_connection_that_leaves_by_itself_is_not_told() {
     world.wait(PERIOD_US + TICK_US);
     assert_eq!(world.counts().closed_shutdown, 9);
 }
+
+#[test]
+fn refusals_while_draining_are_told_from_those_of_a_full_process() {
+    let mut world = World::new(config());
+    world.client();
+    world.upstream.0.borrow_mut().limit = 1;
+    assert_eq!(world.open("/connection/websocket").1, 503);
+    drain(&mut world);
+    assert_eq!(world.open("/connection/websocket").1, 503);
+    world.wait(PERIOD_US);
+    world.accept();
+    world.wait(2 * TICK_US);
+    let counts = world.counts();
+    assert_eq!(counts.refused_limit, 1);
+    assert_eq!(
+        counts.refused_draining, 2,
+        "one with a 503, one before it asked"
+    );
+}

@@ -1,5 +1,6 @@
 //! From the socket to the WebSocket: paths, limits, what follows the request head at once.
 
+use fanfare::limits::HANDSHAKE_BYTES;
 use fanfare::observe::Health;
 
 use crate::upstream::{config, push};
@@ -184,4 +185,42 @@ fn an_outbox_smaller_than_the_response_still_takes_it() {
     world.upgraded("/raw?topic=a");
     assert_eq!(world.counts().subscriptions, 1);
     assert!(world.wants("a"));
+}
+
+#[test]
+fn a_head_that_comes_byte_by_byte_is_answered_at_its_empty_line() {
+    let key = "Sec-WebSocket-Key";
+    let whole = String::from_utf8(upgrade(CLIENT)).unwrap();
+    let cases = [
+        (whole.clone(), 101),
+        (whole.replace(key, "X-Key"), 400),
+        (whole.replace("\r\n", "\n"), 400),
+        (format!("\r\n\r\n{whole}"), 101),
+    ];
+    for (head, status) in cases {
+        let mut world = World::new(config());
+        let id = world.accept();
+        for byte in head.as_bytes() {
+            assert_eq!(world.socket(id).unread, b"", "not before its end: {head:?}");
+            world.feed(id, &[*byte]);
+            world.turn();
+        }
+        assert_eq!(world.response(id).0, status, "{head:?}");
+    }
+}
+
+#[test]
+fn a_head_without_an_end_is_refused_at_the_bound_and_costs_no_parse_before() {
+    // With a parse for each byte this would look at 32 MiB per head.
+    for (start, status) in [("GET / HTTP/1.1\r\nX: ", 431), ("GET /", 414)] {
+        let mut world = World::new(config());
+        let id = world.accept();
+        world.feed(id, start.as_bytes());
+        for fed in start.len()..HANDSHAKE_BYTES {
+            assert_eq!(world.socket(id).unread, b"", "after {fed} bytes");
+            world.feed(id, b"x");
+            world.turn();
+        }
+        assert_eq!(world.response(id).0, status);
+    }
 }
