@@ -6,7 +6,7 @@ use crate::config::PayloadKind;
 use crate::limits::COMMANDS_PER_MESSAGE;
 use crate::protocol::codes::ClientError;
 use crate::protocol::command::{self, Command, Outcome, Request};
-use crate::protocol::{reply, topic};
+use crate::protocol::reply;
 use crate::wire::encode;
 
 use super::connection::{ConnectionId, Phase};
@@ -71,7 +71,10 @@ impl Hub {
                 Ok(())
             }
             Command::Subscribe { channel } => self.subscribe(id, request, channel),
-            Command::Unsubscribe { channel } => self.unsubscribe(id, request, channel),
+            Command::Unsubscribe { channel } => {
+                self.unsubscribe(id, request, channel);
+                Ok(())
+            }
             Command::Publish { channel, data } => self.publish_from(request, channel, data),
             Command::Ping => {
                 self.reply(|out| reply::ping(out, request));
@@ -99,7 +102,6 @@ impl Hub {
     }
 
     fn subscribe(&mut self, id: ConnectionId, request: u32, name: &str) -> Result<(), ClientError> {
-        topic::check(name.as_bytes()).map_err(|_| ClientError::BadRequest)?;
         if self.membership(id, name).is_some() {
             return Err(ClientError::AlreadySubscribed);
         }
@@ -111,22 +113,14 @@ impl Hub {
         Ok(())
     }
 
-    fn unsubscribe(
-        &mut self,
-        id: ConnectionId,
-        request: u32,
-        name: &str,
-    ) -> Result<(), ClientError> {
-        topic::check(name.as_bytes()).map_err(|_| ClientError::BadRequest)?;
+    fn unsubscribe(&mut self, id: ConnectionId, request: u32, name: &str) {
         if let Some(membership) = self.membership(id, name) {
             self.leave(id.slot() as u32, membership);
         }
         self.reply(|out| reply::unsubscribe(out, request));
-        Ok(())
     }
 
     fn publish_from(&mut self, request: u32, name: &str, data: Vec<u8>) -> Result<(), ClientError> {
-        topic::check(name.as_bytes()).map_err(|_| ClientError::BadRequest)?;
         let namespace = self.config.namespace(name);
         if !namespace.publish {
             return Err(ClientError::PermissionDenied);

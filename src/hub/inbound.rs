@@ -10,7 +10,7 @@ use crate::wire::encode;
 use super::connection::{ConnectionId, Inbound, Phase};
 use super::{Cause, Hub};
 
-/// The client protocol's ping, `{}`, in a text frame.
+/// The client protocol's ping, [`crate::protocol::reply::PING`], in a text frame.
 const CLIENT_PING: Bytes = Bytes::from_static(b"\x81\x02{}");
 
 impl Hub {

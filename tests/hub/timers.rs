@@ -187,3 +187,14 @@ fn the_deadlines_of_a_slot_s_former_connection_do_not_touch_the_next() {
     world.wait(HANDSHAKE_US - TICK_US);
     assert_eq!(world.closed(next), None);
 }
+
+#[test]
+fn the_ping_of_the_client_protocol_is_its_ping_in_a_text_frame() {
+    let mut world = World::new(config());
+    let id = world.client();
+    while world.counts().pings == 0 {
+        world.wait(SECOND_US);
+    }
+    let ping = fanfare::wire::encode::text(fanfare::protocol::reply::PING);
+    assert_eq!(world.socket(id).unread, ping);
+}
