@@ -21,6 +21,8 @@ mod drain;
 mod model;
 #[path = "hub/opening.rs"]
 mod opening;
+#[path = "hub/sends.rs"]
+mod sends;
 #[path = "hub/slow.rs"]
 mod slow;
 #[path = "hub/timers.rs"]

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use foldhash::{HashMap, HashMapExt};
 
-use crate::limits::{FRAME_OVERHEAD_BYTES, OUTBOX_KEPT_FRAMES};
+use crate::limits::{FRAME_OVERHEAD_BYTES, GATHER_BYTES, OUTBOX_KEPT_FRAMES};
 use crate::observe::ShardCounts;
 
 use super::pool::{Frame, FrameIndex, Pool};
@@ -89,14 +89,16 @@ impl Outbox {
             .slice(self.front_written as usize..)
     }
 
-    /// Appends pending frames to `arena` without passing its capacity; of the first one only what
-    /// is left. Returns how many.
+    /// Appends pending frames to `arena` without passing its capacity, up to a large one, which is
+    /// then at the front and sent from where it lies; of the first one only what is left. Returns
+    /// how many.
     pub(super) fn gather(&self, pool: &Pool, arena: &mut Vec<u8>) -> u32 {
         let mut frames = 0;
         let mut skip = self.front_written as usize;
         for index in &self.frames {
             let bytes = &pool.get(*index).bytes[skip..];
-            if bytes.len() > arena.capacity() - arena.len() {
+            let is_large = bytes.len() >= GATHER_BYTES;
+            if is_large || bytes.len() > arena.capacity() - arena.len() {
                 break;
             }
             arena.extend_from_slice(bytes);
