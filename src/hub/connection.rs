@@ -212,3 +212,27 @@ impl Connections {
         (&self.slots[one as usize], &self.slots[other as usize])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_is_small() {
+        assert!(
+            size_of::<Connection>() <= 200,
+            "{}",
+            size_of::<Connection>()
+        );
+    }
+
+    #[test]
+    fn an_id_survives_its_bits() {
+        let id = ConnectionId {
+            slot: u32::MAX,
+            generation: (1 << GENERATION_BITS) - 1,
+        };
+        assert_eq!(ConnectionId::from_bits(id.to_bits()), id);
+        assert_eq!(id.to_bits() >> 60, 0);
+    }
+}
