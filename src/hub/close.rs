@@ -172,6 +172,9 @@ impl Hub {
         let Some(mut drain) = self.draining else {
             return;
         };
+        if now_us < drain.next_us {
+            return;
+        }
         let elapsed_us = (now_us - drain.started_us).min(drain.period_us);
         let over = elapsed_us == drain.period_us;
         let due = if over {

@@ -156,7 +156,8 @@ impl Hub {
         self.wheel.next_us().into_iter().chain(drain).min()
     }
 
-    /// Acts on what is due: pings, deadlines, the next goodbyes of a drain.
+    /// Acts on what is due: pings, deadlines, the next goodbyes of a drain. Costs next to nothing
+    /// when nothing is, so the shell calls it in every turn.
     pub fn tick(&mut self, now_us: u64) {
         let mut expired = std::mem::take(&mut self.expired);
         self.wheel.expire(now_us, &mut expired);

@@ -124,22 +124,8 @@ impl Drive {
         }
         self.dealing = dealing;
         worked |= self.drain_lane(now_us)?;
-        if self
-            .hub
-            .deadline_us()
-            .is_some_and(|deadline_us| deadline_us <= now_us)
-        {
-            self.hub.tick(now_us);
-            worked = true;
-        }
-        if self
-            .accept_until_us
-            .is_some_and(|until_us| until_us <= now_us)
-            && self.acceptor.descriptor().is_some()
-        {
-            self.ring.cancel_accept()?;
-            self.acceptor.close();
-        }
+        self.hub.tick(now_us);
+        self.end_accept(now_us)?;
         self.rearm(now_us)?;
         worked |= self.flush()?;
         self.act_on_events();
@@ -250,6 +236,18 @@ impl Drive {
             }
         }
         true
+    }
+
+    /// Stops accepting when the period of a drain is over; until then newcomers hear a 503.
+    fn end_accept(&mut self, now_us: u64) -> std::io::Result<()> {
+        let over = self
+            .accept_until_us
+            .is_some_and(|until_us| until_us <= now_us);
+        if over && self.acceptor.descriptor().is_some() {
+            self.ring.cancel_accept()?;
+            self.acceptor.close();
+        }
+        Ok(())
     }
 
     /// Sleeps until the ring, the lane or a deadline has something to do.
