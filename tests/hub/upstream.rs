@@ -4,13 +4,9 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
-use std::time::Duration;
 
 use bytes::Bytes;
-use fanfare::config::{
-    Admin, Config, Cpu, Drain, Ingest, Log, LogFormat, Namespace, PayloadKind, SlowPolicy,
-    WebSocket,
-};
+use fanfare::config::{Config, Namespace, PayloadKind, SlowPolicy};
 use fanfare::hub::{Busy, Encoding, Outgoing, TopicHasher, Upstream};
 use fanfare::observe::Health;
 use fanfare::wire::encode;
@@ -156,49 +152,7 @@ pub fn namespace(name: &str, slow: SlowPolicy) -> Namespace {
     }
 }
 
-/// The documented defaults.
+/// The documented defaults, to vary.
 pub fn config() -> Config {
-    let anywhere = "127.0.0.1:0".parse().unwrap();
-    Config {
-        ws: WebSocket {
-            listen: anywhere,
-            origins: Vec::new(),
-            ping: Duration::from_secs(25),
-            pong_timeout: Duration::from_secs(8),
-            handshake_timeout: Duration::from_secs(5),
-            max_message: 64 * 1024,
-            max_topics: 128,
-            max_connections: None,
-            max_command_rate: 1000,
-            outbox: 1024 * 1024,
-            slow: SlowPolicy::Disconnect,
-            echo: false,
-        },
-        ingest: Ingest {
-            pull: Vec::new(),
-            sub: Vec::new(),
-            router: Vec::new(),
-            max_payload: 1024 * 1024,
-            high_water_mark: 1000,
-            allow: Vec::new(),
-            plain: Vec::new(),
-            ipc_mode: 0o600,
-        },
-        cpu: Cpu {
-            shards: None,
-            cores: Vec::new(),
-        },
-        admin: Admin {
-            listen: None,
-            token: None,
-        },
-        drain: Drain {
-            period: Duration::from_secs(10),
-        },
-        log: Log {
-            format: LogFormat::Human,
-            level: "info".into(),
-        },
-        namespaces: vec![namespace("", SlowPolicy::Disconnect)],
-    }
+    Config::default()
 }
