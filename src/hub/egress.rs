@@ -127,10 +127,9 @@ impl Hub {
             return false;
         }
         let from = egress.arena.len();
-        let fresh = outbox.is_fresh();
         let frames = outbox.gather(&self.pool, &mut egress.arena);
         let range = from..egress.arena.len();
-        egress.previous = fresh.then(|| Previous {
+        egress.previous = Some(Previous {
             slot,
             frames,
             range: range.clone(),

@@ -72,11 +72,6 @@ impl Outbox {
         self.front_written == 0 && other.front_written == 0 && self.frames == other.frames
     }
 
-    /// Whether no part of the first frame is written yet.
-    pub(super) fn is_fresh(&self) -> bool {
-        self.front_written == 0
-    }
-
     /// The first frame of an outbox that is not empty.
     pub(super) fn front_index(&self) -> FrameIndex {
         self.frames[0]

@@ -91,7 +91,6 @@ impl Hub {
         for topic in &topics {
             self.join(id, topic);
         }
-        // Last, since a reply that does not fit closes the connection.
         self.push_reply(id, response.into(), now_us);
         Ok(())
     }

@@ -10,7 +10,7 @@ use crate::fabric::{Fabric, Origin, Submission};
 use crate::limits::DRAIN_MESSAGES;
 use crate::observe::IngestCounts;
 
-use super::envelope::{Checker, Rejection, split_router};
+use super::envelope::{Checker, Publication, Rejection, split_router};
 use super::route::Router;
 use super::sockets::{Door, Frame, Frames, Sockets};
 use super::zap::{Admission, Gate};
@@ -146,10 +146,7 @@ impl Desk {
                 }
             });
             let checked = parts.and_then(|parts| checker.check(parts));
-            let verdict = checked.map(|publication| router.add(&publication, arrived_us, counts));
-            if let Err(rejection) = verdict {
-                reject(counts, rejection);
-            }
+            let verdict = settle(checked, arrived_us, router, counts);
             if !route.is_empty() && !reply(socket, route, verdict) {
                 counts.replies_lost += 1;
             }
@@ -176,11 +173,7 @@ impl Desk {
             } += 1;
             let parts = [topic.as_bytes(), &payload];
             let checked = self.checker.check(&parts);
-            let verdict = checked
-                .map(|publication| self.router.add(&publication, arrived_us, &mut self.counts));
-            if let Err(rejection) = verdict {
-                reject(&mut self.counts, rejection);
-            }
+            let verdict = settle(checked, arrived_us, &mut self.router, &mut self.counts);
             if let Some(reply) = reply {
                 // Who asked has stopped waiting if this fails.
                 let _ = reply.try_send(verdict.map_err(|it| (it.code(), it.to_string())));
@@ -201,6 +194,20 @@ impl Desk {
         }
         taken
     }
+}
+
+/// Routes a publication, or counts why it is none.
+fn settle(
+    checked: Result<Publication<'_>, Rejection>,
+    arrived_us: u64,
+    router: &mut Router,
+    counts: &mut IngestCounts,
+) -> Result<(), Rejection> {
+    let verdict = checked.map(|publication| router.add(&publication, arrived_us, counts));
+    if let Err(rejection) = verdict {
+        reject(counts, rejection);
+    }
+    verdict
 }
 
 /// Tells a publisher on the router what became of its message. False: it can't be reached.

@@ -65,7 +65,7 @@ fn socket(address: SocketAddr) -> io::Result<Socket> {
 
 /// Keeps the shard accepting, or pausing while it cannot.
 pub(super) struct Acceptor {
-    /// `None` once the shard drains.
+    /// `None` once the period of a drain is over.
     listener: Option<TcpListener>,
     /// A descriptor kept to be given up when there are no others: with it, waiting connections
     /// are refused at once instead of hanging.
