@@ -92,8 +92,8 @@ async fn check(State(rules): State<Arc<Rules>>, request: Request, next: Next) ->
     }
 }
 
-/// The whole body, or `None` if it is longer than `bound` or breaks off. What is beyond the bound
-/// is read and thrown away, within reason.
+/// The whole body, or `None` if it is longer than [`ADMIN_BODY_BYTES`] or breaks off. What is
+/// beyond is read and thrown away, within reason.
 async fn read(mut body: Body) -> Option<Vec<u8>> {
     let (mut kept, mut length) = (Vec::new(), 0);
     while let Some(frame) = body.frame().await {
