@@ -202,3 +202,8 @@ pub const POOL_KEPT_FRAMES: usize = 1024;
 
 /// Entries the topic table of a shard keeps allocated when nobody listens any more.
 pub const KEPT_TOPICS: usize = 1024;
+
+/// The window, in bits, that compressed frames keep to: a message is compressed in pieces of this
+/// many bytes, so that one frame serves every client whose window is as large. 12 is what Python's
+/// websockets asks for unless told otherwise.
+pub const DEFLATE_WINDOW_BITS: u8 = 12;
