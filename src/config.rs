@@ -12,9 +12,9 @@ mod reload;
 mod rules;
 mod secret;
 mod source;
+mod summary;
 mod units;
 
-use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
@@ -60,8 +60,33 @@ pub struct WebSocket {
     /// Bytes a connection may have pending.
     pub outbox: usize,
     pub slow: SlowPolicy,
+    /// Bytes of a frame that publications arriving together may share; 0: each has its own.
+    pub batch: usize,
     /// Serve `/echo`, for conformance tests only.
     pub echo: bool,
+    pub deflate: Deflate,
+}
+
+/// `[ws.deflate]`: permessage-deflate (RFC 7692).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deflate {
+    /// Whether new connections may negotiate it.
+    pub enabled: bool,
+    /// One of [`limits::DEFLATE_LEVELS`](crate::limits::DEFLATE_LEVELS).
+    pub level: u8,
+    /// Bytes of a frame's payload below which it goes plain.
+    pub threshold: usize,
+    pub apple: ApplePolicy,
+}
+
+/// What an offer of compression by a WebSocket client of Apple's is answered with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ApplePolicy {
+    /// As if it had offered none: some versions fail on compressed frames.
+    #[default]
+    Decline,
+    /// As anyone's.
+    On,
 }
 
 /// `[ingest]`: publishers.
@@ -132,6 +157,8 @@ pub struct Namespace {
     pub slow: SlowPolicy,
     /// Whether clients may publish.
     pub publish: bool,
+    /// Whether its publications may be compressed.
+    pub deflate: bool,
 }
 
 /// What a namespace's payloads are; they are checked on the way in.
@@ -190,6 +217,7 @@ impl Default for Config {
                 payload: PayloadKind::Json,
                 slow: SlowPolicy::Disconnect,
                 publish: false,
+                deflate: true,
             }],
         }
     }
@@ -209,15 +237,21 @@ impl Default for WebSocket {
             max_command_rate: 1000,
             outbox: 1024 * 1024,
             slow: SlowPolicy::Disconnect,
+            batch: 8 * 1024,
             echo: false,
+            deflate: Deflate::default(),
         }
     }
 }
 
-/// What is not at its default, with passwords hidden: configuration may end up in a log.
-impl fmt::Debug for Config {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.differences()).finish()
+impl Default for Deflate {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            level: 1,
+            threshold: 256,
+            apple: ApplePolicy::Decline,
+        }
     }
 }
 
@@ -230,71 +264,4 @@ impl Config {
             .or_else(|| find(""))
             .expect("the default namespace is always there")
     }
-
-    /// Every key that is not at its default, as `section.key = value`; passwords stay hidden.
-    pub fn differences(&self) -> Vec<String> {
-        let default = Self::default();
-        let differs = |key: &&Key| !(key.same)(self, &default);
-        let line = |key: &Key| format!("{} = {}", key.name, show(self, key));
-        let mut lines: Vec<_> = KEYS.iter().filter(differs).map(line).collect();
-        for namespace in &self.namespaces {
-            let Namespace {
-                name,
-                payload,
-                slow,
-                publish,
-            } = namespace;
-            let inherited = Namespace {
-                slow: self.ws.slow,
-                ..default.namespaces[0].clone()
-            };
-            if *namespace != inherited {
-                let (payload, slow) = ((form::PAYLOAD.show)(payload), (form::SLOW.show)(slow));
-                lines.push(format!(
-                    "namespace {name:?}: payload {payload}, slow {slow}, publish {publish}"
-                ));
-            }
-        }
-        lines
-    }
-
-    /// What works and is still likely a mistake, one sentence each.
-    pub fn warnings(&self) -> Vec<String> {
-        let mut warnings = Vec::new();
-        if let Some(listen) = self.admin.listen
-            && !listen.ip().is_loopback()
-            && self.admin.token.is_none()
-        {
-            warnings.push(format!(
-                "admin.listen ({listen}) is not loopback and admin.token is not set: whoever \
-                 reaches it can publish"
-            ));
-        }
-        let ingest = &self.ingest;
-        let open = ingest.allow.is_empty() && ingest.plain.is_empty();
-        let endpoints = [&ingest.pull, &ingest.sub, &ingest.router]
-            .into_iter()
-            .flatten();
-        let exposed = |endpoint: &&String| {
-            endpoint.starts_with("tcp://")
-                && !endpoint.starts_with("tcp://127.")
-                && !endpoint.starts_with("tcp://localhost:")
-                && !endpoint.starts_with("tcp://[::1]:")
-        };
-        for endpoint in endpoints.filter(exposed).filter(|_| open) {
-            warnings.push(format!(
-                "{endpoint} is not loopback, and neither ingest.allow nor ingest.plain is set: \
-                 whoever reaches it can publish"
-            ));
-        }
-        if self.ws.echo {
-            warnings.push("ws.echo is on: /echo is for conformance tests".into());
-        }
-        warnings
-    }
-}
-
-/// The value of `key` as a person would write it.
-fn show(config: &Config, key: &Key) -> String {
-    (key.show)(config)
 }

@@ -207,3 +207,11 @@ pub const KEPT_TOPICS: usize = 1024;
 /// many bytes, so that one frame serves every client whose window is as large. 12 is what Python's
 /// websockets asks for unless told otherwise.
 pub const DEFLATE_WINDOW_BITS: u8 = 12;
+
+/// Compression levels, those of libdeflate that compress: 0 would only wrap.
+pub const DEFLATE_LEVELS: std::ops::RangeInclusive<u8> = 1..=12;
+
+/// Bytes of a frame that several publications share, at most. It has to stay below
+/// [`GATHER_BYTES`], to go out in one send with what else is pending, even with 8 bytes more for
+/// each publication of a batch; a frame header is 4.
+pub const BATCH_FRAME_CEILING_BYTES: usize = GATHER_BYTES - 8 * BATCH_PUBLICATIONS;

@@ -19,10 +19,11 @@ struct NamespaceDraft {
     payload: Option<PayloadKind>,
     slow: Option<SlowPolicy>,
     publish: Option<bool>,
+    deflate: Option<bool>,
 }
 
 impl Draft {
-    /// Sets `section.key`. `at` tells where it was given, should it be wrong.
+    /// Sets the key called `name`. `at` tells where it was given, should it be wrong.
     pub(super) fn set(
         &mut self,
         name: &str,
@@ -30,12 +31,7 @@ impl Draft {
         at: impl Fn() -> Origin,
     ) -> Result<(), ConfigError> {
         let Some(key) = keys::find(name) else {
-            let nearest = keys::nearest(name);
-            return Err(ConfigError::UnknownKey {
-                at: at(),
-                key: name.into(),
-                nearest,
-            });
+            return Err(not_a_key(name, at()));
         };
         let wrong = |text| ConfigError::Value {
             at: at(),
@@ -77,6 +73,7 @@ impl Draft {
             "payload" => (form::PAYLOAD.read)(raw).map(|kind| draft.payload = Some(kind)),
             "slow" => (form::SLOW.read)(raw).map(|policy| draft.slow = Some(policy)),
             "publish" => (form::SWITCH.read)(raw).map(|may| draft.publish = Some(may)),
+            "deflate" => (form::SWITCH.read)(raw).map(|may| draft.deflate = Some(may)),
             _ => {
                 let key = format!("namespace.{field}");
                 let nearest = nearest_field(field);
@@ -105,6 +102,7 @@ impl Draft {
             payload: draft.payload.unwrap_or_default(),
             slow: draft.slow.unwrap_or(config.ws.slow),
             publish: draft.publish.unwrap_or(false),
+            deflate: draft.deflate.unwrap_or(true),
         };
         let mut resolved: Vec<_> = namespaces.into_iter().map(inherit).collect();
         if !resolved.iter().any(|each| each.name.is_empty()) {
@@ -112,6 +110,23 @@ impl Draft {
         }
         config.namespaces = resolved;
         config
+    }
+}
+
+/// What to say of a name that no key has.
+pub(super) fn not_a_key(name: &str, at: Origin) -> ConfigError {
+    let keys = keys::keys_in(name);
+    if keys.is_empty() {
+        return ConfigError::UnknownKey {
+            at,
+            key: name.into(),
+            nearest: keys::nearest(name),
+        };
+    }
+    ConfigError::Table {
+        at,
+        table: name.into(),
+        keys,
     }
 }
 

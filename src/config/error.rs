@@ -19,6 +19,12 @@ pub enum ConfigError {
         key: String,
         nearest: &'static str,
     },
+    #[error("{at}: `{table}` is a table; its keys are {}", keys.join(", "))]
+    Table {
+        at: Origin,
+        table: String,
+        keys: Vec<&'static str>,
+    },
     #[error("{at}: {key}: {text}")]
     Value {
         at: Origin,

@@ -7,7 +7,8 @@ use std::time::Duration;
 use ipnet::IpNet;
 use toml::de::{DeTable, DeValue};
 
-use super::{LogFormat, PayloadKind, SlowPolicy, units};
+use super::{ApplePolicy, LogFormat, PayloadKind, SlowPolicy, units};
+use crate::limits;
 
 /// A value as it was given, before its key says what it has to be.
 #[derive(Clone, Debug, PartialEq)]
@@ -64,6 +65,16 @@ pub(super) const COUNT_OR_AUTO: Form<Option<usize>> = Form {
         other => other.number().map(Some),
     },
     show: |value| value.map_or_else(|| "auto".into(), |count| count.to_string()),
+};
+
+pub(super) const LEVEL: Form<u8> = Form {
+    words: "1 to 12",
+    read: |raw| {
+        let read = raw.number().ok();
+        let level = read.filter(|level| limits::DEFLATE_LEVELS.contains(level));
+        level.ok_or_else(|| raw.not("a level from 1 (fastest) to 12 (smallest)"))
+    },
+    show: ToString::to_string,
 };
 
 pub(super) const SWITCH: Form<bool> = Form {
@@ -207,6 +218,15 @@ pub(super) const LOG_FORMAT: Form<LogFormat> = Form {
     show: |value| match value {
         LogFormat::Human => "human".into(),
         LogFormat::Json => "json".into(),
+    },
+};
+
+pub(super) const APPLE: Form<ApplePolicy> = Form {
+    words: "`decline` or `on`",
+    read: |raw| raw.choice(&[("decline", ApplePolicy::Decline), ("on", ApplePolicy::On)]),
+    show: |value| match value {
+        ApplePolicy::Decline => "decline".into(),
+        ApplePolicy::On => "on".into(),
     },
 };
 

@@ -4,7 +4,7 @@
 use super::Config;
 use super::form::{self, Form, Raw};
 
-/// One key of a section.
+/// One key of a section. A section may stand in another: `ws.deflate` does in `ws`.
 pub struct Key {
     /// `section.key`.
     pub name: &'static str,
@@ -20,20 +20,28 @@ pub struct Key {
     pub(super) same: fn(&Config, &Config) -> bool,
 }
 
+impl Key {
+    /// The table it stands in: `ws.deflate` of `ws.deflate.level`.
+    pub(super) fn section(&self) -> &'static str {
+        let (section, _) = self.name.rsplit_once('.').expect("keys are section.key");
+        section
+    }
+}
+
 macro_rules! key {
-    ($when:ident $section:ident.$field:ident, $form:ident, $doc:literal) => {
+    ($when:ident $section:ident $(.$field:ident)+, $form:ident, $doc:literal) => {
         Key {
-            name: concat!(stringify!($section), ".", stringify!($field)),
+            name: concat!(stringify!($section) $(, ".", stringify!($field))+),
             form: form::$form.words,
             live: $when,
             doc: $doc,
             set: |config, raw| {
-                config.$section.$field = read(&form::$form, raw)?;
+                config.$section$(.$field)+ = read(&form::$form, raw)?;
                 Ok(())
             },
-            show: |config| (form::$form.show)(&config.$section.$field),
-            copy: |to, from| to.$section.$field.clone_from(&from.$section.$field),
-            same: |one, other| one.$section.$field == other.$section.$field,
+            show: |config| (form::$form.show)(&config.$section$(.$field)+),
+            copy: |to, from| to.$section$(.$field)+.clone_from(&from.$section$(.$field)+),
+            same: |one, other| one.$section$(.$field)+ == other.$section$(.$field)+,
         }
     };
 }
@@ -55,7 +63,12 @@ pub const KEYS: &[Key] = &[
     key!(LIVE ws.max_command_rate, COUNT_U32, "Commands a client may send per second, with a burst of as many."),
     key!(LIVE ws.outbox, SIZE, "Bytes one connection may have pending. Holds at least one publication of `ingest.max_payload`."),
     key!(LIVE ws.slow, SLOW, "What happens to a connection whose outbox is full: it is closed with 3008, loses its oldest publications, or keeps only the latest of each topic while it is behind. A namespace may set its own."),
+    key!(LIVE ws.batch, SIZE, "Publications of one topic that arrive together share one frame up to this many bytes: fewer sends, and they compress better than one by one. `0`: each has its own. A topic whose `slow` is `conflate` never shares."),
     key!(RESTART ws.echo, SWITCH, "Serve `/echo` for conformance tests. Never in production."),
+    key!(LIVE ws.deflate.enabled, SWITCH, "Whether clients that offer compression get it. A change holds for new connections. One client turns it off for itself with `?deflate=0`."),
+    key!(LIVE ws.deflate.level, LEVEL, "How much to spend on size: 1 is fastest, 12 smallest."),
+    key!(LIVE ws.deflate.threshold, SIZE, "Bytes of a frame's payload below which it goes plain: small frames hardly shrink."),
+    key!(LIVE ws.deflate.apple, APPLE, "Whether Apple's clients, told by their User-Agent, get it: several versions of theirs fail on compressed frames. A change holds for new connections."),
     key!(RESTART ingest.pull, TEXTS, "ZeroMQ endpoints that publishers PUSH to. `tcp://` or `ipc://`; all bind."),
     key!(RESTART ingest.sub, TEXTS, "ZeroMQ endpoints that publishers connect a PUB socket to."),
     key!(RESTART ingest.router, TEXTS, "ZeroMQ endpoints for REQ and DEALER publishers, which get a reply to every publication."),
@@ -80,6 +93,7 @@ pub(super) const NAMESPACE_KEYS: &[(&str, &str, &str, &str)] = &[
     ("payload", form::PAYLOAD.words, "json", "What its payloads are; they are checked on the way in."),
     ("slow", form::SLOW.words, "`ws.slow`", "As `ws.slow`, for connections whose outbox this namespace's topics fill."),
     ("publish", form::SWITCH.words, "false", "Whether clients may publish."),
+    ("deflate", form::SWITCH.words, "true", "Whether its publications may be compressed. `false` for topics that mix secrets with what an attacker chooses (the length of a compressed message tells on its content), or whose payloads are compressed already."),
 ];
 
 /// The key called `name`.
@@ -89,17 +103,30 @@ pub(super) fn find(name: &str) -> Option<&'static Key> {
 
 /// The names of the sections, as often as they have keys.
 pub(super) fn sections() -> impl Iterator<Item = &'static str> {
-    KEYS.iter()
-        .filter_map(|key| key.name.split_once('.'))
-        .map(|(section, _)| section)
+    KEYS.iter().map(Key::section)
 }
 
-/// The known key that looks most like `name`, with or without its section.
+/// The keys of a section, those of sections within it too; none if there is no such section.
+pub(super) fn keys_in(section: &str) -> Vec<&'static str> {
+    let inside = |name: &&str| {
+        name.strip_prefix(section)
+            .is_some_and(|rest| rest.starts_with('.'))
+    };
+    KEYS.iter().map(|key| key.name).filter(inside).collect()
+}
+
+/// The environment variable of a key or section, without `FANFARE_`.
+pub(super) fn variable(name: &str) -> String {
+    name.to_uppercase().replace('.', "_")
+}
+
+/// The known key that looks most like `name`, with or without its sections.
 pub(super) fn nearest(name: &str) -> &'static str {
     let likeness = |known: &str| {
-        let bare = known.split_once('.').map_or(known, |(_, key)| key);
-        let whole = strsim::normalized_damerau_levenshtein(name, known);
-        whole.max(strsim::normalized_damerau_levenshtein(name, bare))
+        let ends = known.match_indices('.').map(|(dot, _)| &known[dot + 1..]);
+        let each = [known].into_iter().chain(ends);
+        each.map(|end| strsim::normalized_damerau_levenshtein(name, end))
+            .fold(0.0, f64::max)
     };
     let names = KEYS.iter().map(|key| key.name).chain(["namespace"]);
     names

@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
+use super::Config;
 use super::keys::{KEYS, Key, NAMESPACE_KEYS};
-use super::{Config, show};
 
 const INTRODUCTION: &str = "\
 # Configuration
@@ -13,7 +13,8 @@ or on the command line; of several, the last in this list wins:
 
 1. the embedded defaults, below;
 2. the file: `fanfare serve -c fanfare.toml`;
-3. the environment: `FANFARE_SECTION_KEY`, so `ws.pong_timeout` is `FANFARE_WS_PONG_TIMEOUT`;
+3. the environment: `FANFARE_SECTION_KEY`, so `ws.pong_timeout` is `FANFARE_WS_PONG_TIMEOUT`, and
+   `ws.deflate.level` is `FANFARE_WS_DEFLATE_LEVEL`;
 4. the command line: `-s section.key=value`, any number of times.
 
 ```toml
@@ -22,6 +23,9 @@ or on the command line; of several, the last in this list wins:
 listen = \"0.0.0.0:8000\"
 origins = [\"https://app.example.com\"]
 ping = \"25s\"
+
+[ws.deflate]
+level = 6
 
 [ingest]
 pull = [\"tcp://127.0.0.1:5560\", \"ipc:///run/fanfare/pull\"]
@@ -47,8 +51,8 @@ then exits with code 2 and never guesses.
 ## Reload
 
 SIGHUP makes a running fanfare read its file again. Keys marked *live* below take effect at once, for
-connections that exist too; for any other key that changed, the log says that it needs a restart. A file
-that does not read changes nothing.
+connections that exist too unless the key says otherwise; for any other key that changed, the log says
+that it needs a restart. A file that does not read changes nothing.
 
 ";
 
@@ -73,9 +77,8 @@ pub fn reference() -> String {
     let mut page = String::from(INTRODUCTION);
     let mut section = "";
     for key in KEYS {
-        let (of, _) = key.name.split_once('.').expect("keys are section.key");
-        if of != section {
-            section = of;
+        if key.section() != section {
+            section = key.section();
             heading(&mut page, section);
         }
         row(&mut page, key);
@@ -94,6 +97,11 @@ pub fn reference() -> String {
 fn heading(page: &mut String, section: &str) {
     let about = match section {
         "ws" => "WebSocket clients.",
+        "ws.deflate" => {
+            "Compression (permessage-deflate, RFC 7692) for clients that offer it. A frame is \
+             compressed at most once,\nhowever many clients it goes to, and goes plain if it would \
+             not shrink. A namespace may opt out."
+        }
         "ingest" => "Publishers, over ZeroMQ. Every endpoint binds; publishers connect.",
         "cpu" => "Which core does what.",
         "admin" => "The port for operators.",
@@ -106,7 +114,7 @@ fn heading(page: &mut String, section: &str) {
 }
 
 fn row(page: &mut String, key: &Key) {
-    let default = show(&Config::default(), key);
+    let default = (key.show)(&Config::default());
     let live = if key.live { "live" } else { "" };
     let Key {
         name, form, doc, ..

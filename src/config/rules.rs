@@ -105,6 +105,7 @@ impl Config {
             limits::PAYLOAD_CEILING_BYTES,
         )?;
         size("ws.outbox", ws.outbox, limits::OUTBOX_CEILING_BYTES)?;
+        size("ws.batch", ws.batch, limits::BATCH_FRAME_CEILING_BYTES)?;
         if i32::try_from(ingest.high_water_mark).is_err() {
             let (value, ceiling) = (ingest.high_water_mark.to_string(), i32::MAX.to_string());
             return Err(Contradiction::Ceiling {

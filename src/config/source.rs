@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::draft::Draft;
+use super::draft::{self, Draft};
 use super::form::Raw;
 use super::keys::{self, KEYS};
 use super::{Config, ConfigError, Origin};
@@ -74,14 +74,14 @@ fn read_variable(draft: &mut Draft, name: &str, value: &str) -> Result<(), Confi
     let Some(bare) = name.strip_prefix("FANFARE_") else {
         return Ok(());
     };
-    let variable = |key: &str| key.to_uppercase().replace('.', "_");
     let at = || Origin::Environment(name.into());
-    if let Some(key) = KEYS.iter().find(|key| variable(key.name) == bare) {
-        return draft.set(key.name, &Raw::from_text(value), at);
+    let mut names = KEYS.iter().map(|key| key.name).chain(keys::sections());
+    if let Some(name) = names.find(|name| keys::variable(name) == bare) {
+        return draft.set(name, &Raw::from_text(value), at);
     }
     let section = bare.split('_').next().unwrap_or_default().to_lowercase();
     let nearest = keys::nearest(&bare.to_lowercase().replacen('_', ".", 1));
-    let slip = strsim::damerau_levenshtein(&variable(nearest), bare) <= 2;
+    let slip = strsim::damerau_levenshtein(&keys::variable(nearest), bare) <= 2;
     if slip || keys::sections().any(|known| known == section) {
         let key = bare.to_lowercase();
         return Err(ConfigError::UnknownKey {
@@ -139,33 +139,38 @@ impl File<'_> {
                         text,
                     });
                 }
-                (section, DeValue::Table(table)) => {
-                    self.read_section(draft, section, &name.span(), table)?;
-                }
-                (key, _) => return Err(self.unknown(key, &name.span())),
+                (key, _) => self.read_value(draft, key, &name.span(), value)?,
             }
         }
         Ok(())
     }
 
-    fn read_section(
+    /// Sets `key`, or if its value is a table, what stands in that. `name` is where the key is.
+    fn read_value(
         &self,
         draft: &mut Draft,
-        section: &str,
-        span: &Range<usize>,
-        table: &DeTable<'_>,
+        key: &str,
+        name: &Range<usize>,
+        value: &Spanned<DeValue<'_>>,
     ) -> Result<(), ConfigError> {
-        if table.is_empty() && !keys::sections().any(|known| known == section) {
-            return Err(self.unknown(section, span));
+        let is_known = keys::find(key).is_some();
+        match value.get_ref() {
+            DeValue::Table(table) if !is_known => {
+                if table.is_empty() && !keys::sections().any(|section| section == key) {
+                    return Err(draft::not_a_key(key, self.at(name)));
+                }
+                for (inner, value) in table {
+                    let key = format!("{key}.{}", inner.get_ref());
+                    self.read_value(draft, &key, &inner.span(), value)?;
+                }
+                Ok(())
+            }
+            other => {
+                // The value is at fault when the key is known, else the key is.
+                let at = || self.at(&if is_known { value.span() } else { name.clone() });
+                draft.set(key, &Raw::from_toml(other), at)
+            }
         }
-        for (name, value) in table {
-            let key = format!("{section}.{}", name.get_ref());
-            // The value is at fault when the key is known, else the key is.
-            let known = keys::find(&key).is_some();
-            let at = || self.at(&if known { value.span() } else { name.span() });
-            draft.set(&key, &Raw::from_toml(value.get_ref()), at)?;
-        }
-        Ok(())
     }
 
     fn read_namespace(
@@ -193,15 +198,6 @@ impl File<'_> {
             });
         }
         Ok(())
-    }
-
-    fn unknown(&self, key: &str, span: &Range<usize>) -> ConfigError {
-        let nearest = keys::nearest(key);
-        ConfigError::UnknownKey {
-            at: self.at(span),
-            key: key.into(),
-            nearest,
-        }
     }
 
     fn at(&self, span: &Range<usize>) -> Origin {

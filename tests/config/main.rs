@@ -1,7 +1,8 @@
 //! The configuration as operators meet it: sources and their order, what does not read, live
-//! reload and the reference page here; contradictions in `rules`.
+//! reload and the reference page here; tables within tables in `nested`, contradictions in `rules`.
 
 mod loader;
+mod nested;
 mod rules;
 
 use std::path::PathBuf;
@@ -55,6 +56,7 @@ fn a_file_sets_every_kind_of_value() {
         [[namespace]]
         name = "prices"
         slow = "drop_oldest"
+        deflate = false
         "#,
     )
     .config();
@@ -83,6 +85,7 @@ fn a_file_sets_every_kind_of_value() {
     assert!(chat.publish && chat.payload == PayloadKind::Text);
     assert_eq!(chat.slow, SlowPolicy::Conflate, "it inherits ws.slow");
     assert_eq!(config.namespace("prices:x").slow, SlowPolicy::DropOldest);
+    assert!(chat.deflate && !config.namespace("prices:x").deflate);
     assert_eq!(config.namespace("unknown:x").name, "");
 }
 
@@ -219,12 +222,15 @@ fn wrong_values_say_what_was_wanted() {
         ("ws.max_connections=many", "a whole number"),
         ("ws.slow=drop", "one of disconnect, drop_oldest, conflate"),
         ("ws.echo=yes", "true or false"),
+        ("ws.batch=1KB", "a size such as"),
+        ("ws.deflate.apple=off", "one of decline, on"),
         ("ingest.allow=10.0.0.0/33", "a network such as"),
         ("ingest.ipc_mode=0888", "an octal file mode"),
         ("cpu.cores=a", "a core such as"),
         ("admin.listen=on", "or off"),
         ("log.format=xml", "one of human, json"),
         ("namespace.a.payload=xml", "one of json, text, binary"),
+        ("namespace.a.deflate=1", "true or false"),
     ] {
         let error = flags(&[text]).text();
         assert!(error.contains(wanted), "{text}: {error}");
@@ -291,17 +297,27 @@ fn reload_takes_live_keys_and_names_the_others() {
         "ws.listen=127.0.0.1:9000",
         "ws.ping=30s",
         "log.level=debug",
+        "ws.batch=0",
+        "ws.deflate.level=6",
         "namespace.a.publish=true",
     ])
     .config();
     let changes = live_changes(&old, &new);
     assert_eq!(
         changes.changed,
-        ["ws.pong_timeout", "log.level", "namespace"]
+        [
+            "ws.pong_timeout",
+            "ws.batch",
+            "ws.deflate.level",
+            "log.level",
+            "namespace"
+        ]
     );
     assert_eq!(changes.needs_restart, ["ws.listen", "ws.ping"]);
     assert_eq!(changes.applied.ws.pong_timeout, Duration::from_secs(3));
     assert_eq!(changes.applied.ws.ping, old.ws.ping);
+    assert_eq!(changes.applied.ws.batch, 0);
+    assert_eq!(changes.applied.ws.deflate.level, 6);
     assert_eq!(changes.applied.ws.listen, old.ws.listen);
     assert_eq!(changes.applied.namespaces, new.namespaces);
 
@@ -320,4 +336,14 @@ fn the_reference_page_is_up_to_date() {
         found == reference(),
         "docs/CONFIGURATION.md is stale; FANFARE_BLESS=1 rewrites it"
     );
+}
+
+#[test]
+fn the_file_on_the_reference_page_loads() {
+    let page = reference();
+    let (_, rest) = page.split_once("```toml\n").expect("it shows a file");
+    let (text, _) = rest.split_once("```").expect("the file ends");
+    let config = file(text).config();
+    assert_eq!(config.ws.deflate.level, 6);
+    assert_eq!(config.namespace("prices:x").slow, SlowPolicy::Conflate);
 }

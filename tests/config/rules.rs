@@ -37,6 +37,7 @@ fn ceilings_hold() {
         "ws.max_message=17MiB",
         "ingest.max_payload=65MiB",
         "ws.outbox=2GiB",
+        "ws.batch=16KiB",
         "ingest.high_water_mark=4000000000",
         "ws.handshake_timeout=25h",
         "drain.period=25h",
@@ -46,6 +47,16 @@ fn ceilings_hold() {
             "{text}"
         );
     }
+}
+
+#[test]
+fn a_shared_frame_is_small_enough_to_be_gathered() {
+    assert_eq!(
+        contradiction(&["ws.batch=15KiB"]).to_string(),
+        "ws.batch is 15KiB, above its ceiling of 14KiB"
+    );
+    assert_eq!(flags(&["ws.batch=14KiB"]).config().ws.batch, 14 * 1024);
+    assert_eq!(flags(&["ws.batch=0"]).config().ws.batch, 0);
 }
 
 #[test]

@@ -149,6 +149,7 @@ pub fn namespace(name: &str, slow: SlowPolicy) -> Namespace {
         payload: PayloadKind::Json,
         slow,
         publish: false,
+        deflate: true,
     }
 }
 
