@@ -6,6 +6,8 @@
 #[path = "wire/support.rs"]
 mod support;
 
+#[path = "wire/apple.rs"]
+mod apple;
 #[path = "wire/chunking.rs"]
 mod chunking;
 #[path = "wire/close.rs"]
@@ -20,6 +22,8 @@ mod handshake;
 mod memory;
 #[path = "wire/messages.rs"]
 mod messages;
+#[path = "wire/negotiation.rs"]
+mod negotiation;
 #[path = "wire/oracle.rs"]
 mod oracle;
 #[path = "wire/origin.rs"]

@@ -70,7 +70,7 @@ impl Hub {
             PATH_ECHO if self.config.ws.echo => (Phase::Echo, Encoding::Raw, None),
             _ => return Err(Refusal::NotFound),
         };
-        let response = request.accept(subprotocol)?;
+        let response = request.accept(subprotocol, None)?;
         if !request.origin_allowed(&self.config.ws.origins) {
             return Err(Refusal::ForbiddenOrigin);
         }

@@ -17,4 +17,4 @@ mod mask;
 
 pub use decode::{Decoder, Event};
 pub use fault::Fault;
-pub use handshake::{Refusal, Request};
+pub use handshake::{Deflate, Offer, Refusal, Request};

@@ -27,7 +27,7 @@ pub fn head(request_line: &str, lines: &[&str]) -> String {
 }
 
 /// The usual request, with `line` in the place of the one that has its name, or added.
-fn upgrade_with(line: &str) -> String {
+pub fn upgrade_with(line: &str) -> String {
     let name = line.split(':').next().unwrap();
     let mut lines: Vec<_> = LINES
         .into_iter()
@@ -62,7 +62,7 @@ fn refusal(head: &[u8]) -> Refusal {
 
 fn answer(head: &[u8]) -> Result<Option<Vec<u8>>, Refusal> {
     parse(head)?
-        .map(|(_, request)| request.accept(None))
+        .map(|(_, request)| request.accept(None, None))
         .transpose()
 }
 
@@ -75,7 +75,7 @@ fn rfc6455_4_2_2_the_upgrade_is_accepted() {
          Upgrade: websocket\r\n\
          Connection: Upgrade\r\n\
          Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
-    assert_eq!(request.accept(None).unwrap(), expected.as_bytes());
+    assert_eq!(request.accept(None, None).unwrap(), expected.as_bytes());
 }
 
 #[test]
@@ -149,7 +149,7 @@ fn rfc6455_4_2_2_a_subprotocol_is_echoed() {
     for missing in ["", "A", "centrifuge", "a, centrifuge-json"] {
         assert!(!request.offers_subprotocol(missing));
     }
-    let response = String::from_utf8(request.accept(Some("b")).unwrap()).unwrap();
+    let response = String::from_utf8(request.accept(Some("b"), None).unwrap()).unwrap();
     assert!(response.ends_with("\r\nSec-WebSocket-Protocol: b\r\n\r\n"));
 }
 
@@ -359,7 +359,7 @@ impl Read for Server {
         let received = &self.received;
         let answer = self.answer.get_or_insert_with(|| {
             let (_, request) = parse(received).unwrap().expect("the head is whole");
-            Cursor::new(request.accept(Some("centrifuge-json")).unwrap())
+            Cursor::new(request.accept(Some("centrifuge-json"), None).unwrap())
         });
         answer.read(out)
     }

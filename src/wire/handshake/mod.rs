@@ -1,11 +1,14 @@
 //! The HTTP side of a connection: one request head in, a 101 or a refusal out (RFC 6455,
 //! section 4; RFC 9112). Used on every shard core, once per connection.
 
+pub mod apple;
+mod extensions;
 mod origin;
 mod query;
 mod refusal;
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -13,9 +16,11 @@ use tungstenite::error::{CapacityError, Error, ProtocolError};
 use tungstenite::handshake::derive_accept_key;
 use tungstenite::handshake::machine::TryParse;
 use tungstenite::handshake::server;
+use tungstenite::http::HeaderValue;
 
 use crate::limits;
 
+pub use extensions::{Deflate, Offer};
 pub use refusal::{Refusal, response};
 
 /// Headers whose repetition would let two readers of one request see different things.
@@ -137,9 +142,28 @@ impl Request {
         self.has_token("sec-websocket-protocol", |token| token == name)
     }
 
+    /// What the client offers of permessage-deflate, in all its `Sec-WebSocket-Extensions`.
+    pub fn deflate_offer(&self) -> Offer {
+        let lines = self.0.headers().get_all("sec-websocket-extensions");
+        extensions::negotiate(lines.iter().map(HeaderValue::as_bytes))
+    }
+
+    /// The client is one of those that permessage-deflate breaks; see [`apple::QUIRKS`].
+    pub fn is_apple(&self) -> bool {
+        // Not `header`: an app may have any name, in any script.
+        let user_agent = self.0.headers().get("user-agent");
+        user_agent
+            .is_some_and(|name| apple::quirk(&String::from_utf8_lossy(name.as_bytes())).is_some())
+    }
+
     /// The response that switches to the WebSocket (RFC 6455, section 4.2.2). `subprotocol` must
-    /// be one that the client offers.
-    pub fn accept(&self, subprotocol: Option<&str>) -> Result<Vec<u8>, Refusal> {
+    /// be one that the client offers, and `deflate` what [`Self::deflate_offer`] found acceptable;
+    /// `None` does without, and says so by leaving the header out.
+    pub fn accept(
+        &self,
+        subprotocol: Option<&str>,
+        deflate: Option<Deflate>,
+    ) -> Result<Vec<u8>, Refusal> {
         if !self.is_upgrade() {
             return Err(Refusal::UpgradeRequired);
         }
@@ -164,6 +188,10 @@ impl Request {
             out.push_str("Sec-WebSocket-Protocol: ");
             out.push_str(name);
             out.push_str("\r\n");
+        }
+        if let Some(deflate) = deflate {
+            debug_assert_eq!(self.deflate_offer(), Offer::Acceptable(deflate));
+            write!(out, "Sec-WebSocket-Extensions: {deflate}\r\n").expect("a String takes it all");
         }
         out.push_str("\r\n");
         Ok(out.into_bytes())

@@ -1,7 +1,7 @@
 //! The request parser: a head in pieces gives what the whole head gives; nothing panics after.
 
 use fanfare::limits;
-use fanfare::wire::handshake::{Refusal, Request, parse};
+use fanfare::wire::handshake::{Offer, Refusal, Request, parse};
 
 /// The first two bytes are the lengths of the pieces, over and over; the rest is the stream.
 pub fn handshake(data: &[u8]) {
@@ -43,13 +43,19 @@ fn answer(stream: &[u8]) -> Result<Option<(usize, String)>, Refusal> {
 
 fn describe(request: &Request) -> String {
     let origins = ["https://*.example.com".to_owned(), "null".to_owned()];
-    let accepted = request.accept(None);
+    let offer = request.deflate_offer();
+    let deflate = match offer {
+        Offer::Acceptable(deflate) => Some(deflate),
+        Offer::None | Offer::Declined => None,
+    };
+    let accepted = request.accept(None, deflate);
     assert!(accepted.is_err() || request.is_upgrade());
     format!(
-        "{} {:?} {:?} {} {} {} {accepted:?}",
+        "{} {:?} {:?} {} {offer:?} {} {} {} {accepted:?}",
         request.path(),
         request.query().collect::<Vec<_>>(),
         request.header("user-agent"),
+        request.is_apple(),
         request.origin_allowed(&[]),
         request.origin_allowed(&origins),
         request.offers_subprotocol("centrifuge-json"),
