@@ -203,9 +203,9 @@ pub const POOL_KEPT_FRAMES: usize = 1024;
 /// Entries the topic table of a shard keeps allocated when nobody listens any more.
 pub const KEPT_TOPICS: usize = 1024;
 
-/// The window, in bits, that compressed frames keep to: a message is compressed in pieces of this
-/// many bytes, so that one frame serves every client whose window is as large. 12 is what Python's
-/// websockets asks for unless told otherwise.
+/// The smallest window, in bits, that compressed frames are made for. Clients that ask for less
+/// memory than the usual 32 KiB ask for this as a rule; a smaller one would cut every message into
+/// pieces too small to be worth it.
 pub const DEFLATE_WINDOW_BITS: u8 = 12;
 
 /// Compression levels, those of libdeflate that compress: 0 would only wrap.
@@ -215,3 +215,8 @@ pub const DEFLATE_LEVELS: std::ops::RangeInclusive<u8> = 1..=12;
 /// [`GATHER_BYTES`], to go out in one send with what else is pending, even with 8 bytes more for
 /// each publication of a batch; a frame header is 4.
 pub const BATCH_FRAME_CEILING_BYTES: usize = GATHER_BYTES - 8 * BATCH_PUBLICATIONS;
+/// Bytes that each buffer of a shard's compressor and decompressor keeps between two messages.
+pub const DEFLATE_KEPT_BYTES: usize = 64 * 1024;
+
+/// Bytes that an inflated message is given room for at first: most are commands.
+pub const INFLATE_START_BYTES: usize = 4 * 1024;

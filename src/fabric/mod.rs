@@ -14,11 +14,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crate::config::Config;
-use crate::hub::{ENCODINGS, Encoding, TopicHasher};
+use crate::hub::{FORMS, Form, TopicHasher};
 use crate::limits;
 use crate::observe::{Clock, Health, Histogram, IngestCounts, Published, ShardCounts};
 
-pub use broadcast::{Batch, Broadcast};
+pub use broadcast::{Batch, Broadcast, Rules};
 pub use inlet::{Inlet, Origin, Submission, Verdict};
 pub use interest::{Interest, Wanted};
 pub use lane::{Full, Lane, Order};
@@ -32,8 +32,8 @@ pub struct Fabric {
     pub inlet: Inlet,
     pub shards: Vec<ShardFabric>,
     pub ingest_counts: Published<IngestCounts>,
-    /// Connections of each encoding, all shards together. Shards write, ingest reads.
-    encodings: [AtomicUsize; ENCODINGS],
+    /// Connections that take each form, all shards together. Shards write, ingest reads.
+    forms: [AtomicUsize; FORMS],
     /// Open sockets, all shards together.
     sockets: AtomicUsize,
     max_connections: usize,
@@ -66,7 +66,7 @@ impl Fabric {
             inlet: Inlet::new(inlet_wake),
             shards: shard_wakes.into_iter().map(shard).collect(),
             ingest_counts: Published::default(),
-            encodings: Default::default(),
+            forms: Default::default(),
             sockets: AtomicUsize::new(0),
             max_connections,
             draining: AtomicBool::new(false),
@@ -92,9 +92,9 @@ impl Fabric {
         self.sockets.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// A connection that takes `encoding` came or went.
-    pub fn encoding(&self, encoding: Encoding, came: bool) {
-        let connections = &self.encodings[encoding as usize];
+    /// A connection that takes this form came or went.
+    pub fn form(&self, form: Form, came: bool) {
+        let connections = &self.forms[form as usize];
         if came {
             connections.fetch_add(1, Ordering::Relaxed);
         } else {
@@ -102,9 +102,9 @@ impl Fabric {
         }
     }
 
-    /// Whether somebody is connected for `encoding`.
-    pub fn is_used(&self, encoding: Encoding) -> bool {
-        self.encodings[encoding as usize].load(Ordering::Relaxed) > 0
+    /// Whether somebody is connected who takes this form.
+    pub fn is_used(&self, form: Form) -> bool {
+        self.forms[form as usize].load(Ordering::Relaxed) > 0
     }
 
     /// Sends every shard the same order. False: one of them did not take it.

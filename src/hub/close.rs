@@ -140,7 +140,8 @@ impl Hub {
             return;
         }
         let (encoding, memberships) = (connection.encoding, connection.topics.len());
-        self.upstream.encoding(encoding, false);
+        self.upstream.form(encoding.form, false);
+        self.counts.connections_deflate -= u64::from(encoding.is_deflated());
         for membership in (0..memberships).rev() {
             self.leave(slot, membership);
         }

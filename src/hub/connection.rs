@@ -5,7 +5,7 @@ use crate::wire::decode::Decoder;
 
 use super::outbox::Outbox;
 use super::timers::UNPLACED;
-use super::upstream::Encoding;
+use super::upstream::{Encoding, Form};
 
 /// Names a connection for as long as it lives; a reused slot gets another generation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -127,7 +127,7 @@ impl Connection {
         Self {
             outbox: Outbox::default(),
             phase: Phase::Handshake,
-            encoding: Encoding::Json,
+            encoding: Encoding::plain(Form::Json),
             dirty: false,
             blocked: false,
             pinged: false,

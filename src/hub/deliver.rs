@@ -2,10 +2,11 @@
 
 use crate::config::SlowPolicy;
 use crate::observe::ShardCounts;
+use crate::wire::deflate::Window;
 
 use super::connection::{Connection, ConnectionId};
 use super::pool::{Delivery, FrameIndex, Pool};
-use super::upstream::{ENCODINGS, Outgoing};
+use super::upstream::{ENCODINGS, Encoding, Form, Outgoing};
 use super::{Cause, Hub};
 
 impl Hub {
@@ -19,6 +20,7 @@ impl Hub {
         let delivery = Delivery {
             topic_hash: topic.hash,
             arrived_us: broadcast.arrived_us(),
+            publications: broadcast.publications(),
             slow: topic.slow,
         };
         // What the newest takes the place of where it still waits.
@@ -26,20 +28,23 @@ impl Hub {
             let conflates = topic.slow == SlowPolicy::Conflate;
             frame.filter(|frame| conflates && self.pool.carries(*frame, topic.hash))
         });
-        let mut frames = [None; ENCODINGS];
+        let mut copies = [const { Copies::NONE }; ENCODINGS];
         for member in &topic.members {
             let connection = self.connections.at(member.slot);
-            let frame = *frames[connection.encoding as usize].get_or_insert_with(|| {
-                self.pool
-                    .insert(broadcast.frame(connection.encoding), Some(delivery))
+            let encoding = connection.encoding.index();
+            let copies = &mut copies[encoding];
+            let frame = *copies.frame.get_or_insert_with(|| {
+                let bytes = broadcast.frames(connection.encoding, &mut self.deflater);
+                self.pool.insert(bytes, Some(delivery))
             });
+            copies.made += 1;
             let counts = &mut self.counts;
             append(connection, frame, &mut self.pool, counts);
-            if let Some(previous) = previous[connection.encoding as usize]
+            if let Some(previous) = previous[encoding]
                 && connection.blocked
             {
                 let removed = connection.outbox.remove(previous, &mut self.pool, counts);
-                counts.dropped_conflated += u64::from(removed);
+                counts.dropped_conflated += removed;
             }
             let within = self.config.ws.outbox;
             if !relieve(connection, frame, within, &mut self.pool, counts) {
@@ -50,13 +55,37 @@ impl Hub {
                 self.dirty.push(member.slot);
             }
         }
-        topic.previous = frames;
-        for frame in frames.into_iter().flatten() {
-            self.pool.release(frame);
+        topic.previous = copies.each_ref().map(|copies| copies.frame);
+        self.count_deflated(broadcast, &copies);
+        for copies in copies {
+            copies
+                .frame
+                .into_iter()
+                .for_each(|frame| self.pool.release(frame));
         }
         while let Some(slot) = self.overflowed.pop() {
             if let Some(id) = self.connections.id_at(slot) {
                 self.close(id, Cause::Slow, now_us);
+            }
+        }
+    }
+
+    /// Counts what went out compressed, and the bytes that it spared.
+    fn count_deflated(&mut self, broadcast: &impl Outgoing, copies: &[Copies; ENCODINGS]) {
+        for form in [Form::Json, Form::Raw] {
+            for window in [Window::Narrow, Window::Full] {
+                let encoding = Encoding {
+                    form,
+                    window: Some(window),
+                };
+                let Copies { frame, made } = copies[encoding.index()];
+                let Some(frame) = frame else { continue };
+                let plain = broadcast.frames(Encoding::plain(form), &mut self.deflater);
+                let spared_bytes = plain.len() - self.pool.get(frame).bytes.len();
+                if spared_bytes > 0 {
+                    self.counts.deflate_deliveries += made * u64::from(broadcast.publications());
+                    self.counts.deflate_spared_bytes += made * spared_bytes as u64;
+                }
             }
         }
     }
@@ -85,6 +114,19 @@ impl Hub {
     }
 }
 
+/// One encoding of a broadcast, and how many outboxes got it.
+struct Copies {
+    frame: Option<FrameIndex>,
+    made: u64,
+}
+
+impl Copies {
+    const NONE: Self = Self {
+        frame: None,
+        made: 0,
+    };
+}
+
 /// Every match is pending at first, whatever becomes of it.
 fn append(
     connection: &mut Connection,
@@ -92,11 +134,14 @@ fn append(
     pool: &mut Pool,
     counts: &mut ShardCounts,
 ) {
-    let frame_bytes = pool.get(frame).bytes.len();
+    let (frame_bytes, publications) = {
+        let frame = pool.get(frame);
+        (frame.bytes.len(), frame.publications())
+    };
     pool.hold(frame);
     connection.outbox.push(frame, pool);
-    counts.matched += 1;
-    counts.pending += 1;
+    counts.matched += publications;
+    counts.pending += publications;
     counts.pending_bytes += frame_bytes as u64;
 }
 
@@ -119,7 +164,10 @@ fn relieve(
     if outbox.weight() <= within + pool.get(newest).weight() {
         return true;
     }
-    let dropped = pool.get(newest).may_drop() && outbox.remove(newest, pool, counts);
-    counts.dropped_oldest += u64::from(dropped);
-    dropped
+    if !pool.get(newest).may_drop() {
+        return false;
+    }
+    let dropped = outbox.remove(newest, pool, counts);
+    counts.dropped_oldest += dropped;
+    dropped > 0
 }

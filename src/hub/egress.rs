@@ -164,9 +164,10 @@ impl Hub {
         let (counts, latency) = (&mut self.counts, &self.latency);
         let all = connection.outbox.sent(written, &mut self.pool, |frame| {
             if let Some(delivery) = frame.delivery {
-                latency.record(now_us.saturating_sub(delivery.arrived_us), 1);
-                counts.written += 1;
-                counts.pending -= 1;
+                let publications = u64::from(delivery.publications);
+                latency.record(now_us.saturating_sub(delivery.arrived_us), publications);
+                counts.written += publications;
+                counts.pending -= publications;
             }
         });
         counts.written_bytes += u64::from(written);

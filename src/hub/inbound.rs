@@ -5,7 +5,7 @@ use std::mem;
 use bytes::Bytes;
 
 use crate::wire::decode::Event as Frame;
-use crate::wire::encode;
+use crate::wire::encode::{self, Data};
 
 use super::connection::{ConnectionId, Inbound, Phase};
 use super::{Cause, Hub};
@@ -34,13 +34,18 @@ impl Hub {
             return;
         };
         connection.pinged = false;
+        let deflates = connection.encoding.is_deflated();
+        let mut inflater = mem::take(&mut self.inflater);
+        let max_message = self.config.ws.max_message;
         while self.connections.at(id.slot() as u32).phase.is_open() {
-            match decoder.next(&mut input, self.config.ws.max_message) {
+            match decoder.next(&mut input, max_message, deflates.then_some(&mut inflater)) {
                 Ok(Some(frame)) => self.frame(id, frame, now_us),
                 Ok(None) => break,
                 Err(fault) => self.close(id, Cause::Fault(fault), now_us),
             }
         }
+        inflater.trim();
+        self.inflater = inflater;
         let connection = self.connections.at(id.slot() as u32);
         if connection.phase.is_open() {
             connection.inbound = Inbound::Frames(decoder);
@@ -56,12 +61,8 @@ impl Hub {
             (Frame::Ping(payload), _) => self.push_reply(id, encode::pong(payload), now_us),
             (Frame::Pong(_), _) => {}
             (Frame::Close { code, .. }, _) => self.close(id, Cause::Peer(code), now_us),
-            (Frame::Text(message), Phase::Echo) => {
-                self.push_reply(id, encode::text(message), now_us);
-            }
-            (Frame::Binary(message), Phase::Echo) => {
-                self.push_reply(id, encode::binary(message), now_us);
-            }
+            (Frame::Text(message), Phase::Echo) => self.echo(id, Data::Text, message, now_us),
+            (Frame::Binary(message), Phase::Echo) => self.echo(id, Data::Binary, message, now_us),
             (Frame::Text(message), Phase::Client | Phase::ClientOpening) => {
                 self.commands(id, message, now_us);
             }
@@ -70,6 +71,17 @@ impl Hub {
             }
             (Frame::Text(_) | Frame::Binary(_), _) => self.close(id, Cause::Unsupported, now_us),
         }
+    }
+
+    /// Sends a message back, compressed if that is agreed and worth it.
+    fn echo(&mut self, id: ConnectionId, data: Data, message: &[u8], now_us: u64) {
+        let window = self.connections.at(id.slot() as u32).encoding.window;
+        let mut out = Vec::new();
+        match window.and_then(|window| self.deflater.deflate(message, window)) {
+            Some(packed) => encode::put_deflated(&mut out, data, packed),
+            None => encode::put_message(&mut out, data, message),
+        }
+        self.push_reply(id, out.into(), now_us);
     }
 
     /// Takes one command or frame off the connection's allowance for this second.

@@ -25,6 +25,7 @@ use crate::config::Config;
 use crate::limits::TURN_BYTES;
 use crate::observe::{Histogram, ShardCounts};
 use crate::protocol::command::Parser;
+use crate::wire::{Deflater, Inflater};
 
 use connection::{Connections, Phase};
 use pool::Pool;
@@ -34,7 +35,7 @@ pub use close::Cause;
 pub use connection::ConnectionId;
 pub use egress::{Egress, Send, Sent};
 pub use topics::TopicHasher;
-pub use upstream::{Busy, ENCODINGS, Encoding, Outgoing, Upstream};
+pub use upstream::{Busy, ENCODINGS, Encoding, FORMS, Form, Outgoing, Upstream};
 
 use topics::Topics;
 
@@ -61,6 +62,8 @@ pub struct Hub {
     latency: Arc<Histogram>,
     random: fastrand::Rng,
     parser: Parser,
+    inflater: Inflater,
+    deflater: Deflater,
     /// The replies to one inbound message, joined by newlines; empty between calls.
     replies: Vec<u8>,
     connections: Connections,
@@ -101,7 +104,10 @@ impl Hub {
         latency: Arc<Histogram>,
         seed: u64,
     ) -> Self {
+        let deflate = &config.ws.deflate;
         Self {
+            inflater: Inflater::default(),
+            deflater: Deflater::new(deflate.level, deflate.threshold),
             config,
             upstream,
             latency,
@@ -171,6 +177,8 @@ impl Hub {
     /// New rules, for all connections from now on.
     pub fn reconfigure(&mut self, config: Arc<Config>) {
         self.topics.reconfigure(&config);
+        let deflate = &config.ws.deflate;
+        self.deflater.reconfigure(deflate.level, deflate.threshold);
         self.config = config;
     }
 
@@ -178,6 +186,12 @@ impl Hub {
     pub fn counts(&self) -> ShardCounts {
         let mut counts = self.counts;
         counts.topics = self.topics.len() as u64;
+        let tally = self.deflater.tally();
+        counts.deflate_compressed = tally.compressed;
+        counts.deflate_small = tally.small;
+        counts.deflate_incompressible = tally.incompressible;
+        counts.deflate_bytes_before = tally.bytes_before;
+        counts.deflate_bytes_after = tally.bytes_after;
         counts
     }
 

@@ -176,12 +176,12 @@ impl Outbox {
         let frame_bytes = frame.bytes.len();
         self.bytes -= frame_bytes;
         counts.pending_bytes -= frame_bytes as u64;
-        counts.pending -= u64::from(frame.delivery.is_some());
+        counts.pending -= frame.publications();
         self.let_go(index, pool);
     }
 
     /// Removes droppable frames before `newest`, oldest first, until the rest is `within` a
-    /// weight. Returns how many.
+    /// weight. Returns how many publications they carried.
     pub(super) fn make_room(
         &mut self,
         newest: FrameIndex,
@@ -201,30 +201,31 @@ impl Outbox {
                 return Verdict::Keep;
             }
             left -= 1;
-            removed += 1;
+            removed += pool.get(index).publications();
             Verdict::Remove
         });
         removed
     }
 
     /// Removes this frame if it stands here and the kernel has no part of it. The frame is likely
-    /// to be a young one; where others are is not looked up. Returns whether it was removed.
+    /// to be a young one; where others are is not looked up. Returns how many publications went.
     pub(super) fn remove(
         &mut self,
         index: FrameIndex,
         pool: &mut Pool,
         counts: &mut ShardCounts,
-    ) -> bool {
+    ) -> u64 {
         let reach = self.with_kernel()..;
         let Some(at) = self.frames.range(reach).rposition(|each| *each == index) else {
-            return false;
+            return 0;
         };
+        let publications = pool.get(index).publications();
         self.frames.remove(self.with_kernel() + at);
         self.give_up(index, pool, counts);
-        true
+        publications
     }
 
-    /// Removes of each topic that conflates all but the latest. Returns how many.
+    /// Removes of each topic that conflates all but the latest. Returns how many publications.
     pub(super) fn conflate(&mut self, pool: &mut Pool, counts: &mut ShardCounts) -> u64 {
         if self.conflatable < 2 {
             return 0;
@@ -245,7 +246,7 @@ impl Outbox {
             if topic(pool, index).is_none_or(|topic| latest[&topic] == index) {
                 return Verdict::Keep;
             }
-            removed += 1;
+            removed += pool.get(index).publications();
             Verdict::Remove
         });
         removed
@@ -258,7 +259,7 @@ impl Outbox {
             if pool.get(index).delivery.is_none() {
                 return Verdict::Keep;
             }
-            deliveries += 1;
+            deliveries += pool.get(index).publications();
             Verdict::Remove
         });
         deliveries
@@ -268,7 +269,7 @@ impl Outbox {
     pub(super) fn clear(&mut self, pool: &mut Pool, counts: &mut ShardCounts) -> u64 {
         let mut deliveries = 0;
         for index in self.frames.drain(..) {
-            deliveries += u64::from(pool.get(index).delivery.is_some());
+            deliveries += pool.get(index).publications();
             pool.release(index);
         }
         counts.pending -= deliveries;

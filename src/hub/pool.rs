@@ -8,7 +8,7 @@ use crate::limits::{FRAME_OVERHEAD_BYTES, POOL_KEPT_FRAMES};
 /// Index of a frame in the [`Pool`]: what an outbox stores per pending frame.
 pub(super) type FrameIndex = u32;
 
-/// A frame on its way to one or many connections.
+/// A frame on its way to one or many connections, or several that are never parted.
 #[derive(Debug)]
 pub(super) struct Frame {
     pub(super) bytes: Bytes,
@@ -22,6 +22,12 @@ impl Frame {
     /// What it costs in memory, as [`super::outbox::Outbox::weight`] counts.
     pub(super) fn weight(&self) -> usize {
         self.bytes.len() + FRAME_OVERHEAD_BYTES
+    }
+
+    /// How many publications it carries; a reply, ping or close none.
+    pub(super) fn publications(&self) -> u64 {
+        let publications = self.delivery.map(|delivery| delivery.publications);
+        publications.map_or(0, u64::from)
     }
 
     /// Whether it carries a publication of a topic that drops rather than disconnects.
@@ -42,6 +48,7 @@ impl Frame {
 pub(super) struct Delivery {
     pub(super) topic_hash: u64,
     pub(super) arrived_us: u64,
+    pub(super) publications: u32,
     pub(super) slow: SlowPolicy,
 }
 

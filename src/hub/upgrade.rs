@@ -2,12 +2,13 @@
 
 use std::mem;
 
+use crate::config::ApplePolicy;
 use crate::limits::HANDSHAKE_BYTES;
 use crate::protocol::topic;
-use crate::wire::handshake::{self, Refusal, Request};
+use crate::wire::handshake::{self, Deflate, Offer, Refusal, Request};
 
 use super::connection::{ConnectionId, Inbound, Phase};
-use super::upstream::Encoding;
+use super::upstream::{Encoding, Form};
 use super::{Hub, PATH_CLIENT, PATH_ECHO, PATH_HEALTH, PATH_RAW};
 
 impl Hub {
@@ -60,17 +61,18 @@ impl Hub {
     }
 
     fn upgrade(&mut self, id: ConnectionId, request: &Request, now_us: u64) -> Result<(), Refusal> {
-        let (phase, encoding, subprotocol) = match request.path() {
+        let (phase, form, subprotocol) = match request.path() {
             PATH_CLIENT => (
                 Phase::ClientOpening,
-                Encoding::Json,
+                Form::Json,
                 client_subprotocol(request)?,
             ),
-            PATH_RAW => (Phase::Raw, Encoding::Raw, None),
-            PATH_ECHO if self.config.ws.echo => (Phase::Echo, Encoding::Raw, None),
+            PATH_RAW => (Phase::Raw, Form::Raw, None),
+            PATH_ECHO if self.config.ws.echo => (Phase::Echo, Form::Raw, None),
             _ => return Err(Refusal::NotFound),
         };
-        let response = request.accept(subprotocol, None)?;
+        let deflate = self.agree(request);
+        let response = request.accept(subprotocol, deflate)?;
         if !request.origin_allowed(&self.config.ws.origins) {
             return Err(Refusal::ForbiddenOrigin);
         }
@@ -87,7 +89,8 @@ impl Hub {
         } else {
             Vec::new()
         };
-        self.open(id, phase, encoding, now_us);
+        let window = deflate.map(Deflate::window);
+        self.open(id, phase, Encoding { form, window }, now_us);
         for topic in &topics {
             self.join(id, topic);
         }
@@ -95,9 +98,29 @@ impl Hub {
         Ok(())
     }
 
+    /// What to answer to an offer of permessage-deflate.
+    fn agree(&mut self, request: &Request) -> Option<Deflate> {
+        let settings = &self.config.ws.deflate;
+        if !settings.enabled {
+            return None;
+        }
+        let counts = &mut self.counts;
+        match request.deflate_offer() {
+            Offer::None => return None,
+            _ if settings.apple == ApplePolicy::Decline && request.is_apple() => {
+                counts.deflate_declined_apple += 1;
+            }
+            _ if declines(request) => counts.deflate_declined_client += 1,
+            Offer::Declined => counts.deflate_declined_offer += 1,
+            Offer::Acceptable(deflate) => return Some(deflate),
+        }
+        None
+    }
+
     fn open(&mut self, id: ConnectionId, phase: Phase, encoding: Encoding, now_us: u64) {
         self.counts.upgraded += 1;
-        self.upstream.encoding(encoding, true);
+        self.upstream.form(encoding.form, true);
+        self.counts.connections_deflate += u64::from(encoding.is_deflated());
         let connection = self.connections.at(id.slot() as u32);
         connection.phase = phase;
         connection.encoding = encoding;
@@ -170,6 +193,12 @@ impl Hub {
         } += 1;
         self.conclude(id, refusal.response().into(), now_us);
     }
+}
+
+/// Whether the client says `?deflate=0`: it knows better than what offers for it.
+fn declines(request: &Request) -> bool {
+    let is_zero = |(name, value): (_, _)| name == "deflate" && value == "0";
+    request.query().flatten().any(is_zero)
 }
 
 /// Whether a line ends and the next one is empty. With lone LFs too: those get their refusal.

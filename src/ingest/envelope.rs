@@ -8,7 +8,8 @@ use std::collections::HashMap;
 
 use serde::Deserialize;
 
-use crate::config::{Config, PayloadKind};
+use crate::config::{Config, Namespace, PayloadKind};
+use crate::fabric::Rules;
 use crate::limits;
 use crate::protocol::json::{self, JsonFault};
 use crate::protocol::topic::{self, TopicFault};
@@ -17,9 +18,9 @@ use crate::protocol::topic::{self, TopicFault};
 #[derive(Clone, Debug, PartialEq)]
 pub struct Publication<'a> {
     pub topic: &'a str,
-    /// JSON on one line, UTF-8 text or bytes: see `kind`.
+    /// JSON on one line, UTF-8 text or bytes: see the rules' kind.
     pub payload: Cow<'a, [u8]>,
-    pub kind: PayloadKind,
+    pub rules: Rules,
     pub meta: Option<Meta>,
 }
 
@@ -136,33 +137,20 @@ impl From<JsonFault> for Rejection {
 /// Checks messages, one after the other, in memory that is reused.
 pub struct Checker {
     json: json::Checker,
-    kinds: HashMap<String, PayloadKind, foldhash::fast::RandomState>,
-    default_kind: PayloadKind,
+    rules: HashMap<String, Rules, foldhash::fast::RandomState>,
+    default_rules: Rules,
     max_payload: usize,
 }
 
 impl Checker {
     pub fn new(config: &Config) -> Self {
-        let kinds = config
-            .namespaces
-            .iter()
-            .map(|each| (each.name.clone(), each.payload));
-        Self::with_kinds(kinds, config.ingest.max_payload)
-    }
-
-    /// A checker for these namespaces. The one named `""` sets what holds without one; if it is
-    /// not there, payloads are JSON. `max_payload` is in bytes.
-    pub fn with_kinds(
-        kinds: impl IntoIterator<Item = (String, PayloadKind)>,
-        max_payload: usize,
-    ) -> Self {
-        let mut kinds: HashMap<_, _, _> = kinds.into_iter().collect();
-        let default_kind = kinds.remove("").unwrap_or_default();
+        let each = |each: &Namespace| (each.name.clone(), Rules::from(each));
+        let rules = config.namespaces.iter().map(each).collect();
         Self {
             json: json::Checker::new(),
-            kinds,
-            default_kind,
-            max_payload,
+            rules,
+            default_rules: Rules::from(config.namespace("")),
+            max_payload: config.ingest.max_payload,
         }
     }
 
@@ -177,23 +165,23 @@ impl Checker {
             _ => return Err(Rejection::Parts),
         };
         let topic = topic::check(topic.as_ref())?;
-        let kind = self.kind(topic);
-        let payload = self.check_payload(payload.as_ref(), kind)?;
+        let rules = self.rules(topic);
+        let payload = self.check_payload(payload.as_ref(), rules.kind)?;
         let meta = meta.map(check_meta).transpose()?;
         Ok(Publication {
             topic,
             payload,
-            kind,
+            rules,
             meta,
         })
     }
 
-    /// What the payloads of `topic` are, by the rule of [`Config::namespace`].
-    fn kind(&self, topic: &str) -> PayloadKind {
+    /// What holds for `topic`, as [`Config::namespace`] has it.
+    fn rules(&self, topic: &str) -> Rules {
         let configured = topic
             .split_once(':')
-            .and_then(|(name, _)| self.kinds.get(name));
-        *configured.unwrap_or(&self.default_kind)
+            .and_then(|(name, _)| self.rules.get(name));
+        *configured.unwrap_or(&self.default_rules)
     }
 
     fn check_payload<'a>(

@@ -3,10 +3,11 @@
 use std::mem;
 use std::sync::Arc;
 
-use bytes::Bytes;
+use hashbrown::HashTable;
 
+use crate::config::Config;
 use crate::fabric::{Batch, Broadcast, Fabric};
-use crate::hub::{Encoding, Outgoing};
+use crate::hub::{Form, Outgoing};
 use crate::limits::{BATCH_BYTES, BATCH_PUBLICATIONS};
 use crate::observe::IngestCounts;
 
@@ -15,38 +16,52 @@ use super::envelope::Publication;
 /// Collects what one drain brought in.
 pub(super) struct Router {
     fabric: Arc<Fabric>,
+    /// Bytes of payloads that may share a broadcast: `ws.batch`.
+    join_bytes: usize,
     broadcasts: Vec<Broadcast>,
-    /// Bytes that they keep alive.
+    /// The latest broadcast of each topic that others may join.
+    latest: HashTable<usize>,
+    publications: usize,
+    /// Bytes that they will keep alive, about.
     held_bytes: usize,
-    /// How many of them each shard may want.
+    /// How many publications each shard may want.
     wanted: Vec<u64>,
 }
 
 impl Router {
-    pub(super) fn new(fabric: Arc<Fabric>) -> Self {
+    pub(super) fn new(fabric: Arc<Fabric>, config: &Config) -> Self {
         let wanted = vec![0; fabric.shards.len()];
         Self {
             fabric,
+            join_bytes: config.ws.batch,
             broadcasts: Vec::new(),
+            latest: HashTable::new(),
+            publications: 0,
             held_bytes: 0,
             wanted,
         }
     }
 
-    /// Encodes a publication that somebody may want and puts it into the batch.
+    /// New rules from the next publication on.
+    pub(super) fn reconfigure(&mut self, config: &Config) {
+        self.join_bytes = config.ws.batch;
+    }
+
+    /// Puts a publication that somebody may want into the batch.
     pub(super) fn add(
         &mut self,
         publication: &Publication<'_>,
         arrived_us: u64,
         counts: &mut IngestCounts,
     ) {
-        let payload_bytes = publication.payload.len();
+        let (topic, payload) = (publication.topic, &*publication.payload);
         counts.accepted += 1;
-        counts.received_bytes += payload_bytes as u64;
-        if self.held_bytes + payload_bytes > BATCH_BYTES {
+        counts.received_bytes += payload.len() as u64;
+        let held_bytes = size_of::<Broadcast>() + topic.len() + 2 * payload.len();
+        if self.held_bytes + held_bytes > BATCH_BYTES {
             self.flush(counts);
         }
-        let hash = self.fabric.hasher.hash(publication.topic);
+        let hash = self.fabric.hasher.hash(topic);
         let mut wanted = false;
         for (shard, count) in self.fabric.shards.iter().zip(&mut self.wanted) {
             if shard.interest.may_want(hash) {
@@ -58,24 +73,37 @@ impl Router {
             counts.unwanted += 1;
             return;
         }
-        let payload = Bytes::copy_from_slice(&publication.payload);
-        let broadcast = Broadcast::new(
-            publication.topic,
-            hash,
-            payload,
-            publication.kind,
-            arrived_us,
-        );
-        for encoding in [Encoding::Json, Encoding::Raw] {
-            if self.fabric.is_used(encoding) {
-                let _made = broadcast.frame(encoding);
-            }
+        self.held_bytes += held_bytes;
+        self.publications += 1;
+        if !self.join(topic, hash, payload) {
+            let rules = publication.rules;
+            let broadcast = Broadcast::new(topic, hash, payload, rules, arrived_us);
+            self.broadcasts.push(broadcast);
         }
-        self.held_bytes += broadcast.held_bytes();
-        self.broadcasts.push(broadcast);
-        if self.broadcasts.len() == BATCH_PUBLICATIONS {
+        if self.publications == BATCH_PUBLICATIONS {
             self.flush(counts);
         }
+    }
+
+    /// Lets a publication share the latest broadcast of its topic. False: it needs its own, which
+    /// is about to be the next one.
+    fn join(&mut self, topic: &str, hash: u64, payload: &[u8]) -> bool {
+        let next = self.broadcasts.len();
+        let broadcasts = &mut self.broadcasts;
+        let found = self.latest.find_mut(hash, |index| {
+            let broadcast = &broadcasts[*index];
+            broadcast.topic_hash() == hash && broadcast.topic() == topic
+        });
+        if let Some(latest) = found {
+            if broadcasts[*latest].join(payload, self.join_bytes) {
+                return true;
+            }
+            *latest = next;
+        } else {
+            let hash_of = |index: &usize| broadcasts[*index].topic_hash();
+            self.latest.insert_unique(hash, next, hash_of);
+        }
+        false
     }
 
     /// Puts the batch on the lane of every shard that may want some of it. A full lane loses it
@@ -84,9 +112,17 @@ impl Router {
         if self.broadcasts.is_empty() {
             return;
         }
+        for form in [Form::Json, Form::Raw] {
+            if self.fabric.is_used(form) {
+                self.broadcasts.iter().for_each(|each| each.encode(form));
+            }
+        }
+        self.latest.clear();
+        (self.publications, self.held_bytes) = (0, 0);
+        let held_bytes = self.broadcasts.iter().map(Broadcast::held_bytes).sum();
         let batch = Arc::new(Batch {
             broadcasts: mem::take(&mut self.broadcasts),
-            held_bytes: mem::take(&mut self.held_bytes),
+            held_bytes,
         });
         for (shard, wanted) in self.fabric.shards.iter().zip(&mut self.wanted) {
             match mem::take(wanted) {

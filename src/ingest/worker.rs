@@ -41,7 +41,7 @@ impl Worker {
         } = sockets;
         let desk = Desk {
             checker: Checker::new(config),
-            router: Router::new(Arc::clone(&fabric)),
+            router: Router::new(Arc::clone(&fabric), config),
             frames: Frames::default(),
             counts: IngestCounts::default(),
             fabric,
@@ -84,6 +84,7 @@ impl Worker {
         router.flush(counts);
         if let Some(config) = fabric.inlet.take_config() {
             *checker = Checker::new(&config);
+            router.reconfigure(&config);
             taken += 1;
         }
         fabric.ingest_counts.store(counts);

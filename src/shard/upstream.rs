@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::fabric::{Fabric, Origin, Submission, Wanted};
-use crate::hub::{Busy, Encoding, Upstream};
+use crate::hub::{Busy, Form, Upstream};
 use crate::observe::Health;
 
 /// The fabric as shard `index` sees it.
@@ -37,8 +37,8 @@ impl Upstream for FabricUpstream {
             .set(&self.fabric.shards[self.index].interest, topic_hash, wanted);
     }
 
-    fn encoding(&self, encoding: Encoding, came: bool) {
-        self.fabric.encoding(encoding, came);
+    fn form(&self, form: Form, came: bool) {
+        self.fabric.form(form, came);
     }
 
     fn publish(&self, topic: &str, payload: Vec<u8>) -> Result<(), Busy> {

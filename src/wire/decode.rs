@@ -11,6 +11,7 @@ use std::mem;
 use tungstenite::protocol::frame::coding::{CloseCode, Control, Data, OpCode};
 
 use crate::limits;
+use crate::wire::deflate::{self, Inflater};
 use crate::wire::fault::Fault;
 use crate::wire::frame::{Frame, HEADER_BYTES_MAX};
 use crate::wire::mask;
@@ -51,14 +52,20 @@ impl Decoder {
     /// A frame that is a whole message inside `input` is unmasked and lent in place; anything
     /// else is moved to a buffer that grows as bytes arrive, never by what a header claims.
     ///
-    /// `max_message` bounds a message's payload, in bytes.
+    /// `max_message` bounds a message's payload, in bytes. `inflater` is there when
+    /// permessage-deflate was negotiated; a compressed message is lent from its buffer.
     pub fn next<'a, 'input: 'a>(
         &'a mut self,
         input: &mut &'input mut [u8],
         max_message: usize,
+        inflater: Option<&'a mut Inflater>,
     ) -> Result<Option<Event<'a>>, Fault> {
         self.release();
-        let ready = match self.advance(input, max_message) {
+        let bounds = Bounds {
+            message_bytes: max_message,
+            deflates: inflater.is_some(),
+        };
+        let ready = match self.advance(input, bounds) {
             Ok(Some(ready)) => ready,
             Ok(None) => return Ok(None),
             Err(fault) => {
@@ -74,6 +81,14 @@ impl Decoder {
             (Some(payload), _) => payload,
             (None, Some(partial)) => partial.payload(ready.opcode),
             (None, None) => unreachable!("what is ready is in the input or in the buffer"),
+        };
+        let payload = match inflater {
+            Some(inflater) if ready.is_deflated => {
+                let message = inflate(inflater, payload, ready.opcode, max_message);
+                self.ended |= message.is_err();
+                message?
+            }
+            _ => payload,
         };
         match ready.opcode {
             OpCode::Data(Data::Text) => Ok(Some(Event::Text(payload))),
@@ -106,7 +121,7 @@ impl Decoder {
     fn advance<'a>(
         &mut self,
         input: &mut &'a mut [u8],
-        max_message: usize,
+        bounds: Bounds,
     ) -> Result<Option<Ready<'a>>, Fault> {
         if self.ended {
             *input = &mut [];
@@ -119,33 +134,32 @@ impl Decoder {
             let is_fresh = resumed.is_none();
             let frame = match resumed {
                 Some(frame) => frame,
-                None => match self.read_header(input)? {
+                None => match self.read_header(input, bounds.deflates)? {
                     Some(frame) => frame,
                     None => break,
                 },
             };
             if is_fresh {
-                self.admit(&frame, max_message)?;
+                self.admit(&frame, bounds)?;
             }
             let payload = take(input, frame.remaining_bytes);
             mask::apply(payload, frame.mask);
 
             if is_fresh && payload.len() == frame.remaining_bytes && frame.is_whole_event() {
-                if frame.opcode == OpCode::Data(Data::Text) {
+                if frame.opcode == OpCode::Data(Data::Text) && !frame.is_deflated {
                     str::from_utf8(payload).map_err(|_| Fault::InvalidUtf8)?;
                 }
                 return Ok(Some(Ready {
                     opcode: frame.opcode,
+                    is_deflated: frame.is_deflated,
                     in_place: Some(payload),
                 }));
             }
-            if let Some(opcode) = self
-                .partial
-                .get_or_insert_default()
-                .absorb(frame, payload)?
-            {
+            let partial = self.partial.get_or_insert_default();
+            if let Some(opcode) = partial.absorb(frame, payload)? {
                 return Ok(Some(Ready {
                     opcode,
+                    is_deflated: partial.is_deflated && matches!(opcode, OpCode::Data(_)),
                     in_place: None,
                 }));
             }
@@ -154,13 +168,17 @@ impl Decoder {
     }
 
     /// Reads the next frame's header. `None`: the input ended inside it.
-    fn read_header(&mut self, input: &mut &mut [u8]) -> Result<Option<Frame>, Fault> {
+    fn read_header(
+        &mut self,
+        input: &mut &mut [u8],
+        deflates: bool,
+    ) -> Result<Option<Frame>, Fault> {
         let waiting = self
             .partial
             .as_ref()
             .map_or(0, |partial| partial.header_bytes);
         if waiting == 0
-            && let Some((frame, header_bytes)) = Frame::parse(input)?
+            && let Some((frame, header_bytes)) = Frame::parse(input, deflates)?
         {
             take(input, header_bytes);
             return Ok(Some(frame));
@@ -168,7 +186,7 @@ impl Decoder {
         let partial = self.partial.get_or_insert_default();
         let added = input.len().min(HEADER_BYTES_MAX - waiting);
         partial.header[waiting..waiting + added].copy_from_slice(&input[..added]);
-        let parsed = Frame::parse(&partial.header[..waiting + added])?;
+        let parsed = Frame::parse(&partial.header[..waiting + added], deflates)?;
         if let Some((frame, header_bytes)) = parsed {
             partial.header_bytes = 0;
             take(input, header_bytes - waiting);
@@ -180,7 +198,7 @@ impl Decoder {
     }
 
     /// Checks a new frame against the message under way.
-    fn admit(&mut self, frame: &Frame, max_message: usize) -> Result<(), Fault> {
+    fn admit(&mut self, frame: &Frame, bounds: Bounds) -> Result<(), Fault> {
         let OpCode::Data(data) = frame.opcode else {
             return Ok(());
         };
@@ -188,29 +206,43 @@ impl Decoder {
             .partial
             .as_mut()
             .filter(|partial| partial.kind.is_some());
-        let arrived_bytes = match (data, message) {
+        let (arrived_bytes, is_deflated) = match (data, message) {
             (Data::Continue, None) => return Err(Fault::UnexpectedContinuation),
             (Data::Continue, Some(message)) => {
                 message.continuations += 1;
                 if message.continuations >= limits::FRAGMENTS {
                     return Err(Fault::TooManyFragments);
                 }
-                message.message.len()
+                (message.message.len(), message.is_deflated)
             }
             (_, Some(_)) => return Err(Fault::ExpectedContinuation),
-            (_, None) => 0,
+            (_, None) => (0, frame.is_deflated),
         };
-        if frame.remaining_bytes > max_message.saturating_sub(arrived_bytes) {
+        let mut bound = bounds.message_bytes;
+        if is_deflated {
+            bound = deflate::payload_bound(bound);
+        }
+        if frame.remaining_bytes > bound.saturating_sub(arrived_bytes) {
             return Err(Fault::MessageTooBig);
         }
         Ok(())
     }
 }
 
+/// What holds for the messages of a connection.
+#[derive(Clone, Copy)]
+struct Bounds {
+    message_bytes: usize,
+    /// They may be compressed.
+    deflates: bool,
+}
+
 /// A complete event: where its payload is.
 struct Ready<'a> {
     /// Text, binary or a control opcode; never a continuation.
     opcode: OpCode,
+    /// The payload is still compressed.
+    is_deflated: bool,
     /// `None`: in the decoder's buffer.
     in_place: Option<&'a mut [u8]>,
 }
@@ -221,7 +253,9 @@ struct Ready<'a> {
 struct Partial {
     /// The message's type. `None`: no message is under way.
     kind: Option<Data>,
-    /// The message's payload so far.
+    /// It is compressed.
+    is_deflated: bool,
+    /// The message's payload so far, as it came.
     message: Vec<u8>,
     /// How much of a text message's payload is whole, valid characters.
     valid_bytes: usize,
@@ -256,10 +290,10 @@ impl Partial {
                 return Ok(is_complete.then_some(frame.opcode));
             }
             OpCode::Data(Data::Continue) => {}
-            OpCode::Data(kind) => self.kind = Some(kind),
+            OpCode::Data(kind) => (self.kind, self.is_deflated) = (Some(kind), frame.is_deflated),
         }
         self.message.extend_from_slice(payload);
-        if self.kind == Some(Data::Text) {
+        if self.kind == Some(Data::Text) && !self.is_deflated {
             self.check_utf8(is_complete && frame.is_final)?;
         }
         if is_complete && frame.is_final {
@@ -286,6 +320,20 @@ impl Partial {
             OpCode::Control(_) => &mut self.control,
         }
     }
+}
+
+/// The message that a compressed payload stands for.
+fn inflate<'a>(
+    inflater: &'a mut Inflater,
+    payload: &[u8],
+    opcode: OpCode,
+    max_message: usize,
+) -> Result<&'a mut [u8], Fault> {
+    let message = inflater.inflate(payload, max_message)?;
+    if opcode == OpCode::Data(Data::Text) && str::from_utf8(message).is_err() {
+        return Err(Fault::InvalidUtf8);
+    }
+    Ok(message)
 }
 
 /// Reads a close frame's payload (sections 5.5.1 and 7.4).

@@ -1,11 +1,11 @@
-//! Outbound frames: unmasked, unfragmented (RFC 6455, section 5). Used on the ingest core for
-//! what is broadcast, on every shard core for the rest.
+//! Outbound frames: unmasked, unfragmented (RFC 6455, section 5; RFC 7692, section 6). Used on the
+//! ingest core for what is broadcast, on every shard core for the rest.
 
 use bytes::Bytes;
 use tungstenite::protocol::frame::FrameHeader;
-use tungstenite::protocol::frame::coding::{Control, Data};
+use tungstenite::protocol::frame::coding::Control;
 
-pub use tungstenite::protocol::frame::coding::OpCode;
+pub use tungstenite::protocol::frame::coding::{Data, OpCode};
 
 use crate::limits;
 
@@ -17,12 +17,17 @@ pub const CLOSE: Bytes = Bytes::from_static(&[0x88, 0x00]);
 
 /// Appends the header of a final frame with `payload_len` bytes of payload.
 pub fn put_header(out: &mut Vec<u8>, opcode: OpCode, payload_len: usize) {
-    FrameHeader {
+    let header = FrameHeader {
         opcode,
         ..FrameHeader::default()
-    }
-    .format(payload_len as u64, out)
-    .expect("a Vec takes every write");
+    };
+    put(out, &header, payload_len);
+}
+
+fn put(out: &mut Vec<u8>, header: &FrameHeader, payload_len: usize) {
+    header
+        .format(payload_len as u64, out)
+        .expect("a Vec takes every write");
 }
 
 /// Bytes of the header of a frame with `payload_len` bytes of payload: 2, 4 or 10.
@@ -51,6 +56,33 @@ pub fn text_with(len_hint: usize, write: impl FnOnce(&mut Vec<u8>)) -> Bytes {
 /// A binary message in one frame.
 pub fn binary(payload: &[u8]) -> Bytes {
     frame(OpCode::Data(Data::Binary), payload)
+}
+
+/// Appends a message in one frame.
+pub fn put_message(out: &mut Vec<u8>, data: Data, payload: &[u8]) {
+    put_header(out, OpCode::Data(data), payload.len());
+    out.extend_from_slice(payload);
+}
+
+/// Appends a message in one frame, of which `payload` is what the compressor made.
+pub fn put_deflated(out: &mut Vec<u8>, data: Data, payload: &[u8]) {
+    let header = FrameHeader {
+        opcode: OpCode::Data(data),
+        rsv1: true,
+        ..FrameHeader::default()
+    };
+    put(out, &header, payload.len());
+    out.extend_from_slice(payload);
+}
+
+/// The payload of a frame that was made here.
+pub fn payload(frame: &[u8]) -> &[u8] {
+    let header_len = match frame[1] {
+        126 => 4,
+        127 => 10,
+        _ => 2,
+    };
+    &frame[header_len..]
 }
 
 /// The answer to a ping with this payload, of at most 125 bytes.

@@ -5,7 +5,7 @@
 /// `Display` is the reason of the close frame: it tells the peer what to change.
 #[derive(thiserror::Error, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    #[error("reserved header bits are set though no extension was negotiated")]
+    #[error("reserved header bits are set where no extension was negotiated for them")]
     ReservedBits,
     #[error("the frame has a reserved opcode")]
     ReservedOpcode,
@@ -27,6 +27,8 @@ pub enum Fault {
     TooManyFragments,
     #[error("the message is larger than this server accepts")]
     MessageTooBig,
+    #[error("the compressed message does not inflate by itself; ?deflate=0 turns compression off")]
+    InvalidDeflate,
     #[error("the text message is not valid UTF-8")]
     InvalidUtf8,
     #[error("a close frame's payload starts with a two byte status code")]
@@ -39,7 +41,7 @@ pub enum Fault {
 
 impl Fault {
     /// Every fault, in the order of a metric's label values.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::ReservedBits,
         Self::ReservedOpcode,
         Self::UnmaskedFrame,
@@ -51,6 +53,7 @@ impl Fault {
         Self::ExpectedContinuation,
         Self::TooManyFragments,
         Self::MessageTooBig,
+        Self::InvalidDeflate,
         Self::InvalidUtf8,
         Self::InvalidClosePayload,
         Self::InvalidCloseCode,
@@ -60,7 +63,7 @@ impl Fault {
     /// The status code of the close frame that answers it (RFC 6455, section 7.4.1).
     pub fn close_code(self) -> u16 {
         match self {
-            Self::InvalidUtf8 | Self::CloseReasonNotUtf8 => 1007,
+            Self::InvalidDeflate | Self::InvalidUtf8 | Self::CloseReasonNotUtf8 => 1007,
             Self::MessageTooBig | Self::TooManyFragments => 1009,
             _ => 1002,
         }
@@ -80,6 +83,7 @@ impl Fault {
             Self::ExpectedContinuation => "expected_continuation",
             Self::TooManyFragments => "too_many_fragments",
             Self::MessageTooBig => "message_too_big",
+            Self::InvalidDeflate => "invalid_deflate",
             Self::InvalidUtf8 => "invalid_utf8",
             Self::InvalidClosePayload => "invalid_close_payload",
             Self::InvalidCloseCode => "invalid_close_code",

@@ -1,5 +1,5 @@
 //! One inbound frame header, checked against every rule that needs no memory of earlier frames
-//! (RFC 6455, sections 5.1, 5.2 and 5.5). Used on every shard core.
+//! (RFC 6455, sections 5.1, 5.2 and 5.5; RFC 7692, section 6). Used on every shard core.
 
 use std::io::Cursor;
 
@@ -17,6 +17,8 @@ pub(super) const HEADER_BYTES_MAX: usize = 14;
 pub(super) struct Frame {
     pub(super) opcode: OpCode,
     pub(super) is_final: bool,
+    /// The message that begins with this frame is compressed.
+    pub(super) is_deflated: bool,
     /// The key for the next payload byte.
     pub(super) mask: [u8; 4],
     pub(super) remaining_bytes: usize,
@@ -24,8 +26,9 @@ pub(super) struct Frame {
 
 impl Frame {
     /// Reads the header at the front of `bytes`. Returns it with its length in bytes; `None`
-    /// while it is incomplete, which [`HEADER_BYTES_MAX`] bytes never are.
-    pub(super) fn parse(bytes: &[u8]) -> Result<Option<(Self, usize)>, Fault> {
+    /// while it is incomplete, which [`HEADER_BYTES_MAX`] bytes never are. `deflates`: messages
+    /// may be compressed.
+    pub(super) fn parse(bytes: &[u8], deflates: bool) -> Result<Option<(Self, usize)>, Fault> {
         let mut cursor = Cursor::new(bytes);
         // A cursor over memory cannot fail to read, so the only error is about the opcode.
         let Some((header, length)) =
@@ -35,7 +38,8 @@ impl Frame {
         };
         let header_bytes = cursor.position() as usize;
 
-        if header.rsv1 || header.rsv2 || header.rsv3 {
+        let begins_message = matches!(header.opcode, OpCode::Data(Data::Text | Data::Binary));
+        if header.rsv1 && !(deflates && begins_message) || header.rsv2 || header.rsv3 {
             return Err(Fault::ReservedBits);
         }
         let mask = header.mask.ok_or(Fault::UnmaskedFrame)?;
@@ -55,17 +59,18 @@ impl Frame {
                 return Err(Fault::ControlTooLong);
             }
         }
-        let (opcode, is_final) = (header.opcode, header.is_final);
         Ok(Some((
             Self {
-                opcode,
-                is_final,
+                opcode: header.opcode,
+                is_final: header.is_final,
+                is_deflated: header.rsv1,
                 mask,
                 remaining_bytes,
             },
             header_bytes,
         )))
     }
+
     /// Its payload alone is an event: a control frame, or a message in one frame.
     pub(super) fn is_whole_event(&self) -> bool {
         self.is_final && self.opcode != OpCode::Data(Data::Continue)

@@ -1,4 +1,5 @@
-//! Bytes to WebSocket and back: the HTTP upgrade and RFC 6455 framing, server side.
+//! Bytes to WebSocket and back: the HTTP upgrade, RFC 6455 framing and RFC 7692 compression,
+//! server side.
 //!
 //! Sans-IO: no socket, no clock, no topics. Used on every shard core, by one connection at a time.
 //!
@@ -9,6 +10,7 @@
 //! ```
 
 pub mod decode;
+pub mod deflate;
 pub mod encode;
 pub mod fault;
 mod frame;
@@ -16,5 +18,6 @@ pub mod handshake;
 mod mask;
 
 pub use decode::{Decoder, Event};
+pub use deflate::{Deflater, Inflater};
 pub use fault::Fault;
 pub use handshake::{Deflate, Offer, Refusal, Request};

@@ -120,7 +120,7 @@ fn a_lost_connection_gives_up_what_was_pending_and_counts_it() {
     );
     let asked = world.upstream.0.borrow();
     assert_eq!((asked.admits, asked.leaves), (1, 1));
-    assert!(asked.wanted.is_empty() && asked.encodings == [0, 0]);
+    assert!(asked.wanted.is_empty() && asked.forms == [0, 0]);
 }
 
 #[test]

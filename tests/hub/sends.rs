@@ -1,15 +1,16 @@
 //! What one send holds: small frames together, large ones from where they lie.
 
 use bytes::Bytes;
+use fanfare::fabric::Broadcast;
 use fanfare::hub::{Egress, Encoding, Outgoing, Sent};
 use fanfare::limits::GATHER_BYTES;
-use fanfare::wire::encode;
+use fanfare::wire::{Deflater, encode};
 
-use crate::upstream::{Message, config};
+use crate::upstream::{config, message};
 use crate::world::World;
 
 /// A publication whose frame is made once, as broadcasts' are.
-struct Framed(Message, Bytes);
+struct Framed(Broadcast, Bytes);
 
 impl Outgoing for Framed {
     fn topic(&self) -> &str {
@@ -20,8 +21,12 @@ impl Outgoing for Framed {
         self.0.topic_hash()
     }
 
-    fn frame(&self, _: Encoding) -> Bytes {
+    fn frames(&self, _: Encoding, _: &mut Deflater) -> Bytes {
         self.1.clone()
+    }
+
+    fn publications(&self) -> u32 {
+        self.0.publications()
     }
 
     fn arrived_us(&self) -> u64 {
@@ -36,7 +41,7 @@ fn a_large_frame_is_sent_from_where_it_lies_wherever_it_stands() {
     let large = encode::text(&[b'x'; GATHER_BYTES]);
     let small = encode::text(b"7");
     for frame in [&small, &small, &large, &small] {
-        let message = Message::new(&world.hasher, "a", "", world.now_us);
+        let message = message(&world.hasher, "a", "", world.now_us);
         let framed = Framed(message, frame.clone());
         world.hub.publish(&framed, world.now_us);
     }

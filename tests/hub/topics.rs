@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use fanfare::config::SlowPolicy;
+use fanfare::fabric::{Broadcast, Rules};
 use fanfare::hub::{Egress, Sent};
 use fanfare::limits::{EGRESS_ARENA_BYTES, EGRESS_SENDS};
 
@@ -93,8 +94,8 @@ fn an_unwanted_publication_matches_nobody() {
 fn topics_with_the_same_hash_are_told_apart() {
     let mut world = World::new(config());
     let id = world.subscriber(&["a"]);
-    let mut message = crate::upstream::Message::new(&world.hasher, "b", "1", 0);
-    message.topic_hash = world.hasher.hash("a");
+    let rules = Rules::from(config().namespace("b"));
+    let message = Broadcast::new("b", world.hasher.hash("a"), b"1", rules, 0);
     world.hub.publish(&message, world.now_us);
     assert_eq!(world.read(id), []);
 }

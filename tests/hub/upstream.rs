@@ -5,19 +5,18 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use bytes::Bytes;
 use fanfare::config::{Config, Namespace, PayloadKind, SlowPolicy};
-use fanfare::hub::{Busy, Encoding, Outgoing, TopicHasher, Upstream};
+use fanfare::fabric::{Broadcast, Rules};
+use fanfare::hub::{Busy, FORMS, Form, TopicHasher, Upstream};
 use fanfare::observe::Health;
-use fanfare::wire::encode;
 
 /// What the hub asked for, and what it is answered.
 #[derive(Debug)]
 pub struct Asked {
     /// Topics wanted, by hash.
     pub wanted: BTreeMap<u64, i64>,
-    /// Connections of each encoding.
-    pub encodings: [i64; 2],
+    /// Connections that take each form.
+    pub forms: [i64; FORMS],
     pub admits: u64,
     pub leaves: u64,
     pub published: Vec<(String, Vec<u8>)>,
@@ -36,7 +35,7 @@ impl Default for FakeUpstream {
     fn default() -> Self {
         Self(Rc::new(RefCell::new(Asked {
             wanted: BTreeMap::new(),
-            encodings: [0; 2],
+            forms: [0; FORMS],
             admits: 0,
             leaves: 0,
             published: Vec::new(),
@@ -76,8 +75,8 @@ impl Upstream for FakeUpstream {
         }
     }
 
-    fn encoding(&self, encoding: Encoding, came: bool) {
-        let count = &mut self.0.borrow_mut().encodings[encoding as usize];
+    fn form(&self, form: Form, came: bool) {
+        let count = &mut self.0.borrow_mut().forms[form as usize];
         *count += if came { 1 } else { -1 };
         assert!(*count >= 0, "a connection that came goes once");
     }
@@ -97,44 +96,19 @@ impl Upstream for FakeUpstream {
 }
 
 /// A publication whose body is JSON.
-pub struct Message {
-    pub topic: String,
-    pub topic_hash: u64,
-    pub body: String,
-    pub arrived_us: u64,
-}
-
-impl Message {
-    pub fn new(hasher: &TopicHasher, topic: &str, body: &str, arrived_us: u64) -> Self {
-        let topic_hash = hasher.hash(topic);
-        Self {
-            topic: topic.into(),
-            topic_hash,
-            body: body.into(),
-            arrived_us,
-        }
-    }
-}
-
-impl Outgoing for Message {
-    fn topic(&self) -> &str {
-        &self.topic
-    }
-
-    fn topic_hash(&self) -> u64 {
-        self.topic_hash
-    }
-
-    fn frame(&self, encoding: Encoding) -> Bytes {
-        match encoding {
-            Encoding::Json => encode::text(push(&self.topic, &self.body).as_bytes()),
-            Encoding::Raw => encode::text(self.body.as_bytes()),
-        }
-    }
-
-    fn arrived_us(&self) -> u64 {
-        self.arrived_us
-    }
+pub fn message(hasher: &TopicHasher, topic: &str, body: &str, arrived_us: u64) -> Broadcast {
+    let rules = Rules {
+        kind: PayloadKind::Json,
+        deflates: true,
+        joins: true,
+    };
+    Broadcast::new(
+        topic,
+        hasher.hash(topic),
+        body.as_bytes(),
+        rules,
+        arrived_us,
+    )
 }
 
 /// What a client of the protocol gets for a publication.

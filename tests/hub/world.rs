@@ -7,7 +7,7 @@ use fanfare::config::Config;
 use fanfare::hub::{ConnectionId, Egress, Event, Hub, Sent, TopicHasher};
 use fanfare::observe::{Histogram, ShardCounts};
 
-use crate::upstream::{FakeUpstream, Message};
+use crate::upstream::{FakeUpstream, message};
 use crate::wire::{self, Frame};
 
 pub const SECOND_US: u64 = 1_000_000;
@@ -133,7 +133,7 @@ impl World {
     }
 
     pub fn publish(&mut self, topic: &str, body: &str) {
-        let message = Message::new(&self.hasher, topic, body, self.now_us);
+        let message = message(&self.hasher, topic, body, self.now_us);
         self.hub.publish(&message, self.now_us);
     }
 

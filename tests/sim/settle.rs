@@ -123,7 +123,7 @@ impl Simulation {
             "interest is cleared: {:?}",
             asked.wanted
         );
-        assert_eq!(asked.encodings, [0, 0]);
+        assert_eq!(asked.forms, [0, 0]);
     }
 
     fn drain(&mut self) {

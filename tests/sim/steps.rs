@@ -5,7 +5,7 @@ use fanfare::hub::{ConnectionId, Sent};
 use crate::client::{Client, Kind, TOPICS};
 use crate::kernel::Kernel;
 use crate::simulation::{LARGEST_BODY, Peer, Simulation};
-use crate::upstream::Message;
+use crate::upstream::message;
 use crate::wire;
 
 impl Simulation {
@@ -135,7 +135,7 @@ impl Simulation {
             for peer in self.peers.values_mut() {
                 peer.client.published(topic, &body);
             }
-            let message = Message::new(&self.hasher, TOPICS[topic].0, &body, self.now_us);
+            let message = message(&self.hasher, TOPICS[topic].0, &body, self.now_us);
             self.hub.publish(&message, self.now_us);
             self.note(|| format!("publish to {}, {} bytes", TOPICS[topic].0, body.len()));
         }

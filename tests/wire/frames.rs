@@ -139,7 +139,7 @@ fn a_header_fault_does_not_wait_for_the_payload() {
     let mut decoder = Decoder::default();
     let mut header = frame(FIN | RSV1 | TEXT, &[b'a'; 200])[..8].to_vec();
     assert_eq!(
-        decoder.next(&mut &mut header[..], MAX_MESSAGE),
+        decoder.next(&mut &mut header[..], MAX_MESSAGE, None),
         Err(Fault::ReservedBits)
     );
 }

@@ -89,7 +89,7 @@ fn a_whole_frame_is_lent_in_place() {
     let mut decoder = Decoder::default();
     for expected in [&b"first"[..], b"second"] {
         let Ok(Some(Event::Text(payload) | Event::Binary(payload))) =
-            decoder.next(&mut input, MAX_MESSAGE)
+            decoder.next(&mut input, MAX_MESSAGE, None)
         else {
             panic!("a message is ready");
         };

@@ -76,7 +76,7 @@ pub fn feed(decoder: &mut Decoder, input: &[u8], max_message: usize, seen: &mut 
     let mut bytes = input.to_vec();
     let mut input = &mut bytes[..];
     loop {
-        match decoder.next(&mut input, max_message) {
+        match decoder.next(&mut input, max_message, None) {
             Ok(Some(event)) => seen.events.push(event.into()),
             Ok(None) => break,
             Err(fault) => assert_eq!(seen.fault.replace(fault), None, "a fault is the end"),

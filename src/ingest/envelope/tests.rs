@@ -8,10 +8,22 @@ const MAX_PAYLOAD: usize = 4096;
 
 fn checker() -> Checker {
     let kinds = [("text", PayloadKind::Text), ("bin", PayloadKind::Binary)];
-    Checker::with_kinds(
-        kinds.map(|(name, kind)| (name.to_owned(), kind)),
-        MAX_PAYLOAD,
-    )
+    checker_of(&kinds, MAX_PAYLOAD)
+}
+
+fn checker_of(kinds: &[(&str, PayloadKind)], max_payload: usize) -> Checker {
+    let mut config = Config::default();
+    let default = config.namespaces[0].clone();
+    for (name, payload) in kinds {
+        config.namespaces.retain(|each| each.name != *name);
+        config.namespaces.push(Namespace {
+            name: (*name).into(),
+            payload: *payload,
+            ..default.clone()
+        });
+    }
+    config.ingest.max_payload = max_payload;
+    Checker::new(&config)
 }
 
 fn check(parts: &[&[u8]]) -> Result<(Vec<u8>, PayloadKind, Option<Meta>), Rejection> {
@@ -20,7 +32,7 @@ fn check(parts: &[&[u8]]) -> Result<(Vec<u8>, PayloadKind, Option<Meta>), Reject
     assert_eq!(publication.topic.as_bytes(), parts[0]);
     Ok((
         publication.payload.into_owned(),
-        publication.kind,
+        publication.rules.kind,
         publication.meta,
     ))
 }
@@ -69,9 +81,9 @@ fn kinds_follow_the_namespace() {
     for (topic, kind) in cases {
         assert_eq!(check(&[topic.as_bytes(), b"1"]).unwrap().1, kind, "{topic}");
     }
-    let mut checker = Checker::with_kinds([(String::new(), PayloadKind::Text)], 10);
+    let mut checker = checker_of(&[("", PayloadKind::Text)], 10);
     assert_eq!(
-        checker.check(&[b"a", b"("]).unwrap().kind,
+        checker.check(&[b"a", b"("]).unwrap().rules.kind,
         PayloadKind::Text
     );
 }

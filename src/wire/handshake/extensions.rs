@@ -10,6 +10,7 @@ use std::borrow::Cow;
 use std::{fmt, mem};
 
 use crate::limits;
+use crate::wire::deflate::Window;
 
 const NAME: &[u8] = b"permessage-deflate";
 
@@ -32,6 +33,16 @@ pub enum Offer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Deflate {
     server_max_window_bits: Option<u8>,
+}
+
+impl Deflate {
+    /// How far back what we send may refer.
+    pub fn window(self) -> Window {
+        match self.server_max_window_bits {
+            None | Some(15) => Window::Full,
+            Some(_) => Window::Narrow,
+        }
+    }
 }
 
 impl fmt::Display for Deflate {

@@ -5,7 +5,7 @@
 //! by `|`, `r` a router's frames joined by `|`, anything else a JSON payload.
 #![allow(unreachable_pub, reason = "each runner includes this file as a module")]
 
-use fanfare::config::PayloadKind;
+use fanfare::config::{Config, Namespace, PayloadKind};
 use fanfare::ingest::envelope::{Checker, Publication, Rejection, split_router};
 use fanfare::limits;
 use fanfare::protocol::push;
@@ -40,10 +40,17 @@ pub fn envelope(data: &[u8]) {
 
 fn checker() -> Checker {
     let kinds = [("text", PayloadKind::Text), ("binary", PayloadKind::Binary)];
-    Checker::with_kinds(
-        kinds.map(|(name, kind)| (name.to_owned(), kind)),
-        MAX_PAYLOAD,
-    )
+    let mut config = Config::default();
+    let default = config.namespaces[0].clone();
+    config
+        .namespaces
+        .extend(kinds.map(|(name, payload)| Namespace {
+            name: name.into(),
+            payload,
+            ..default.clone()
+        }));
+    config.ingest.max_payload = MAX_PAYLOAD;
+    Checker::new(&config)
 }
 
 fn parts(parts: &[&[u8]]) {
@@ -72,7 +79,7 @@ fn payload(topic: &str, payload: &[u8], kind: PayloadKind) {
         "{result:?}"
     );
     if let Ok(publication) = result {
-        assert_eq!((publication.topic, publication.kind), (topic, kind));
+        assert_eq!((publication.topic, publication.rules.kind), (topic, kind));
         assert_eq!(publication.payload.len(), payload.len());
         embed(&publication);
     }
@@ -99,16 +106,16 @@ fn embed(publication: &Publication<'_>) {
     let Publication {
         topic,
         payload,
-        kind,
+        rules,
         ..
     } = publication;
     let mut out = Vec::new();
-    push::publication(&mut out, topic, payload, *kind);
+    push::publication(&mut out, topic, payload, rules.kind);
     assert!(!out.iter().any(|byte| matches!(byte, b'\n' | b'\r')));
     let line: Line<'_> = serde_json::from_slice(&out).expect("a push is JSON");
     assert_eq!(line.push.channel, *topic);
     let data = line.push.publication.data.get();
-    match kind {
+    match rules.kind {
         PayloadKind::Json => assert_eq!(data.as_bytes(), payload.trim_ascii()),
         PayloadKind::Text => {
             let text: String = serde_json::from_str(data).expect("a string");

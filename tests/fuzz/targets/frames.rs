@@ -28,7 +28,7 @@ fn decode<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> (Vec<String>, Optio
         let mut bytes = piece.to_vec();
         let mut input = &mut bytes[..];
         loop {
-            match decoder.next(&mut input, MAX_MESSAGE) {
+            match decoder.next(&mut input, MAX_MESSAGE, None) {
                 Ok(Some(event)) => {
                     assert_eq!(end, None, "an event after a fault");
                     check(&event);
