@@ -7,6 +7,7 @@ use bytes::Bytes;
 use crate::limits::{EGRESS_ARENA_BYTES, EGRESS_SENDS, GATHER_BYTES};
 
 use super::connection::{ConnectionId, Phase};
+use super::upstream::ENCODINGS;
 use super::{Event, Hub};
 
 /// One round of sends, gathered by [`Hub::poll_egress`] and carried out by the shell.
@@ -17,8 +18,9 @@ use super::{Event, Hub};
 pub struct Egress {
     arena: Vec<u8>,
     sends: Vec<Send>,
-    /// The last connection gathered: its twin may send the same stretch of the arena.
-    previous: Option<Previous>,
+    /// The last connection gathered of each encoding: its twin may send the same stretch of the
+    /// arena.
+    previous: [Option<Previous>; ENCODINGS],
 }
 
 /// One send of one connection.
@@ -56,7 +58,7 @@ impl Default for Egress {
         Self {
             arena: Vec::with_capacity(EGRESS_ARENA_BYTES),
             sends: Vec::with_capacity(EGRESS_SENDS),
-            previous: None,
+            previous: Default::default(),
         }
     }
 }
@@ -78,7 +80,7 @@ impl Egress {
     pub fn clear(&mut self) {
         self.arena.clear();
         self.sends.clear();
-        self.previous = None;
+        self.previous = Default::default();
     }
 }
 
@@ -108,7 +110,8 @@ impl Hub {
             connection.dirty = false;
             return true;
         }
-        if let Some(previous) = egress.previous.clone() {
+        let encoding = connection.encoding.index();
+        if let Some(previous) = egress.previous[encoding].clone() {
             let (this, twin) = self.connections.pair(slot, previous.slot);
             if this.outbox.same_as(&twin.outbox) {
                 self.start(id, previous.frames, Source::Arena(previous.range), egress);
@@ -129,7 +132,7 @@ impl Hub {
         let from = egress.arena.len();
         let frames = outbox.gather(&self.pool, &mut egress.arena);
         let range = from..egress.arena.len();
-        egress.previous = Some(Previous {
+        egress.previous[encoding] = Some(Previous {
             slot,
             frames,
             range: range.clone(),
