@@ -10,12 +10,11 @@ A client in any language, a browser page included, drives its own scenario by PO
     /received?from=X&count=N    waits until N payloads {"from":X,"n":n} reached a /raw client
     /result                     a line of a browser's report
 
-GET serves page.html, the scenario and the centrifuge bundle to the browsers.
+GET serves the files it was given, a page and its scripts, to the browsers.
 """
 
 import collections
 import json
-import pathlib
 import queue
 import threading
 import time
@@ -26,8 +25,8 @@ import websockets
 import websockets.sync.client
 import zmq
 
-HERE = pathlib.Path(__file__).parent
 RECEIVE_TIMEOUT_S = 10
+KINDS = {".html": "text/html; charset=utf-8", ".js": "text/javascript", ".mjs": "text/javascript"}
 
 
 class Http(ThreadingHTTPServer):
@@ -126,10 +125,10 @@ class Witness:
 class Conductor:
     """The HTTP server and what it moves: one fanfare server, one publisher, one witness."""
 
-    def __init__(self, address, server, publisher, bundle):
+    def __init__(self, address, server, publisher, files):
         self.server = server
         self.publisher = publisher
-        self.bundle = bundle
+        self.files = files
         self.witness = None
         self.results = queue.Queue()
         self.http = Http(address, self._handler())
@@ -166,13 +165,8 @@ class Conductor:
         raise KeyError(path)
 
     def file(self, path):
-        names = {
-            "/page.html": (HERE / "page.html", "text/html; charset=utf-8"),
-            "/scenario.mjs": (HERE / "scenario.mjs", "text/javascript"),
-            "/centrifuge.js": (self.bundle, "text/javascript"),
-        }
-        name, kind = names[path]
-        return name.read_bytes(), kind
+        name = self.files[path]
+        return name.read_bytes(), KINDS[name.suffix]
 
     def _handler(self):
         conductor = self

@@ -18,47 +18,15 @@ import sys
 import tempfile
 import threading
 import time
-import tomllib
 from urllib.parse import urlencode
 
+from browsers import browser_command, end_group
 from conductor import Conductor, Publisher, Witness
-from server import Server
+from server import CONTROL, Addresses, Server
 
 HERE = pathlib.Path(__file__).parent
-CONTROL = ("127.0.0.1", 18080)
 CLIENT_TIMEOUT_S = 240
-CHROMIUM = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-sync "
-    "--disable-background-networking --disable-component-update --disable-dev-shm-usage"
-).split()
-FIREFOX_PREFERENCES = {
-    "app.update.enabled": False,
-    "browser.aboutwelcome.enabled": False,
-    "browser.safebrowsing.malware.enabled": False,
-    "browser.safebrowsing.phishing.enabled": False,
-    "browser.shell.checkDefaultBrowser": False,
-    "datareporting.policy.dataSubmissionEnabled": False,
-    "extensions.update.enabled": False,
-    "network.captive-portal-service.enabled": False,
-    "network.connectivity-service.enabled": False,
-    "services.settings.server": "http://127.0.0.1:9",
-    "toolkit.telemetry.enabled": False,
-}
-
-
-class Addresses:
-    """Where the server of fanfare.toml listens."""
-
-    def __init__(self, path):
-        config = tomllib.loads(path.read_text())
-        ingest = config["ingest"]
-        self.pull, self.sub, self.router = ingest["pull"], ingest["sub"], ingest["router"]
-        self.ws = f"ws://{config['ws']['listen']}"
-        self.client = f"{self.ws}/connection/websocket"
-        self.raw = f"{self.ws}/raw"
-        self.health = f"http://{config['ws']['listen']}/health"
-        self.metrics = f"http://{config['admin']['listen']}/metrics"
-        self.control = f"http://{CONTROL[0]}:{CONTROL[1]}"
+CENTRIFUGE = "node/node_modules/centrifuge/dist/centrifuge.js"
 
 
 def clients(tools, at):
@@ -80,19 +48,6 @@ def clients(tools, at):
         "go-zeromq": [tools / "go/bin/publisher", *publisher],
         "malformed": [*python, HERE / "malformed.py", *publisher, at.metrics],
     }
-
-
-def browser_command(name, profile, page):
-    if name.endswith("Chromium"):
-        return [shutil.which("chromium"), *CHROMIUM, f"--user-data-dir={profile}", page]
-    lines = (f"user_pref({repr_js(key)}, {repr_js(value)});" for key, value in FIREFOX_PREFERENCES.items())
-    (profile / "user.js").write_text("\n".join(lines))
-    program = shutil.which("firefox-esr") or shutil.which("firefox")
-    return [program, "--headless", "--no-remote", "--profile", profile, page]
-
-
-def repr_js(value):
-    return f'"{value}"' if isinstance(value, str) else str(value).lower()
 
 
 class Run:
@@ -120,9 +75,13 @@ class Run:
             self.at.health,
             self.arguments.logs / f"{self.slug}.server.log",
         )
-        bundle = self.arguments.tools / "node/node_modules/centrifuge/dist/centrifuge.js"
+        files = {
+            "/page.html": HERE / "page.html",
+            "/scenario.mjs": HERE / "scenario.mjs",
+            "/centrifuge.js": self.arguments.tools / CENTRIFUGE,
+        }
         try:
-            conductor = Conductor(CONTROL, server, Publisher(self.at.pull), bundle)
+            conductor = Conductor(CONTROL, server, Publisher(self.at.pull), files)
         except OSError as fault:
             return self.say(f"not ok run: {self.at.control}: {fault}")
         try:
@@ -165,14 +124,6 @@ class Run:
             if line == "done":
                 return None
             self.say(line)
-
-
-def end_group(process):
-    try:
-        os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
-    process.wait()
 
 
 def main():

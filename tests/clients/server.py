@@ -3,11 +3,13 @@
 import signal
 import subprocess
 import time
+import tomllib
 import urllib.error
 import urllib.request
 
 START_TIMEOUT_S = 15
 STOP_TIMEOUT_S = 15
+CONTROL = ("127.0.0.1", 18080)
 
 
 class Server:
@@ -60,3 +62,18 @@ class Server:
                 return answer.status == 200
         except (urllib.error.URLError, OSError):
             return False
+
+
+class Addresses:
+    """Where the server of fanfare.toml listens."""
+
+    def __init__(self, path):
+        config = tomllib.loads(path.read_text())
+        ingest = config["ingest"]
+        self.pull, self.sub, self.router = ingest["pull"], ingest["sub"], ingest["router"]
+        self.ws = f"ws://{config['ws']['listen']}"
+        self.client = f"{self.ws}/connection/websocket"
+        self.raw = f"{self.ws}/raw"
+        self.health = f"http://{config['ws']['listen']}/health"
+        self.metrics = f"http://{config['admin']['listen']}/metrics"
+        self.control = f"http://{CONTROL[0]}:{CONTROL[1]}"
