@@ -171,7 +171,19 @@ go_tools() {
     local to
     mkdir -p "$tools/go/bin" && to=$(realpath "$tools/go") && cp tests/clients/go/go.mod "$to/" &&
         cd tests/clients/go &&
-        twice go build -buildvcs=false -mod=mod -modfile="$to/go.mod" -o "$to/bin/" ./sdk ./publisher
+        twice go build -buildvcs=false -mod=mod -modfile="$to/go.mod" -o "$to/bin/" ./sdk ./publisher ./deflate
+}
+
+# Maven fetches the libraries; one class needs no more than javac.
+java_tools() {
+    local from=tests/clients/java to
+    mkdir -p "$tools/java" && to=$(realpath "$tools/java") || return
+    if ! fresh "$from/pom.xml" "$to"; then
+        twice mvn -q -B -f "$from/pom.xml" -Dmaven.repo.local="$to/repository" \
+            dependency:copy-dependencies -DoutputDirectory="$to/lib" &&
+            cp "$from/pom.xml" "$to/installed" || return
+    fi
+    javac -cp "$to/lib/*" -d "$to/classes" "$from/Deflate.java"
 }
 
 # Autobahn|Testsuite is a Python 2.7 program.

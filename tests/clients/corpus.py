@@ -1,0 +1,112 @@
+"""The messages of the deflate check, the same for a seed, and the digest that tells them apart.
+
+Sizes are 1 byte to 1 MiB, with those where frames and windows change form among them. Contents are
+what compresses well, badly, not at all, and text whose characters are several bytes.
+"""
+
+import base64
+import hashlib
+import itertools
+import json
+import random
+import zlib
+
+EACH = 5_000  # messages to each topic
+LARGEST = 1 << 20
+EDGES = (1, 2, 125, 126, 127, 4095, 4096, 4097, 8191, 8192, 8193, 65535, 65536, LARGEST)
+WIDE_SHARE = 0.2  # sizes of up to 1 MiB; the others are below 16 KiB
+BURSTS, BURST = 20, 300  # publications of the SDKs' topic
+THRESHOLD = 256  # ws.deflate.threshold
+MARK = 500  # messages between two digests that a receiver reports
+SCRIPTS = "naïve Ωμέγα 日本語 עברית नमस्ते 👩‍👩‍👧‍👦 abc 0123 ".split(" ")
+
+
+def json_lines(rng):
+    quote = lambda: {
+        "symbol": rng.choice(["EURUSD", "GBPJPY", "XAUUSD"]),
+        "bid": round(rng.uniform(1, 2000), 4),
+        "at": rng.randrange(1_700_000_000_000, 1_800_000_000_000),
+    }
+    return "\n".join(json.dumps(quote()) for _ in range(40_000)).encode()
+
+
+def repeated(rng):
+    pieces = [rng.randbytes(rng.randrange(1, 300)).hex() * rng.randrange(1, 3000) for _ in range(60)]
+    return "".join(pieces).encode()
+
+
+def scripts(rng):
+    return " ".join(rng.choices(SCRIPTS, k=250_000)).encode()
+
+
+def whole_characters(data, size):
+    """Without the parts of characters at both ends, of `size` bytes again."""
+    return data.decode(errors="ignore").encode().ljust(size, b".")
+
+
+def sizes(rng, kinds):
+    """Pairs of size and kind: every edge with every kind, and as many more as make EACH."""
+    pairs = list(itertools.product(EDGES, kinds))
+    while len(pairs) < EACH:
+        bits = rng.uniform(0, 20 if rng.random() < WIDE_SHARE else 14)
+        pairs.append((int(2**bits), rng.choice(kinds)))
+    rng.shuffle(pairs)
+    return pairs
+
+
+def corpus(seed):
+    """The payloads of the two topics: lists under `binary` and `text`."""
+    rng = random.Random(seed)
+    noise = rng.randbytes(3 << 20)
+    pools = {
+        "json": json_lines(rng),
+        "repeated": repeated(rng),
+        "scripts": scripts(rng),
+        "base64": base64.b64encode(noise),
+        "noise": noise,
+    }
+    payloads = {}
+    for topic, kinds in {"binary": list(pools), "text": ["json", "repeated", "scripts", "base64"]}.items():
+        payloads[topic] = []
+        for size, kind in sizes(rng, kinds):
+            start = rng.randrange(len(pools[kind]) - size)
+            data = pools[kind][start : start + size]
+            payloads[topic].append(whole_characters(data, size) if topic == "text" else data)
+    return payloads
+
+
+class Chain:
+    """SHA-256 over the digest so far, the length (4 bytes, big-endian) and the bytes."""
+
+    def __init__(self):
+        self.count, self.digest, self.marks = 0, bytes(32), []
+
+    def add(self, data):
+        self.digest = hashlib.sha256(self.digest + len(data).to_bytes(4, "big") + data).digest()
+        self.count += 1
+        if self.count % MARK == 0:
+            self.marks.append(self.digest.hex())
+
+    def report(self):
+        return {"count": self.count, "digest": self.digest.hex(), "marks": self.marks}
+
+
+def chained(payloads):
+    chain = Chain()
+    for data in payloads:
+        chain.add(data)
+    return chain.report()
+
+
+def burst_texts(rng):
+    """Publications for the SDKs, the last of which says so, and the texts in them."""
+    texts = [f"{n} {rng.random()} " + "naïve 日本語 " * rng.randrange(20) for n in range(BURSTS * BURST)]
+    payloads = [json.dumps({"n": n, "text": text}, ensure_ascii=False) for n, text in enumerate(texts)]
+    payloads[-1] = payloads[-1].removesuffix("}") + ', "last": true}'
+    return [payload.encode() for payload in payloads], [text.encode() for text in texts]
+
+
+def shrinking(payloads):
+    """How many messages zlib makes clearly smaller, of those well above the threshold."""
+    heads = (data[:4096] for data in payloads if len(data) >= 2 * THRESHOLD)
+    return sum(len(zlib.compress(head, 1)) < 0.9 * len(head) for head in heads)

@@ -1,0 +1,238 @@
+"""The deflate check: every client library at once, as each negotiates permessage-deflate.
+
+    deflate.py --fanfare BINARY --tools DIR --logs DIR
+
+One server, one run. All receive the 10,000 messages of corpus.py on /raw and report the digests of
+what came out of their own inflaters; the SDKs receive bursts, which the server joins. Prints `ok`,
+`not ok` and `SKIPPED` lines as run.py does. A client reports one JSON object per line: `open` is the
+negotiated header as far as it can tell, `done` what arrived, `fault` the end of it.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import queue
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from urllib.parse import urlencode
+
+from browsers import browser_command, end_group
+from conductor import Conductor, Publisher
+from corpus import BURST, burst_texts, chained, corpus, shrinking
+from feed import Feed, Metrics
+from server import CONTROL, Addresses, Server
+
+HERE = pathlib.Path(__file__).parent
+SEED = 7692
+TIME_LIMIT_S = 90
+ANSWER = "permessage-deflate; server_no_context_takeover; client_no_context_takeover"
+BROWSERS = {"Chromium": "centrifuge-js in Chromium", "Firefox": "centrifuge-js in Firefox"}
+CENTRIFUGE = "node/node_modules/centrifuge/dist/centrifuge.js"
+SETTINGS = {
+    "ws.outbox": "1GiB",
+    "ws.ping": "25s",
+    "ws.pong_timeout": "8s",
+    "ingest.max_payload": "2MiB",
+}
+
+
+def say(kind, line):
+    print(f"{kind} {line}", flush=True)
+
+
+def programs(tools, raw, client):
+    """Name to command; the first word is a program that must be there."""
+    python, go = tools / "python/bin/python", tools / "go/bin/deflate"
+    java = tools / "java"
+    installed = shutil.which("java") if (java / "classes").exists() else None
+    return {
+        "ws": [shutil.which("node"), HERE / "deflate-ws.mjs", raw],
+        "websockets": [python, HERE / "deflate-websockets.py", raw],
+        "gorilla/websocket": [go, "gorilla", raw],
+        "coder/websocket": [go, "coder", raw],
+        "Java-WebSocket": [installed, "-cp", f"{java}/lib/*:{java}/classes", "Deflate", raw],
+        "centrifuge-python": [python, HERE / "deflate-centrifuge.py", client],
+    }
+
+
+class Clients:
+    """The processes and what they reported, by name; a browser reports under two names."""
+
+    def __init__(self, arguments, lines):
+        self.arguments, self.lines = arguments, lines
+        self.names, self.processes = [], []
+        self.open, self.done, self.faults = {}, {}, {}
+
+    def start(self, name, command, reports=()):
+        if not command[0] or not os.path.exists(command[0]):
+            return say("SKIPPED", f"{name}: it is not installed, or what it runs on")
+        self.names += reports or [name]
+        slug = "".join(c if c.isalnum() else "-" for c in name.lower())
+        environment = {**os.environ, "NODE_TOOLS": str(self.arguments.tools / "node")}
+        with open(self.arguments.logs / f"{slug}.log", "w") as log:
+            process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log,
+                env=environment, text=True, errors="replace", start_new_session=True,
+            )
+        self.processes.append(process)
+        if not reports:
+            threading.Thread(target=self.read, args=(name, process), daemon=True).start()
+
+    def read(self, name, process):
+        for line in process.stdout:
+            self.lines.put(json.dumps({"name": name, **json.loads(line)}))
+        self.lines.put(json.dumps({"name": name, "fault": "ended"}))
+
+    def wait(self, what, names, deadline):
+        """Until each of `names` reported `what` or a fault, or the time is up."""
+        while set(names) - set(what) - set(self.faults):
+            try:
+                line = json.loads(self.lines.get(timeout=max(0, deadline - time.monotonic())))
+            except queue.Empty:
+                return
+            for kind, reports in (("open", self.open), ("done", self.done), ("fault", self.faults)):
+                if kind in line:
+                    reports.setdefault(line["name"], line[kind])
+
+    def stop(self):
+        for process in self.processes:
+            end_group(process)
+
+
+class Judge:
+    """What the clients reported against what was published."""
+
+    def __init__(self, clients, sent):
+        self.clients, self.sent, self.clean = clients, sent, True
+
+    def line(self, holds, name, check, why):
+        self.clean &= bool(holds)
+        say("ok" if holds else "not ok", f"{name}: {check}" if holds else f"{name}: {check}: {why}")
+
+    def negotiated(self, name):
+        header = self.clients.open.get(name)
+        if header is None:
+            return
+        answered = ANSWER in header or (name.startswith("centrifuge") and "permessage-deflate" in header)
+        self.line(answered, name, "permessage-deflate negotiated", f"{header!r}")
+
+    def received(self, name, topics, check):
+        done = self.clients.done.get(name)
+        fault = self.clients.faults.get(name, f"no end within {TIME_LIMIT_S} s")
+        differs = fault if done is None else "; ".join(self.differences(done, topics))
+        self.line(not differs, name, check, differs)
+
+    def differences(self, done, topics):
+        for topic in topics:
+            got, sent = done[topic], self.sent[topic]
+            if got == sent:
+                continue
+            wrong = [n for n, (a, b) in enumerate(zip(got["marks"], sent["marks"])) if a != b]
+            where = f"from mark {wrong[0]} on" if wrong else "after the last mark"
+            yield f"{topic}: {got['count']} of {sent['count']} messages, different {where}"
+        if done.get("disorder"):
+            yield f"{done['disorder']} out of order"
+
+    def joined(self, name):
+        done = self.clients.done.get(name) or {}
+        if "messages" in done:
+            count, messages = self.sent["bursts"]["count"], done["messages"]
+            self.line(messages < count / 2, name, "bursts share frames", f"{count} in {messages}")
+
+    def figures(self, metrics, connections, expected):
+        """The server compressed what would shrink, once for all who negotiated."""
+        frames = int(metrics.sum('fanfare_deflate_frames_total{outcome="compressed"}'))
+        deliveries = int(metrics.sum("fanfare_deflate_deliveries_total"))
+        print(f"# {frames} frames compressed, {expected} messages shrink, {deliveries} deliveries")
+        self.line(frames >= 0.9 * expected, "server", "what shrinks is compressed", f"{frames} of {expected}")
+        shared = deliveries >= 0.9 * connections * expected
+        self.line(shared, "server", "compressed frames are shared", f"{deliveries} of {frames} frames")
+
+
+def check(arguments, at, clients, metrics, deadline):
+    """Publishes to those who came, and judges; true when all is as it should be."""
+    rng = random.Random(SEED)
+    payloads = corpus(SEED)
+    small, texts = burst_texts(rng)
+    sent = {topic: chained(data) for topic, data in {**payloads, "bursts": texts}.items()}
+    total = sum(len(data) for topic in payloads.values() for data in topic)
+    clients.wait(clients.open, clients.names, deadline)
+    sdks = [name for name in clients.names if name.startswith("centrifuge")]
+    raw = [name for name in clients.names if name not in sdks]
+    judge = Judge(clients, sent)
+    here = int(metrics.sum("fanfare_connections_deflate"))
+    judge.line(here == len(clients.names), "server", "all negotiate", f"{here} of {len(clients.names)}")
+    start = time.monotonic()
+    feed = Feed(at.router, metrics, deadline)
+    try:
+        feed.all(rng, {f"{topic}:deflate": data for topic, data in payloads.items()})
+        feed.burst("binary:deflate", [b""])
+        feed.burst("text:deflate", [b""])
+        clients.wait(clients.done, raw, deadline)
+        took = time.monotonic() - start
+        print(f"# {total / 1e6:.0f} MB to each of {len(raw)} clients in {took:.1f} s")
+        judge.figures(metrics, len(raw), sum(shrinking(data) for data in payloads.values()))
+        for first in range(0, len(small), BURST):
+            feed.burst("bursts", small[first : first + BURST])
+        clients.wait(clients.done, sdks, deadline)
+    finally:
+        feed.close()
+    for name in raw:
+        judge.negotiated(name)
+        judge.received(name, payloads, "10,000 messages of 1 byte to 1 MiB, byte-identical")
+    for name in sdks:
+        judge.negotiated(name)
+        judge.received(name, ["bursts"], f"bursts of {BURST} publications, in order")
+        judge.joined(name)
+    return judge.clean
+
+
+def run(arguments, profiles):
+    at = Addresses(HERE / "fanfare.toml")
+    settings = [word for key, value in SETTINGS.items() for word in ("-s", f"{key}={value}")]
+    log = arguments.logs / "server.log"
+    server = Server(arguments.fanfare, ["-c", HERE / "fanfare.toml", *settings], at.health, log)
+    files = {
+        "/deflate.html": HERE / "deflate.html",
+        "/deflate.mjs": HERE / "deflate.mjs",
+        "/centrifuge.js": arguments.tools / CENTRIFUGE,
+    }
+    conductor = Conductor(CONTROL, server, Publisher(at.pull), files)
+    clients = Clients(arguments, conductor.results)
+    deadline = time.monotonic() + TIME_LIMIT_S
+    raw = f"{at.raw}?topic=binary:deflate&topic=text:deflate"
+    try:
+        conductor.start()
+        for name, sdk in BROWSERS.items():
+            profile = profiles / name
+            profile.mkdir()
+            query = urlencode({"name": name, "sdk": sdk, "raw": raw, "client": at.client})
+            page = f"{at.control}/deflate.html?{query}"
+            clients.start(name, browser_command(name, profile, page), [name, sdk])
+        for name, command in programs(arguments.tools, raw, at.client).items():
+            clients.start(name, command)
+        return check(arguments, at, clients, Metrics(at.metrics), deadline)
+    finally:
+        clients.stop()
+        conductor.stop()
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    for option in ("--fanfare", "--tools", "--logs"):
+        parser.add_argument(option, type=lambda path: pathlib.Path(path).absolute(), required=True)
+    arguments = parser.parse_args()
+    arguments.logs.mkdir(parents=True, exist_ok=True)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profiles:
+        return 0 if run(arguments, pathlib.Path(profiles)) else 1
+
+
+sys.exit(main())
