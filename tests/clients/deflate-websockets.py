@@ -1,4 +1,7 @@
-"""`websockets` (pip) in the deflate check, as it is by default. Arguments: raw URL."""
+"""`websockets` (pip) in the deflate check. Arguments: raw URL, and bits of window to ask for.
+
+Without bits, it offers what it does by default. With them, its inflater has no larger window.
+"""
 
 import asyncio
 import json
@@ -6,14 +9,23 @@ import sys
 
 import websockets
 from corpus import Chain
+from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 
 
 def report(**line):
     print(json.dumps(line), flush=True)
 
 
+def connect(url, bits=None):
+    options = {"max_size": None, "proxy": None, "ping_interval": None}
+    if bits:
+        options["extensions"] = [ClientPerMessageDeflateFactory(server_max_window_bits=int(bits))]
+        options["compression"] = None
+    return websockets.connect(url, **options)
+
+
 async def main():
-    async with websockets.connect(sys.argv[1], max_size=None, proxy=None, ping_interval=None) as socket:
+    async with connect(*sys.argv[1:]) as socket:
         report(open=socket.response.headers.get("Sec-WebSocket-Extensions", ""))
         chains = {"binary": Chain(), "text": Chain()}
         ended = 0
