@@ -264,14 +264,20 @@ clients() {
     install python python_tools python3
     install node node_tools npm
     install go go_tools go
+    has javac && install java java_tools mvn
     release_binary
     if [[ ! $fanfare ]]; then
         skip clients "no binary to run them against"
     elif [[ ! -e $tools/python/installed ]]; then
         skip clients "no Python environment to run them from"
     else
-        checks clients clients "$tools/python/bin/python" tests/clients/run.py \
+        local python=$tools/python/bin/python
+        checks clients clients "$python" tests/clients/run.py \
             --fanfare "$fanfare" --tools "$tools" --logs "$logs/clients"
+        checks deflate deflate "$python" tests/clients/deflate.py \
+            --fanfare "$fanfare" --tools "$tools" --logs "$logs/deflate"
+        checks apple apple "$python" tests/clients/apple.py \
+            --fanfare "$fanfare" --logs "$logs/apple"
     fi
 }
 

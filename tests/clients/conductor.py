@@ -168,6 +168,11 @@ class Conductor:
         name = self.files[path]
         return name.read_bytes(), KINDS[name.suffix]
 
+    def offered(self, query, headers):
+        """A browser that opens a WebSocket here is refused; what it offers is a line of its report."""
+        offer = headers.get("Sec-WebSocket-Extensions")
+        self.results.put(json.dumps({"name": query["name"][0], "offer": offer}))
+
     def _handler(self):
         conductor = self
 
@@ -175,8 +180,11 @@ class Conductor:
             protocol_version = "HTTP/1.1"
 
             def do_GET(self):
+                target = urlsplit(self.path)
+                if "Upgrade" in self.headers:
+                    conductor.offered(parse_qs(target.query), self.headers)
                 try:
-                    self.answer(200, *conductor.file(urlsplit(self.path).path))
+                    self.answer(200, *conductor.file(target.path))
                 except KeyError:
                     self.answer(404, b"", "text/plain")
 
