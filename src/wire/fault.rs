@@ -29,6 +29,8 @@ pub enum Fault {
     MessageTooBig,
     #[error("the compressed message does not inflate by itself; ?deflate=0 turns compression off")]
     InvalidDeflate,
+    #[error("the compressed message has too many blocks for its size")]
+    TooManyBlocks,
     #[error("the text message is not valid UTF-8")]
     InvalidUtf8,
     #[error("a close frame's payload starts with a two byte status code")]
@@ -41,7 +43,7 @@ pub enum Fault {
 
 impl Fault {
     /// Every fault, in the order of a metric's label values.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::ReservedBits,
         Self::ReservedOpcode,
         Self::UnmaskedFrame,
@@ -54,6 +56,7 @@ impl Fault {
         Self::TooManyFragments,
         Self::MessageTooBig,
         Self::InvalidDeflate,
+        Self::TooManyBlocks,
         Self::InvalidUtf8,
         Self::InvalidClosePayload,
         Self::InvalidCloseCode,
@@ -64,7 +67,7 @@ impl Fault {
     pub fn close_code(self) -> u16 {
         match self {
             Self::InvalidDeflate | Self::InvalidUtf8 | Self::CloseReasonNotUtf8 => 1007,
-            Self::MessageTooBig | Self::TooManyFragments => 1009,
+            Self::MessageTooBig | Self::TooManyFragments | Self::TooManyBlocks => 1009,
             _ => 1002,
         }
     }
@@ -84,6 +87,7 @@ impl Fault {
             Self::TooManyFragments => "too_many_fragments",
             Self::MessageTooBig => "message_too_big",
             Self::InvalidDeflate => "invalid_deflate",
+            Self::TooManyBlocks => "too_many_blocks",
             Self::InvalidUtf8 => "invalid_utf8",
             Self::InvalidClosePayload => "invalid_close_payload",
             Self::InvalidCloseCode => "invalid_close_code",

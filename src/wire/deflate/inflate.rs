@@ -5,11 +5,13 @@ use miniz_oxide::inflate::TINFLStatus;
 use miniz_oxide::inflate::core::{DecompressorOxide, decompress, inflate_flags};
 
 use super::FLUSH;
-use crate::limits::{DEFLATE_KEPT_BYTES, INFLATE_START_BYTES};
+use crate::limits::{DEFLATE_KEPT_BYTES, INFLATE_BLOCK_BYTES, INFLATE_BLOCKS, INFLATE_START_BYTES};
 use crate::wire::fault::Fault;
 
-/// An empty block without compression that is the last one: the end, should a stream not have one.
-const END: [u8; 5] = [0x01, 0x00, 0x00, 0xff, 0xff];
+/// All of the message stays in front of what is written next, for blocks to refer to; and every
+/// block is to be counted.
+const FLAGS: u32 = inflate_flags::TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF
+    | inflate_flags::TINFL_FLAG_STOP_ON_BLOCK_BOUNDARY;
 
 /// Inflates messages, each by itself, into one buffer.
 #[derive(Default)]
@@ -29,6 +31,7 @@ impl Inflater {
             message,
             written: 0,
             max_message,
+            blocks_left: INFLATE_BLOCKS + payload.len() / INFLATE_BLOCK_BYTES,
         };
         stream.walker.init();
         // No payload at all is no valid stream; some clients mean an empty message by it.
@@ -53,12 +56,13 @@ struct Stream<'a> {
     message: &'a mut Vec<u8>,
     written: usize,
     max_message: usize,
+    blocks_left: usize,
 }
 
 impl Stream<'_> {
-    /// Inflates the blocks of a payload and the flush that its sender left out.
+    /// Inflates the blocks of a payload, up to the flush that its sender left out.
     fn blocks(&mut self, mut payload: &[u8]) -> Result<(), Fault> {
-        while let Some(rest) = self.segment(payload, true)? {
+        while let Some(rest) = self.segment(payload)? {
             // A block was marked as the last one. More may follow all the same (section 7.2.3.4).
             if rest.is_empty() {
                 return Ok(());
@@ -66,42 +70,48 @@ impl Stream<'_> {
             payload = rest;
             self.walker.init();
         }
-        let mut tail = [0; FLUSH.len() + END.len()];
-        tail[..FLUSH.len()].copy_from_slice(&FLUSH);
-        tail[FLUSH.len()..].copy_from_slice(&END);
-        // What does not end in a flush is cut off.
-        let ended = self.segment(&tail, false)?;
-        ended.map(|_| ()).ok_or(Fault::InvalidDeflate)
+        self.flush()
     }
 
     /// Inflates input until it is used up, or until a last block: then what is left of it.
-    fn segment<'i>(
-        &mut self,
-        mut input: &'i [u8],
-        more_follows: bool,
-    ) -> Result<Option<&'i [u8]>, Fault> {
-        let mut flags = inflate_flags::TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF;
-        if more_follows {
-            flags |= inflate_flags::TINFL_FLAG_HAS_MORE_INPUT;
-        }
+    fn segment<'i>(&mut self, mut input: &'i [u8]) -> Result<Option<&'i [u8]>, Fault> {
+        const MORE_FLAGS: u32 = FLAGS | inflate_flags::TINFL_FLAG_HAS_MORE_INPUT;
         loop {
             if self.written == self.message.len() {
                 self.grow();
             }
             let (status, took, gave) =
-                decompress(self.walker, input, self.message, self.written, flags);
+                decompress(self.walker, input, self.message, self.written, MORE_FLAGS);
             input = &input[took..];
             self.written += gave;
             if self.written > self.max_message {
                 return Err(Fault::MessageTooBig);
             }
+            if matches!(status, TINFLStatus::BlockBoundary | TINFLStatus::Done) {
+                self.blocks_left = self
+                    .blocks_left
+                    .checked_sub(1)
+                    .ok_or(Fault::TooManyBlocks)?;
+            }
             match status {
                 TINFLStatus::Done => return Ok(Some(input)),
                 TINFLStatus::NeedsMoreInput => return Ok(None),
-                TINFLStatus::HasMoreOutput => {}
+                TINFLStatus::HasMoreOutput | TINFLStatus::BlockBoundary => {}
                 _ => return Err(Fault::InvalidDeflate),
             }
         }
+    }
+
+    /// Puts the flush back. All of it ends one empty block; to a payload that was cut off it
+    /// means something else, even if that happens to be valid.
+    fn flush(&mut self) -> Result<(), Fault> {
+        let (status, took, gave) =
+            decompress(self.walker, &FLUSH, self.message, self.written, FLAGS);
+        let is_block = matches!(status, TINFLStatus::BlockBoundary | TINFLStatus::Done);
+        if is_block && took == FLUSH.len() && gave == 0 {
+            return Ok(());
+        }
+        Err(Fault::InvalidDeflate)
     }
 
     /// Twice the room, up to one byte more than a message may have: it is there to be noticed.

@@ -23,7 +23,7 @@ const FLUSH: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
 const FLUSH_HEADER_BITS: usize = 3;
 
 /// Bytes that the payload of a message of at most so many bytes may have. A poor compressor adds
-/// to what does not compress: zlib with its smallest memory an eighth and some.
+/// to what does not compress; this is what zlib's adds at most, whatever its settings.
 pub(super) fn payload_bound(max_message: usize) -> usize {
-    max_message + max_message / 8 + 64
+    max_message + max_message / 8 + max_message / 64 + 64
 }
