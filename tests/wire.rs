@@ -1,10 +1,14 @@
-//! The wire floor against RFC 6455, RFC 9110 and RFC 9112: one named test per rule, properties
-//! over every way to cut a byte stream, and tungstenite as the oracle.
+//! The wire floor against RFC 6455, RFC 7692, RFC 9110 and RFC 9112: one named test per rule,
+//! properties over every way to cut a byte stream, and tungstenite and zlib as the oracles.
 
 #![allow(clippy::unwrap_used, unreachable_pub)]
 
+#[path = "wire/contents.rs"]
+mod contents;
 #[path = "wire/support.rs"]
 mod support;
+#[path = "wire/zlib.rs"]
+mod zlib;
 
 #[path = "wire/apple.rs"]
 mod apple;
@@ -12,6 +16,8 @@ mod apple;
 mod chunking;
 #[path = "wire/close.rs"]
 mod close;
+#[path = "wire/deflate.rs"]
+mod deflate;
 #[path = "wire/encode.rs"]
 mod encode;
 #[path = "wire/frames.rs"]

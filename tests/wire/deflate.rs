@@ -1,0 +1,263 @@
+//! RFC 7692, section 7.2.1: what is sent compressed, as zlib reads it, and our own inflater.
+
+use std::collections::BTreeSet;
+
+use fanfare::limits::DEFLATE_LEVELS;
+use fanfare::wire::deflate::{Deflater, Inflater, Tally, Window};
+use miniz_oxide::inflate::TINFLStatus;
+use miniz_oxide::inflate::core::{DecompressorOxide, decompress, inflate_flags};
+use proptest::prelude::*;
+
+use crate::contents::{BORDERS, KINDS, Kind};
+use crate::zlib::{self, FLUSH, Receiver};
+
+const WINDOWS: [Window; 2] = [Window::Narrow, Window::Full];
+
+/// The smallest window that this compresses for.
+fn bits(window: Window) -> u8 {
+    match window {
+        Window::Narrow => 12,
+        Window::Full => 15,
+    }
+}
+
+/// Compresses a message whatever its size, and checks what everyone relies on.
+fn pack(deflater: &mut Deflater, message: &[u8], window: Window) -> Option<Vec<u8>> {
+    let packed = deflater.deflate(message, window)?.to_vec();
+    assert!(!packed.is_empty(), "never empty");
+    assert!(packed.len() < message.len(), "smaller");
+    assert_eq!(zlib::message(&packed, bits(window)), message);
+    Some(packed)
+}
+
+/// The blocks of a packed message, with those that carry nothing.
+fn blocks(packed: &[u8], message_bytes: usize) -> usize {
+    let flags = inflate_flags::TINFL_FLAG_STOP_ON_BLOCK_BOUNDARY
+        | inflate_flags::TINFL_FLAG_HAS_MORE_INPUT
+        | inflate_flags::TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF;
+    let stream = [packed, &FLUSH].concat();
+    let mut out = vec![0; message_bytes];
+    let mut walker = DecompressorOxide::new();
+    let (mut read, mut written, mut count) = (0, 0, 0);
+    while read < stream.len() {
+        let (status, took, gave) =
+            decompress(&mut walker, &stream[read..], &mut out, written, flags);
+        assert_eq!(status, TINFLStatus::BlockBoundary, "no block is the last");
+        (read, written, count) = (read + took, written + gave, count + 1);
+    }
+    count
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(600))]
+
+    #[test]
+    fn a_packed_message_inflates_to_itself(
+        kind in prop::sample::select(KINDS.to_vec()),
+        bytes in prop_oneof![4 => 1_usize..600, 2 => 600_usize..9000, 1 => 9000_usize..20_000],
+        seed in any::<u64>(),
+        level in DEFLATE_LEVELS,
+        window in prop::sample::select(WINDOWS.to_vec()),
+    ) {
+        let message = kind.message(bytes, seed);
+        let packed = pack(&mut Deflater::new(level, 0), &message, window);
+        prop_assert!(packed.is_some() || !kind.shrinks(bytes));
+        if let Some(packed) = packed {
+            let mut inflater = Inflater::default();
+            prop_assert_eq!(&*inflater.inflate(&packed, message.len()).unwrap(), &*message);
+            blocks(&packed, message.len());
+        }
+    }
+
+    #[test]
+    fn any_bytes_may_be_packed(
+        message in prop::collection::vec(any::<u8>(), 0..400),
+        repeats in 1_usize..5,
+        level in DEFLATE_LEVELS,
+        window in prop::sample::select(WINDOWS.to_vec()),
+    ) {
+        pack(&mut Deflater::new(level, 0), &message.repeat(repeats), window);
+    }
+}
+
+#[test]
+fn rfc7692_7_2_1_receivers_that_take_the_context_over_read_thousands_of_messages() {
+    let mut packed_count = 0;
+    let mut receivers = WINDOWS.map(|window| (window, Receiver::new(bits(window))));
+    let mut inflater = Inflater::default();
+    let mut deflater = Deflater::default();
+    for seed in 0..6000 {
+        let level = 1 + (seed / 500) as u8;
+        deflater.reconfigure(level, 0);
+        let kind = KINDS[seed as usize % KINDS.len()];
+        let bytes = 1 + (seed as usize * 7919) % [300, 1200, 6000][seed as usize % 3];
+        let message = kind.message(bytes, seed);
+        for (window, receiver) in &mut receivers {
+            let Some(packed) = deflater.deflate(&message, *window) else {
+                assert!(
+                    !kind.shrinks(bytes),
+                    "{kind:?} of {bytes} bytes, seed {seed}"
+                );
+                continue;
+            };
+            packed_count += 1;
+            assert_eq!(receiver.message(packed), message, "seed {seed}");
+            assert_eq!(inflater.inflate(packed, bytes).unwrap(), message);
+        }
+    }
+    println!("{packed_count} of 12000 packed");
+    assert!(packed_count > 9000, "{packed_count}");
+}
+
+#[test]
+fn messages_around_every_border_are_packed_at_every_level() {
+    let (mut tried, mut packed_count, mut most_blocks) = (0, 0, 0);
+    let mut receivers = WINDOWS.map(|window| (window, Receiver::new(bits(window))));
+    for level in DEFLATE_LEVELS {
+        let mut deflater = Deflater::new(level, 0);
+        for (number, bytes) in BORDERS.into_iter().enumerate() {
+            let kind = KINDS[(number + usize::from(level)) % KINDS.len()];
+            let message = kind.message(bytes, number as u64);
+            for (window, receiver) in &mut receivers {
+                tried += 1;
+                let Some(packed) = pack(&mut deflater, &message, *window) else {
+                    assert!(!kind.shrinks(bytes), "{kind:?} of {bytes} bytes at {level}");
+                    continue;
+                };
+                packed_count += 1;
+                assert_eq!(receiver.message(&packed), message);
+                most_blocks = most_blocks.max(blocks(&packed, bytes));
+            }
+        }
+    }
+    println!("{packed_count} of {tried} packed, up to {most_blocks} blocks each");
+    assert!(packed_count > tried / 2);
+}
+
+#[test]
+fn a_mebibyte_takes_several_blocks_and_none_is_the_last() {
+    for (level, kind) in [
+        (1, Kind::Json),
+        (1, Kind::Mixed),
+        (6, Kind::Mixed),
+        (9, Kind::Words),
+    ] {
+        for bytes in [(1 << 20) - 1, 1 << 20, (1 << 20) + 1] {
+            let message = kind.message(bytes, bytes as u64);
+            let packed = pack(&mut Deflater::new(level, 0), &message, Window::Full).unwrap();
+            let count = blocks(&packed, bytes);
+            assert!(count > 3, "{count} blocks of {kind:?} at level {level}");
+            let mut inflater = Inflater::default();
+            assert_eq!(inflater.inflate(&packed, bytes).unwrap(), message);
+        }
+    }
+    let message = Kind::Json.message(1 << 20, 1);
+    let packed = pack(&mut Deflater::new(1, 0), &message, Window::Narrow).unwrap();
+    assert!(
+        blocks(&packed, message.len()) >= 2 * 256,
+        "pieces and flushes"
+    );
+}
+
+#[test]
+fn a_narrow_window_is_no_smaller_than_it_says_and_no_larger() {
+    // The same 4 KiB of noise again: only a window of more than 4 KiB sees that.
+    let message = Kind::Random.message(4096, 1).repeat(2);
+    let mut deflater = Deflater::new(9, 0);
+    assert_eq!(deflater.deflate(&message, Window::Narrow), None);
+    let packed = deflater.deflate(&message, Window::Full).unwrap();
+    assert!(packed.len() < 4300);
+
+    let within = Kind::Random.message(2048, 1).repeat(2);
+    let packed = deflater.deflate(&within, Window::Narrow).unwrap();
+    assert!(packed.len() < 2200);
+}
+
+#[test]
+fn the_same_message_is_packed_to_the_same_bytes() {
+    for level in DEFLATE_LEVELS {
+        let message = Kind::Mixed.message(3000, 5);
+        let mut used = Deflater::new(level, 0);
+        for seed in 0..5 {
+            used.deflate(&Kind::Json.message(9000, seed), Window::Narrow);
+            used.deflate(&Kind::Random.message(500, seed), Window::Full);
+        }
+        for window in WINDOWS {
+            let mut fresh = Deflater::new(level, 0);
+            assert_eq!(
+                used.deflate(&message, window),
+                fresh.deflate(&message, window)
+            );
+        }
+    }
+}
+
+#[test]
+fn the_level_may_change_between_messages() {
+    let message = Kind::Words.message(5000, 3);
+    let by_level = |level| {
+        let mut deflater = Deflater::new(level, 0);
+        deflater.deflate(&message, Window::Full).unwrap().to_vec()
+    };
+    let mut deflater = Deflater::new(1, 0);
+    for level in DEFLATE_LEVELS.chain(DEFLATE_LEVELS.rev()) {
+        deflater.reconfigure(level, 0);
+        let packed = deflater.deflate(&message, Window::Full);
+        assert_eq!(packed.unwrap(), by_level(level), "level {level}");
+    }
+    let sizes: BTreeSet<_> = DEFLATE_LEVELS.map(|level| by_level(level).len()).collect();
+    assert!(sizes.len() > 3, "levels differ: {sizes:?}");
+    assert!(by_level(12).len() < by_level(1).len());
+}
+
+#[test]
+fn the_threshold_is_the_size_of_the_smallest_message_that_is_compressed() {
+    let mut deflater = Deflater::new(1, 256);
+    assert_eq!(deflater.deflate(&[b'a'; 255], Window::Full), None);
+    assert!(deflater.deflate(&[b'a'; 256], Window::Full).is_some());
+    deflater.reconfigure(1, 257);
+    assert_eq!(deflater.deflate(&[b'a'; 256], Window::Full), None);
+    deflater.reconfigure(1, 0);
+    assert!(deflater.deflate(&[b'a'; 64], Window::Narrow).is_some());
+    assert_eq!(
+        deflater.deflate(b"", Window::Full),
+        None,
+        "nothing is small"
+    );
+}
+
+#[test]
+fn the_tally_counts_every_message_once() {
+    let mut deflater = Deflater::new(6, 100);
+    assert_eq!(deflater.tally(), Tally::default());
+    let mut expected = Tally::default();
+    for seed in 0..500 {
+        let kind = KINDS[seed as usize % KINDS.len()];
+        let message = kind.message(1 + (seed as usize * 31) % 800, seed);
+        let window = WINDOWS[seed as usize % 2];
+        match deflater.deflate(&message, window) {
+            Some(packed) => {
+                expected.compressed += 1;
+                expected.bytes_before += message.len() as u64;
+                expected.bytes_after += packed.len() as u64;
+            }
+            None if message.len() < 100 => expected.small += 1,
+            None => expected.incompressible += 1,
+        }
+        assert_eq!(deflater.tally(), expected);
+        if seed == 250 {
+            deflater.reconfigure(1, 100);
+        }
+    }
+    let Tally {
+        compressed,
+        small,
+        incompressible,
+        ..
+    } = expected;
+    assert_eq!(compressed + small + incompressible, 500);
+    assert!(
+        compressed > 200 && small > 20 && incompressible > 20,
+        "{expected:?}"
+    );
+}
