@@ -24,6 +24,8 @@ mod encode;
 mod frames;
 #[path = "wire/handshake.rs"]
 mod handshake;
+#[path = "wire/inflate.rs"]
+mod inflate;
 #[path = "wire/memory.rs"]
 mod memory;
 #[path = "wire/messages.rs"]

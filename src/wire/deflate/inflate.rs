@@ -48,6 +48,11 @@ impl Inflater {
             self.message = Vec::new();
         }
     }
+
+    /// Bytes of the buffer that messages are lent from.
+    pub fn held_bytes(&self) -> usize {
+        self.message.capacity()
+    }
 }
 
 /// One message on its way.
@@ -117,6 +122,8 @@ impl Stream<'_> {
     /// Twice the room, up to one byte more than a message may have: it is there to be noticed.
     fn grow(&mut self) {
         let room = (2 * self.message.len()).max(INFLATE_START_BYTES);
-        self.message.resize(room.min(self.max_message + 1), 0);
+        let room = room.min(self.max_message + 1);
+        self.message.reserve_exact(room - self.message.len());
+        self.message.resize(room, 0);
     }
 }
