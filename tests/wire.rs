@@ -16,6 +16,8 @@ mod apple;
 mod chunking;
 #[path = "wire/close.rs"]
 mod close;
+#[path = "wire/compressed.rs"]
+mod compressed;
 #[path = "wire/deflate.rs"]
 mod deflate;
 #[path = "wire/encode.rs"]

@@ -1,6 +1,6 @@
 //! Builds client frames, and collects what a decoder makes of them.
 
-use fanfare::wire::{Decoder, Event, Fault};
+use fanfare::wire::{Decoder, Event, Fault, Inflater};
 
 pub const MAX_MESSAGE: usize = 1024;
 pub const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
@@ -73,10 +73,21 @@ pub fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
 
 /// Feeds one input to a decoder until it wants more.
 pub fn feed(decoder: &mut Decoder, input: &[u8], max_message: usize, seen: &mut Seen) {
+    feed_both(decoder, None, input, max_message, seen);
+}
+
+/// Feeds one input to a decoder, of a connection that compresses if there is an inflater.
+fn feed_both(
+    decoder: &mut Decoder,
+    mut inflater: Option<&mut Inflater>,
+    input: &[u8],
+    max_message: usize,
+    seen: &mut Seen,
+) {
     let mut bytes = input.to_vec();
     let mut input = &mut bytes[..];
     loop {
-        match decoder.next(&mut input, max_message, None) {
+        match decoder.next(&mut input, max_message, inflater.as_deref_mut()) {
             Ok(Some(event)) => seen.events.push(event.into()),
             Ok(None) => break,
             Err(fault) => assert_eq!(seen.fault.replace(fault), None, "a fault is the end"),
@@ -87,13 +98,34 @@ pub fn feed(decoder: &mut Decoder, input: &[u8], max_message: usize, seen: &mut 
 
 /// Decodes a stream that arrives in these pieces.
 pub fn decode_pieces<'a>(pieces: impl IntoIterator<Item = &'a [u8]>, max_message: usize) -> Seen {
+    decode_both(pieces, max_message, None)
+}
+
+/// Decodes a stream that arrives in these pieces, after permessage-deflate was agreed on.
+pub fn decode_deflated<'a>(pieces: impl IntoIterator<Item = &'a [u8]>, max_message: usize) -> Seen {
+    decode_both(pieces, max_message, Some(&mut Inflater::default()))
+}
+
+fn decode_both<'a>(
+    pieces: impl IntoIterator<Item = &'a [u8]>,
+    max_message: usize,
+    mut inflater: Option<&mut Inflater>,
+) -> Seen {
     let mut decoder = Decoder::default();
     let mut seen = Seen::default();
     let mut arrived_bytes = 0;
+    // What does not compress takes more room than the message that it stands for.
+    let payload_bytes = max_message + inflater.as_ref().map_or(0, |_| max_message / 4 + 64);
     for piece in pieces {
         arrived_bytes += piece.len();
-        feed(&mut decoder, piece, max_message, &mut seen);
-        let bound = 256 + 2 * arrived_bytes.min(max_message);
+        feed_both(
+            &mut decoder,
+            inflater.as_deref_mut(),
+            piece,
+            max_message,
+            &mut seen,
+        );
+        let bound = 256 + 2 * arrived_bytes.min(payload_bytes);
         assert!(
             decoder.buffered_bytes() <= bound,
             "memory follows what arrived"
