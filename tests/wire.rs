@@ -28,6 +28,8 @@ mod frames;
 mod handshake;
 #[path = "wire/inflate.rs"]
 mod inflate;
+#[path = "wire/inflaters.rs"]
+mod inflaters;
 #[path = "wire/memory.rs"]
 mod memory;
 #[path = "wire/messages.rs"]
