@@ -1,6 +1,7 @@
-//! The frame decoder: a stream in pieces gives what the whole stream gives, within its memory.
+//! The frame decoder: a stream in pieces gives what the whole stream gives, within its memory;
+//! with compressed messages and without.
 
-use fanfare::wire::{Decoder, Event, Fault};
+use fanfare::wire::{Decoder, Event, Fault, Inflater};
 
 const MAX_MESSAGE: usize = 512;
 
@@ -15,10 +16,24 @@ pub fn frames(data: &[u8]) {
         rest = after;
         (!piece.is_empty()).then_some(piece)
     });
-    assert_eq!(decode(pieces), decode([stream]));
+    let pieces: Vec<_> = pieces.collect();
+    let whole = decode([stream], None);
+    assert_eq!(decode(pieces.iter().copied(), None), whole);
+
+    let mut inflater = Inflater::default();
+    let inflated = decode([stream], Some(&mut inflater));
+    assert_eq!(decode(pieces, Some(&mut inflater)), inflated);
+    if whole.1.is_none() {
+        assert_eq!(inflated, whole, "there is nothing to inflate");
+    }
+    assert!(inflater.held_bytes() <= MAX_MESSAGE + 1);
 }
 
-fn decode<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> (Vec<String>, Option<Fault>) {
+fn decode<'a>(
+    pieces: impl IntoIterator<Item = &'a [u8]>,
+    mut inflater: Option<&mut Inflater>,
+) -> (Vec<String>, Option<Fault>) {
+    let payload_bytes = MAX_MESSAGE + inflater.as_ref().map_or(0, |_| MAX_MESSAGE / 4 + 64);
     let mut decoder = Decoder::default();
     let mut events = Vec::new();
     let mut end = None;
@@ -28,7 +43,7 @@ fn decode<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> (Vec<String>, Optio
         let mut bytes = piece.to_vec();
         let mut input = &mut bytes[..];
         loop {
-            match decoder.next(&mut input, MAX_MESSAGE, None) {
+            match decoder.next(&mut input, MAX_MESSAGE, inflater.as_deref_mut()) {
                 Ok(Some(event)) => {
                     assert_eq!(end, None, "an event after a fault");
                     check(&event);
@@ -39,7 +54,7 @@ fn decode<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> (Vec<String>, Optio
             }
         }
         assert!(input.is_empty(), "input is left over");
-        assert!(decoder.buffered_bytes() <= 256 + 2 * arrived_bytes.min(MAX_MESSAGE));
+        assert!(decoder.buffered_bytes() <= 256 + 2 * arrived_bytes.min(payload_bytes));
     }
     (events, end)
 }

@@ -3,6 +3,7 @@
 //! A new target is its file, its two lines here, and its `[[bin]]` in `tests/fuzz/Cargo.toml`.
 
 pub mod commands;
+pub mod deflate;
 pub mod envelope;
 pub mod frames;
 pub mod handshake;
@@ -11,6 +12,7 @@ pub mod handshake;
 macro_rules! for_each_target {
     ($call:ident) => {
         $call!(commands);
+        $call!(deflate);
         $call!(envelope);
         $call!(frames);
         $call!(handshake);
