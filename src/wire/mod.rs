@@ -16,6 +16,7 @@ pub mod fault;
 mod frame;
 pub mod handshake;
 mod mask;
+mod partial;
 
 pub use decode::{Decoder, Event};
 pub use deflate::{Deflater, Inflater};
