@@ -165,8 +165,8 @@ fn every_fault_names_itself_to_the_peer_and_to_the_metrics() {
         );
         assert!(fault.to_string().len() <= 123, "{fault} fits a close frame");
         let code = match fault {
-            Fault::InvalidUtf8 | Fault::CloseReasonNotUtf8 => 1007,
-            Fault::MessageTooBig | Fault::TooManyFragments => 1009,
+            Fault::InvalidDeflate | Fault::InvalidUtf8 | Fault::CloseReasonNotUtf8 => 1007,
+            Fault::MessageTooBig | Fault::TooManyFragments | Fault::TooManyBlocks => 1009,
             _ => 1002,
         };
         assert_eq!(fault.close_code(), code);
