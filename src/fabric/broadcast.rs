@@ -162,6 +162,7 @@ impl Broadcast {
                 encode::put_message(&mut out, data, message);
             }
         }
+        deflater.trim();
         if is_smaller {
             exact(out)
         } else {

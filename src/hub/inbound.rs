@@ -81,6 +81,7 @@ impl Hub {
             Some(packed) => encode::put_deflated(&mut out, data, packed),
             None => encode::put_message(&mut out, data, message),
         }
+        self.deflater.trim();
         self.push_reply(id, out.into(), now_us);
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use fanfare::limits::DEFLATE_LEVELS;
+use fanfare::limits::{DEFLATE_KEPT_BYTES, DEFLATE_LEVELS};
 use fanfare::wire::deflate::{Deflater, Inflater, Tally, Window};
 use miniz_oxide::inflate::TINFLStatus;
 use miniz_oxide::inflate::core::{DecompressorOxide, decompress, inflate_flags};
@@ -174,6 +174,24 @@ fn a_narrow_window_is_no_smaller_than_it_says_and_no_larger() {
 }
 
 #[test]
+fn a_message_within_the_narrow_window_is_packed_alike_for_both() {
+    let mut receiver = Receiver::new(bits(Window::Narrow));
+    for level in DEFLATE_LEVELS {
+        let mut deflater = Deflater::new(level, 0);
+        for (seed, bytes) in [300, 2000, 4095, 4096].into_iter().enumerate() {
+            assert!(bytes <= Window::Narrow.piece_bytes());
+            let kind = KINDS[(usize::from(level) + seed) % KINDS.len()];
+            let message = kind.message(bytes, seed as u64);
+            let full = deflater.deflate(&message, Window::Full).map(<[u8]>::to_vec);
+            assert_eq!(deflater.deflate(&message, Window::Narrow), full.as_deref());
+            if let Some(packed) = full {
+                assert_eq!(receiver.message(&packed), message);
+            }
+        }
+    }
+}
+
+#[test]
 fn the_same_message_is_packed_to_the_same_bytes() {
     for level in DEFLATE_LEVELS {
         let message = Kind::Mixed.message(3000, 5);
@@ -260,4 +278,20 @@ fn the_tally_counts_every_message_once() {
         compressed > 200 && small > 20 && incompressible > 20,
         "{expected:?}"
     );
+}
+
+#[test]
+fn memory_is_given_back_between_messages() {
+    let mut deflater = Deflater::new(1, 0);
+    assert_eq!(deflater.held_bytes(), 0);
+    let large = Kind::Json.message(300_000, 1);
+    for window in WINDOWS {
+        deflater.deflate(&large, window).unwrap();
+        deflater.trim();
+        assert!(deflater.held_bytes() <= 2 * DEFLATE_KEPT_BYTES);
+    }
+    deflater.deflate(&large[..3000], Window::Full).unwrap();
+    let held_bytes = deflater.held_bytes();
+    deflater.trim();
+    assert_eq!(deflater.held_bytes(), held_bytes, "what most need is kept");
 }

@@ -7,7 +7,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use crate::contents::{BORDERS, KINDS, Kind};
-use crate::zlib::{self, END, FLUSH};
+use crate::zlib::{self, END, FLUSH, Receiver, Sender};
 
 /// A last block with fixed codes that says "Hello" (section 7.2.3.4).
 const FINAL_HELLO: [u8; 7] = [0xf3, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00];
@@ -172,21 +172,19 @@ fn any_bit_may_be_wrong() {
 
 #[test]
 fn what_another_client_sent_cannot_be_referred_to() {
+    let (mut sender, mut receiver) = (Sender::new(6), Receiver::new(15));
     let mut inflater = Inflater::default();
     let secret = Kind::Words.message(3000, 7);
-    inflater.inflate(&zlib::payload(&secret, 6), MAX).unwrap();
-    // One literal, then three bytes from 2 to 4 bytes before: fixed codes.
-    for payload in [
-        [0x4a, 0x04, 0x11, 0x00],
-        [0x4a, 0x04, 0x21, 0x00],
-        [0x4a, 0x04, 0x31, 0x00],
-    ] {
-        assert_eq!(inflater.inflate(&payload, MAX), Err(Fault::InvalidDeflate));
+    let first = sender.payload(&secret);
+    assert_eq!(receiver.message(&first), secret);
+    assert_eq!(inflater.inflate(&first, MAX).unwrap(), secret);
+    for end in [3000, 1000, 100] {
+        // Far shorter than it could be by itself; to one who took over, it is a message.
+        let next = sender.payload(&secret[..end]);
+        assert_eq!(receiver.message(&next), secret[..end]);
+        assert_eq!(inflater.inflate(&next, MAX), Err(Fault::InvalidDeflate));
+        assert_eq!(inflater.inflate(&first, MAX).unwrap(), secret);
     }
-    assert_eq!(
-        inflater.inflate(&[0xf2, 0x00, 0x11, 0x00, 0x00], MAX),
-        Err(Fault::InvalidDeflate)
-    );
 }
 
 #[test]

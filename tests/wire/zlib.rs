@@ -54,23 +54,38 @@ pub fn message(payload: &[u8], window_bits: u8) -> Vec<u8> {
     message
 }
 
-/// The payload that a sender makes of a message, at a level of 0 to 9.
+/// A sender. Used for more than one message, it refers to those before.
+pub struct Sender(Compress);
+
+impl Sender {
+    /// A sender that compresses at a level of 0 to 9.
+    pub fn new(level: u32) -> Self {
+        Self(Compress::new(Compression::new(level), false))
+    }
+
+    /// The payload that stands for a message.
+    pub fn payload(&mut self, message: &[u8]) -> Vec<u8> {
+        let mut payload = self.compress(message, FlushCompress::Sync);
+        assert!(payload.ends_with(&FLUSH));
+        payload.truncate(payload.len() - FLUSH.len());
+        payload
+    }
+
+    fn compress(&mut self, message: &[u8], flush: FlushCompress) -> Vec<u8> {
+        let read_before = self.0.total_in();
+        let mut out = Vec::with_capacity(message.len() + message.len() / 8 + 1024);
+        self.0.compress_vec(message, &mut out, flush).unwrap();
+        assert_eq!(self.0.total_in() - read_before, message.len() as u64);
+        out
+    }
+}
+
+/// The payload that a fresh sender makes of a message, at a level of 0 to 9.
 pub fn payload(message: &[u8], level: u32) -> Vec<u8> {
-    let mut payload = compress(message, level, FlushCompress::Sync);
-    assert!(payload.ends_with(&FLUSH));
-    payload.truncate(payload.len() - FLUSH.len());
-    payload
+    Sender::new(level).payload(message)
 }
 
 /// A message as a stream whose last block says so.
 pub fn finished(message: &[u8], level: u32) -> Vec<u8> {
-    compress(message, level, FlushCompress::Finish)
-}
-
-fn compress(message: &[u8], level: u32, flush: FlushCompress) -> Vec<u8> {
-    let mut compress = Compress::new(Compression::new(level), false);
-    let mut out = Vec::with_capacity(message.len() + message.len() / 8 + 1024);
-    compress.compress_vec(message, &mut out, flush).unwrap();
-    assert_eq!(compress.total_in(), message.len() as u64);
-    out
+    Sender::new(level).compress(message, FlushCompress::Finish)
 }

@@ -12,7 +12,7 @@ use miniz_oxide::inflate::TINFLStatus;
 use miniz_oxide::inflate::core::{DecompressorOxide, decompress, inflate_flags};
 
 use super::{FLUSH, FLUSH_HEADER_BITS};
-use crate::limits::DEFLATE_WINDOW_BITS;
+use crate::limits::{DEFLATE_KEPT_BYTES, DEFLATE_WINDOW_BITS};
 
 /// How far back the compressed data may refer, at most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,6 +95,20 @@ impl Deflater {
         Some(&engine.packed)
     }
 
+    /// Gives back what a large message needed. To be called when the message is dealt with.
+    pub fn trim(&mut self) {
+        if let Some(engine) = &mut self.engine {
+            engine.trim();
+        }
+    }
+
+    /// Bytes of the buffers that messages are compressed and checked in.
+    pub fn held_bytes(&self) -> usize {
+        self.engine.as_ref().map_or(0, |engine| {
+            engine.packed.capacity() + engine.unpacked.capacity()
+        })
+    }
+
     pub fn tally(&self) -> Tally {
         self.tally
     }
@@ -121,7 +135,6 @@ impl Engine {
 
     /// Fills `packed`. False: it would not be smaller than the message.
     fn pack(&mut self, message: &[u8], window: Window) -> bool {
-        self.trim();
         self.packed.clear();
         for piece in message.chunks(window.piece_bytes()) {
             if !self.packed.is_empty() {
@@ -188,11 +201,10 @@ impl Engine {
         }
     }
 
-    /// Gives back what a rare large message needed.
     fn trim(&mut self) {
         for buffer in [&mut self.packed, &mut self.unpacked] {
             buffer.clear();
-            buffer.shrink_to(crate::limits::DEFLATE_KEPT_BYTES);
+            buffer.shrink_to(DEFLATE_KEPT_BYTES);
         }
     }
 }

@@ -11,16 +11,16 @@ pub fn deflate(data: &[u8]) {
         return;
     };
     let mut inflater = Inflater::default();
-    let inflated = inflate(&mut inflater, bytes);
+    let message = inflate(&mut inflater, bytes);
     // A used inflater says the same.
-    assert_eq!(inflate(&mut inflater, bytes), inflated);
+    assert_eq!(inflate(&mut inflater, bytes), message);
 
     let window = match choice & 1 {
         0 => Window::Narrow,
         _ => Window::Full,
     };
     let mut deflater = Deflater::new(1 + choice / 2 % 12, 0);
-    if let Some(message) = inflated {
+    if let Some(message) = message {
         check(&mut deflater, &mut inflater, &message, window);
     }
     check(&mut deflater, &mut inflater, bytes, window);

@@ -21,10 +21,10 @@ pub fn frames(data: &[u8]) {
     assert_eq!(decode(pieces.iter().copied(), None), whole);
 
     let mut inflater = Inflater::default();
-    let inflated = decode([stream], Some(&mut inflater));
-    assert_eq!(decode(pieces, Some(&mut inflater)), inflated);
+    let negotiated = decode([stream], Some(&mut inflater));
+    assert_eq!(decode(pieces, Some(&mut inflater)), negotiated);
     if whole.1.is_none() {
-        assert_eq!(inflated, whole, "there is nothing to inflate");
+        assert_eq!(negotiated, whole, "there is nothing to inflate");
     }
     assert!(inflater.held_bytes() <= MAX_MESSAGE + 1);
 }
