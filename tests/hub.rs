@@ -8,6 +8,8 @@ mod upstream;
 mod wire;
 #[path = "hub/world.rs"]
 mod world;
+#[path = "hub/zlib.rs"]
+mod zlib;
 
 #[path = "hub/closing.rs"]
 mod closing;

@@ -13,6 +13,8 @@
 mod upstream;
 #[path = "hub/wire.rs"]
 mod wire;
+#[path = "hub/zlib.rs"]
+mod zlib;
 
 #[path = "sim/client.rs"]
 mod client;

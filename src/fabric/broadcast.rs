@@ -44,6 +44,8 @@ pub struct Broadcast {
     payloads: Vec<u8>,
     /// Where each after the first begins.
     later: Vec<u32>,
+    /// Bytes of the client protocol's frame, which is the largest, but for escapes in texts.
+    frame_bytes: usize,
     rules: Rules,
     arrived_us: u64,
     frames: [OnceLock<Bytes>; ENCODINGS],
@@ -62,21 +64,24 @@ impl Broadcast {
             topic_hash,
             payloads: payload.to_vec(),
             later: Vec::new(),
+            frame_bytes: push::publication_len_hint(topic, payload, rules.kind),
             rules,
             arrived_us,
             frames: Default::default(),
         }
     }
 
-    /// Takes another publication of the topic in. False: together they would pass `within` bytes.
+    /// Takes another publication of the topic in. False: their frame would pass `within` bytes.
     pub fn join(&mut self, payload: &[u8], within: usize) -> bool {
         debug_assert!(
             self.frames.iter().all(|frames| frames.get().is_none()),
             "it is not shared yet"
         );
-        if !self.rules.joins || self.payloads.len() + payload.len() > within {
+        let added = 1 + push::publication_len_hint(&self.topic, payload, self.rules.kind);
+        if !self.rules.joins || self.frame_bytes + added > within {
             return false;
         }
+        self.frame_bytes += added;
         self.later.push(self.payloads.len() as u32);
         self.payloads.extend_from_slice(payload);
         true
@@ -119,10 +124,7 @@ impl Broadcast {
     /// One frame of the client protocol, which joins messages with newlines.
     fn push(&self) -> Bytes {
         let (topic, kind) = (&*self.topic, self.rules.kind);
-        let lens = self
-            .payloads()
-            .map(|payload| 1 + push::publication_len_hint(topic, payload, kind));
-        encode::text_with(lens.sum(), |out| {
+        encode::text_with(self.frame_bytes, |out| {
             for (number, payload) in self.payloads().enumerate() {
                 if number > 0 {
                     out.push(b'\n');

@@ -16,7 +16,7 @@ use super::envelope::Publication;
 /// Collects what one drain brought in.
 pub(super) struct Router {
     fabric: Arc<Fabric>,
-    /// Bytes of payloads that may share a broadcast: `ws.batch`.
+    /// Bytes of a frame that publications may share: `ws.batch`.
     join_bytes: usize,
     broadcasts: Vec<Broadcast>,
     /// The latest broadcast of each topic that others may join.

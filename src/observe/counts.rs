@@ -89,7 +89,7 @@ counts! {
     ShardCounts, SharedShardCounts {
         batches: Counter "lane_batches" "Batches taken from the lane",
         broadcasts: Counter "broadcasts" "Broadcasts that reached the shard, wanted there or not",
-        matched: Counter "matched" "Deliveries expected: broadcasts times their subscribers",
+        matched: Counter "matched" "Deliveries expected: publications times their subscribers",
         written: Counter "written" "Deliveries handed to the kernel whole",
         written_bytes: Counter "written_bytes" "Bytes handed to the kernel, replies and pings included",
         dropped_slow: Counter "dropped" ["reason" = "slow"] "Deliveries given up, by reason",

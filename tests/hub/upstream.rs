@@ -95,20 +95,33 @@ impl Upstream for FakeUpstream {
     }
 }
 
+/// JSON that may be compressed, and share a broadcast.
+pub const RULES: Rules = Rules {
+    kind: PayloadKind::Json,
+    deflates: true,
+    joins: true,
+};
+
 /// A publication whose body is JSON.
 pub fn message(hasher: &TopicHasher, topic: &str, body: &str, arrived_us: u64) -> Broadcast {
-    let rules = Rules {
-        kind: PayloadKind::Json,
-        deflates: true,
-        joins: true,
-    };
-    Broadcast::new(
-        topic,
-        hasher.hash(topic),
-        body.as_bytes(),
-        rules,
-        arrived_us,
-    )
+    joined(hasher, topic, &[body], RULES, arrived_us)
+}
+
+/// Publications that share a broadcast.
+pub fn joined(
+    hasher: &TopicHasher,
+    topic: &str,
+    bodies: &[&str],
+    rules: Rules,
+    arrived_us: u64,
+) -> Broadcast {
+    let (first, others) = bodies.split_first().expect("at least one");
+    let hash = hasher.hash(topic);
+    let mut broadcast = Broadcast::new(topic, hash, first.as_bytes(), rules, arrived_us);
+    for body in others {
+        assert!(broadcast.join(body.as_bytes(), usize::MAX), "{topic} joins");
+    }
+    broadcast
 }
 
 /// What a client of the protocol gets for a publication.

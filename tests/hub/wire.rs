@@ -4,18 +4,31 @@
 use tungstenite::protocol::frame::FrameHeader;
 use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
+use crate::zlib;
+
 pub const TEXT: OpCode = OpCode::Data(Data::Text);
 pub const BINARY: OpCode = OpCode::Data(Data::Binary);
 pub const PING: OpCode = OpCode::Control(Control::Ping);
 pub const PONG: OpCode = OpCode::Control(Control::Pong);
 pub const CLOSE: OpCode = OpCode::Control(Control::Close);
+const RSV1: u8 = 0x40;
+
+/// Offers that a server takes: with the largest window, and with the smallest it can keep.
+pub const FULL: &str = "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n";
+pub const NARROW: &str =
+    "Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=12\r\n";
 
 /// A request for a WebSocket at `target`.
 pub fn upgrade(target: &str) -> Vec<u8> {
+    upgrade_with(target, "")
+}
+
+/// The same with further header lines.
+pub fn upgrade_with(target: &str, headers: &str) -> Vec<u8> {
     let head = format!(
         "GET {target} HTTP/1.1\r\nHost: example.org\r\nUpgrade: websocket\r\n\
          Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
-         Sec-WebSocket-Version: 13\r\n\r\n"
+         Sec-WebSocket-Version: 13\r\n{headers}\r\n"
     );
     head.into_bytes()
 }
@@ -37,6 +50,13 @@ pub fn masked(opcode: OpCode, payload: &[u8]) -> Vec<u8> {
             .map(|(byte, key)| byte ^ key),
     );
     out
+}
+
+/// A message of which `payload` is the compressed form: RSV1 is set.
+pub fn masked_deflated(opcode: OpCode, payload: &[u8]) -> Vec<u8> {
+    let mut frame = masked(opcode, payload);
+    frame[0] |= RSV1;
+    frame
 }
 
 pub fn text(payload: &str) -> Vec<u8> {
@@ -63,8 +83,22 @@ impl Frame {
     }
 }
 
+/// A frame as it went over the wire.
+#[derive(Debug)]
+pub struct Taken {
+    pub frame: Frame,
+    pub is_deflated: bool,
+    /// Its length, header included.
+    pub wire_bytes: usize,
+}
+
 /// Takes the frame at the front of `bytes`; `None` while it is not whole.
 pub fn take_frame(bytes: &mut Vec<u8>) -> Result<Option<Frame>, String> {
+    Ok(take(bytes, None)?.map(|taken| taken.frame))
+}
+
+/// The same for a client that negotiated compression with a window of so many bits.
+pub fn take(bytes: &mut Vec<u8>, window_bits: Option<u8>) -> Result<Option<Taken>, String> {
     let [first, second, rest @ ..] = &bytes[..] else {
         return Ok(None);
     };
@@ -73,7 +107,9 @@ pub fn take_frame(bytes: &mut Vec<u8>) -> Result<Option<Frame>, String> {
         126 => (2, 126),
         _ => (0, 0),
     };
-    if first & 0xf0 != 0x80 || second & 0x80 != 0 {
+    let is_deflated = first & RSV1 != 0;
+    let may_be_deflated = window_bits.is_some() && first & 0x08 == 0;
+    if first & 0xb0 != 0x80 || second & 0x80 != 0 || (is_deflated && !may_be_deflated) {
         return Err(format!(
             "header {first:#x} {second:#x}: not final, reserved bits or masked"
         ));
@@ -97,9 +133,17 @@ pub fn take_frame(bytes: &mut Vec<u8>) -> Result<Option<Frame>, String> {
     let Some(payload) = payload.get(..length) else {
         return Ok(None);
     };
-    let frame = read(first & 0x0f, payload)?;
-    bytes.drain(..2 + length_bytes + length);
-    Ok(Some(frame))
+    let frame = match window_bits.filter(|_| is_deflated) {
+        Some(bits) => read(first & 0x0f, &zlib::inflate(payload, bits)?)?,
+        None => read(first & 0x0f, payload)?,
+    };
+    let wire_bytes = 2 + length_bytes + length;
+    bytes.drain(..wire_bytes);
+    Ok(Some(Taken {
+        frame,
+        is_deflated,
+        wire_bytes,
+    }))
 }
 
 fn read(opcode: u8, payload: &[u8]) -> Result<Frame, String> {
@@ -136,4 +180,24 @@ pub fn take_response(bytes: &mut Vec<u8>) -> Option<(u16, String)> {
     let body = bytes.get(end..end + length)?.to_vec();
     bytes.drain(..end + length);
     Some((status, String::from_utf8(body).unwrap()))
+}
+
+/// The value of a header of the response at the front of `bytes`, in lower case.
+pub fn response_header(bytes: &[u8], name: &str) -> Option<String> {
+    let end = bytes.windows(4).position(|window| window == b"\r\n\r\n")?;
+    let head = String::from_utf8(bytes[..end].to_vec())
+        .unwrap()
+        .to_ascii_lowercase();
+    let prefix = format!("{name}: ");
+    let value = head.lines().find_map(|line| line.strip_prefix(&prefix));
+    value.map(str::to_owned)
+}
+
+/// The window of the server that the response at the front of `bytes` agrees on, in bits; `None`
+/// without permessage-deflate.
+pub fn agreed_window_bits(bytes: &[u8]) -> Option<u8> {
+    let extensions = response_header(bytes, "sec-websocket-extensions")?;
+    assert!(extensions.starts_with("permessage-deflate; "), "{extensions}");
+    let bits = extensions.split_once("server_max_window_bits=");
+    Some(bits.map_or(15, |(_, bits)| bits.parse().expect("the last parameter")))
 }

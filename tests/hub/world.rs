@@ -7,8 +7,8 @@ use fanfare::config::Config;
 use fanfare::hub::{ConnectionId, Egress, Event, Hub, Sent, TopicHasher};
 use fanfare::observe::{Histogram, ShardCounts};
 
-use crate::upstream::{FakeUpstream, message};
-use crate::wire::{self, Frame};
+use crate::upstream::{FakeUpstream, RULES, joined};
+use crate::wire::{self, Frame, Taken};
 
 pub const SECOND_US: u64 = 1_000_000;
 
@@ -21,6 +21,8 @@ pub struct Socket {
     pub awaiting: bool,
     /// What it took and the client has not read.
     pub unread: Vec<u8>,
+    /// What the server's window was agreed to be, if compression was.
+    pub window_bits: Option<u8>,
     /// The server will write no more.
     pub write_ended: bool,
     /// It is closed; with a reset or without.
@@ -69,6 +71,7 @@ impl World {
             room: usize::MAX,
             awaiting: false,
             unread: Vec::new(),
+            window_bits: None,
             write_ended: false,
             closed: None,
         };
@@ -78,22 +81,38 @@ impl World {
 
     /// A connection that asked for `target`; returned with the status it got.
     pub fn open(&mut self, target: &str) -> (ConnectionId, u16) {
+        self.open_with(target, "")
+    }
+
+    /// The same with further header lines, such as an offer of compression.
+    pub fn open_with(&mut self, target: &str, headers: &str) -> (ConnectionId, u16) {
         let id = self.accept();
-        self.feed(id, &wire::upgrade(target));
+        self.feed(id, &wire::upgrade_with(target, headers));
+        self.turn();
+        let socket = self.socket(id);
+        socket.window_bits = wire::agreed_window_bits(&socket.unread);
         let (status, _) = self.response(id);
         (id, status)
     }
 
     /// A connection at `target` that got its upgrade.
     pub fn upgraded(&mut self, target: &str) -> ConnectionId {
-        let (id, status) = self.open(target);
+        self.upgraded_with(target, "")
+    }
+
+    pub fn upgraded_with(&mut self, target: &str, headers: &str) -> ConnectionId {
+        let (id, status) = self.open_with(target, headers);
         assert_eq!(status, 101);
         id
     }
 
     /// A client that has said `connect`.
     pub fn client(&mut self) -> ConnectionId {
-        let id = self.upgraded("/connection/websocket");
+        self.client_with("")
+    }
+
+    pub fn client_with(&mut self, headers: &str) -> ConnectionId {
+        let id = self.upgraded_with("/connection/websocket", headers);
         self.say(id, r#"{"id":1,"connect":{}}"#);
         assert_eq!(self.read(id).len(), 1);
         id
@@ -101,7 +120,11 @@ impl World {
 
     /// A client that is subscribed to these topics.
     pub fn subscriber(&mut self, topics: &[&str]) -> ConnectionId {
-        let id = self.client();
+        self.subscriber_with("", topics)
+    }
+
+    pub fn subscriber_with(&mut self, headers: &str, topics: &[&str]) -> ConnectionId {
+        let id = self.client_with(headers);
         for topic in topics {
             self.say(
                 id,
@@ -133,8 +156,13 @@ impl World {
     }
 
     pub fn publish(&mut self, topic: &str, body: &str) {
-        let message = message(&self.hasher, topic, body, self.now_us);
-        self.hub.publish(&message, self.now_us);
+        self.publish_joined(topic, &[body]);
+    }
+
+    /// Publications that came together and share a broadcast.
+    pub fn publish_joined(&mut self, topic: &str, bodies: &[&str]) {
+        let broadcast = joined(&self.hasher, topic, bodies, RULES, self.now_us);
+        self.hub.publish(&broadcast, self.now_us);
     }
 
     pub fn socket(&mut self, id: ConnectionId) -> &mut Socket {
@@ -190,11 +218,19 @@ impl World {
 
     /// The whole frames that reached the client.
     pub fn read(&mut self, id: ConnectionId) -> Vec<Frame> {
+        let taken = self.take(id);
+        taken.into_iter().map(|taken| taken.frame).collect()
+    }
+
+    /// The same, with how they went over the wire.
+    pub fn take(&mut self, id: ConnectionId) -> Vec<Taken> {
         self.turn();
-        let unread = &mut self.socket(id).unread;
+        let socket = self.socket(id);
         let mut frames = Vec::new();
-        while let Some(frame) = wire::take_frame(unread).expect("well formed") {
-            frames.push(frame);
+        while let Some(taken) =
+            wire::take(&mut socket.unread, socket.window_bits).expect("well formed")
+        {
+            frames.push(taken);
         }
         frames
     }

@@ -1,0 +1,46 @@
+//! permessage-deflate on the client's side, by zlib: one message at a time (RFC 7692, section 7.2).
+
+use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
+
+/// What a sender leaves out at the end of a message.
+const FLUSH: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
+
+/// Inflates the payload of one message with a window of so many bits. What the server sends must
+/// come to its end without a last block, and refer no further back than it was allowed to.
+pub fn inflate(payload: &[u8], window_bits: u8) -> Result<Vec<u8>, String> {
+    if payload.is_empty() {
+        return Err("an empty payload is no stream".into());
+    }
+    let mut inflater = Decompress::new_with_window_bits(false, window_bits);
+    let stream = [payload, &FLUSH].concat();
+    let mut message = Vec::with_capacity(64 + 4 * payload.len());
+    loop {
+        let read = inflater.total_in() as usize;
+        let status = inflater
+            .decompress_vec(&stream[read..], &mut message, FlushDecompress::Sync)
+            .map_err(|error| error.to_string())?;
+        if status == Status::StreamEnd {
+            return Err("a block is marked as the last one".into());
+        }
+        if inflater.total_in() as usize == stream.len() && message.len() < message.capacity() {
+            return Ok(message);
+        }
+        if status == Status::BufError && message.len() < message.capacity() {
+            return Err("the stream ends inside of a block".into());
+        }
+        message.reserve(message.capacity().max(64));
+    }
+}
+
+/// The payload that stands for `message`, as a client makes it.
+pub fn deflate(message: &[u8]) -> Vec<u8> {
+    let mut compressor = Compress::new(Compression::default(), false);
+    let mut payload = Vec::with_capacity(64 + message.len() * 9 / 8);
+    compressor
+        .compress_vec(message, &mut payload, FlushCompress::Sync)
+        .expect("it compresses anything");
+    assert_eq!(compressor.total_in() as usize, message.len());
+    assert!(payload.ends_with(&FLUSH));
+    payload.truncate(payload.len() - FLUSH.len());
+    payload
+}
