@@ -15,12 +15,20 @@ mod zlib;
 mod closing;
 #[path = "hub/commands.rs"]
 mod commands;
+#[path = "hub/compressed_input.rs"]
+mod compressed_input;
 #[path = "hub/conflation.rs"]
 mod conflation;
 #[path = "hub/drain.rs"]
 mod drain;
+#[path = "hub/encodings.rs"]
+mod encodings;
+#[path = "hub/joined.rs"]
+mod joined;
 #[path = "hub/model.rs"]
 mod model;
+#[path = "hub/negotiation.rs"]
+mod negotiation;
 #[path = "hub/opening.rs"]
 mod opening;
 #[path = "hub/sends.rs"]

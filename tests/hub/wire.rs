@@ -92,12 +92,8 @@ pub struct Taken {
     pub wire_bytes: usize,
 }
 
-/// Takes the frame at the front of `bytes`; `None` while it is not whole.
-pub fn take_frame(bytes: &mut Vec<u8>) -> Result<Option<Frame>, String> {
-    Ok(take(bytes, None)?.map(|taken| taken.frame))
-}
-
-/// The same for a client that negotiated compression with a window of so many bits.
+/// Takes the frame at the front of `bytes`; `None` while it is not whole. `window_bits`: what the
+/// server's window was agreed to be, if compression was.
 pub fn take(bytes: &mut Vec<u8>, window_bits: Option<u8>) -> Result<Option<Taken>, String> {
     let [first, second, rest @ ..] = &bytes[..] else {
         return Ok(None);
@@ -197,7 +193,10 @@ pub fn response_header(bytes: &[u8], name: &str) -> Option<String> {
 /// without permessage-deflate.
 pub fn agreed_window_bits(bytes: &[u8]) -> Option<u8> {
     let extensions = response_header(bytes, "sec-websocket-extensions")?;
-    assert!(extensions.starts_with("permessage-deflate; "), "{extensions}");
+    assert!(
+        extensions.starts_with("permessage-deflate; "),
+        "{extensions}"
+    );
     let bits = extensions.split_once("server_max_window_bits=");
     Some(bits.map_or(15, |(_, bits)| bits.parse().expect("the last parameter")))
 }
