@@ -64,6 +64,10 @@ fn counters_add_up_and_clients_get_what_they_were_promised() {
             seen.closed_no_pong,
             seen.refused_limit,
             seen.refused_timeout,
+            seen.deflate_compressed,
+            seen.deflate_small,
+            seen.deflate_incompressible,
+            seen.deflate_deliveries,
         ];
         assert!(met.iter().all(|count| *count > 0), "{met:?}");
     }

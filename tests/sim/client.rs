@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, VecDeque};
 
 use crate::upstream::push;
 use crate::wire::{self, Frame};
+use crate::zlib;
 
 /// Topics, with whether their publications may be dropped.
 pub const TOPICS: [(&str, bool); 6] = [
@@ -30,7 +31,12 @@ enum Promise {
     Connected,
     Reply(String),
     Pong(Vec<u8>),
-    Publication { text: String, droppable: bool },
+    Publication {
+        text: String,
+        droppable: bool,
+        /// How many there are in the frame.
+        count: u64,
+    },
 }
 
 /// What the hub does once it has a stretch of the client's bytes.
@@ -56,6 +62,8 @@ pub struct Client {
     promises: VecDeque<Promise>,
     inbound: Vec<u8>,
     pub status: Option<u16>,
+    /// What the server's window was agreed to be, if compression was.
+    window_bits: Option<u8>,
     /// The code of the close frame it got; 1005 is none (RFC 6455, section 7.4.1).
     pub goodbye: Option<u16>,
     /// A publication that may not be dropped was missing: only 3008 explains it.
@@ -65,12 +73,15 @@ pub struct Client {
     /// Droppable publications that never came.
     pub skipped: u64,
     pub received: u64,
+    /// Frames that came compressed.
+    pub inflated: u64,
     next_id: u32,
 }
 
 impl Client {
-    /// A client that asks for its path at once; a raw one names `topics`.
-    pub fn new(kind: Kind, topics: &[usize]) -> Self {
+    /// A client that asks for its path at once; a raw one names `topics`. `offer` is a header
+    /// line for the request, or nothing.
+    pub fn new(kind: Kind, topics: &[usize], offer: &str) -> Self {
         let mut client = Self {
             kind,
             outbound: Vec::new(),
@@ -81,16 +92,19 @@ impl Client {
             promises: VecDeque::new(),
             inbound: Vec::new(),
             status: None,
+            window_bits: None,
             goodbye: None,
             robbed: false,
             cut_short: false,
             skipped: 0,
             received: 0,
+            inflated: 0,
             next_id: 2,
         };
         match kind {
             Kind::Protocol => {
-                client.say(&wire::upgrade("/connection/websocket"), Effect::default());
+                let head = wire::upgrade_with("/connection/websocket", offer);
+                client.say(&head, Effect::default());
                 let connected = Effect {
                     promise: Some(Promise::Connected),
                     ..Effect::default()
@@ -107,7 +121,7 @@ impl Client {
                     joins: topics.to_vec(),
                     ..Effect::default()
                 };
-                client.say(&wire::upgrade(&target), joins);
+                client.say(&wire::upgrade_with(&target, offer), joins);
             }
             Kind::Health => {
                 let head = b"GET /health HTTP/1.1\r\nHost: example.org\r\n\r\n";
@@ -144,7 +158,13 @@ impl Client {
             replies.push(format!(r#"{{"id":{id},"{verb}":{{}}}}"#));
         }
         effect.promise = Some(Promise::Reply(replies.join("\n")));
-        self.say(&wire::text(&lines.join("\n")), effect);
+        let message = lines.join("\n");
+        if self.window_bits.is_some() && self.next_id.is_multiple_of(2) {
+            let payload = zlib::deflate(message.as_bytes());
+            self.say(&wire::masked_deflated(wire::TEXT, &payload), effect);
+        } else {
+            self.say(&wire::text(&message), effect);
+        }
     }
 
     pub fn ping(&mut self, payload: &[u8]) {
@@ -179,19 +199,26 @@ impl Client {
         bytes
     }
 
-    /// Something was published while the hub had all that was delivered.
-    pub fn published(&mut self, topic: usize, body: &str) {
+    /// Something was published in one broadcast while the hub had all that was delivered.
+    pub fn published(&mut self, topic: usize, bodies: &[String]) {
         if self.is_over() || !self.subscribed.contains(&topic) {
             return;
         }
         let (name, droppable) = TOPICS[topic];
-        let text = if self.kind == Kind::Raw {
-            body.into()
-        } else {
-            push(name, body)
-        };
-        self.promises
-            .push_back(Promise::Publication { text, droppable });
+        if self.kind == Kind::Raw {
+            let promises = bodies.iter().map(|body| Promise::Publication {
+                text: body.clone(),
+                droppable,
+                count: 1,
+            });
+            return self.promises.extend(promises);
+        }
+        let pushes: Vec<_> = bodies.iter().map(|body| push(name, body)).collect();
+        self.promises.push_back(Promise::Publication {
+            text: pushes.join("\n"),
+            droppable,
+            count: bodies.len() as u64,
+        });
     }
 
     /// No more frames are to come: it was refused, answered, or told goodbye.
@@ -203,6 +230,7 @@ impl Client {
     pub fn read(&mut self, bytes: &[u8]) -> usize {
         self.inbound.extend_from_slice(bytes);
         if self.status.is_none() {
+            self.window_bits = wire::agreed_window_bits(&self.inbound);
             let Some((status, _)) = wire::take_response(&mut self.inbound) else {
                 return 0;
             };
@@ -210,8 +238,10 @@ impl Client {
         }
         let mut pings = 0;
         while !self.is_over() {
-            let frame = wire::take_frame(&mut self.inbound).expect("frames are well formed");
-            match frame {
+            let taken = wire::take(&mut self.inbound, self.window_bits);
+            let taken = taken.expect("frames are well formed, as was agreed");
+            self.inflated += u64::from(taken.as_ref().is_some_and(|taken| taken.is_deflated));
+            match taken.map(|taken| taken.frame) {
                 None => return pings,
                 Some(Frame::Close(code)) => self.part(code.unwrap_or(1005)),
                 Some(Frame::Ping(_)) => pings += 1,
@@ -240,13 +270,17 @@ impl Client {
             let promise = self.promises.pop_front();
             let promise = promise.unwrap_or_else(|| panic!("nothing promised {frame:?}"));
             if fulfils(frame, &promise) {
-                self.received += u64::from(matches!(promise, Promise::Publication { .. }));
+                if let Promise::Publication { count, .. } = promise {
+                    self.received += count;
+                }
                 return;
             }
             match promise {
                 Promise::Publication {
-                    droppable: true, ..
-                } => self.skipped += 1,
+                    droppable: true,
+                    count,
+                    ..
+                } => self.skipped += count,
                 Promise::Publication { .. } => self.robbed = true,
                 Promise::Reply(reply) if begins(frame, &reply) => {
                     self.cut_short = true;
@@ -267,8 +301,10 @@ impl Client {
         while let Some(promise) = self.promises.pop_front() {
             match promise {
                 Promise::Publication {
-                    droppable: true, ..
-                } => self.skipped += 1,
+                    droppable: true,
+                    count,
+                    ..
+                } => self.skipped += count,
                 other => panic!("{other:?} never came"),
             }
         }

@@ -44,6 +44,8 @@ pub struct Simulation {
     /// Publications that reached clients, and droppable ones that did not, of peers long gone too.
     pub received: u64,
     pub skipped: u64,
+    /// Compressed frames that peers got.
+    pub inflated: u64,
     egress: Egress,
     /// The last things that were done, for the report of a failure.
     log: VecDeque<String>,
@@ -72,6 +74,7 @@ impl Simulation {
         let mut random = fastrand::Rng::with_seed(seed);
         let mut config = config();
         config.ws.outbox = [500, 2_000, 8_000, 60_000][random.usize(..4)];
+        config.ws.deflate.threshold = [0, 256][random.usize(..2)];
         config.ws.max_command_rate = [10, 100_000][random.usize(..2)];
         config.namespaces = vec![
             namespace("", SlowPolicy::Disconnect),
@@ -108,6 +111,7 @@ impl Simulation {
             written_bytes: 0,
             received: 0,
             skipped: 0,
+            inflated: 0,
             egress: Egress::default(),
             log: VecDeque::new(),
         }
@@ -272,6 +276,7 @@ impl Simulation {
         assert!(!peer.client.robbed || self.hub.counts().closed_slow > 0);
         self.received += peer.client.received;
         self.skipped += peer.client.skipped;
+        self.inflated += peer.client.inflated;
         self.hub.release(id);
         self.former.push(id);
         self.note(|| format!("{id:?}: released"));

@@ -1,11 +1,14 @@
 //! What may happen next: one random step.
 
+use std::sync::Arc;
+
+use fanfare::fabric::Rules;
 use fanfare::hub::{ConnectionId, Sent};
 
 use crate::client::{Client, Kind, TOPICS};
 use crate::kernel::Kernel;
 use crate::simulation::{LARGEST_BODY, Peer, Simulation};
-use crate::upstream::message;
+use crate::upstream::{RULES, joined};
 use crate::wire;
 
 impl Simulation {
@@ -22,6 +25,7 @@ impl Simulation {
             85..89 => self.obey(),
             89..92 => self.release_some(),
             92..94 => self.toggle_reading(),
+            94..95 if self.random.bool() => self.reconfigure(),
             94..95 => self.disrupt(),
             95..97 => self.call_late(),
             _ => self.advance(),
@@ -63,7 +67,8 @@ impl Simulation {
             2..6 => Kind::Raw,
             _ => Kind::Protocol,
         };
-        let client = Client::new(kind, &self.some_topics());
+        let offer = ["", "", wire::FULL, wire::NARROW][self.random.usize(..4)];
+        let client = Client::new(kind, &self.some_topics(), offer);
         let capacity = [1, 100, 1_000, 100_000][self.random.usize(..4)];
         let kernel = Kernel::new(self.random.usize(1..=capacity));
         let before = self.peers.insert(
@@ -124,21 +129,44 @@ impl Simulation {
     fn publish(&mut self) {
         for _ in 0..self.random.usize(1..5) {
             let topic = self.random.usize(..TOPICS.len());
-            let most = match self.random.u32(..40) {
-                0 => LARGEST_BODY - 100,
-                1..4 => 1_000,
-                _ => 100,
+            let name = TOPICS[topic].0;
+            let rules = Rules {
+                joins: !name.starts_with("latest:"),
+                ..RULES
             };
-            let padding = "x".repeat(self.random.usize(..most));
-            self.published += 1;
-            let body = format!(r#"{{"n":{},"p":"{padding}"}}"#, self.published);
+            let bodies = self.bodies(rules.joins);
             for peer in self.peers.values_mut() {
-                peer.client.published(topic, &body);
+                peer.client.published(topic, &bodies);
             }
-            let message = message(&self.hasher, TOPICS[topic].0, &body, self.now_us);
-            self.hub.publish(&message, self.now_us);
-            self.note(|| format!("publish to {}, {} bytes", TOPICS[topic].0, body.len()));
+            let texts: Vec<_> = bodies.iter().map(String::as_str).collect();
+            let broadcast = joined(&self.hasher, name, &texts, rules, self.now_us);
+            self.hub.publish(&broadcast, self.now_us);
+            let bytes: Vec<_> = texts.iter().map(|text| text.len()).collect();
+            self.note(|| format!("publish to {name}, {bytes:?} bytes"));
         }
+    }
+
+    /// The bodies of one broadcast; together no larger than the largest one.
+    fn bodies(&mut self, joins: bool) -> Vec<String> {
+        let (most, count) = match self.random.u32(..40) {
+            0 => (LARGEST_BODY - 100, 1),
+            1..4 => (1_000, 3),
+            4..16 => (100, 6),
+            _ => (100, 1),
+        };
+        let count = if joins { count } else { 1 };
+        let bodies = (0..count).map(|_| {
+            self.published += 1;
+            let bytes = self.random.usize(..most);
+            // Some compresses well, some not at all.
+            let padding: String = if self.random.bool() {
+                "x".repeat(bytes)
+            } else {
+                (0..bytes).map(|_| self.random.alphanumeric()).collect()
+            };
+            format!(r#"{{"n":{},"p":"{padding}"}}"#, self.published)
+        });
+        bodies.collect()
     }
 
     /// Sends end in any order, whole, short at any byte, or with nothing taken.
@@ -197,6 +225,17 @@ impl Simulation {
         };
         let peer = self.peers.get_mut(&id).expect("picked");
         peer.reads = !peer.reads;
+    }
+
+    /// New rules for compression; what is agreed stays so.
+    fn reconfigure(&mut self) {
+        let deflate = &mut self.config.ws.deflate;
+        deflate.enabled = self.random.u32(..4) > 0;
+        deflate.level = [1, 1, 6][self.random.usize(..3)];
+        deflate.threshold = [0, 256, 2_000][self.random.usize(..3)];
+        let deflate = format!("{deflate:?}");
+        self.hub.reconfigure(Arc::new(self.config.clone()));
+        self.note(|| deflate);
     }
 
     /// A client goes without a word, in one of the ways there are.
