@@ -133,3 +133,6 @@ impl Router {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,12 +14,11 @@ const RAW: &str = "/raw?topic=a";
 
 /// JSON that compresses, of about so many bytes.
 fn body(random: &mut fastrand::Rng, bytes: usize) -> String {
-    let mut quotes = Vec::new();
-    let mut left = bytes as i64;
-    while left > 0 {
+    let (mut quotes, mut length) = (Vec::new(), 0);
+    while length < bytes {
         let (price, size) = (random.u32(10_000..99_999), random.u32(1..900));
         let quote = format!(r#"{{"symbol":"FAN{size}","price":{price},"size":{size}}}"#);
-        left -= quote.len() as i64 + 1;
+        length += quote.len() + 1;
         quotes.push(quote);
     }
     format!("[{}]", quotes.join(","))

@@ -158,9 +158,11 @@ fn a_handshake_that_is_refused_agrees_on_nothing() {
     assert_eq!(world.counts().connections_deflate, 0);
 }
 
-/// The ways in which a connection can end.
-fn endings() -> Vec<(&'static str, fn(&mut World, ConnectionId))> {
-    vec![
+/// A way in which a connection can end, and what makes it.
+type Ending = (&'static str, fn(&mut World, ConnectionId));
+
+fn endings() -> [Ending; 9] {
+    [
         ("close", |world, id| world.feed(id, &wire::close(1000))),
         ("lost", |world, id| world.hub.lost(id)),
         ("end of stream", |world, id| world.hub.end_of_stream(id)),

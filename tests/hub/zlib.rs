@@ -34,7 +34,8 @@ pub fn inflate(payload: &[u8], window_bits: u8) -> Result<Vec<u8>, String> {
 
 /// The payload that stands for `message`, as a client makes it.
 pub fn deflate(message: &[u8]) -> Vec<u8> {
-    let mut compressor = Compress::new(Compression::default(), false);
+    // A small window, for the sake of thousands of messages.
+    let mut compressor = Compress::new_with_window_bits(Compression::fast(), false, 10);
     let mut payload = Vec::with_capacity(64 + message.len() * 9 / 8);
     compressor
         .compress_vec(message, &mut payload, FlushCompress::Sync)

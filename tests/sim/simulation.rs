@@ -37,6 +37,8 @@ pub struct Simulation {
     /// Ids whose slots are free or in other hands.
     pub former: Vec<ConnectionId>,
     pub published: u64,
+    /// Letters that do not compress, twice as many as the largest body has.
+    pub noise: String,
     /// The step in which the hub was last asked for events.
     obeyed: u64,
     /// Bytes that completed sends reported while their connection lived.
@@ -94,10 +96,12 @@ impl Simulation {
             Arc::default(),
             random.u64(..),
         );
+        let noise = (0..2 * LARGEST_BODY).map(|_| random.alphanumeric());
         Self {
             seed,
             steps,
             step: 0,
+            noise: noise.collect(),
             random,
             config,
             hub,

@@ -151,7 +151,7 @@ impl Simulation {
         let (most, count) = match self.random.u32(..40) {
             0 => (LARGEST_BODY - 100, 1),
             1..4 => (1_000, 3),
-            4..16 => (100, 6),
+            4..16 => (100, 4),
             _ => (100, 1),
         };
         let count = if joins { count } else { 1 };
@@ -159,10 +159,11 @@ impl Simulation {
             self.published += 1;
             let bytes = self.random.usize(..most);
             // Some compresses well, some not at all.
-            let padding: String = if self.random.bool() {
+            let padding = if self.random.bool() {
                 "x".repeat(bytes)
             } else {
-                (0..bytes).map(|_| self.random.alphanumeric()).collect()
+                let from = self.random.usize(..LARGEST_BODY);
+                self.noise[from..from + bytes].to_owned()
             };
             format!(r#"{{"n":{},"p":"{padding}"}}"#, self.published)
         });
