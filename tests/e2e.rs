@@ -4,19 +4,30 @@
 
 #[path = "e2e/client.rs"]
 mod client;
+#[path = "e2e/peer.rs"]
+mod peer;
 #[path = "e2e/publisher.rs"]
 mod publisher;
 #[path = "e2e/server.rs"]
 mod server;
 #[path = "e2e/wait.rs"]
 mod wait;
+#[allow(dead_code)] // The hub's tests use more of it.
+#[path = "hub/wire.rs"]
+mod wire;
+#[path = "hub/zlib.rs"]
+mod zlib;
 
 #[path = "e2e/access.rs"]
 mod access;
 #[path = "e2e/admin.rs"]
 mod admin;
+#[path = "e2e/bursts.rs"]
+mod bursts;
 #[path = "e2e/deadlines.rs"]
 mod deadlines;
+#[path = "e2e/deflate.rs"]
+mod deflate;
 #[path = "e2e/delivery.rs"]
 mod delivery;
 #[path = "e2e/descriptors.rs"]

@@ -136,7 +136,7 @@ fn attack_for_long(server: &Server, seed: u64) {
 }
 
 /// Publishes, and reads what was published, over and over. Returns how often.
-fn bystand(server: &Server, over: &AtomicBool) -> u64 {
+pub(super) fn bystand(server: &Server, over: &AtomicBool) -> u64 {
     let mut client = Client::subscribed(server, &["busy"]);
     let mut raw = Raw::connect(server, &["busy"]);
     let publisher = Publisher::request(server);

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::wait::{PATIENCE, until};
 
-const BINARY: &str = env!("CARGO_BIN_EXE_fanfare");
+pub const BINARY: &str = env!("CARGO_BIN_EXE_fanfare");
 
 /// Where a server listens. Ports lie below the range that the kernel gives to outgoing
 /// connections, so that only another test could take one.

@@ -1,0 +1,153 @@
+//! A client over a bare socket that may negotiate compression and inflates what it gets.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
+
+use serde_json::Value;
+
+use super::server::Server;
+use super::wait::PATIENCE;
+use super::wire::{self, Frame, Taken};
+
+pub struct Peer {
+    stream: TcpStream,
+    inbound: Vec<u8>,
+    /// What the server's window was agreed to be, if compression was.
+    pub window_bits: Option<u8>,
+    /// Whether it is on `/raw`.
+    is_raw: bool,
+    /// Text messages that came, and how many of them compressed.
+    pub messages: u64,
+    pub deflated: u64,
+}
+
+impl Peer {
+    /// Upgraded at `target`, after a request with further header lines.
+    #[track_caller]
+    pub fn connect(server: &Server, target: &str, headers: &str) -> Self {
+        let stream = TcpStream::connect(server.ws_address()).expect("the server listens");
+        stream.set_nodelay(true).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut peer = Self {
+            stream,
+            inbound: Vec::new(),
+            window_bits: None,
+            is_raw: target.starts_with("/raw"),
+            messages: 0,
+            deflated: 0,
+        };
+        peer.send(&wire::upgrade_with(target, headers));
+        while !peer.inbound.windows(4).any(|end| end == b"\r\n\r\n") {
+            assert!(peer.receive(), "an answer to the upgrade");
+        }
+        peer.window_bits = wire::agreed_window_bits(&peer.inbound);
+        let response = wire::take_response(&mut peer.inbound);
+        assert_eq!(response, Some((101, String::new())));
+        peer
+    }
+
+    /// A subscriber of the client protocol.
+    #[track_caller]
+    pub fn subscribed(server: &Server, headers: &str, topics: &[&str]) -> Self {
+        let mut peer = Self::connect(server, "/connection/websocket", headers);
+        let mut commands = vec![r#"{"id":1,"connect":{}}"#.to_owned()];
+        for topic in topics {
+            commands.push(format!(r#"{{"id":2,"subscribe":{{"channel":"{topic}"}}}}"#));
+        }
+        peer.send(&wire::text(&commands.join("\n")));
+        let reply = peer.next_text();
+        assert_eq!(reply.split('\n').count(), commands.len(), "{reply}");
+        peer.messages = 0;
+        peer
+    }
+
+    /// A subscriber on `/raw`.
+    #[track_caller]
+    pub fn raw(server: &Server, headers: &str, topics: &[&str]) -> Self {
+        let topics: Vec<_> = topics
+            .iter()
+            .map(|topic| format!("topic={topic}"))
+            .collect();
+        Self::connect(server, &format!("/raw?{}", topics.join("&")), headers)
+    }
+
+    /// Sends bytes; whether the server still reads them is for the caller to find out.
+    pub fn send(&mut self, bytes: &[u8]) {
+        // A server that has closed the connection may have reset it.
+        let _ = self.stream.write_all(bytes);
+    }
+
+    /// Reads some. False: the stream is over.
+    #[track_caller]
+    fn receive(&mut self) -> bool {
+        let mut bytes = [0; 16 * 1024];
+        match self.stream.read(&mut bytes) {
+            Ok(0) => false,
+            Ok(read) => {
+                self.inbound.extend_from_slice(&bytes[..read]);
+                true
+            }
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => false,
+            Err(error) => panic!("nothing came: {error}"),
+        }
+    }
+
+    /// The next frame; `None` at the end of the stream.
+    #[track_caller]
+    pub fn next(&mut self) -> Option<Taken> {
+        loop {
+            let taken = wire::take(&mut self.inbound, self.window_bits).expect("well formed");
+            if taken.is_some() {
+                return taken;
+            }
+            if !self.receive() {
+                return None;
+            }
+        }
+    }
+
+    #[track_caller]
+    pub fn next_text(&mut self) -> String {
+        loop {
+            let taken = self.next().expect("a message comes");
+            match taken.frame {
+                Frame::Text(text) => {
+                    self.messages += 1;
+                    self.deflated += u64::from(taken.is_deflated);
+                    return text;
+                }
+                Frame::Ping(_) => {}
+                other => panic!("not a text: {other:?}"),
+            }
+        }
+    }
+
+    /// The publications in the next message: one on `/raw`, one or more in the client protocol.
+    #[track_caller]
+    pub fn next_publications(&mut self) -> Vec<Value> {
+        let text = self.next_text();
+        let lines = text.split('\n').map(|line| {
+            let mut line: Value = serde_json::from_str(line).expect("every line is JSON");
+            if self.is_raw {
+                line
+            } else {
+                line["push"]["pub"]["data"].take()
+            }
+        });
+        let lines: Vec<_> = lines.collect();
+        assert!(lines.len() == 1 || !self.is_raw);
+        lines
+    }
+
+    /// The code of the close frame that comes next.
+    #[track_caller]
+    pub fn close_code(&mut self) -> Option<u16> {
+        loop {
+            match self.next().expect("a goodbye").frame {
+                Frame::Close(code) => return code,
+                Frame::Ping(_) | Frame::Text(_) => {}
+                other => panic!("no close: {other:?}"),
+            }
+        }
+    }
+}
