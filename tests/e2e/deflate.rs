@@ -146,14 +146,11 @@ fn turning_it_off_holds_for_new_connections_and_the_threshold_at_once() {
 }
 
 /// A message that a client is not to get away with, and the codes of the goodbyes it may get.
-fn abuse(random: &mut Rng) -> (Vec<u8>, &'static [u16]) {
+fn abuse(random: &mut Rng, bomb: &[u8]) -> (Vec<u8>, &'static [u16]) {
     let mut noise = vec![0; random.usize(1..2_000)];
     random.fill(&mut noise);
     match random.u32(..5) {
-        0 => {
-            let bomb = zlib::deflate(&vec![b' '; 8 << 20]);
-            (wire::masked_deflated(wire::TEXT, &bomb), &[1009])
-        }
+        0 => (wire::masked_deflated(wire::TEXT, bomb), &[1009]),
         // A reserved kind of block.
         1 => (
             wire::masked_deflated(wire::TEXT, &[&[7][..], &noise].concat()),
@@ -178,6 +175,7 @@ fn bombs_and_garbage_end_their_connections_and_disturb_nobody() {
     println!("seed {seed}");
     let mut server = Server::start(&["ws.ping=10m"]);
     let resident_bytes = server.resident_bytes();
+    let bomb = zlib::deflate(&vec![b' '; 8 << 20]);
     let over = AtomicBool::new(false);
     thread::scope(|scope| {
         let bystander = scope.spawn(|| bystand(&server, &over));
@@ -185,7 +183,7 @@ fn bombs_and_garbage_end_their_connections_and_disturb_nobody() {
         for number in 0..1_000 {
             let headers = if random.bool() { FULL } else { NARROW };
             let mut peer = Peer::subscribed(&server, headers, &["busy"]);
-            let (bytes, codes) = abuse(&mut random);
+            let (bytes, codes) = abuse(&mut random, &bomb);
             peer.send(&bytes);
             let code = peer.close_code().expect("the server says why");
             assert!(
