@@ -61,6 +61,12 @@ pub struct Common {
     /// Connects in progress at a time, so that a listener's backlog is not overrun
     #[arg(long, global = true, default_value_t = 256)]
     pub wave: usize,
+    /// Negotiate permessage-deflate; `deflate` and `feeds` do so for half of what they measure
+    #[arg(long, global = true)]
+    pub deflate: bool,
+    /// What publications are filled with
+    #[arg(long, global = true, value_enum, default_value_t = Body::Padding)]
+    pub body: Body,
     /// Decides who subscribes to what, and what is published when
     #[arg(long, global = true, default_value_t = 1)]
     pub seed: u64,
@@ -76,6 +82,15 @@ pub enum Protocol {
     Raw,
     /// The client protocol in JSON
     Client,
+}
+
+/// What stands in a payload behind its stamp.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Body {
+    /// One letter, repeated: nothing compresses better
+    Padding,
+    /// JSON as services send it, many different ones
+    Document,
 }
 
 impl Common {

@@ -14,6 +14,9 @@ use crate::payload;
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 const ACCEPT: &[u8] = b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
+/// The offer of `--deflate`: what browsers send.
+const OFFER: &str = "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n";
+
 /// Connections from one source address: the ephemeral ports of a Linux host are about 28,000.
 const PER_SOURCE_ADDRESS: usize = 20_000;
 
@@ -48,8 +51,12 @@ pub enum Stage {
 #[derive(Debug, PartialEq, Eq)]
 pub enum Answer {
     Partial,
-    /// Accepted; that many bytes are the response head.
-    Upgraded(usize),
+    /// Accepted; `len` bytes are the response head.
+    Upgraded {
+        len: usize,
+        /// The server agreed to permessage-deflate, and to keep no context.
+        deflate: bool,
+    },
     Refused,
 }
 
@@ -110,9 +117,9 @@ impl Connection {
         }
     }
 
-    /// Asks for the WebSocket.
-    pub fn upgrade(&mut self, address: SocketAddr) -> io::Result<()> {
-        let request = request(&self.plan, address);
+    /// Asks for the WebSocket; `deflate`: and for permessage-deflate.
+    pub fn upgrade(&mut self, address: SocketAddr, deflate: bool) -> io::Result<()> {
+        let request = request(&self.plan, address, deflate);
         self.stage = Stage::Upgrading;
         self.write(request.as_bytes())
     }
@@ -162,7 +169,8 @@ fn is_in_progress(error: &io::Error) -> bool {
     error.raw_os_error() == Some(libc::EINPROGRESS) || error.kind() == io::ErrorKind::WouldBlock
 }
 
-fn request(plan: &Plan, address: SocketAddr) -> String {
+fn request(plan: &Plan, address: SocketAddr, deflate: bool) -> String {
+    let offer = if deflate { OFFER } else { "" };
     let target = match plan.protocol {
         Protocol::Client => "/connection/websocket".to_owned(),
         Protocol::Raw => {
@@ -176,7 +184,7 @@ fn request(plan: &Plan, address: SocketAddr) -> String {
     };
     format!(
         "GET {target} HTTP/1.1\r\nHost: {address}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-         Sec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Version: 13\r\n\r\n"
+         Sec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Version: 13\r\n{offer}\r\n"
     )
 }
 
@@ -198,11 +206,30 @@ pub fn answer(bytes: &[u8]) -> Answer {
     };
     let head = &bytes[..end];
     let accepted = head.windows(ACCEPT.len()).any(|window| window == ACCEPT);
-    if head.starts_with(b"HTTP/1.1 101") && accepted {
-        Answer::Upgraded(end + 4)
-    } else {
-        Answer::Refused
+    match agreement(head) {
+        Some(deflate) if head.starts_with(b"HTTP/1.1 101") && accepted => Answer::Upgraded {
+            len: end + 4,
+            deflate,
+        },
+        _ => Answer::Refused,
     }
+}
+
+/// Whether the server agreed to permessage-deflate. `None`: to what was not offered, or to
+/// messages that refer to earlier ones.
+fn agreement(head: &[u8]) -> Option<bool> {
+    let head = std::str::from_utf8(head).ok()?;
+    let headers = head.lines().filter_map(|line| line.split_once(':'));
+    let mut values = headers
+        .filter(|(name, _)| name.eq_ignore_ascii_case("sec-websocket-extensions"))
+        .map(|(_, value)| value);
+    let Some(value) = values.next() else {
+        return Some(false);
+    };
+    let mut parts = value.split(';').map(str::trim);
+    let named = parts.next() == Some("permessage-deflate");
+    let fresh = parts.any(|part| part == "server_no_context_takeover");
+    (named && fresh && values.next().is_none()).then_some(true)
 }
 
 #[cfg(test)]
@@ -214,7 +241,8 @@ mod tests {
         let good = b"HTTP/1.1 101 Switching Protocols\r\n\
             sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\nrest";
         assert_eq!(answer(&good[..40]), Answer::Partial);
-        assert_eq!(answer(good), Answer::Upgraded(good.len() - 4));
+        let (len, deflate) = (good.len() - 4, false);
+        assert_eq!(answer(good), Answer::Upgraded { len, deflate });
         assert_eq!(
             answer(b"HTTP/1.1 503 Service Unavailable\r\n\r\n"),
             Answer::Refused
@@ -226,6 +254,28 @@ mod tests {
     }
 
     #[test]
+    fn an_agreement_keeps_no_context() {
+        let agreement = |line: &str| agreement(format!("HTTP/1.1 101 S\r\n{line}").as_bytes());
+        assert_eq!(agreement("upgrade: websocket"), Some(false));
+        for (value, agreed) in [
+            ("permessage-deflate; server_no_context_takeover", Some(true)),
+            (
+                "permessage-deflate;client_no_context_takeover; server_no_context_takeover",
+                Some(true),
+            ),
+            ("permessage-deflate", None),
+            ("permessage-bzip2; server_no_context_takeover", None),
+            ("", None),
+        ] {
+            let line = format!("Sec-WebSocket-Extensions: {value}");
+            assert_eq!(agreement(&line), agreed, "{value}");
+        }
+        let twice = "sec-websocket-extensions: permessage-deflate; server_no_context_takeover";
+        assert_eq!(agreement(twice), Some(true));
+        assert_eq!(agreement(&format!("{twice}\r\n{twice}")), None);
+    }
+
+    #[test]
     fn requests_and_commands_name_the_topics() {
         let address = SocketAddr::from(([127, 0, 0, 1], 8000));
         let mut plan = Plan {
@@ -233,10 +283,15 @@ mod tests {
             topics: vec![1, 22],
             reads: true,
         };
-        let raw = request(&plan, address);
+        let raw = request(&plan, address, false);
         assert!(raw.starts_with("GET /raw?topic=bench-000001&topic=bench-000022 HTTP/1.1\r\n"));
+        assert!(!raw.contains("Extensions") && raw.ends_with("13\r\n\r\n"));
+        let offering = request(&plan, address, true);
+        assert!(offering.ends_with(&format!("13\r\n{OFFER}\r\n")));
         plan.protocol = Protocol::Client;
-        assert!(request(&plan, address).starts_with("GET /connection/websocket HTTP/1.1\r\n"));
+        assert!(
+            request(&plan, address, false).starts_with("GET /connection/websocket HTTP/1.1\r\n")
+        );
         assert_eq!(
             commands(&[22]),
             "{\"id\":1,\"connect\":{}}\n{\"id\":2,\"subscribe\":{\"channel\":\"bench-000022\"}}"

@@ -19,6 +19,8 @@ pub enum Fault {
     Process { pid: u32, error: io::Error },
     #[error("--admin {admin}: {text}")]
     Admin { admin: String, text: String },
+    #[error("--deflate: the server declined permessage-deflate")]
+    Declined,
     #[error(
         "{opened} of {wanted} connections opened ({refused} refused, {failed} failed): \
          is the server there, and has it the descriptors?"

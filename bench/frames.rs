@@ -7,6 +7,9 @@ pub const CLOSE: u8 = 8;
 pub const PING: u8 = 9;
 pub const PONG: u8 = 10;
 
+/// The bit that marks a compressed message (RFC 7692, section 7.2.3).
+const RSV1: u8 = 0x40;
+
 /// Instead of a length: it follows in two bytes, or in eight.
 const SHORT: u8 = 0x7E;
 const LONG: u8 = 0x7F;
@@ -21,22 +24,27 @@ pub enum Front<'a> {
     Frame {
         opcode: u8,
         payload: &'a [u8],
+        /// Its payload is to be inflated.
+        deflated: bool,
         len: usize,
     },
     /// More bytes are needed.
     Partial,
-    /// A server does not send this to a client that negotiated no extension: masked, reserved
-    /// bits, or larger than anything the load generator asked for. Fragments count as such too,
-    /// since no publication of the load generator needs one.
+    /// No server sends this: masked, reserved bits that were not negotiated, or larger than
+    /// anything the load generator asked for. Fragments count as such too, since no publication
+    /// of the load generator needs one.
     Invalid,
 }
 
-/// Looks at the frame at the start of `bytes`.
-pub fn front(bytes: &[u8]) -> Front<'_> {
+/// Looks at the frame at the start of `bytes`; `deflate`: permessage-deflate is negotiated.
+pub fn front(bytes: &[u8], deflate: bool) -> Front<'_> {
     let &[first, second, ..] = bytes else {
         return Front::Partial;
     };
-    if first & 0xF0 != 0x80 || second & 0x80 != 0 {
+    let opcode = first & 0x0F;
+    let deflated = first & RSV1 != 0;
+    let may_be_deflated = deflate && matches!(opcode, TEXT | BINARY);
+    if first & !RSV1 & 0xF0 != 0x80 || deflated && !may_be_deflated || second & 0x80 != 0 {
         return Front::Invalid;
     }
     let (payload_len, header_len) = match second {
@@ -56,8 +64,9 @@ pub fn front(bytes: &[u8]) -> Front<'_> {
     let len = header_len + payload_len as usize;
     match bytes.get(header_len..len) {
         Some(payload) => Front::Frame {
-            opcode: first & 0x0F,
+            opcode,
             payload,
+            deflated,
             len,
         },
         None => Front::Partial,
@@ -118,14 +127,15 @@ mod tests {
             let mut bytes = frame(TEXT, &payload);
             let len = bytes.len();
             for cut in (0..len.min(20)).chain([len - 1]) {
-                assert_eq!(front(&bytes[..cut]), Front::Partial, "{size} {cut}");
+                assert_eq!(front(&bytes[..cut], false), Front::Partial, "{size} {cut}");
             }
             bytes.extend_from_slice(b"next");
             assert_eq!(
-                front(&bytes),
+                front(&bytes, false),
                 Front::Frame {
                     opcode: TEXT,
                     payload: &payload,
+                    deflated: false,
                     len
                 }
             );
@@ -134,10 +144,33 @@ mod tests {
 
     #[test]
     fn what_no_server_sends_is_invalid() {
-        assert_eq!(front(&masked(TEXT, b"masked")), Front::Invalid);
-        assert_eq!(front(&[0xC1, 0]), Front::Invalid); // RSV1
-        assert_eq!(front(&[0x01, 0]), Front::Invalid); // not final
-        assert_eq!(front(&[0x82, 127, 1, 0, 0, 0, 0, 0, 0, 0]), Front::Invalid);
+        for deflate in [false, true] {
+            let invalid = |bytes: &[u8]| front(bytes, deflate) == Front::Invalid;
+            assert!(invalid(&masked(TEXT, b"masked")));
+            assert!(invalid(&[0x01, 0])); // not final
+            assert!(invalid(&[0x82, 127, 1, 0, 0, 0, 0, 0, 0, 0]));
+            assert!(invalid(&[0xA1, 0]) && invalid(&[0x91, 0])); // RSV2, RSV3
+            assert!(invalid(&[0xC9, 0]) && invalid(&[0xC8, 0])); // RSV1 on a ping, a close
+            assert_eq!(invalid(&[0xC1, 0]), !deflate); // RSV1
+        }
+    }
+
+    #[test]
+    fn a_compressed_frame_is_marked() {
+        for (first, deflated) in [(0x81, false), (0xC1, true), (0x82, false), (0xC2, true)] {
+            let bytes = [first, 2, b'a', b'b', 0xFF];
+            let payload = b"ab".as_slice();
+            let opcode = first & 0x0F;
+            assert_eq!(
+                front(&bytes, true),
+                Front::Frame {
+                    opcode,
+                    payload,
+                    deflated,
+                    len: 4
+                }
+            );
+        }
     }
 
     #[test]

@@ -12,13 +12,13 @@ mod connection;
 mod deal;
 mod fault;
 mod fleet;
-#[cfg(test)]
-mod fleet_tests;
 mod frames;
 mod helpshift;
 mod idle;
+mod inflate;
 mod latency;
 mod ledger;
+mod line;
 mod metrics;
 mod payload;
 mod process;
@@ -28,6 +28,7 @@ mod report;
 mod slow;
 mod storm;
 mod toggle;
+mod words;
 
 use std::process::ExitCode;
 

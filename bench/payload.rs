@@ -74,6 +74,12 @@ pub fn stamp(template: &mut [u8], stamp: Stamp) {
     put(&mut template[TIME_AT..TIME_AT + TIME_DIGITS], stamp.due_us);
 }
 
+/// What a template has behind the stamp, between quotation marks.
+pub fn padding(template: &mut [u8]) -> &mut [u8] {
+    let end = template.len() - AFTER_PADDING.len();
+    &mut template[PADDING_AT..end]
+}
+
 /// Reads the stamp of a payload of `len` bytes. `None`: this is not such a payload.
 pub fn read(payload: &[u8], len: usize) -> Option<Stamp> {
     let shaped = payload.len() == len
@@ -88,12 +94,12 @@ pub fn read(payload: &[u8], len: usize) -> Option<Stamp> {
     })
 }
 
-/// Reads the stamp of a payload that the client protocol has wrapped.
-pub fn read_push(line: &[u8], len: usize) -> Option<Stamp> {
+/// The payload that the client protocol has wrapped. `None`: this is no push of a publication.
+pub fn unwrap_push(line: &[u8]) -> Option<&[u8]> {
     let data = line.get(DATA_AT..)?.strip_suffix(AFTER_DATA)?;
     let shaped = line.starts_with(BEFORE_CHANNEL)
         && line[DATA_AT - BEFORE_DATA.len()..].starts_with(BEFORE_DATA);
-    if shaped { read(data, len) } else { None }
+    shaped.then_some(data)
 }
 
 fn put(digits: &mut [u8], mut value: u64) {
@@ -140,7 +146,7 @@ mod tests {
             assert_eq!(payload.len(), len);
             serde_json::from_slice::<serde_json::Value>(&payload).unwrap();
             assert_eq!(read(&payload, len), Some(STAMP));
-            assert_eq!(read_push(&push(&payload), len), Some(STAMP));
+            assert_eq!(unwrap_push(&push(&payload)), Some(payload.as_slice()));
         }
     }
 
@@ -149,9 +155,9 @@ mod tests {
         let whole = payload(300);
         assert_eq!(read(&whole[..299], 300), None);
         assert_eq!(read(&push(&whole), 300), None);
-        assert_eq!(read_push(&push(&whole)[1..], 300), None);
-        assert_eq!(read_push(b"{}", 300), None);
-        assert_eq!(read_push(br#"{"id":1,"connect":{}}"#, 300), None);
+        assert_eq!(unwrap_push(&push(&whole)[1..]), None);
+        assert_eq!(unwrap_push(b"{}"), None);
+        assert_eq!(unwrap_push(br#"{"id":1,"connect":{}}"#), None);
         for at in [0, TIME_AT - 1, 299] {
             let mut altered = whole.clone();
             altered[at] = b'!';

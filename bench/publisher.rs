@@ -7,20 +7,17 @@ use std::thread::{self, JoinHandle};
 
 use hdrhistogram::Histogram;
 
-use crate::arguments::{Common, pin};
+use crate::arguments::{Body, Common, pin};
 use crate::clock::Clock;
 use crate::fault::Fault;
 use crate::latency;
+use crate::line::{Line, Replies};
 use crate::payload::{self, Stamp};
+use crate::words;
 
-/// Messages libzmq may hold for the server: seconds of a stall, so that one is seen in latencies.
-const HIGH_WATER_MARK: i32 = 1_000_000;
-
-/// How long connecting or a send may take before the run is given up.
-const PATIENCE_MS: i32 = 10_000;
-
-/// How long no reply may come at the end before the rest count as rejected.
-const REPLY_MS: i64 = 2000;
+/// Payloads made beforehand, of which one after the other is stamped: more than a compressor or
+/// a batch ever sees at once.
+const TEMPLATES: usize = 256;
 
 /// What to publish.
 #[derive(Debug)]
@@ -64,10 +61,12 @@ impl Publisher {
         let progress = Arc::new(Progress::default());
         let line = Line::open(common)?;
         let (core, seed) = (common.publisher_core, common.seed);
+        let templates = templates(schedule.payload, common.body, seed);
         let shared = Arc::clone(&progress);
         let run = move || {
             let outcome = core.map_or(Ok(()), pin);
-            let outcome = outcome.and_then(|()| publish(&line, clock, schedule, seed, &shared));
+            let outcome =
+                outcome.and_then(|()| publish(&line, clock, schedule, templates, seed, &shared));
             shared.done.store(true, Ordering::Release);
             outcome
         };
@@ -89,20 +88,20 @@ fn publish(
     line: &Line,
     clock: Clock,
     schedule: Schedule,
+    mut templates: Vec<Vec<u8>>,
     seed: u64,
     progress: &Progress,
 ) -> Result<Published, Fault> {
     let Schedule {
         rate,
         seconds,
-        payload,
         mut sequences,
+        ..
     } = schedule;
     let mut random = fastrand::Rng::with_seed(seed);
     let names: Vec<String> = (0..sequences.len() as u32)
         .map(payload::topic_name)
         .collect();
-    let mut template = payload::template(payload);
     let mut lateness = latency::histogram();
     let mut replies = Replies::default();
     let start_us = clock.now_us();
@@ -116,9 +115,10 @@ fn publish(
             sequence: sequences[topic],
             due_us,
         };
-        payload::stamp(&mut template, stamp);
+        let template = &mut templates[nth as usize % TEMPLATES];
+        payload::stamp(template, stamp);
         progress.begun.fetch_add(1, Ordering::AcqRel);
-        line.send(names[topic].as_bytes(), &template)?;
+        line.send(names[topic].as_bytes(), template)?;
         latency::record(&mut lateness, clock.now_us().saturating_sub(due_us));
         line.take_replies(&mut replies, 0)?;
     }
@@ -130,91 +130,14 @@ fn publish(
     })
 }
 
-#[derive(Debug, Default)]
-struct Replies {
-    taken: u64,
-    rejected: u64,
-}
-
-/// The socket to the server.
-struct Line {
-    socket: zmq::Socket,
-    acknowledged: bool,
-    endpoint: String,
-}
-
-impl Line {
-    fn open(common: &Common) -> Result<Self, Fault> {
-        let (endpoint, acknowledged) = (common.endpoint(), common.acknowledged);
-        let kind = if acknowledged { zmq::DEALER } else { zmq::PUSH };
-        let open = || {
-            let socket = zmq::Context::new().socket(kind)?;
-            socket.set_sndhwm(HIGH_WATER_MARK)?;
-            socket.set_rcvhwm(HIGH_WATER_MARK)?;
-            socket.set_sndtimeo(PATIENCE_MS)?;
-            socket.set_linger(PATIENCE_MS)?;
-            // Writable only once connected: a queue before that would show as latency.
-            socket.set_immediate(true)?;
-            socket.connect(&endpoint)?;
-            match socket.poll(zmq::POLLOUT, i64::from(PATIENCE_MS))? {
-                0 => Err(zmq::Error::EHOSTUNREACH),
-                _ => Ok(socket),
-            }
-        };
-        match open() {
-            Ok(socket) => Ok(Self {
-                socket,
-                acknowledged,
-                endpoint,
-            }),
-            Err(error) => Err(Fault::Publish { endpoint, error }),
+fn templates(len: usize, body: Body, seed: u64) -> Vec<Vec<u8>> {
+    let mut random = fastrand::Rng::with_seed(seed);
+    let template = |_| {
+        let mut template = payload::template(len);
+        if body == Body::Document {
+            words::fill(&mut random, payload::padding(&mut template));
         }
-    }
-
-    fn fault(&self, error: zmq::Error) -> Fault {
-        Fault::Publish {
-            endpoint: self.endpoint.clone(),
-            error,
-        }
-    }
-
-    fn send(&self, topic: &[u8], payload: &[u8]) -> Result<(), Fault> {
-        let delimited: [&[u8]; 3] = [b"", topic, payload];
-        let frames = if self.acknowledged {
-            &delimited[..]
-        } else {
-            &delimited[1..]
-        };
-        self.socket
-            .send_multipart(frames, 0)
-            .map_err(|error| self.fault(error))
-    }
-
-    /// Takes the replies that have come; waits up to `wait_ms` for the first. Returns how many.
-    fn take_replies(&self, replies: &mut Replies, wait_ms: i64) -> Result<u64, Fault> {
-        let before = replies.taken;
-        let ready = |wait_ms| self.socket.poll(zmq::POLLIN, wait_ms);
-        let mut wait_ms = wait_ms;
-        while self.acknowledged && ready(wait_ms).map_err(|error| self.fault(error))? > 0 {
-            let frames = self
-                .socket
-                .recv_multipart(0)
-                .map_err(|error| self.fault(error))?;
-            replies.taken += 1;
-            replies.rejected += u64::from(frames.get(1).is_none_or(|status| status != b"ok"));
-            wait_ms = 0;
-        }
-        Ok(replies.taken - before)
-    }
-
-    /// Waits until `wanted` replies have come; those that do not come count as rejections.
-    fn await_replies(&self, replies: &mut Replies, wanted: u64) -> Result<(), Fault> {
-        while self.acknowledged && replies.taken < wanted {
-            if self.take_replies(replies, REPLY_MS)? == 0 {
-                replies.rejected += wanted - replies.taken;
-                break;
-            }
-        }
-        Ok(())
-    }
+        template
+    };
+    (0..TEMPLATES).map(template).collect()
 }

@@ -1,6 +1,12 @@
 //! All connections of a run on one epoll instance: opens them in waves, reads whatever comes into
 //! one buffer and hands out the stamps. Receiving thread.
 
+mod incoming;
+#[cfg(test)]
+mod tests;
+
+pub use incoming::is_error;
+
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -9,11 +15,12 @@ use hdrhistogram::Histogram;
 use mio::event::Event;
 use mio::{Events, Interest, Poll, Token};
 
-use crate::arguments::{Common, Protocol};
+use crate::arguments::Common;
 use crate::clock::Clock;
-use crate::connection::{Answer, Connection, Plan, Stage, answer};
+use crate::connection::{Connection, Plan, Stage};
 use crate::fault::Fault;
-use crate::frames::{self, Front};
+use crate::frames;
+use crate::inflate::Inflater;
 use crate::latency;
 use crate::payload::{self, Stamp};
 
@@ -36,6 +43,11 @@ const STALL_US: u64 = 10_000_000;
 pub trait Sink {
     /// A publication came.
     fn delivery(&mut self, connection: usize, stamp: Stamp, now_us: u64);
+
+    /// A publication came that carries no stamp. False: the scenario has not published it.
+    fn unstamped(&mut self, _connection: usize, _payload: &[u8]) -> bool {
+        false
+    }
 
     /// A reply came to a command of the scenario's own.
     fn reply(&mut self, _connection: usize, _reply: &[u8]) {}
@@ -62,6 +74,12 @@ pub struct Tally {
     pub pings: u64,
     /// Messages that are neither of the load generator's payloads nor of the protocol.
     pub unknown: u64,
+    /// Frames of text or binary data.
+    pub messages: u64,
+    /// How many of those were compressed.
+    pub deflated: u64,
+    /// Bytes read from the sockets.
+    pub received_bytes: u64,
 }
 
 /// The connections.
@@ -74,6 +92,10 @@ pub struct Fleet {
     wave: usize,
     turn: Duration,
     payload_len: usize,
+    /// The connections negotiate permessage-deflate, all of them.
+    deflate: bool,
+    declined: bool,
+    inflater: Inflater,
     connections: Vec<Connection>,
     /// The next connection to begin.
     next: usize,
@@ -96,6 +118,9 @@ impl Fleet {
             wave: common.wave,
             turn: TURN,
             payload_len: payload_len.max(payload::SMALLEST),
+            deflate: common.deflate,
+            declined: false,
+            inflater: Inflater::new(),
             connections: Vec::new(),
             next: 0,
             opening: 0,
@@ -112,6 +137,11 @@ impl Fleet {
     /// Changes the longest a turn waits.
     pub fn set_turn(&mut self, turn: Duration) {
         self.turn = turn;
+    }
+
+    /// Changes whether the connections negotiate permessage-deflate; before any is added.
+    pub fn set_deflate(&mut self, deflate: bool) {
+        self.deflate = deflate;
     }
 
     /// Plans a connection; the coming turns begin it. Returns its index.
@@ -184,6 +214,9 @@ impl Fleet {
         }
         self.events = events;
         self.buffer = buffer;
+        if self.declined {
+            return Err(Fault::Declined);
+        }
         Ok(())
     }
 
@@ -221,7 +254,7 @@ impl Fleet {
             if !connection.is_connected()? {
                 return Ok(());
             }
-            connection.upgrade(self.address)?;
+            connection.upgrade(self.address, self.deflate)?;
         }
         if !event.is_readable() {
             return Ok(());
@@ -237,6 +270,7 @@ impl Fleet {
                 return Ok(());
             };
             connection.kept.clear();
+            self.tally.received_bytes += len as u64;
             let used = self.take(index, &buffer[..kept + len], sink)?;
             self.connections[index]
                 .kept
@@ -247,101 +281,6 @@ impl Fleet {
                 return Ok(());
             }
         }
-    }
-
-    /// Takes what is whole in `bytes` and returns how much that is.
-    fn take(&mut self, index: usize, bytes: &[u8], sink: &mut impl Sink) -> io::Result<usize> {
-        let now_us = self.clock.now_us();
-        let mut used = 0;
-        if self.connections[index].stage == Stage::Upgrading {
-            match answer(bytes) {
-                Answer::Partial => return Ok(0),
-                Answer::Refused => return Err(io::ErrorKind::ConnectionRefused.into()),
-                Answer::Upgraded(len) => used = len,
-            }
-            self.connections[index].subscribe()?;
-            self.note_open(index, now_us);
-        }
-        loop {
-            match frames::front(&bytes[used..]) {
-                Front::Frame {
-                    opcode,
-                    payload,
-                    len,
-                } => {
-                    self.frame(index, opcode, payload, now_us, sink)?;
-                    used += len;
-                }
-                Front::Partial => return Ok(used),
-                Front::Invalid => return Err(io::ErrorKind::InvalidData.into()),
-            }
-        }
-    }
-
-    fn frame(
-        &mut self,
-        index: usize,
-        opcode: u8,
-        payload: &[u8],
-        now_us: u64,
-        sink: &mut impl Sink,
-    ) -> io::Result<()> {
-        let client = self.connections[index].plan.protocol == Protocol::Client;
-        match opcode {
-            frames::TEXT | frames::BINARY if !client => {
-                match payload::read(payload, self.payload_len) {
-                    Some(stamp) => sink.delivery(index, stamp, now_us),
-                    None => self.tally.unknown += 1,
-                }
-            }
-            frames::TEXT => {
-                for line in payload.split(|&byte| byte == b'\n') {
-                    self.line(index, line, now_us, sink)?;
-                }
-            }
-            frames::PING => {
-                self.tally.pings += 1;
-                self.connections[index].write(&frames::masked(frames::PONG, payload))?;
-            }
-            frames::CLOSE => {
-                if let Some(&[high, low]) = payload.get(..2) {
-                    self.tally.close_code = u16::from_be_bytes([high, low]);
-                }
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
-            _ => self.tally.unknown += 1,
-        }
-        Ok(())
-    }
-
-    /// One message of the client protocol.
-    fn line(
-        &mut self,
-        index: usize,
-        line: &[u8],
-        now_us: u64,
-        sink: &mut impl Sink,
-    ) -> io::Result<()> {
-        if let Some(stamp) = payload::read_push(line, self.payload_len) {
-            sink.delivery(index, stamp, now_us);
-        } else if line == b"{}" {
-            self.tally.pings += 1;
-            self.connections[index].write(&frames::masked(frames::TEXT, b"{}"))?;
-        } else if !line.starts_with(br#"{"id":"#) {
-            self.tally.unknown += 1;
-        } else if let Stage::Subscribing(left) = self.connections[index].stage {
-            if is_error(line) {
-                return Err(io::ErrorKind::ConnectionRefused.into());
-            }
-            self.connections[index].stage = match left {
-                1 => Stage::Open,
-                left => Stage::Subscribing(left - 1),
-            };
-            self.note_open(index, now_us);
-        } else {
-            sink.reply(index, line);
-        }
-        Ok(())
     }
 
     /// Counts a connection that has just opened.
@@ -377,10 +316,4 @@ impl Fleet {
             self.opening -= 1;
         }
     }
-}
-
-/// Whether a reply says that its command failed.
-pub fn is_error(reply: &[u8]) -> bool {
-    const MEMBER: &[u8] = br#""error":"#;
-    reply.windows(MEMBER.len()).any(|window| window == MEMBER)
 }

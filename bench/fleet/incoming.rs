@@ -1,0 +1,142 @@
+//! What comes on a connection: the answer to its handshake, then frames, in them messages, in
+//! those publications. Receiving thread.
+
+use std::io;
+
+use super::{Fleet, Sink};
+use crate::arguments::Protocol;
+use crate::connection::{Answer, Stage, answer};
+use crate::frames::{self, Front};
+use crate::payload;
+
+impl Fleet {
+    /// Takes what is whole in `bytes` and returns how much that is.
+    pub(super) fn take(
+        &mut self,
+        index: usize,
+        bytes: &[u8],
+        sink: &mut impl Sink,
+    ) -> io::Result<usize> {
+        let now_us = self.clock.now_us();
+        let mut used = 0;
+        if self.connections[index].stage == Stage::Upgrading {
+            match answer(bytes) {
+                Answer::Partial => return Ok(0),
+                Answer::Upgraded { len, deflate } if deflate == self.deflate => used = len,
+                Answer::Upgraded { deflate: false, .. } => {
+                    self.declined = true;
+                    return Err(io::ErrorKind::Unsupported.into());
+                }
+                _ => return Err(io::ErrorKind::ConnectionRefused.into()),
+            }
+            self.connections[index].subscribe()?;
+            self.note_open(index, now_us);
+        }
+        loop {
+            match frames::front(&bytes[used..], self.deflate) {
+                Front::Frame {
+                    opcode,
+                    payload,
+                    deflated: false,
+                    len,
+                } => {
+                    self.frame(index, opcode, payload, now_us, sink)?;
+                    used += len;
+                }
+                Front::Frame {
+                    opcode,
+                    payload,
+                    deflated: true,
+                    len,
+                } => {
+                    let message = self.inflater.inflate(payload);
+                    let message = message.ok_or(io::ErrorKind::InvalidData)?;
+                    self.frame(index, opcode, &message, now_us, sink)?;
+                    self.tally.deflated += 1;
+                    used += len;
+                }
+                Front::Partial => return Ok(used),
+                Front::Invalid => return Err(io::ErrorKind::InvalidData.into()),
+            }
+        }
+    }
+
+    fn frame(
+        &mut self,
+        index: usize,
+        opcode: u8,
+        payload: &[u8],
+        now_us: u64,
+        sink: &mut impl Sink,
+    ) -> io::Result<()> {
+        let client = self.connections[index].plan.protocol == Protocol::Client;
+        match opcode {
+            frames::TEXT | frames::BINARY if !client => {
+                self.tally.messages += 1;
+                self.publication(index, payload, now_us, sink);
+            }
+            frames::TEXT => {
+                self.tally.messages += 1;
+                for line in payload.split(|&byte| byte == b'\n') {
+                    self.line(index, line, now_us, sink)?;
+                }
+            }
+            frames::PING => {
+                self.tally.pings += 1;
+                self.connections[index].write(&frames::masked(frames::PONG, payload))?;
+            }
+            frames::CLOSE => {
+                if let Some(&[high, low]) = payload.get(..2) {
+                    self.tally.close_code = u16::from_be_bytes([high, low]);
+                }
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            _ => self.tally.unknown += 1,
+        }
+        Ok(())
+    }
+
+    fn publication(&mut self, index: usize, payload: &[u8], now_us: u64, sink: &mut impl Sink) {
+        match payload::read(payload, self.payload_len) {
+            Some(stamp) => sink.delivery(index, stamp, now_us),
+            None if sink.unstamped(index, payload) => {}
+            None => self.tally.unknown += 1,
+        }
+    }
+
+    /// One line of the client protocol: servers join messages with newlines.
+    fn line(
+        &mut self,
+        index: usize,
+        line: &[u8],
+        now_us: u64,
+        sink: &mut impl Sink,
+    ) -> io::Result<()> {
+        if let Some(payload) = payload::unwrap_push(line) {
+            self.publication(index, payload, now_us, sink);
+        } else if line == b"{}" {
+            self.tally.pings += 1;
+            self.connections[index].write(&frames::masked(frames::TEXT, b"{}"))?;
+        } else if !line.starts_with(br#"{"id":"#) {
+            self.tally.unknown += 1;
+        } else if let Stage::Subscribing(left) = self.connections[index].stage {
+            if is_error(line) {
+                return Err(io::ErrorKind::ConnectionRefused.into());
+            }
+            self.connections[index].stage = match left {
+                1 => Stage::Open,
+                left => Stage::Subscribing(left - 1),
+            };
+            self.note_open(index, now_us);
+        } else {
+            sink.reply(index, line);
+        }
+        Ok(())
+    }
+}
+
+/// Whether a reply says that its command failed.
+pub fn is_error(reply: &[u8]) -> bool {
+    const MEMBER: &[u8] = br#""error":"#;
+    reply.windows(MEMBER.len()).any(|window| window == MEMBER)
+}
