@@ -5,7 +5,7 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::fault::Fault;
-use crate::{helpshift, idle, slow, storm, toggle};
+use crate::{deflate, helpshift, idle, slow, storm, toggle};
 
 /// Loads a running fanfare and checks what comes out: exactly, by connection, topic and sequence.
 ///
@@ -29,6 +29,8 @@ pub enum Scenario {
     Slow(slow::Options),
     /// One client that subscribes and unsubscribes all the time
     Toggle(toggle::Options),
+    /// One topic to many, without and with permessage-deflate in turns: what compressing costs
+    Deflate(deflate::Options),
     /// Connections that only answer pings: what they cost
     Idle(idle::Options),
     /// Connects all at once

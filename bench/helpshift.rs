@@ -65,6 +65,7 @@ pub fn run(common: &Common, options: &Options) -> Result<Report, Fault> {
         rate: options.rate,
         seconds: options.seconds,
         payload: options.payload,
+        body: common.body,
         sequences,
     };
     let begun_us = clock.now_us();

@@ -10,6 +10,7 @@ mod arguments;
 mod clock;
 mod connection;
 mod deal;
+mod deflate;
 mod fault;
 mod fleet;
 mod frames;
@@ -69,6 +70,7 @@ fn run(arguments: &Arguments) -> Result<Report, Fault> {
         Scenario::Helpshift(options) => helpshift::run(common, options),
         Scenario::Slow(options) => slow::run(common, options),
         Scenario::Toggle(options) => toggle::run(common, options),
+        Scenario::Deflate(options) => deflate::run(common, options),
         Scenario::Idle(options) => idle::run(common, options),
         Scenario::Storm(options) => storm::run(common, options),
     }

@@ -59,7 +59,7 @@ impl Scrape {
         Ok(scrape)
     }
 
-    fn parse(text: &str) -> Self {
+    pub fn parse(text: &str) -> Self {
         let sample = |line: &str| {
             let (series, value) = line.rsplit_once(' ')?;
             let (name, labels) = series.split_once('{').unwrap_or((series, "}"));
@@ -81,11 +81,11 @@ impl Scrape {
         }
     }
 
-    /// The sum of a metric over all shards, for one reason or all.
-    pub fn sum(&self, name: &str, reason: Option<&str>) -> u64 {
+    /// The sum of a metric over all shards, of one value of a label or all.
+    pub fn sum(&self, name: &str, label: Option<(&str, &str)>) -> u64 {
         let wanted = |sample: &&Sample| {
             sample.name == name
-                && reason.is_none_or(|reason| sample.label("reason") == Some(reason))
+                && label.is_none_or(|(label, value)| sample.label(label) == Some(value))
         };
         self.samples
             .iter()
@@ -221,7 +221,10 @@ mod tests {
         assert_eq!(scrape.shards(), ["0", "1"]);
         assert_eq!(scrape.unaccounted(), [""; 0]);
         assert_eq!(scrape.sum("fanfare_dropped_total", None), 15);
-        assert_eq!(scrape.sum("fanfare_dropped_total", Some("slow")), 12);
+        assert_eq!(
+            scrape.sum("fanfare_dropped_total", Some(("reason", "slow"))),
+            12
+        );
     }
 
     #[test]

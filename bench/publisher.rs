@@ -25,6 +25,7 @@ pub struct Schedule {
     pub rate: u32,
     pub seconds: u32,
     pub payload: usize,
+    pub body: Body,
     /// The last sequence of each topic so far.
     pub sequences: Vec<u32>,
 }
@@ -61,7 +62,7 @@ impl Publisher {
         let progress = Arc::new(Progress::default());
         let line = Line::open(common)?;
         let (core, seed) = (common.publisher_core, common.seed);
-        let templates = templates(schedule.payload, common.body, seed);
+        let templates = templates(schedule.payload, schedule.body, seed);
         let shared = Arc::clone(&progress);
         let run = move || {
             let outcome = core.map_or(Ok(()), pin);

@@ -43,6 +43,20 @@ impl Report {
         self.add(format!("{name}_max_us"), histogram.max());
     }
 
+    /// Adds the median of what several runs found, and the least and the most. Returns the
+    /// median; without any runs it is not a number.
+    pub fn add_spread(&mut self, name: &str, values: &[f64]) -> f64 {
+        let mut sorted = values.to_vec();
+        sorted.sort_by(f64::total_cmp);
+        let at = |index: usize| sorted.get(index).copied().unwrap_or(f64::NAN);
+        let (low, high) = (sorted.len().saturating_sub(1) / 2, sorted.len() / 2);
+        let median = f64::midpoint(at(low), at(high));
+        self.add_decimal(name, median);
+        self.add_decimal(format!("{name}_least"), at(0));
+        self.add_decimal(format!("{name}_most"), at(sorted.len().saturating_sub(1)));
+        median
+    }
+
     /// Adds the counts of deliveries; each must be zero but the received ones.
     pub fn add_deliveries(&mut self, expected: u64, missing: u64, counts: Counts) {
         self.add("expected", expected);
@@ -144,6 +158,20 @@ mod tests {
             assert!(report.table().contains("FAILED") && report.table().ends_with("failed\n"));
             assert!(report.json().contains(r#""ok":false"#));
         }
+    }
+
+    #[test]
+    fn a_spread_has_its_median_least_and_most() {
+        let spread = |values: &[f64]| {
+            let mut report = Report::new("test");
+            let median = report.add_spread("x", values);
+            let rows: Vec<_> = report.rows.into_iter().map(|(_, value)| value).collect();
+            (median, rows)
+        };
+        let rows = |values: [f64; 3]| values.map(Value::from).to_vec();
+        assert_eq!(spread(&[3.0, 1.0, 2.0]), (2.0, rows([2.0, 1.0, 3.0])));
+        assert_eq!(spread(&[4.0, 1.0]), (2.5, rows([2.5, 1.0, 4.0])));
+        assert!(spread(&[]).0.is_nan());
     }
 
     #[test]

@@ -111,6 +111,7 @@ fn measure(
         rate: options.rate,
         seconds: options.seconds,
         payload: options.payload,
+        body: common.body,
         sequences,
     };
     let before = Scrape::take(&common.admin)?;
@@ -164,7 +165,7 @@ fn add_latencies(report: &mut Report, options: &Options, outcome: &Outcome) {
 /// What the stuck clients got: by the server's own counters, since they cannot tell.
 fn add_policy(report: &mut Report, options: &Options, outcome: &Outcome) {
     let since = |name: &str, reason: &str| {
-        let sum = |scrape: &Scrape| scrape.sum(name, Some(reason));
+        let sum = |scrape: &Scrape| scrape.sum(name, Some(("reason", reason)));
         sum(&outcome.after).saturating_sub(sum(&outcome.before))
     };
     let closed = since("fanfare_closed_total", "slow");

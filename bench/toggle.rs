@@ -158,6 +158,7 @@ pub fn run(common: &Common, options: &Options) -> Result<Report, Fault> {
         rate: options.rate,
         seconds: options.seconds,
         payload: options.payload,
+        body: common.body,
         sequences: vec![0],
     };
     let publisher = Publisher::start(common, clock, schedule)?;

@@ -1,0 +1,334 @@
+//! One topic to many with and without permessage-deflate, in turns against one running server:
+//! a compressed broadcast must cost hardly more per delivery than a plain one.
+
+use clap::Args;
+
+use crate::arguments::{Body, Common, Protocol};
+use crate::clock::Clock;
+use crate::connection::Plan;
+use crate::deal::Deal;
+use crate::fault::Fault;
+use crate::fleet::Fleet;
+use crate::ledger::{Counts, Ledger};
+use crate::metrics::Scrape;
+use crate::process::{Meter, Process};
+use crate::publisher::{Publisher, Schedule};
+use crate::receiver::Receiver;
+use crate::report::Report;
+
+/// Rest after the opening, so that neither that nor the end of the run before is measured.
+const REST_US: u64 = 1_000_000;
+
+/// Beyond this share of one core the server batches what it sends, which makes deliveries cheaper.
+const BUSY_PERCENT: f64 = 70.0;
+
+#[derive(Clone, Debug, Args)]
+pub struct Options {
+    #[arg(long, default_value_t = 1000)]
+    subscribers: usize,
+    /// Publications per second
+    #[arg(long, default_value_t = 50)]
+    rate: u32,
+    /// Bytes of a publication, a document whatever --body says
+    #[arg(long, default_value_t = 1024)]
+    payload: usize,
+    /// Seconds of each run
+    #[arg(long, default_value_t = 10)]
+    seconds: u32,
+    /// Runs of each kind, one plain and one compressed in turns
+    #[arg(long, default_value_t = 5)]
+    pairs: usize,
+    /// What a compressed delivery may cost, times a plain one
+    #[arg(long, default_value_t = 1.1)]
+    ratio: f64,
+    #[arg(long, value_enum, default_value_t = Protocol::Raw)]
+    protocol: Protocol,
+}
+
+/// What the server's own counters say of a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Compressions {
+    compressed: u64,
+    small: u64,
+    incompressible: u64,
+    deliveries: u64,
+}
+
+/// One run.
+#[derive(Debug)]
+struct Run {
+    published: u64,
+    missing: u64,
+    counts: Counts,
+    closed: u64,
+    unknown: u64,
+    rejected: u64,
+    /// Frames that came compressed.
+    deflated: u64,
+    cpu_us_per_delivery: f64,
+    cpu_percent: f64,
+    wire_bytes_per_delivery: f64,
+    p50_us: f64,
+    p99_us: f64,
+    compressions: Compressions,
+}
+
+pub fn run(common: &Common, options: &Options) -> Result<Report, Fault> {
+    if options.subscribers == 0 || options.rate == 0 || options.pairs == 0 {
+        let text = "--subscribers, --rate and --pairs: at least 1";
+        return Err(Fault::Arguments(text.into()));
+    }
+    let pid = common.pid.ok_or_else(|| {
+        Fault::Arguments("--pid: the server's, since its CPU time is compared".into())
+    })?;
+    let server = Process::new(pid)?;
+    let (mut plain, mut deflate) = (Vec::new(), Vec::new());
+    for _ in 0..options.pairs {
+        plain.push(measure(common, options, server, false)?);
+        deflate.push(measure(common, options, server, true)?);
+    }
+    Ok(report(options, &plain, &deflate))
+}
+
+/// Opens connections, publishes to them, and leaves none open.
+fn measure(
+    common: &Common,
+    options: &Options,
+    server: Process,
+    deflate: bool,
+) -> Result<Run, Fault> {
+    let clock = Clock::new();
+    let mut fleet = Fleet::new(common, clock, options.payload)?;
+    fleet.set_deflate(deflate);
+    for _ in 0..options.subscribers {
+        fleet.add(Plan {
+            protocol: options.protocol,
+            topics: vec![0],
+            reads: true,
+        });
+    }
+    fleet.open_all()?;
+    let end_us = clock.now_us() + REST_US;
+    while clock.now_us() < end_us {
+        fleet.turn(&mut ())?;
+    }
+
+    let deal = Deal::new(options.subscribers, 1, 1, common.seed);
+    let mut receiver = Receiver::new(Ledger::new(deal));
+    let schedule = Schedule {
+        rate: options.rate,
+        seconds: options.seconds,
+        payload: options.payload,
+        body: Body::Document,
+        sequences: vec![0],
+    };
+    let before = Compressions::take(common)?;
+    let received_bytes = fleet.tally.received_bytes;
+    let meter = Meter::start(server)?;
+    let publisher = Publisher::start(common, clock, schedule)?;
+    let sent = receiver.run(&mut fleet, publisher, clock)?;
+    let (spent_us, cpu_percent) = (meter.spent_us()?, meter.percent()?);
+    let received_bytes = fleet.tally.received_bytes - received_bytes;
+    let counts = receiver.ledger.counts;
+    let per_delivery = |value: u64| value as f64 / counts.received.max(1) as f64;
+    let quantile = |quantile| receiver.latency.value_at_quantile(quantile) as f64;
+    Ok(Run {
+        published: u64::from(sent.sequences[0]),
+        missing: receiver.ledger.missing(&sent.sequences),
+        counts,
+        closed: fleet.tally.closed,
+        unknown: fleet.tally.unknown,
+        rejected: sent.rejected,
+        deflated: fleet.tally.deflated,
+        cpu_us_per_delivery: per_delivery(spent_us),
+        cpu_percent,
+        wire_bytes_per_delivery: per_delivery(received_bytes),
+        p50_us: quantile(0.5),
+        p99_us: quantile(0.99),
+        compressions: Compressions::take(common)?.since(before),
+    })
+}
+
+fn report(options: &Options, plain: &[Run], deflate: &[Run]) -> Report {
+    let mut report = Report::new("deflate");
+    report.add("subscribers", options.subscribers);
+    report.add("pairs", options.pairs);
+    let all = || plain.iter().chain(deflate);
+    let sum = |of: fn(&Run) -> u64| all().map(of).sum::<u64>();
+    report.add_deliveries(
+        sum(|run| run.published) * options.subscribers as u64,
+        sum(|run| run.missing),
+        Counts {
+            received: sum(|run| run.counts.received),
+            duplicate: sum(|run| run.counts.duplicate),
+            disordered: sum(|run| run.counts.disordered),
+            foreign: sum(|run| run.counts.foreign),
+        },
+    );
+    report.add_zero("closed", sum(|run| run.closed));
+    report.add_zero("unknown", sum(|run| run.unknown));
+    report.add_zero("rejected", sum(|run| run.rejected));
+    for (name, runs) in [("plain", plain), ("deflate", deflate)] {
+        let mut add = |what: &str, of: fn(&Run) -> f64| {
+            let values: Vec<f64> = runs.iter().map(of).collect();
+            report.add_spread(&format!("{name}_{what}"), &values)
+        };
+        add("server_cpu_us_per_delivery", |run| run.cpu_us_per_delivery);
+        let busy = add("server_cpu_percent", |run| run.cpu_percent);
+        add("wire_bytes_per_delivery", |run| run.wire_bytes_per_delivery);
+        add("latency_p50_us", |run| run.p50_us);
+        add("latency_p99_us", |run| run.p99_us);
+        report.expect(busy <= BUSY_PERCENT, || {
+            format!("{name}_server_cpu_percent: {busy:.0}, too near saturation; lower --rate")
+        });
+    }
+    let pairs = plain.iter().zip(deflate);
+    let ratios: Vec<f64> = pairs
+        .map(|(plain, deflate)| deflate.cpu_us_per_delivery / plain.cpu_us_per_delivery)
+        .collect();
+    let (ratio, most) = (report.add_spread("cpu_ratio", &ratios), options.ratio);
+    // Not the other way round: without any CPU time measured there is no ratio at all.
+    report.expect(ratio <= most, || {
+        format!("cpu_ratio: {ratio:.2}, expected at most {most}")
+    });
+    add_compressions(&mut report, plain, deflate);
+    report
+}
+
+/// Every broadcast is compressed once, whoever gets it, and only if somebody does.
+fn add_compressions(report: &mut Report, plain: &[Run], deflate: &[Run]) {
+    let sum = |of: fn(&Run) -> u64| deflate.iter().map(of).sum::<u64>();
+    let published = sum(|run| run.published);
+    let compressed = sum(|run| run.compressions.compressed);
+    report.add("deflate_published", published);
+    report.add("deflate_frames_compressed", compressed);
+    report.add("deflate_frames_small", sum(|run| run.compressions.small));
+    report.add(
+        "deflate_frames_incompressible",
+        sum(|run| run.compressions.incompressible),
+    );
+    report.add("deflate_deliveries", sum(|run| run.compressions.deliveries));
+    report.add("deflate_frames_received", sum(|run| run.deflated));
+    report.expect(compressed == published, || {
+        format!(
+            "deflate_frames_compressed: {compressed}, expected {published}; if a little less, \
+             publications shared a frame: lower --rate"
+        )
+    });
+    let idle = plain
+        .iter()
+        .all(|run| run.compressions == Compressions::default());
+    report.expect(idle, || {
+        "something was compressed while nobody had negotiated it".into()
+    });
+}
+
+impl Compressions {
+    fn take(common: &Common) -> Result<Self, Fault> {
+        Ok(Self::of(&Scrape::take(&common.admin)?))
+    }
+
+    fn of(scrape: &Scrape) -> Self {
+        let frames = |outcome| {
+            let label = Some(("outcome", outcome));
+            scrape.sum("fanfare_deflate_frames_total", label)
+        };
+        Self {
+            compressed: frames("compressed"),
+            small: frames("small"),
+            incompressible: frames("incompressible"),
+            deliveries: scrape.sum("fanfare_deflate_deliveries_total", None),
+        }
+    }
+
+    fn since(self, before: Self) -> Self {
+        Self {
+            compressed: self.compressed - before.compressed,
+            small: self.small - before.small,
+            incompressible: self.incompressible - before.incompressible,
+            deliveries: self.deliveries - before.deliveries,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        options: Options,
+    }
+
+    fn a_run(compressed: u64, cpu_us_per_delivery: f64) -> Run {
+        Run {
+            published: 500,
+            missing: 0,
+            counts: Counts {
+                received: 500_000,
+                ..Counts::default()
+            },
+            closed: 0,
+            unknown: 0,
+            rejected: 0,
+            deflated: compressed * 1000,
+            cpu_us_per_delivery,
+            cpu_percent: 20.0,
+            wire_bytes_per_delivery: 500.0,
+            p50_us: 900.0,
+            p99_us: 2000.0,
+            compressions: Compressions {
+                compressed,
+                deliveries: compressed * 1000,
+                ..Compressions::default()
+            },
+        }
+    }
+
+    fn is_met(plain: Run, deflate: Run) -> bool {
+        let options = Line::parse_from(["deflate"]).options;
+        report(&options, &[plain], &[deflate]).is_met()
+    }
+
+    #[test]
+    fn cost_and_count_of_compressions_decide() {
+        assert!(is_met(a_run(0, 2.0), a_run(500, 2.2)));
+        assert!(!is_met(a_run(0, 2.0), a_run(500, 2.21)));
+        assert!(!is_met(a_run(0, 0.0), a_run(500, 0.0)));
+        for compressed in [0, 499, 501] {
+            assert!(!is_met(a_run(0, 2.0), a_run(compressed, 2.0)));
+        }
+        assert!(!is_met(a_run(1, 2.0), a_run(500, 2.0)));
+        let busy = Run {
+            cpu_percent: 90.0,
+            ..a_run(500, 2.0)
+        };
+        assert!(!is_met(a_run(0, 2.0), busy));
+        let lossy = Run {
+            missing: 1,
+            ..a_run(500, 2.0)
+        };
+        assert!(!is_met(a_run(0, 2.0), lossy));
+    }
+
+    #[test]
+    fn counters_are_summed_over_shards() {
+        let scrape = Scrape::parse(
+            "fanfare_deflate_frames_total{shard=\"0\",outcome=\"compressed\"} 5\n\
+             fanfare_deflate_frames_total{shard=\"1\",outcome=\"compressed\"} 7\n\
+             fanfare_deflate_frames_total{shard=\"1\",outcome=\"small\"} 2\n\
+             fanfare_deflate_deliveries_total{shard=\"1\"} 90\n",
+        );
+        let expected = Compressions {
+            compressed: 12,
+            small: 2,
+            incompressible: 0,
+            deliveries: 90,
+        };
+        assert_eq!(Compressions::of(&scrape), expected);
+        assert_eq!(expected.since(expected), Compressions::default());
+    }
+}
