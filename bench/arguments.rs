@@ -5,7 +5,7 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::fault::Fault;
-use crate::{deflate, helpshift, idle, slow, storm, toggle};
+use crate::{deflate, feeds, helpshift, idle, slow, storm, toggle};
 
 /// Loads a running fanfare and checks what comes out: exactly, by connection, topic and sequence.
 ///
@@ -31,6 +31,8 @@ pub enum Scenario {
     Toggle(toggle::Options),
     /// One topic to many, without and with permessage-deflate in turns: what compressing costs
     Deflate(deflate::Options),
+    /// Realistic feeds, singly and in bursts: the bytes that permessage-deflate saves
+    Feeds(feeds::Options),
     /// Connections that only answer pings: what they cost
     Idle(idle::Options),
     /// Connects all at once

@@ -12,6 +12,7 @@ mod connection;
 mod deal;
 mod deflate;
 mod fault;
+mod feeds;
 mod fleet;
 mod frames;
 mod helpshift;
@@ -71,6 +72,7 @@ fn run(arguments: &Arguments) -> Result<Report, Fault> {
         Scenario::Slow(options) => slow::run(common, options),
         Scenario::Toggle(options) => toggle::run(common, options),
         Scenario::Deflate(options) => deflate::run(common, options),
+        Scenario::Feeds(options) => feeds::run(common, options),
         Scenario::Idle(options) => idle::run(common, options),
         Scenario::Storm(options) => storm::run(common, options),
     }

@@ -10,6 +10,8 @@ use crate::ledger::Counts;
 pub struct Report {
     scenario: &'static str,
     rows: Vec<(String, Value)>,
+    /// For people only.
+    texts: Vec<String>,
     failures: Vec<String>,
 }
 
@@ -18,6 +20,7 @@ impl Report {
         Self {
             scenario,
             rows: Vec::new(),
+            texts: Vec::new(),
             failures: Vec::new(),
         }
     }
@@ -30,6 +33,11 @@ impl Report {
     /// Adds a value with two decimals.
     pub fn add_decimal(&mut self, name: impl Into<String>, value: f64) {
         self.add(name, (value * 100.0).round() / 100.0);
+    }
+
+    /// Adds what the table shows below its rows.
+    pub fn add_text(&mut self, text: String) {
+        self.texts.push(text);
     }
 
     /// Adds the percentiles of a histogram of microseconds.
@@ -94,6 +102,7 @@ impl Report {
         };
         let mut lines = vec![self.scenario.to_owned()];
         lines.extend(self.rows.iter().map(row));
+        lines.extend(self.texts.iter().cloned());
         lines.extend(
             self.failures
                 .iter()

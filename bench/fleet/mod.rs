@@ -150,6 +150,11 @@ impl Fleet {
         self.connections.len() - 1
     }
 
+    /// How many connections were planned.
+    pub fn len(&self) -> usize {
+        self.connections.len()
+    }
+
     /// Turns until every planned connection has opened or ended.
     pub fn open(&mut self) -> Result<(), Fault> {
         let (mut last, mut progress_us) = (self.tally, self.clock.now_us());
