@@ -121,6 +121,13 @@ impl Scrape {
             .collect()
     }
 
+    /// A metric of each shard.
+    pub fn by_shard(&self, name: &str) -> Vec<u64> {
+        let shards = self.shards();
+        let values = shards.iter().map(|shard| self.of_shard(name, shard));
+        values.collect()
+    }
+
     fn of_shard(&self, name: &str, shard: &str) -> u64 {
         let wanted = |sample: &&Sample| sample.name == name && sample.label("shard") == Some(shard);
         self.samples
@@ -220,6 +227,7 @@ mod tests {
         let scrape = Scrape::parse(TEXT);
         assert_eq!(scrape.shards(), ["0", "1"]);
         assert_eq!(scrape.unaccounted(), [""; 0]);
+        assert_eq!(scrape.by_shard("fanfare_written_total"), [80, 7]);
         assert_eq!(scrape.sum("fanfare_dropped_total", None), 15);
         assert_eq!(
             scrape.sum("fanfare_dropped_total", Some(("reason", "slow"))),

@@ -33,20 +33,21 @@ pub struct Options {
     /// Publications of each feed, in each way of arriving
     #[arg(long, default_value_t = 500)]
     publications: usize,
-    /// Publications per second that arrive singly
+    /// Publications per second that arrive singly, at most
     #[arg(long, default_value_t = 200)]
     rate: u64,
     /// Publications of a burst, sent back to back
     #[arg(long, default_value_t = 20)]
     burst: usize,
-    /// Bursts per second
+    /// Bursts per second, at most
     #[arg(long, default_value_t = 20)]
     bursts: u64,
     #[arg(long, value_enum, default_value_t = Protocol::Client)]
     protocol: Protocol,
 }
 
-/// How publications arrive: `size` back to back, every `period_us`.
+/// How publications arrive: `size` back to back, once the last have come, at most every
+/// `period_us`.
 #[derive(Clone, Copy, Debug)]
 struct Arrival {
     size: usize,
@@ -82,6 +83,11 @@ impl Sink for Check<'_> {
 }
 
 impl Check<'_> {
+    /// Whether that many have come on every connection.
+    fn has(&self, count: usize) -> bool {
+        self.came.iter().all(|came| *came >= count)
+    }
+
     fn missing(&self) -> u64 {
         let expected = self.expected.len() * self.came.len();
         (expected - self.came.iter().sum::<usize>()) as u64
@@ -210,21 +216,25 @@ impl Sending<'_> {
             pairs.try_for_each(|(fleet, check)| fleet.turn(check))
         };
         let topic = payload::topic_name(self.topic);
-        for (burst, nth) in payloads.chunks(arrival.size).zip(0..) {
-            while clock.now_us() < start_us + nth * arrival.period_us {
-                turn(&mut checks)?;
-            }
+        let mut sent = 0;
+        for burst in payloads.chunks(arrival.size) {
+            let sent_us = clock.now_us();
             for payload in burst {
                 self.line.send(topic.as_bytes(), payload)?;
             }
             self.line.take_replies(self.replies, 0)?;
-        }
-        let sent_us = clock.now_us();
-        let is_done = |check: &Check<'_>| {
-            check.missing() == 0 || clock.now_us() > check.last_us.max(sent_us) + SILENCE_US
-        };
-        while !checks.iter().all(is_done) {
-            turn(&mut checks)?;
+            sent += burst.len();
+            // Nothing follows before all have this, or it would share a message by accident.
+            let is_served = |check: &Check<'_>| check.has(sent);
+            let is_late =
+                |check: &Check<'_>| clock.now_us() > check.last_us.max(sent_us) + SILENCE_US;
+            while clock.now_us() < sent_us + arrival.period_us
+                || !checks
+                    .iter()
+                    .all(|check| is_served(check) || is_late(check))
+            {
+                turn(&mut checks)?;
+            }
         }
         Ok([0, 1].map(|side| {
             let (check, tally) = (&checks[side], sides[side].tally);
@@ -261,5 +271,6 @@ mod tests {
         assert!(check.unstamped(1, b"a") && check.unstamped(0, b"b"));
         assert!(!check.unstamped(0, b"b"));
         assert_eq!(check.missing(), 1);
+        assert!(check.has(1) && !check.has(2));
     }
 }
