@@ -1,6 +1,8 @@
 //! One topic to many with and without permessage-deflate, in turns against one running server:
 //! a compressed broadcast must cost hardly more per delivery than a plain one.
 
+mod compressions;
+
 use clap::Args;
 
 use crate::arguments::{Body, Common, Protocol};
@@ -10,11 +12,11 @@ use crate::deal::Deal;
 use crate::fault::Fault;
 use crate::fleet::Fleet;
 use crate::ledger::{Counts, Ledger};
-use crate::metrics::Scrape;
 use crate::process::{Meter, Process};
 use crate::publisher::{Publisher, Schedule};
 use crate::receiver::Receiver;
 use crate::report::Report;
+use compressions::Compressions;
 
 /// Rest after the opening, so that neither that nor the end of the run before is measured.
 const REST_US: u64 = 1_000_000;
@@ -43,17 +45,6 @@ pub struct Options {
     ratio: f64,
     #[arg(long, value_enum, default_value_t = Protocol::Raw)]
     protocol: Protocol,
-}
-
-/// What the server's own counters say of a run.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Compressions {
-    /// Of each shard: all have subscribers, so that each broadcast reaches all.
-    broadcasts: Vec<u64>,
-    compressed: u64,
-    small: u64,
-    incompressible: u64,
-    deliveries: u64,
 }
 
 /// One run.
@@ -237,38 +228,6 @@ fn add_compressions(report: &mut Report, plain: &[Run], deflate: &[Run]) {
     });
 }
 
-impl Compressions {
-    fn take(common: &Common) -> Result<Self, Fault> {
-        Ok(Self::of(&Scrape::take(&common.admin)?))
-    }
-
-    fn of(scrape: &Scrape) -> Self {
-        let frames = |outcome| {
-            let label = Some(("outcome", outcome));
-            scrape.sum("fanfare_deflate_frames_total", label)
-        };
-        Self {
-            broadcasts: scrape.by_shard("fanfare_broadcasts_total"),
-            compressed: frames("compressed"),
-            small: frames("small"),
-            incompressible: frames("incompressible"),
-            deliveries: scrape.sum("fanfare_deflate_deliveries_total", None),
-        }
-    }
-
-    /// What has come since.
-    fn since(&self, before: &Self) -> Self {
-        let broadcasts = self.broadcasts.iter().zip(&before.broadcasts);
-        Self {
-            broadcasts: broadcasts.map(|(now, before)| now - before).collect(),
-            compressed: self.compressed - before.compressed,
-            small: self.small - before.small,
-            incompressible: self.incompressible - before.incompressible,
-            deliveries: self.deliveries - before.deliveries,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use clap::Parser;
@@ -344,31 +303,5 @@ mod tests {
             ..a_run(500, 2.0)
         };
         assert!(!is_met(a_run(0, 2.0), lossy));
-    }
-
-    #[test]
-    fn counters_are_summed_over_shards() {
-        let scrape = Scrape::parse(
-            "fanfare_matched_total{shard=\"0\"} 1\nfanfare_matched_total{shard=\"1\"} 1\n\
-             fanfare_broadcasts_total{shard=\"0\"} 12\nfanfare_broadcasts_total{shard=\"1\"} 14\n\
-             fanfare_deflate_frames_total{shard=\"0\",outcome=\"compressed\"} 5\n\
-             fanfare_deflate_frames_total{shard=\"1\",outcome=\"compressed\"} 7\n\
-             fanfare_deflate_frames_total{shard=\"1\",outcome=\"small\"} 2\n\
-             fanfare_deflate_deliveries_total{shard=\"1\"} 90\n",
-        );
-        let expected = Compressions {
-            broadcasts: vec![12, 14],
-            compressed: 12,
-            small: 2,
-            incompressible: 0,
-            deliveries: 90,
-        };
-        let found = Compressions::of(&scrape);
-        assert_eq!(found, expected);
-        let nothing = Compressions {
-            broadcasts: vec![0, 0],
-            ..Compressions::default()
-        };
-        assert_eq!(found.since(&expected), nothing);
     }
 }
