@@ -1,4 +1,6 @@
 //! Connections that only answer pings: their memory, and the CPU that the server takes for them.
+//! Two servers compare to some bytes per connection only if each was started for this and with
+//! `MIMALLOC_ALLOW_THP=0`: otherwise its memory grows by huge pages of 2 MiB.
 
 use clap::Args;
 
