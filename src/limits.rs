@@ -223,6 +223,6 @@ pub const INFLATE_START_BYTES: usize = 4 * 1024;
 
 /// Blocks of one compressed message: so many, and one more for so many bytes of its payload. Each
 /// costs 4 us of preparation, so that empty ones would keep a shard busy at 300 kB/s. zlib's
-/// smallest, with the smallest memory it can be given, have 26 bytes.
+/// smallest, with the smallest memory it can be given, have 27 bytes.
 pub const INFLATE_BLOCKS: usize = 32;
 pub const INFLATE_BLOCK_BYTES: usize = 16;

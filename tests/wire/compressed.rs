@@ -202,9 +202,9 @@ fn rfc6455_10_4_a_message_is_bounded_by_what_it_inflates_to() {
 #[test]
 fn rfc6455_10_4_a_payload_may_be_a_little_larger_than_its_message() {
     let message = Kind::Random.message(MAX_MESSAGE, 1);
-    // As bad as it gets: 29 blocks without compression.
+    // A fifth more: zlib's fixed codes at their worst add somewhat less.
     let mut payload = Vec::new();
-    for piece in message.chunks(36) {
+    for piece in message.chunks(26) {
         let length = piece.len() as u16;
         payload.push(0x00);
         payload.extend(length.to_le_bytes());
@@ -212,7 +212,7 @@ fn rfc6455_10_4_a_payload_may_be_a_little_larger_than_its_message() {
         payload.extend(piece);
     }
     payload.push(0x00);
-    assert!(payload.len() > MAX_MESSAGE * 9 / 8);
+    assert!(payload.len() > MAX_MESSAGE * 9 / 8 + 64);
     let stream = frame(FIN | RSV1 | BINARY, &payload);
     assert_seen(&stream, &[Owned::Binary(message)], None);
 }
