@@ -139,19 +139,22 @@ impl Drive {
     }
 
     /// Matches what waits on the lane, up to a bound, so that sockets get their turn. What was
-    /// matched before a large batch leaves before it, so that no outbox has to hold both.
+    /// matched leaves before it is more than an outbox has to hold.
     fn drain_lane(&mut self, now_us: u64) -> std::io::Result<bool> {
-        let (mut taken, mut held_bytes) = (0, 0);
+        let (mut taken, mut held_bytes, mut unsent_bytes) = (0, 0, 0);
         let burst_bytes = self.hub.burst_bytes();
         while taken < TURN_PUBLICATIONS && held_bytes < burst_bytes {
             let Some(batch) = self.shard().lane.pop() else {
                 break;
             };
-            if held_bytes > 0 && held_bytes + batch.held_bytes > burst_bytes {
-                self.flush()?;
-            }
             for broadcast in &batch.broadcasts {
+                let bytes = broadcast.held_bytes();
+                if unsent_bytes > 0 && unsent_bytes + bytes > burst_bytes {
+                    self.flush()?;
+                    unsent_bytes = 0;
+                }
                 self.hub.publish(broadcast, now_us);
+                unsent_bytes += bytes;
             }
             self.hub.counts_mut().batches += 1;
             taken += batch.broadcasts.len();

@@ -161,3 +161,35 @@ fn the_command_line_client_prints_every_publication_of_a_burst() {
         "they came in {broadcasts} broadcasts, not one by one"
     );
 }
+
+#[test]
+fn a_burst_larger_than_a_small_outbox_closes_nobody_who_reads() {
+    for batch in ["ws.batch=0", "ws.batch=1KiB", "ws.batch=14KiB"] {
+        let server = Server::start(&["ws.outbox=4KiB", "ingest.max_payload=4KiB", batch]);
+        let mut peers = Vec::new();
+        for headers in ["", FULL] {
+            peers.push(Peer::subscribed(&server, headers, &["a"]));
+            peers.push(Peer::raw(&server, headers, &["a"]));
+        }
+        let publisher = Publisher::push(&server);
+        publisher.send("a", r#"{"n":0}"#);
+        for peer in &mut peers {
+            assert_eq!(peer.next_publications().len(), 1);
+        }
+        burst(&server, &publisher, |publisher| {
+            for number in 1..500 {
+                publisher.send("a", payload("a", number));
+            }
+        });
+        for peer in &mut peers {
+            let mut expected = 1;
+            while expected < 500 {
+                for publication in peer.next_publications() {
+                    assert_eq!(publication["n"], expected, "{batch}");
+                    expected += 1;
+                }
+            }
+        }
+        assert_eq!(server.metric("fanfare_closed_total", &["slow"]), 0);
+    }
+}
