@@ -12,13 +12,16 @@ use crate::wire::{self, Frame};
 use crate::world::World;
 
 const CONNECTIONS: usize = 4;
+/// What each of them offers.
+const OFFERS: [&str; CONNECTIONS] = ["", "", wire::FULL, wire::NARROW];
 const TOPICS: [&str; 4] = ["a", "b", "news:a", "ü"];
 
 #[derive(Clone, Debug)]
 enum Step {
     Subscribe(usize, usize),
     Unsubscribe(usize, usize),
-    Publish(usize),
+    /// To a topic, so many in one broadcast.
+    Publish(usize, usize),
     /// One message that leaves a topic and joins another.
     Move(usize, usize, usize),
     Turn,
@@ -32,7 +35,7 @@ fn step() -> impl Strategy<Value = Step> {
         4 => (connection.clone(), topic.clone()).prop_map(|(id, topic)| Step::Subscribe(id, topic)),
         3 => (connection.clone(), topic.clone())
             .prop_map(|(id, topic)| Step::Unsubscribe(id, topic)),
-        8 => topic.clone().prop_map(Step::Publish),
+        8 => (topic.clone(), 1..4_usize).prop_map(|(topic, count)| Step::Publish(topic, count)),
         2 => (connection.clone(), topic.clone(), topic)
             .prop_map(|(id, from, to)| Step::Move(id, from, to)),
         2 => Just(Step::Turn),
@@ -66,15 +69,17 @@ impl Expected {
 struct Model {
     world: World,
     live: Vec<(ConnectionId, Expected)>,
-    published: u64,
+    published: usize,
 }
 
 impl Model {
     fn new() -> Self {
-        let mut world = World::new(config());
-        let live = (0..CONNECTIONS)
-            .map(|_| (world.client(), Expected::default()))
-            .collect();
+        let mut config = config();
+        config.ws.deflate.threshold = 0;
+        let mut world = World::new(config);
+        let live = OFFERS
+            .map(|offer| (world.client_with(offer), Expected::default()))
+            .into();
         Self {
             world,
             live,
@@ -87,7 +92,7 @@ impl Model {
             Step::Subscribe(at, topic) => self.command(at, &[], &[topic]),
             Step::Unsubscribe(at, topic) => self.command(at, &[topic], &[]),
             Step::Move(at, from, to) => self.command(at, &[from], &[to]),
-            Step::Publish(topic) => self.publish(topic),
+            Step::Publish(topic, count) => self.publish(topic, count),
             Step::Turn => self.world.turn(),
             Step::Close(at) => {
                 let (id, expected) = &mut self.live[at];
@@ -124,17 +129,23 @@ impl Model {
         self.world.say(*id, &lines.join("\n"));
     }
 
-    fn publish(&mut self, topic: usize) {
-        self.published += 1;
-        let body = self.published.to_string();
+    fn publish(&mut self, topic: usize, count: usize) {
+        let bodies: Vec<_> = (0..count)
+            .map(|each| (self.published + each).to_string())
+            .collect();
+        self.published += count;
+        let pushes: Vec<_> = bodies
+            .iter()
+            .map(|body| push(TOPICS[topic], body))
+            .collect();
+        let frame = Frame::text(&pushes.join("\n"));
         for (_, expected) in &mut self.live {
             if expected.topics.contains(&topic) {
-                expected
-                    .frames
-                    .push(Frame::text(&push(TOPICS[topic], &body)));
+                expected.frames.push(frame.clone());
             }
         }
-        self.world.publish(TOPICS[topic], &body);
+        let bodies: Vec<_> = bodies.iter().map(String::as_str).collect();
+        self.world.publish_joined(TOPICS[topic], &bodies);
     }
 
     fn check(&mut self, at: usize) {
@@ -149,7 +160,7 @@ impl Model {
     fn replace(&mut self, at: usize) {
         self.world.turn();
         assert!(self.world.socket(self.live[at].0).closed.is_some());
-        self.live[at] = (self.world.client(), Expected::default());
+        self.live[at] = (self.world.client_with(OFFERS[at]), Expected::default());
     }
 
     fn finish(mut self) {

@@ -95,7 +95,10 @@ fn pushes(broadcast: &Broadcast) -> Vec<(String, u64)> {
 const TOPICS: [&str; 4] = ["a", "b", "latest:a", "a rather longer topic"];
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(64) })]
+    #![proptest_config(ProptestConfig {
+        failure_persistence: None,
+        ..ProptestConfig::with_cases(64)
+    })]
 
     #[test]
     fn each_topic_keeps_its_order_and_no_bound_is_passed(
