@@ -111,12 +111,14 @@ impl Broadcast {
         self.frames[Encoding::plain(form).index()].get_or_init(|| match form {
             Form::Json => self.push(),
             Form::Raw => {
-                let headers = 10 * (1 + self.later.len());
-                let mut out = Vec::with_capacity(headers + self.payloads.len());
+                let headers = self
+                    .payloads()
+                    .map(|payload| encode::header_len(payload.len()));
+                let mut out = Vec::with_capacity(headers.sum::<usize>() + self.payloads.len());
                 for payload in self.payloads() {
                     encode::put_message(&mut out, self.raw_type(), payload);
                 }
-                exact(out)
+                out.into()
             }
         })
     }
@@ -165,18 +167,12 @@ impl Broadcast {
             }
         }
         deflater.trim();
-        if is_smaller {
-            exact(out)
-        } else {
-            plain.clone()
+        if !is_smaller {
+            return plain.clone();
         }
+        out.shrink_to_fit();
+        out.into()
     }
-}
-
-/// Without the room that was not needed.
-fn exact(mut out: Vec<u8>) -> Bytes {
-    out.shrink_to_fit();
-    out.into()
 }
 
 impl Outgoing for Broadcast {
