@@ -1,15 +1,21 @@
 //! Conflation: while a client is behind, at most one publication of a topic waits for it.
 
+use fanfare::config::Config;
 use fanfare::config::SlowPolicy::{Conflate, Disconnect};
 
 use crate::upstream::{config, namespace, push};
+use crate::wire::{FULL, NARROW};
 use crate::world::World;
 
 /// A hub on which `latest:…` conflates and nothing else may be dropped.
 fn world() -> World {
+    World::new(rules())
+}
+
+fn rules() -> Config {
     let mut config = config();
     config.namespaces = vec![namespace("", Disconnect), namespace("latest", Conflate)];
-    World::new(config)
+    config
 }
 
 #[test]
@@ -42,10 +48,20 @@ fn becoming_blocked_removes_all_but_the_latest_of_each_topic() {
 #[test]
 fn while_blocked_one_publication_of_each_topic_waits_in_each_encoding() {
     let mut world = world();
+    let mut config = rules();
+    config.ws.deflate.threshold = 0;
+    world.hub.reconfigure(config.into());
     let topics = ["latest:a", "latest:b", "latest:c"];
     let slow = world.slow_subscriber(&topics, 0);
-    let raw = world.upgraded("/raw?topic=latest:a&topic=latest:b&topic=latest:c");
-    world.socket(raw).room = 0;
+    let mut blocked = vec![(slow, false)];
+    for headers in ["", FULL, NARROW] {
+        let raw = "/raw?topic=latest:a&topic=latest:b&topic=latest:c";
+        blocked.push((world.upgraded_with(raw, headers), true));
+        blocked.push((world.subscriber_with(headers, &topics), false));
+    }
+    for (id, _) in &blocked {
+        world.socket(*id).room = 0;
+    }
     let quick = world.subscriber(&topics);
     let mut random = fastrand::Rng::with_seed(7);
     let mut newest = [None; 3];
@@ -56,13 +72,13 @@ fn while_blocked_one_publication_of_each_topic_waits_in_each_encoding() {
         if random.bool() {
             world.turn();
             let seen = newest.iter().flatten().count() as u64;
-            assert_eq!(world.counts().pending, 2 * seen, "after {number}");
+            assert_eq!(world.counts().pending, 7 * seen, "after {number}");
         }
     }
     assert_eq!(world.texts(quick).len(), 300, "it kept up and got all");
     let mut expected: Vec<_> = newest.into_iter().flatten().zip(topics).collect();
     expected.sort_unstable();
-    for (id, is_raw) in [(slow, false), (raw, true)] {
+    for (id, is_raw) in blocked {
         world.make_room(id, usize::MAX);
         let expected = expected.iter().map(|(number, topic)| {
             let body = number.to_string();

@@ -132,6 +132,7 @@ impl Simulation {
             let name = TOPICS[topic].0;
             let rules = Rules {
                 joins: !name.starts_with("latest:"),
+                deflates: name != "b",
                 ..RULES
             };
             let bodies = self.bodies(rules.joins);
