@@ -88,6 +88,7 @@ impl Peer {
                 true
             }
             Err(error) if error.kind() == ErrorKind::ConnectionReset => false,
+            Err(error) if error.kind() == ErrorKind::Interrupted => true,
             Err(error) => panic!("nothing came: {error}"),
         }
     }
