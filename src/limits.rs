@@ -226,3 +226,6 @@ pub const INFLATE_START_BYTES: usize = 4 * 1024;
 /// smallest, with the smallest memory it can be given, have 27 bytes.
 pub const INFLATE_BLOCKS: usize = 32;
 pub const INFLATE_BLOCK_BYTES: usize = 16;
+
+/// Items of a page of a shard's connections or sockets: some 40 KiB of connections at a time.
+pub const PAGE_ITEMS: usize = 256;

@@ -4,6 +4,7 @@
 use crate::wire::decode::Decoder;
 
 use super::outbox::Outbox;
+use super::pages::Pages;
 use super::timers::UNPLACED;
 use super::upstream::{Encoding, Form};
 
@@ -148,7 +149,7 @@ impl Connection {
 /// A slab of connections.
 #[derive(Default)]
 pub(super) struct Connections {
-    slots: Vec<Connection>,
+    slots: Pages<Connection>,
     free: Vec<u32>,
 }
 

@@ -24,9 +24,10 @@ impl Hub {
             slow: topic.slow,
         };
         // What the newest takes the place of where it still waits.
-        let previous = topic.previous.map(|frame| {
-            let conflates = topic.slow == SlowPolicy::Conflate;
-            frame.filter(|frame| conflates && self.pool.carries(*frame, topic.hash))
+        let conflates = topic.slow == SlowPolicy::Conflate;
+        let previous = topic.previous.as_deref().filter(|_| conflates);
+        let previous = previous.map_or([None; ENCODINGS], |previous| {
+            previous.map(|frame| frame.filter(|frame| self.pool.carries(*frame, topic.hash)))
         });
         let mut copies = [const { Copies::NONE }; ENCODINGS];
         for member in &topic.members {
@@ -55,7 +56,10 @@ impl Hub {
                 self.dirty.push(member.slot);
             }
         }
-        topic.previous = copies.each_ref().map(|copies| copies.frame);
+        if conflates {
+            let newest = copies.each_ref().map(|copies| copies.frame);
+            **topic.previous.get_or_insert_default() = newest;
+        }
         self.count_deflated(broadcast, &copies);
         for copies in copies {
             copies

@@ -12,6 +12,7 @@ mod deliver;
 mod egress;
 mod inbound;
 mod outbox;
+mod pages;
 mod pool;
 mod timers;
 mod topics;
@@ -34,6 +35,7 @@ use timers::Wheel;
 pub use close::Cause;
 pub use connection::ConnectionId;
 pub use egress::{Egress, Send, Sent};
+pub use pages::Pages;
 pub use topics::TopicHasher;
 pub use upstream::{Busy, ENCODINGS, Encoding, FORMS, Form, Outgoing, Upstream};
 

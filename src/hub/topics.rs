@@ -38,8 +38,8 @@ pub(super) struct Topic {
     pub(super) hash: u64,
     pub(super) slow: SlowPolicy,
     pub(super) members: Vec<Member>,
-    /// Where the pool has, or had, the previous publication in each encoding.
-    pub(super) previous: [Option<FrameIndex>; ENCODINGS],
+    /// Where the pool has, or had, the previous publication in each encoding, if it conflates.
+    pub(super) previous: Option<Box<[Option<FrameIndex>; ENCODINGS]>>,
 }
 
 /// What [`Topics::leave`] left behind.
@@ -103,14 +103,16 @@ impl Topics {
         let topic = &mut self.all[index as usize];
         let memberships = &mut connections.at(slot).topics;
         let position = topic.members.len() as u32;
-        topic.members.push(Member {
+        let member = Member {
             slot,
             membership: memberships.len() as u32,
-        });
-        memberships.push(Membership {
+        };
+        push_tight(&mut topic.members, member);
+        let membership = Membership {
             topic: index,
             position,
-        });
+        };
+        push_tight(memberships, membership);
         found.is_none().then_some(hash)
     }
 
@@ -152,7 +154,7 @@ impl Topics {
             hash,
             slow: config.namespace(name).slow,
             members: Vec::new(),
-            previous: [None; ENCODINGS],
+            previous: None,
         };
         let index = if let Some(index) = self.free.pop() {
             self.all[index as usize] = topic;
@@ -184,6 +186,15 @@ impl Topics {
             self.by_name.shrink_to(KEPT_TOPICS, |_| hash);
         }
     }
+}
+
+/// Pushes without the room for four that a vector makes at first: most connections have one topic,
+/// and many topics one connection.
+fn push_tight<T>(list: &mut Vec<T>, item: T) {
+    if list.len() == list.capacity() {
+        list.reserve_exact(list.len().max(1));
+    }
+    list.push(item);
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use socket2::SockRef;
 
-use crate::hub::ConnectionId;
+use crate::hub::{ConnectionId, Pages};
 
 struct Socket {
     descriptor: OwnedFd,
@@ -20,13 +20,13 @@ struct Socket {
 /// Sockets by slot, as the hub numbers them.
 #[derive(Default)]
 pub(super) struct Sockets {
-    slots: Vec<Option<Socket>>,
+    slots: Pages<Option<Socket>>,
 }
 
 impl Sockets {
     pub(super) fn insert(&mut self, id: ConnectionId, descriptor: OwnedFd) {
-        if self.slots.len() <= id.slot() {
-            self.slots.resize_with(id.slot() + 1, || None);
+        while self.slots.len() <= id.slot() {
+            self.slots.push(None);
         }
         let socket = Socket {
             descriptor,
