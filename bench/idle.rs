@@ -1,6 +1,10 @@
 //! Connections that only answer pings: their memory, and the CPU that the server takes for them.
+//! What the second half of them adds is what a connection costs; the first also pays for buffers
+//! that all share, once.
 //! Two servers compare to some bytes per connection only if each was started for this and with
 //! `MIMALLOC_ALLOW_THP=0`: otherwise its memory grows by huge pages of 2 MiB.
+
+use std::ops::Range;
 
 use clap::Args;
 
@@ -46,16 +50,12 @@ pub fn run(common: &Common, options: &Options) -> Result<Report, Fault> {
     let server = common.pid.map(Process::new).transpose()?;
     let before_bytes = server.map(Process::rss_bytes).transpose()?;
     let mut fleet = Fleet::new(common, clock, payload::SMALLEST)?;
-    for index in 0..options.connections {
-        let topics = vec![index as u32 % payload::MAX_TOPICS];
-        fleet.add(Plan {
-            protocol: options.protocol,
-            topics,
-            reads: true,
-        });
-    }
+    let half = options.connections / 2;
+    open(&mut fleet, options, 0..half)?;
+    turn_until(&mut fleet, clock, clock.now_us() + REST_US)?;
+    let half_bytes = server.map(Process::rss_bytes).transpose()?;
     let opening = server.map(Meter::start).transpose()?;
-    fleet.open_all()?;
+    open(&mut fleet, options, half..options.connections)?;
     let opening_us = opening.map(|meter| meter.spent_us()).transpose()?;
     turn_until(&mut fleet, clock, clock.now_us() + REST_US)?;
 
@@ -80,22 +80,39 @@ pub fn run(common: &Common, options: &Options) -> Result<Report, Fault> {
     report.add_latency("opening", &fleet.opening_time);
     report.add("seconds_without_pings", quiet.count);
     report.add("seconds_with_pings", pinging.count);
-    let connections = options.connections.max(1) as f64;
-    if let (Some(server), Some(before_bytes), Some(opening_us)) = (server, before_bytes, opening_us)
+    if let (Some(server), Some(before_bytes), Some(half_bytes), Some(opening_us)) =
+        (server, before_bytes, half_bytes, opening_us)
     {
-        report.add_decimal("server_cpu_us_per_opening", opening_us as f64 / connections);
+        let added = (options.connections - half).max(1) as f64;
+        report.add_decimal("server_cpu_us_per_opening", opening_us as f64 / added);
         report.add_decimal("server_cpu_percent_without_pings", quiet.percent());
         report.add_decimal("server_cpu_percent_with_pings", pinging.percent());
         let after_bytes = server.rss_bytes()?;
-        let grown_bytes = after_bytes.saturating_sub(before_bytes);
         report.add("server_rss_bytes_before", before_bytes);
+        report.add("server_rss_bytes_at_half", half_bytes);
         report.add("server_rss_bytes_after", after_bytes);
+        let grown = |from_bytes: u64| after_bytes.saturating_sub(from_bytes) as f64;
+        let connections = options.connections.max(1) as f64;
+        report.add_decimal("server_rss_bytes_per_connection", grown(half_bytes) / added);
         report.add_decimal(
-            "server_rss_bytes_per_connection",
-            grown_bytes as f64 / connections,
+            "server_rss_bytes_per_connection_with_shared",
+            grown(before_bytes) / connections,
         );
     }
     Ok(report)
+}
+
+/// Opens some more, each with one topic.
+fn open(fleet: &mut Fleet, options: &Options, which: Range<usize>) -> Result<(), Fault> {
+    for index in which {
+        let topics = vec![index as u32 % payload::MAX_TOPICS];
+        fleet.add(Plan {
+            protocol: options.protocol,
+            topics,
+            reads: true,
+        });
+    }
+    fleet.open_all()
 }
 
 fn turn_until(fleet: &mut Fleet, clock: Clock, time_us: u64) -> Result<(), Fault> {
