@@ -72,7 +72,7 @@ impl Engine {
         let thread = |error: &dyn std::fmt::Display| Fault::Thread(error.to_string());
         let ingest = ingest::spawn(
             sockets,
-            Arc::clone(config),
+            config,
             Arc::clone(&fabric),
             tower.watch(Core::Ingest),
         )

@@ -1,13 +1,15 @@
 //! Publications in: one pinned thread owns all ZeroMQ sockets. Ingest core.
 //!
 //! ```text
-//! worker    the loop: poll, drain each socket up to a bound, route, never wait downstream
+//! worker    the loop: listen, drain each socket up to a bound, route, never wait downstream
+//! bells     which socket may have something
 //! sockets   what is bound where, and how a message is taken in without copies
 //! envelope  multipart to publication, or a named rejection; no IO
 //! route     publications to batches, batches to the lanes that may want them
 //! zap       who may publish: networks and passwords
 //! ```
 
+mod bells;
 pub mod envelope;
 mod route;
 mod sockets;
@@ -31,12 +33,13 @@ pub fn bind(config: &Config) -> Result<Sockets, BindError> {
 /// is closed.
 pub fn spawn(
     sockets: Sockets,
-    config: Arc<Config>,
+    config: &Config,
     fabric: Arc<Fabric>,
     watch: Watch,
 ) -> std::io::Result<JoinHandle<()>> {
+    let worker = worker::Worker::new(sockets, config, fabric)?;
     Builder::new().name("ingest".into()).spawn(move || {
         watch.ready();
-        worker::Worker::new(sockets, &config, fabric).run();
+        worker.run();
     })
 }

@@ -1,23 +1,30 @@
-//! The ingest loop: poll, drain each socket up to a bound, route. It never waits for anything
+//! The ingest loop: listen, drain each socket up to a bound, route. It never waits for anything
 //! downstream, so no shard, client or disk can push back into a publisher. Ingest core.
 
+use std::io;
 use std::sync::Arc;
 
-use zmq::{DONTWAIT, POLLIN, PollItem, Socket};
+use zmq::{DONTWAIT, Socket};
 
 use crate::config::Config;
 use crate::fabric::{Fabric, Origin, Submission};
 use crate::limits::DRAIN_MESSAGES;
 use crate::observe::IngestCounts;
 
+use super::bells::Bells;
 use super::envelope::{Checker, Publication, Rejection, split_router};
 use super::route::Router;
 use super::sockets::{Door, Frame, Frames, Sockets};
 use super::zap::{Admission, Gate};
 
+/// Whose bell is which: the inlet's, the gate's if there is one, then the doors'.
+const INLET: usize = 0;
+const GATE: usize = 1;
+
 pub(super) struct Worker {
     doors: Vec<(Door, Socket)>,
     gate: Option<Gate>,
+    bells: Bells,
     desk: Desk,
     /// Last, so that its sockets are closed before it.
     _context: zmq::Context,
@@ -33,12 +40,17 @@ struct Desk {
 }
 
 impl Worker {
-    pub(super) fn new(sockets: Sockets, config: &Config, fabric: Arc<Fabric>) -> Self {
+    pub(super) fn new(sockets: Sockets, config: &Config, fabric: Arc<Fabric>) -> io::Result<Self> {
         let Sockets {
             doors,
             gate,
             context,
         } = sockets;
+        let mut descriptors = vec![fabric.inlet.wake.descriptor()];
+        let gates = gate.iter().map(|gate| &gate.socket);
+        for socket in gates.chain(doors.iter().map(|(_, socket)| socket)) {
+            descriptors.push(socket.get_fd()?);
+        }
         let desk = Desk {
             checker: Checker::new(config),
             router: Router::new(Arc::clone(&fabric), config),
@@ -46,33 +58,39 @@ impl Worker {
             counts: IngestCounts::default(),
             fabric,
         };
-        Self {
+        let mut bells = Bells::new(&descriptors)?;
+        bells.silence(INLET); // Its descriptor is read when it has rung, which would wait.
+        Ok(Self {
             doors,
             gate,
+            bells,
             desk,
             _context: context,
-        }
+        })
     }
 
     /// Runs until the inlet is closed.
     pub(super) fn run(mut self) {
         while !self.desk.fabric.inlet.is_closed() {
-            if !self.drain() {
-                self.sleep();
-            }
+            self.drain();
+            self.listen();
         }
     }
 
-    /// One round over everything that may have something. False: nothing had.
-    fn drain(&mut self) -> bool {
+    /// One round over everything that may have something, each up to a bound.
+    fn drain(&mut self) {
         let arrived_us = self.desk.fabric.clock.now_us();
-        let mut taken = 0;
-        for (door, socket) in &self.doors {
-            taken += self.desk.drain_socket(*door, socket, arrived_us);
+        let first = GATE + usize::from(self.gate.is_some());
+        for (index, (door, socket)) in self.doors.iter().enumerate() {
+            let bell = first + index;
+            if self.bells.has_rung(bell) && !self.desk.drain_socket(*door, socket, arrived_us) {
+                self.bells.silence(bell);
+            }
         }
-        taken += self.desk.drain_inlet(arrived_us);
-        if let Some(gate) = &self.gate {
-            taken += self.desk.answer_gate(gate);
+        self.desk.drain_inlet(arrived_us);
+        if let Some(gate) = self.gate.as_ref().filter(|_| self.bells.has_rung(GATE)) {
+            self.desk.answer_gate(gate);
+            self.bells.silence(GATE);
         }
         let Desk {
             router,
@@ -85,42 +103,33 @@ impl Worker {
         if let Some(config) = fabric.inlet.take_config() {
             *checker = Checker::new(&config);
             router.reconfigure(&config);
-            taken += 1;
         }
         fabric.ingest_counts.store(counts);
-        taken > 0
     }
 
-    fn sleep(&mut self) {
+    /// Sees what has come; sleeps if nothing is left to do.
+    fn listen(&mut self) {
         let inlet = &self.desk.fabric.inlet;
-        let mut items = vec![PollItem::from_fd(inlet.wake.descriptor(), POLLIN)];
-        items.extend(
-            self.doors
-                .iter()
-                .map(|(_, socket)| socket.as_poll_item(POLLIN)),
-        );
-        items.extend(
-            self.gate
-                .iter()
-                .map(|gate| gate.socket.as_poll_item(POLLIN)),
-        );
-        inlet.wake.park();
-        if inlet.is_empty() && !inlet.is_closed() {
-            // An interrupted poll is a poll that found nothing.
-            let _ = zmq::poll(&mut items, -1);
-            if items[0].is_readable() {
-                inlet.wake.reset();
-            }
+        if self.bells.any() {
+            self.bells.listen(false);
+        } else {
+            inlet.wake.park();
+            self.bells.listen(inlet.is_empty() && !inlet.is_closed());
+            inlet.wake.unpark();
         }
-        inlet.wake.unpark();
+        if self.bells.has_rung(INLET) {
+            inlet.wake.reset();
+            self.bells.silence(INLET);
+        }
     }
 }
 
 impl Desk {
-    fn drain_socket(&mut self, door: Door, socket: &Socket, arrived_us: u64) -> usize {
-        for taken in 0..DRAIN_MESSAGES {
+    /// Takes what the socket has. True: more than the bound, so that some may be left.
+    fn drain_socket(&mut self, door: Door, socket: &Socket, arrived_us: u64) -> bool {
+        for _ in 0..DRAIN_MESSAGES {
             if !self.frames.receive(socket) {
-                return taken;
+                return false;
             }
             *match door {
                 Door::Pull => &mut self.counts.received_pull,
@@ -152,16 +161,14 @@ impl Desk {
                 counts.replies_lost += 1;
             }
         }
-        DRAIN_MESSAGES
+        true
     }
 
-    fn drain_inlet(&mut self, arrived_us: u64) -> usize {
-        let mut taken = 0;
-        while taken < DRAIN_MESSAGES {
+    fn drain_inlet(&mut self, arrived_us: u64) {
+        for _ in 0..DRAIN_MESSAGES {
             let Some(submission) = self.fabric.inlet.take() else {
                 break;
             };
-            taken += 1;
             let Submission {
                 origin,
                 topic,
@@ -180,20 +187,16 @@ impl Desk {
                 let _ = reply.try_send(verdict.map_err(|it| (it.code(), it.to_string())));
             }
         }
-        taken
     }
 
-    fn answer_gate(&mut self, gate: &Gate) -> usize {
-        let mut taken = 0;
+    fn answer_gate(&mut self, gate: &Gate) {
         while let Some(admission) = gate.answer() {
-            taken += 1;
             match admission {
                 Admission::Admitted => {}
                 Admission::DeniedAddress => self.counts.denied_address += 1,
                 Admission::DeniedPassword => self.counts.denied_password += 1,
             }
         }
-        taken
     }
 }
 
