@@ -1,11 +1,14 @@
 //! The command line.
 
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::fault::Fault;
-use crate::{deflate, feeds, helpshift, idle, slow, storm, toggle};
+use crate::{
+    broadcast, burst, custom, deflate, feeds, helpshift, idle, ingest, single, slow, storm, toggle,
+};
 
 /// Loads a running fanfare and checks what comes out: exactly, by connection, topic and sequence.
 ///
@@ -25,6 +28,16 @@ pub struct Arguments {
 pub enum Scenario {
     /// Many connections with some topics each, a steady rate: the fan-out of a production day
     Helpshift(helpshift::Options),
+    /// One topic to all, as fast as the server can: its throughput
+    Broadcast(broadcast::Options),
+    /// A room in which most answer within seconds, all to all
+    Burst(burst::Options),
+    /// One client, a steady rate: the latency of a delivery by itself
+    Single(single::Options),
+    /// Publications that nobody wants: what taking them in costs
+    Ingest(ingest::Options),
+    /// A steady load of which every number is given
+    Custom(custom::Options),
     /// One topic to all, without and then with clients that never read
     Slow(slow::Options),
     /// One client that subscribes and unsubscribes all the time
@@ -37,6 +50,16 @@ pub enum Scenario {
     Idle(idle::Options),
     /// Connects all at once
     Storm(storm::Options),
+}
+
+impl Scenario {
+    /// Whether its report has a timeline to plot.
+    pub fn has_timeline(&self) -> bool {
+        matches!(
+            self,
+            Self::Broadcast(_) | Self::Burst(_) | Self::Single(_) | Self::Custom(_)
+        )
+    }
 }
 
 #[derive(Debug, Args)]
@@ -74,6 +97,10 @@ pub struct Common {
     /// Decides who subscribes to what, and what is published when
     #[arg(long, global = true, default_value_t = 1)]
     pub seed: u64,
+    /// Draws latency, throughput and CPU over time into this SVG file, for scenarios with a
+    /// steady run
+    #[arg(long, global = true)]
+    pub plot: Option<PathBuf>,
     /// Print the result as one JSON object
     #[arg(long, global = true)]
     pub json: bool,

@@ -13,6 +13,8 @@ pub enum Fault {
     Io(#[from] io::Error),
     #[error("--push {endpoint}: {error}")]
     Publish { endpoint: String, error: zmq::Error },
+    #[error("--push {endpoint}: {error}")]
+    Push { endpoint: String, error: io::Error },
     #[error("the publishing thread panicked")]
     Publisher,
     #[error("--pid {pid}: {error}")]

@@ -7,8 +7,11 @@
 )]
 
 mod arguments;
+mod broadcast;
+mod burst;
 mod clock;
 mod connection;
+mod custom;
 mod deal;
 mod deflate;
 mod fault;
@@ -18,19 +21,26 @@ mod frames;
 mod helpshift;
 mod idle;
 mod inflate;
+mod ingest;
 mod latency;
 mod ledger;
 mod line;
 mod metrics;
 mod payload;
+mod plot;
 mod process;
+mod progress;
 mod publisher;
 mod receiver;
 mod report;
+mod single;
 mod slow;
+mod steady;
 mod storm;
+mod timeline;
 mod toggle;
 mod words;
+mod zmtp;
 
 use std::process::ExitCode;
 
@@ -42,7 +52,11 @@ use report::Report;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    match run(&arguments) {
+    let outcome = run(&arguments).and_then(|report| {
+        plot(&arguments, &report)?;
+        Ok(report)
+    });
+    match outcome {
         Ok(report) => {
             if arguments.common.json {
                 println!("{}", report.json());
@@ -67,7 +81,15 @@ fn run(arguments: &Arguments) -> Result<Report, Fault> {
     // The soft limit is often 1,024; what the hard limit allows must do.
     rlimit::increase_nofile_limit(u64::MAX)?;
     common.pin()?;
+    if common.plot.is_some() && !arguments.scenario.has_timeline() {
+        return Err(Fault::Arguments("--plot: not in this scenario".into()));
+    }
     match &arguments.scenario {
+        Scenario::Broadcast(options) => broadcast::run(common, options),
+        Scenario::Burst(options) => burst::run(common, options),
+        Scenario::Single(options) => single::run(common, options),
+        Scenario::Ingest(options) => ingest::run(common, options),
+        Scenario::Custom(options) => custom::run(common, options),
         Scenario::Helpshift(options) => helpshift::run(common, options),
         Scenario::Slow(options) => slow::run(common, options),
         Scenario::Toggle(options) => toggle::run(common, options),
@@ -76,4 +98,18 @@ fn run(arguments: &Arguments) -> Result<Report, Fault> {
         Scenario::Idle(options) => idle::run(common, options),
         Scenario::Storm(options) => storm::run(common, options),
     }
+}
+
+/// Draws the run over time, if that was asked for.
+fn plot(arguments: &Arguments, report: &Report) -> Result<(), Fault> {
+    let Some(file) = &arguments.common.plot else {
+        return Ok(());
+    };
+    let words: Vec<_> = std::env::args().skip(1).collect();
+    let command = format!("fanfare-bench {}", words.join(" "));
+    let svg = plot::svg(report.scenario(), &command, report.timeline());
+    std::fs::write(file, svg).map_err(|error| {
+        let file = file.display();
+        Fault::Arguments(format!("--plot {file}: {error}"))
+    })
 }

@@ -36,6 +36,23 @@ impl Process {
         cpu_us(&stat).ok_or_else(|| self.fault(io::ErrorKind::InvalidData.into()))
     }
 
+    /// CPU time of each thread by its name, user and system, in microseconds; threads of one name
+    /// follow one another.
+    pub fn threads_cpu_us(self) -> Result<Vec<(String, u64)>, Fault> {
+        let threads = fs::read_dir(format!("/proc/{}/task", self.pid));
+        let mut out = Vec::new();
+        for thread in threads.map_err(|error| self.fault(error))? {
+            let file = thread.map_err(|error| self.fault(error))?.path();
+            // A thread that has ended meanwhile counts no more.
+            let Ok(stat) = fs::read_to_string(file.join("stat")) else {
+                continue;
+            };
+            out.extend(name(&stat).zip(cpu_us(&stat)));
+        }
+        out.sort();
+        Ok(out)
+    }
+
     /// Resident memory in bytes.
     pub fn rss_bytes(self) -> Result<u64, Fault> {
         let status = self.read("status")?;
@@ -91,6 +108,13 @@ fn cpu_us(stat: &str) -> Option<u64> {
     Some((user + system) * TICK_US)
 }
 
+/// Field 2 of `stat`, without its parentheses.
+fn name(stat: &str) -> Option<String> {
+    let (before, _) = stat.rsplit_once(')')?;
+    let (_, name) = before.split_once('(')?;
+    Some(name.to_owned())
+}
+
 fn rss_bytes(status: &str) -> Option<u64> {
     let line = status
         .lines()
@@ -108,6 +132,7 @@ mod tests {
         let stat = "7 (a) b (c)) S 1 7 7 0 -1 4194560 2 0 0 0 250 50 0 0 20 0 3 0 9 9 9";
         assert_eq!(cpu_us(stat), Some(3_000_000));
         assert_eq!(cpu_us("7 (a"), None);
+        assert_eq!(name(stat).as_deref(), Some("a) b (c)"));
     }
 
     #[test]
@@ -123,5 +148,6 @@ mod tests {
     fn the_own_process_has_both() {
         assert!(Process::own().rss_bytes().unwrap() > 100_000);
         Process::own().cpu_us().unwrap();
+        assert!(!Process::own().threads_cpu_us().unwrap().is_empty());
     }
 }

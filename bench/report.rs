@@ -4,6 +4,14 @@ use hdrhistogram::Histogram;
 use serde_json::{Map, Value, json};
 
 use crate::ledger::Counts;
+use crate::timeline::{self, Interval};
+
+/// What a figure must reach.
+#[derive(Clone, Copy, Debug)]
+pub enum Bar {
+    AtLeast(f64),
+    AtMost(f64),
+}
 
 /// Named values in the order they were found, and the expectations that were not met.
 #[derive(Debug)]
@@ -13,6 +21,8 @@ pub struct Report {
     /// For people only.
     texts: Vec<String>,
     failures: Vec<String>,
+    /// The run over time, of scenarios that record it.
+    timeline: Vec<Interval>,
 }
 
 impl Report {
@@ -22,6 +32,7 @@ impl Report {
             rows: Vec::new(),
             texts: Vec::new(),
             failures: Vec::new(),
+            timeline: Vec::new(),
         }
     }
 
@@ -81,6 +92,33 @@ impl Report {
         self.expect(value == 0, || format!("{name}: {value}, expected 0"));
     }
 
+    /// States what a figure must reach, and whether it does.
+    pub fn gate(&mut self, name: &str, value: f64, bar: Bar) {
+        let (met, wanted) = match bar {
+            Bar::AtLeast(least) => (value >= least, format!("at least {least}")),
+            Bar::AtMost(most) => (value <= most, format!("at most {most}")),
+        };
+        let text = format!("{name}: {value:.2}, {wanted}");
+        if met {
+            self.texts.push(format!("  met     {text}"));
+        } else {
+            self.failures.push(format!("not met: {text}"));
+        }
+    }
+
+    /// Keeps the run over time.
+    pub fn set_timeline(&mut self, timeline: Vec<Interval>) {
+        self.timeline = timeline;
+    }
+
+    pub fn scenario(&self) -> &'static str {
+        self.scenario
+    }
+
+    pub fn timeline(&self) -> &[Interval] {
+        &self.timeline
+    }
+
     /// States an expectation.
     pub fn expect(&mut self, met: bool, failure: impl FnOnce() -> String) {
         if !met {
@@ -116,8 +154,13 @@ impl Report {
     pub fn json(&self) -> String {
         let values: Map<String, Value> = self.rows.iter().cloned().collect();
         let (scenario, failures) = (self.scenario, &self.failures);
-        json!({ "scenario": scenario, "ok": self.is_met(), "failures": failures, "values": values })
-            .to_string()
+        let mut out = json!({
+            "scenario": scenario, "ok": self.is_met(), "failures": failures, "values": values
+        });
+        if !self.timeline.is_empty() {
+            out["timeline"] = timeline::json(&self.timeline);
+        }
+        out.to_string()
     }
 }
 
@@ -166,6 +209,22 @@ mod tests {
             assert!(!report.is_met());
             assert!(report.table().contains("FAILED") && report.table().ends_with("failed\n"));
             assert!(report.json().contains(r#""ok":false"#));
+        }
+    }
+
+    #[test]
+    fn a_gate_is_met_at_its_bar_and_not_beyond() {
+        for (value, bar, met) in [
+            (5.0, Bar::AtLeast(5.0), true),
+            (4.9, Bar::AtLeast(5.0), false),
+            (5.0, Bar::AtMost(5.0), true),
+            (5.1, Bar::AtMost(5.0), false),
+            (f64::NAN, Bar::AtMost(5.0), false),
+        ] {
+            let mut report = Report::new("test");
+            report.gate("x", value, bar);
+            assert_eq!(report.is_met(), met, "{value}");
+            assert_eq!(report.table().contains("not met: x"), !met);
         }
     }
 

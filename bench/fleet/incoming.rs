@@ -97,6 +97,9 @@ impl Fleet {
     }
 
     fn publication(&mut self, index: usize, payload: &[u8], now_us: u64, sink: &mut impl Sink) {
+        if payload.len() == self.payload_len && sink.skim(index, now_us) {
+            return;
+        }
         match payload::read(payload, self.payload_len) {
             Some(stamp) => sink.delivery(index, stamp, now_us),
             None if sink.unstamped(index, payload) => {}

@@ -44,6 +44,11 @@ pub trait Sink {
     /// A publication came.
     fn delivery(&mut self, connection: usize, stamp: Stamp, now_us: u64);
 
+    /// A publication came whose stamp is not read if this is true: it is counted, no more.
+    fn skim(&mut self, _connection: usize, _now_us: u64) -> bool {
+        false
+    }
+
     /// A publication came that carries no stamp. False: the scenario has not published it.
     fn unstamped(&mut self, _connection: usize, _payload: &[u8]) -> bool {
         false
