@@ -57,7 +57,11 @@ impl Scenario {
     pub fn has_timeline(&self) -> bool {
         matches!(
             self,
-            Self::Broadcast(_) | Self::Burst(_) | Self::Single(_) | Self::Custom(_)
+            Self::Broadcast(_)
+                | Self::Burst(_)
+                | Self::Single(_)
+                | Self::Custom(_)
+                | Self::Helpshift(_)
         )
     }
 }

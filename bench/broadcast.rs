@@ -14,7 +14,7 @@ use crate::ledger::{Counts, Ledger};
 use crate::line::{Line, Replies};
 use crate::payload::{self, Stamp};
 use crate::process::{Meter, Process};
-use crate::progress::Progress;
+use crate::progress::Indicator;
 use crate::receiver::{Receiver, SILENCE_US};
 use crate::report::{Bar, Report};
 use crate::timeline::Timeline;
@@ -200,7 +200,7 @@ fn measure(
     source: &mut Source,
 ) -> Result<Used, Fault> {
     let clock = source.clock;
-    let _progress = Progress::start("broadcast", options.warm_up + options.seconds);
+    let _indicator = Indicator::start("broadcast", options.warm_up + options.seconds);
     let turn_until = |time_us, fleet: &mut Fleet, crowd: &mut Crowd, source: &mut Source| {
         while clock.now_us() < time_us {
             source.fill(crowd.slowest())?;

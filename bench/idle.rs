@@ -15,6 +15,7 @@ use crate::fault::Fault;
 use crate::fleet::Fleet;
 use crate::payload;
 use crate::process::{Meter, Process};
+use crate::progress::Indicator;
 use crate::report::Report;
 
 /// Rest after the opening, so that what it left to do is not taken for idling.
@@ -59,6 +60,7 @@ pub fn run(common: &Common, options: &Options) -> Result<Report, Fault> {
     let opening_us = opening.map(|meter| meter.spent_us()).transpose()?;
     turn_until(&mut fleet, clock, clock.now_us() + REST_US)?;
 
+    let _indicator = Indicator::start("idle", options.seconds);
     // Seconds in which no ping came stand apart: between pings nothing should be done at all.
     let (mut quiet, mut pinging) = (Seconds::default(), Seconds::default());
     for _ in 0..options.seconds {

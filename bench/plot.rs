@@ -10,6 +10,9 @@ const HEIGHT: f64 = 620.0;
 const LEFT: f64 = 90.0;
 const RIGHT: f64 = 880.0;
 
+/// Characters of the command that fit above the panels.
+const COMMAND_CHARACTERS: usize = 140;
+
 /// Ticks that an axis has at most.
 const TICKS: f64 = 6.0;
 
@@ -94,7 +97,13 @@ pub fn svg(title: &str, command: &str, intervals: &[Interval]) -> String {
          <rect width=\"{WIDTH}\" height=\"{HEIGHT}\" fill=\"#fff\"/>\n"
     );
     text(&mut out, (LEFT, 26.0), "start", "title", title);
-    text(&mut out, (LEFT, 44.0), "start", "small", command);
+    text(
+        &mut out,
+        (LEFT, 44.0),
+        "start",
+        "small",
+        &shortened(command),
+    );
     let end_s = intervals.last().map_or(1.0, |interval| interval.end_s);
     let (time, seconds) = Scale::linear(end_s);
     let x = |value: f64| LEFT + time.share(value) * (RIGHT - LEFT);
@@ -237,6 +246,14 @@ fn put(out: &mut String, element: std::fmt::Arguments<'_>) {
     let _ = writeln!(out, "{element}");
 }
 
+/// What fits the width.
+fn shortened(command: &str) -> String {
+    match command.char_indices().nth(COMMAND_CHARACTERS) {
+        Some((end, _)) => format!("{}\u{2026}", &command[..end]),
+        None => command.to_owned(),
+    }
+}
+
 fn escaped(words: &str) -> String {
     let words = words.replace('&', "&amp;").replace('<', "&lt;");
     words.replace('>', "&gt;")
@@ -326,5 +343,7 @@ mod tests {
     fn a_run_without_intervals_is_an_empty_drawing() {
         let svg = svg("custom", "", &[]);
         assert!(!svg.contains("NaN") && !svg.contains("inf"));
+        let long = super::svg("custom", &"\u{e4}".repeat(500), &[]);
+        assert!(long.contains('\u{2026}') && !long.contains(&"\u{e4}".repeat(141)));
     }
 }

@@ -13,11 +13,11 @@ const WIDTH: usize = 32;
 
 /// A bar that is shown until it is dropped.
 #[derive(Debug)]
-pub struct Progress {
+pub struct Indicator {
     bar: Option<ProgressBar>,
 }
 
-impl Progress {
+impl Indicator {
     /// Starts a bar over the `seconds` to come.
     pub fn start(scenario: &'static str, seconds: u32) -> Self {
         if !std::io::stderr().is_terminal() {
@@ -38,7 +38,7 @@ impl Progress {
     }
 }
 
-impl Drop for Progress {
+impl Drop for Indicator {
     fn drop(&mut self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();

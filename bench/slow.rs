@@ -14,6 +14,7 @@ use crate::latency;
 use crate::ledger::Ledger;
 use crate::metrics::{Scrape, Watch, Watched};
 use crate::process::{Meter, Process};
+use crate::progress::Indicator;
 use crate::publisher::{Published, Publisher, Schedule};
 use crate::receiver::Receiver;
 use crate::report::Report;
@@ -77,6 +78,7 @@ pub fn run(common: &Common, options: &Options) -> Result<Report, Fault> {
     let deal = Deal::new(options.readers, 1, 1, common.seed);
     let mut receiver = Receiver::new(Ledger::new(deal));
     let own = Meter::start(Process::own())?;
+    let _indicator = Indicator::start("slow", 2 * options.seconds);
     let outcome = measure(common, options, clock, &mut fleet, &mut receiver)?;
 
     let mut report = Report::new("slow");

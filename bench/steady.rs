@@ -10,7 +10,7 @@ use crate::fleet::Fleet;
 use crate::ledger::Ledger;
 use crate::payload;
 use crate::process::{Meter, Process};
-use crate::progress::Progress;
+use crate::progress::Indicator;
 use crate::publisher::{Published, Publisher, Schedule};
 use crate::receiver::Receiver;
 use crate::report::Report;
@@ -97,7 +97,7 @@ pub fn run(common: &Common, load: &Load) -> Result<(Report, Receiver), Fault> {
         body: common.body,
         sequences: vec![0; load.topics as usize],
     };
-    let _progress = Progress::start(load.scenario, load.warm_up + load.seconds);
+    let _indicator = Indicator::start(load.scenario, load.warm_up + load.seconds);
     let publisher = Publisher::start(common, clock, schedule)?;
     let start_us = clock.now_us() + u64::from(load.warm_up) * 1_000_000;
     while clock.now_us() < start_us {

@@ -15,6 +15,7 @@ use crate::fault::Fault;
 use crate::fleet::{Fleet, Sink, is_error};
 use crate::ledger::Ledger;
 use crate::payload::{self, Stamp};
+use crate::progress::Indicator;
 use crate::publisher::{Progress, Published, Publisher, Schedule};
 use crate::report::Report;
 
@@ -161,6 +162,7 @@ pub fn run(common: &Common, options: &Options) -> Result<Report, Fault> {
         body: common.body,
         sequences: vec![0],
     };
+    let _indicator = Indicator::start("toggle", options.seconds);
     let publisher = Publisher::start(common, clock, schedule)?;
     let mut toggler = Toggler {
         progress: Arc::clone(&publisher.progress),

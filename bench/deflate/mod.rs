@@ -13,6 +13,7 @@ use crate::fault::Fault;
 use crate::fleet::Fleet;
 use crate::ledger::{Counts, Ledger};
 use crate::process::{Meter, Process};
+use crate::progress::Indicator;
 use crate::publisher::{Publisher, Schedule};
 use crate::receiver::Receiver;
 use crate::report::Report;
@@ -80,6 +81,7 @@ pub fn run(common: &Common, options: &Options) -> Result<Report, Fault> {
     })?;
     let server = Process::new(pid)?;
     let (mut plain, mut deflate) = (Vec::new(), Vec::new());
+    let _indicator = Indicator::start("deflate", 2 * options.pairs as u32 * options.seconds);
     for _ in 0..options.pairs {
         plain.push(measure(common, options, server, false)?);
         deflate.push(measure(common, options, server, true)?);

@@ -15,6 +15,7 @@ use crate::fault::Fault;
 use crate::fleet::{Fleet, Sink};
 use crate::line::{Line, Replies};
 use crate::payload::{self, Stamp};
+use crate::progress::Indicator;
 use crate::report::Report;
 use payloads::Feed;
 use table::{Cell, Row, SIDES};
@@ -121,6 +122,7 @@ pub fn run(common: &Common, options: &Options) -> Result<Report, Fault> {
     let line = Line::open(common)?;
     let mut replies = Replies::default();
     let mut rows = Vec::new();
+    let _indicator = Indicator::start("feeds", seconds(publications, arrivals));
     for (feed, nth) in Feed::ALL.into_iter().zip(0..) {
         let mut cells = [[Cell::default(); 2]; 2];
         let mut payload_bytes = 0;
@@ -145,6 +147,13 @@ pub fn run(common: &Common, options: &Options) -> Result<Report, Fault> {
     let sent = Feed::ALL.len() * arrivals.len() * publications;
     line.await_replies(&mut replies, sent as u64)?;
     Ok(report(options, &sides, &rows, replies.rejected))
+}
+
+/// How long publishing all feeds takes, in both ways.
+fn seconds(publications: usize, arrivals: [Arrival; 2]) -> u32 {
+    let way = |arrival: Arrival| publications.div_ceil(arrival.size) as u64 * arrival.period_us;
+    let feed_us: u64 = arrivals.into_iter().map(way).sum();
+    (feed_us * Feed::ALL.len() as u64).div_ceil(1_000_000) as u32
 }
 
 fn report(options: &Options, sides: &[Fleet; 2], rows: &[Row], rejected: u64) -> Report {
