@@ -4,7 +4,7 @@ use clap::Args;
 
 use crate::arguments::{Common, Protocol};
 use crate::fault::Fault;
-use crate::report::{Bar, Report};
+use crate::report::Report;
 use crate::steady::{self, Load};
 
 #[derive(Clone, Debug, Args)]
@@ -50,14 +50,6 @@ pub fn run(common: &Common, options: &Options) -> Result<Report, Fault> {
         protocol: options.protocol,
     };
     let (mut report, receiver) = steady::run(common, &load)?;
-    for (name, quantile, most_us) in [
-        ("latency_p50_us", 0.5, options.p50_us),
-        ("latency_p99_us", 0.99, options.p99_us),
-    ] {
-        if let Some(most_us) = most_us {
-            let value = receiver.latency.value_at_quantile(quantile) as f64;
-            report.gate(name, value, Bar::AtMost(f64::from(most_us)));
-        }
-    }
+    steady::gate(&mut report, &receiver, options.p50_us, options.p99_us);
     Ok(report)
 }

@@ -32,6 +32,12 @@ pub struct Options {
     seconds: u32,
     #[arg(long, value_enum, default_value_t = Protocol::Raw)]
     protocol: Protocol,
+    /// What the p50 may be, microseconds
+    #[arg(long, default_value_t = 2000)]
+    p50_us: u32,
+    /// What the p99 may be, microseconds
+    #[arg(long, default_value_t = 20_000)]
+    p99_us: u32,
 }
 
 pub fn run(common: &Common, options: &Options) -> Result<Report, Fault> {
@@ -46,11 +52,14 @@ pub fn run(common: &Common, options: &Options) -> Result<Report, Fault> {
         seconds: options.seconds,
         protocol: options.protocol,
     };
-    steady::run(common, &load).map(|(report, _)| report)
+    let (mut report, receiver) = steady::run(common, &load)?;
+    let (p50_us, p99_us) = (Some(options.p50_us), Some(options.p99_us));
+    steady::gate(&mut report, &receiver, p50_us, p99_us);
+    Ok(report)
 }
 
 impl Options {
-    /// Publications per second; of `--out`, as many as make it with as many subscribers as a topic has.
+    /// Publications per second: as given, or as many as make the deliveries of `--out`.
     fn rate(&self) -> u32 {
         let Some(out) = self.out else {
             return self.rate;

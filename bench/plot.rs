@@ -11,7 +11,7 @@ const LEFT: f64 = 90.0;
 const RIGHT: f64 = 880.0;
 
 /// Characters of the command that fit above the panels.
-const COMMAND_CHARACTERS: usize = 140;
+const COMMAND_CHARACTERS: usize = 160;
 
 /// Ticks that an axis has at most.
 const TICKS: f64 = 6.0;
@@ -344,6 +344,6 @@ mod tests {
         let svg = svg("custom", "", &[]);
         assert!(!svg.contains("NaN") && !svg.contains("inf"));
         let long = super::svg("custom", &"\u{e4}".repeat(500), &[]);
-        assert!(long.contains('\u{2026}') && !long.contains(&"\u{e4}".repeat(141)));
+        assert!(long.contains('\u{2026}') && !long.contains(&"\u{e4}".repeat(161)));
     }
 }

@@ -24,6 +24,8 @@ const TEMPLATES: usize = 256;
 pub struct Schedule {
     pub rate: u32,
     pub seconds: u32,
+    /// How many of the seconds are warm-up, in which lateness is not recorded.
+    pub warm_up: u32,
     pub payload: usize,
     pub body: Body,
     /// The last sequence of each topic so far.
@@ -96,6 +98,7 @@ fn publish(
     let Schedule {
         rate,
         seconds,
+        warm_up,
         mut sequences,
         ..
     } = schedule;
@@ -120,7 +123,9 @@ fn publish(
         payload::stamp(template, stamp);
         progress.begun.fetch_add(1, Ordering::AcqRel);
         line.send(names[topic].as_bytes(), template)?;
-        latency::record(&mut lateness, clock.now_us().saturating_sub(due_us));
+        if nth >= u64::from(rate) * u64::from(warm_up) {
+            latency::record(&mut lateness, clock.now_us().saturating_sub(due_us));
+        }
         line.take_replies(&mut replies, 0)?;
     }
     line.await_replies(&mut replies, u64::from(rate) * u64::from(seconds))?;

@@ -4,7 +4,7 @@ use clap::Args;
 
 use crate::arguments::{Common, Protocol};
 use crate::fault::Fault;
-use crate::report::{Bar, Report};
+use crate::report::Report;
 use crate::steady::{self, Load};
 
 #[derive(Clone, Debug, Args)]
@@ -40,11 +40,6 @@ pub fn run(common: &Common, options: &Options) -> Result<Report, Fault> {
         protocol: options.protocol,
     };
     let (mut report, receiver) = steady::run(common, &load)?;
-    let p99_us = receiver.latency.value_at_quantile(0.99) as f64;
-    report.gate(
-        "latency_p99_us",
-        p99_us,
-        Bar::AtMost(f64::from(options.p99_us)),
-    );
+    steady::gate(&mut report, &receiver, None, Some(options.p99_us));
     Ok(report)
 }

@@ -112,6 +112,7 @@ fn measure(
     let schedule = |sequences| Schedule {
         rate: options.rate,
         seconds: options.seconds,
+        warm_up: 0,
         payload: options.payload,
         body: common.body,
         sequences,

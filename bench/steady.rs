@@ -13,7 +13,7 @@ use crate::process::{Meter, Process};
 use crate::progress::Indicator;
 use crate::publisher::{Published, Publisher, Schedule};
 use crate::receiver::Receiver;
-use crate::report::Report;
+use crate::report::{Bar, Report};
 use crate::timeline::Timeline;
 
 /// The numbers of a load.
@@ -93,6 +93,7 @@ pub fn run(common: &Common, load: &Load) -> Result<(Report, Receiver), Fault> {
     let schedule = Schedule {
         rate: load.rate,
         seconds: load.warm_up + load.seconds,
+        warm_up: load.warm_up,
         payload: load.payload,
         body: common.body,
         sequences: vec![0; load.topics as usize],
@@ -122,6 +123,19 @@ pub fn run(common: &Common, load: &Load) -> Result<(Report, Receiver), Fault> {
         report.set_timeline(timeline.finish(now_us));
     }
     Ok((report, receiver))
+}
+
+/// States what latencies may be at most, in microseconds, where that is given.
+pub fn gate(report: &mut Report, receiver: &Receiver, p50_us: Option<u32>, p99_us: Option<u32>) {
+    for (name, quantile, most_us) in [
+        ("latency_p50_us", 0.5, p50_us),
+        ("latency_p99_us", 0.99, p99_us),
+    ] {
+        if let Some(most_us) = most_us {
+            let value_us = receiver.latency.value_at_quantile(quantile) as f64;
+            report.gate(name, value_us, Bar::AtMost(f64::from(most_us)));
+        }
+    }
 }
 
 fn report(

@@ -158,6 +158,7 @@ pub fn run(common: &Common, options: &Options) -> Result<Report, Fault> {
     let schedule = Schedule {
         rate: options.rate,
         seconds: options.seconds,
+        warm_up: 0,
         payload: options.payload,
         body: common.body,
         sequences: vec![0],

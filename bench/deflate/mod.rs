@@ -114,6 +114,7 @@ fn measure(
     let schedule = Schedule {
         rate: options.rate,
         seconds: options.seconds,
+        warm_up: 0,
         payload: options.payload,
         body: Body::Document,
         sequences: vec![0],
