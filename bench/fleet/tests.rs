@@ -14,7 +14,7 @@ use crate::clock::Clock;
 use crate::connection::Plan;
 use crate::deal::Deal;
 use crate::fault::Fault;
-use crate::fleet::{Fleet, Tally};
+use crate::fleet::{Fleet, Sink, Tally};
 use crate::inflate;
 use crate::ledger::{Counts, Ledger};
 use crate::payload::{self, Stamp};
@@ -100,6 +100,19 @@ fn run(
     agreement: &'static str,
     frames: &[u8],
 ) -> (Counts, Tally, Option<Fault>) {
+    let mut receiver = Receiver::new(Ledger::new(Deal::new(1, 1, 1, 0)));
+    let (tally, fault) = run_into(&mut receiver, protocol, deflate, agreement, frames);
+    (receiver.ledger.counts, tally, fault)
+}
+
+/// The same, into any sink.
+fn run_into(
+    sink: &mut impl Sink,
+    protocol: Protocol,
+    deflate: bool,
+    agreement: &'static str,
+    frames: &[u8],
+) -> (Tally, Option<Fault>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("ws://{}", listener.local_addr().unwrap());
     let arguments = Arguments::parse_from(["fanfare-bench", "--url", &url, "idle"]);
@@ -119,18 +132,17 @@ fn run(
         topics: vec![0],
         reads: true,
     });
-    let mut receiver = Receiver::new(Ledger::new(Deal::new(1, 1, 1, 0)));
     let ended = |tally: &Tally| tally.closed + tally.failed + tally.refused > 0;
     let late = Instant::now() + Duration::from_secs(20);
     let mut fault = None;
     while fault.is_none() && !ended(&fleet.tally) && Instant::now() < late {
-        fault = fleet.turn(&mut receiver).err();
+        fault = fleet.turn(sink).err();
     }
     let tally = fleet.tally;
     assert!(ended(&tally), "the end of the stream was not seen");
     drop(fleet);
     server.join().unwrap();
-    (receiver.ledger.counts, tally, fault)
+    (tally, fault)
 }
 
 /// The same of a connection that opens.
@@ -214,6 +226,32 @@ fn publications_are_counted_and_not_the_frames_that_carry_them() {
         assert_eq!((tally.unknown, tally.messages), (0, u64::from(messages)));
         let least = frames.len() as u64;
         assert!(tally.deflated > 0 && tally.received_bytes > least);
+    }
+}
+
+/// Only counts.
+struct Skimmer(u64);
+
+impl Sink for Skimmer {
+    fn delivery(&mut self, _connection: usize, _stamp: Stamp, _now_us: u64) {
+        panic!("it was skimmed");
+    }
+
+    fn skim(&mut self, _connection: usize, _now_us: u64) -> bool {
+        self.0 += 1;
+        true
+    }
+}
+
+#[test]
+fn what_is_skimmed_is_counted_by_its_length() {
+    for protocol in [Protocol::Raw, Protocol::Client] {
+        let mut frames = plain_frames(protocol, &[1, 2, 2, 9]);
+        frames.extend(frame(0, b"something else"));
+        let mut skimmer = Skimmer(0);
+        let (tally, fault) = run_into(&mut skimmer, protocol, false, "", &frames);
+        assert!(fault.is_none());
+        assert_eq!((skimmer.0, tally.unknown), (4, 1));
     }
 }
 
