@@ -1,14 +1,18 @@
 //! The command line.
 
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::fault::Fault;
+use crate::floor::{self, Injection};
+use crate::targets::{self, Target, guard};
 use crate::{deflate, feeds, helpshift, idle, slow, storm, toggle};
 
-/// Loads a running fanfare and checks what comes out: exactly, by connection, topic and sequence.
+/// Loads fanfare and checks what comes out: exactly, by connection, topic and sequence.
 ///
+/// It starts the server itself, on a core of its own, or aims at a running one with --url.
 /// Publications are due on a fixed schedule and stamped with the time they were due, so a stall
 /// shows in the latencies of everything it delayed. Exit codes: 0 all expectations met, 1 not
 /// met, 2 not run.
@@ -37,14 +41,50 @@ pub enum Scenario {
     Idle(idle::Options),
     /// Connects all at once
     Storm(storm::Options),
+    /// Be the bare server to compare with
+    #[command(hide = true)]
+    Floor(floor::Options),
+    /// Be between a server and the load generator, and end the one with the other
+    #[command(hide = true)]
+    Guard(guard::Options),
 }
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct Common {
-    /// Where WebSocket clients connect
-    #[arg(long, global = true, default_value = "ws://127.0.0.1:8000")]
-    pub url: String,
-    /// Where publications are pushed: a PULL socket, or a ROUTER with --acknowledged
+    /// Where WebSocket clients connect to a running server. Without it one is started and ended
+    #[arg(long, global = true)]
+    pub url: Option<String>,
+    /// What is measured
+    #[arg(long = "target", global = true, value_enum, default_value_t = targets::Name::Fanfare)]
+    pub subject: targets::Name,
+    /// The fanfare to start; without it the one beside this program
+    #[arg(long, global = true, value_name = "PATH", conflicts_with = "url")]
+    pub server: Option<PathBuf>,
+    /// A setting of the fanfare to start; may be repeated
+    #[arg(
+        long = "set",
+        global = true,
+        value_name = "SECTION.KEY=VALUE",
+        conflicts_with = "url"
+    )]
+    pub settings: Vec<String>,
+    /// The core for the server that is started; without it the second that is allowed
+    #[arg(long, global = true, conflicts_with = "url")]
+    pub server_core: Option<usize>,
+    /// Measure so many pairs: the target and --against in turns, each started anew
+    #[arg(long, global = true, conflicts_with = "url",
+        value_parser = clap::value_parser!(u32).range(1..))]
+    pub pairs: Option<u32>,
+    /// What the target is compared with
+    #[arg(long, global = true, value_enum, default_value_t = targets::Name::Floor)]
+    pub against: targets::Name,
+    #[command(flatten)]
+    pub injection: Injection,
+    /// The protocol of the target that runs.
+    #[arg(skip = targets::FANFARE)]
+    pub target: &'static dyn Target,
+    /// Where publications are pushed: a PULL socket, or a ROUTER with --acknowledged; HOST:PORT
+    /// of targets without ZeroMQ
     #[arg(long, global = true)]
     pub push: Option<String>,
     /// Publish through the ROUTER socket and await every reply
@@ -56,7 +96,8 @@ pub struct Common {
     /// The server's process id, for its CPU time and memory
     #[arg(long, global = true)]
     pub pid: Option<u32>,
-    /// The core for everything the load generator does
+    /// The core for everything the load generator does; without it the first that is allowed, if
+    /// the server is started here
     #[arg(long, global = true)]
     pub core: Option<usize>,
     /// A core of its own for the publishing thread
@@ -97,13 +138,15 @@ pub enum Body {
     Document,
 }
 
+/// Where fanfare listens unless told otherwise.
+const DEFAULT_URL: &str = "ws://127.0.0.1:8000";
+
 impl Common {
     /// The address behind `--url`.
     pub fn address(&self) -> Result<SocketAddr, Fault> {
-        let fault = || Fault::Url {
-            url: self.url.clone(),
-        };
-        let rest = self.url.strip_prefix("ws://").ok_or_else(fault)?;
+        let url = self.url.as_deref().unwrap_or(DEFAULT_URL);
+        let fault = || Fault::Url { url: url.into() };
+        let rest = url.strip_prefix("ws://").ok_or_else(fault)?;
         let host = rest.split('/').next().unwrap_or_default();
         let mut addresses = host.to_socket_addrs().map_err(|_| fault())?;
         addresses.next().ok_or_else(fault)
@@ -118,19 +161,4 @@ impl Common {
         };
         self.push.clone().unwrap_or_else(|| default.to_owned())
     }
-
-    /// Pins the calling thread, and with it the threads it starts, to `--core`.
-    pub fn pin(&self) -> Result<(), Fault> {
-        self.core.map_or(Ok(()), pin)
-    }
-}
-
-/// Pins the calling thread to a core.
-pub fn pin(core: usize) -> Result<(), Fault> {
-    if core_affinity::set_for_current(core_affinity::CoreId { id: core }) {
-        return Ok(());
-    }
-    Err(Fault::Arguments(format!(
-        "core {core} is not one this process may use"
-    )))
 }

@@ -14,6 +14,7 @@ mod deflate;
 mod fault;
 mod feeds;
 mod fleet;
+mod floor;
 mod frames;
 mod helpshift;
 mod idle;
@@ -29,6 +30,7 @@ mod receiver;
 mod report;
 mod slow;
 mod storm;
+mod targets;
 mod toggle;
 mod words;
 
@@ -36,12 +38,18 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use arguments::{Arguments, Scenario};
+use arguments::{Arguments, Common, Scenario};
 use fault::Fault;
 use report::Report;
+use targets::{Cores, Ports, guard};
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    match &arguments.scenario {
+        Scenario::Floor(options) => return floor::main(options, &arguments.common.injection),
+        Scenario::Guard(options) => return guard::run(options),
+        _ => {}
+    }
     match run(&arguments) {
         Ok(report) => {
             if arguments.common.json {
@@ -66,8 +74,14 @@ fn run(arguments: &Arguments) -> Result<Report, Fault> {
     let common = &arguments.common;
     // The soft limit is often 1,024; what the hard limit allows must do.
     rlimit::increase_nofile_limit(u64::MAX)?;
-    common.pin()?;
-    match &arguments.scenario {
+    let (cores, mut ports) = (Cores::new(common), Ports::new());
+    let started = targets::start(common, common.subject.target(), cores, &mut ports)?;
+    measure(&arguments.scenario, &started.common)
+}
+
+/// Runs a scenario against a server that is there.
+fn measure(scenario: &Scenario, common: &Common) -> Result<Report, Fault> {
+    match scenario {
         Scenario::Helpshift(options) => helpshift::run(common, options),
         Scenario::Slow(options) => slow::run(common, options),
         Scenario::Toggle(options) => toggle::run(common, options),
@@ -75,5 +89,6 @@ fn run(arguments: &Arguments) -> Result<Report, Fault> {
         Scenario::Feeds(options) => feeds::run(common, options),
         Scenario::Idle(options) => idle::run(common, options),
         Scenario::Storm(options) => storm::run(common, options),
+        Scenario::Floor(_) | Scenario::Guard(_) => unreachable!("these are servers, run above"),
     }
 }

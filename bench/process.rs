@@ -36,6 +36,11 @@ impl Process {
         cpu_us(&stat).ok_or_else(|| self.fault(io::ErrorKind::InvalidData.into()))
     }
 
+    /// Whether it has ended, though its parent may not have asked yet.
+    pub fn has_ended(self) -> bool {
+        self.read("stat").map_or(true, |stat| is_zombie(&stat))
+    }
+
     /// Resident memory in bytes.
     pub fn rss_bytes(self) -> Result<u64, Fault> {
         let status = self.read("status")?;
@@ -91,6 +96,12 @@ fn cpu_us(stat: &str) -> Option<u64> {
     Some((user + system) * TICK_US)
 }
 
+/// Field 3 of `stat`.
+fn is_zombie(stat: &str) -> bool {
+    stat.rsplit_once(')')
+        .is_some_and(|(_, fields)| fields.trim_start().starts_with('Z'))
+}
+
 fn rss_bytes(status: &str) -> Option<u64> {
     let line = status
         .lines()
@@ -108,6 +119,12 @@ mod tests {
         let stat = "7 (a) b (c)) S 1 7 7 0 -1 4194560 2 0 0 0 250 50 0 0 20 0 3 0 9 9 9";
         assert_eq!(cpu_us(stat), Some(3_000_000));
         assert_eq!(cpu_us("7 (a"), None);
+    }
+
+    #[test]
+    fn a_process_nobody_waited_for_has_ended() {
+        assert!(is_zombie("7 (a) S) Z 1 7") && !is_zombie("7 (Z) S 1 7"));
+        assert!(!Process::own().has_ended());
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The ZeroMQ socket to the server, and its replies. Publishing thread.
 
+use super::Replies;
 use crate::arguments::Common;
 use crate::fault::Fault;
 
@@ -12,22 +13,14 @@ const PATIENCE_MS: i32 = 10_000;
 /// How long no reply may come at the end before the rest count as rejected.
 const REPLY_MS: i64 = 2000;
 
-/// The replies so far, with `--acknowledged`.
-#[derive(Debug, Default)]
-pub struct Replies {
-    taken: u64,
-    /// Negative ones, and those that never came.
-    pub rejected: u64,
-}
-
 /// The socket to the server.
-pub struct Line {
+pub struct ZeroMq {
     socket: zmq::Socket,
     acknowledged: bool,
     endpoint: String,
 }
 
-impl Line {
+impl ZeroMq {
     /// Connects, and waits until that is done.
     pub fn open(common: &Common) -> Result<Self, Fault> {
         let (endpoint, acknowledged) = (common.endpoint(), common.acknowledged);
