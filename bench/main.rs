@@ -23,6 +23,7 @@ mod latency;
 mod ledger;
 mod line;
 mod metrics;
+mod pairs;
 mod payload;
 mod process;
 mod publisher;
@@ -74,9 +75,13 @@ fn run(arguments: &Arguments) -> Result<Report, Fault> {
     let common = &arguments.common;
     // The soft limit is often 1,024; what the hard limit allows must do.
     rlimit::increase_nofile_limit(u64::MAX)?;
-    let (cores, mut ports) = (Cores::new(common), Ports::new());
-    let started = targets::start(common, common.subject.target(), cores, &mut ports)?;
-    measure(&arguments.scenario, &started.common)
+    let cores = Cores::new(common);
+    let measure = |common: &Common| measure(&arguments.scenario, common);
+    if let Some(count) = common.pairs {
+        return pairs::run(common, count, cores, measure);
+    }
+    let started = targets::start(common, common.subject, cores, &mut Ports::new())?;
+    measure(&started.common)
 }
 
 /// Runs a scenario against a server that is there.

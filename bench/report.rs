@@ -5,6 +5,13 @@ use serde_json::{Map, Value, json};
 
 use crate::ledger::Counts;
 
+/// What a figure must reach.
+#[derive(Clone, Copy, Debug)]
+pub enum Bar {
+    AtLeast(f64),
+    AtMost(f64),
+}
+
 /// Named values in the order they were found, and the expectations that were not met.
 #[derive(Debug)]
 pub struct Report {
@@ -30,9 +37,16 @@ impl Report {
         self.rows.push((name.into(), value.into()));
     }
 
-    /// Adds a value with two decimals.
+    /// Adds a value with two decimals, or with four where it is less than 10.
     pub fn add_decimal(&mut self, name: impl Into<String>, value: f64) {
-        self.add(name, (value * 100.0).round() / 100.0);
+        let scale = if value.abs() < 10.0 { 1e4 } else { 1e2 };
+        self.add(name, (value * scale).round() / scale);
+    }
+
+    /// A row as a number. `None`: it has none of that name.
+    pub fn value(&self, name: &str) -> Option<f64> {
+        let mut rows = self.rows.iter();
+        rows.find(|(row, _)| row == name)?.1.as_f64()
     }
 
     /// Adds what the table shows below its rows.
@@ -79,6 +93,28 @@ impl Report {
     pub fn add_zero(&mut self, name: &str, value: u64) {
         self.add(name, value);
         self.expect(value == 0, || format!("{name}: {value}, expected 0"));
+    }
+
+    /// States what a figure must reach, and whether it does.
+    pub fn gate(&mut self, name: &str, value: f64, bar: Bar) {
+        let (met, wanted) = match bar {
+            Bar::AtLeast(least) => (value >= least, format!("at least {least}")),
+            Bar::AtMost(most) => (value <= most, format!("at most {most}")),
+        };
+        let text = format!("{name}: {value:.2}, {wanted}");
+        if met {
+            self.texts.push(format!("  met     {text}"));
+        } else {
+            self.failures.push(format!("not met: {text}"));
+        }
+    }
+
+    pub fn scenario(&self) -> &'static str {
+        self.scenario
+    }
+
+    pub fn failures(&self) -> &[String] {
+        &self.failures
     }
 
     /// States an expectation.
@@ -166,6 +202,22 @@ mod tests {
             assert!(!report.is_met());
             assert!(report.table().contains("FAILED") && report.table().ends_with("failed\n"));
             assert!(report.json().contains(r#""ok":false"#));
+        }
+    }
+
+    #[test]
+    fn a_gate_is_met_at_its_bar_and_not_beyond() {
+        for (value, bar, met) in [
+            (5.0, Bar::AtLeast(5.0), true),
+            (4.9, Bar::AtLeast(5.0), false),
+            (5.0, Bar::AtMost(5.0), true),
+            (5.1, Bar::AtMost(5.0), false),
+            (f64::NAN, Bar::AtMost(5.0), false),
+        ] {
+            let mut report = Report::new("test");
+            report.gate("x", value, bar);
+            assert_eq!(report.is_met(), met, "{value}");
+            assert_eq!(report.table().contains("not met: x"), !met);
         }
     }
 

@@ -13,10 +13,6 @@ use crate::payload;
 pub struct Fanfare;
 
 impl Target for Fanfare {
-    fn name(&self) -> &'static str {
-        "fanfare"
-    }
-
     fn start(&self, common: &Common, ports: &mut Ports) -> Result<Running, Fault> {
         let program = program(common)?;
         let [clients, pull, sub, router, admin] = [

@@ -11,10 +11,6 @@ use crate::line::Line;
 pub struct Floor;
 
 impl Target for Floor {
-    fn name(&self) -> &'static str {
-        "floor"
-    }
-
     fn start(&self, common: &Common, ports: &mut Ports) -> Result<Running, Fault> {
         let (clients, publishers) = (ports.free()?, ports.free()?);
         let mut arguments = vec!["floor".to_owned()];

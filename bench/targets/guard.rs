@@ -3,8 +3,10 @@
 //! the server. The kernel closes that pipe on every way out, a SIGKILL included.
 
 use std::ffi::{OsStr, OsString};
+use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 
 use clap::Args;
@@ -15,6 +17,9 @@ use crate::process::Process;
 /// What the guard runs.
 #[derive(Clone, Debug, Args)]
 pub struct Options {
+    /// A directory to delete at the end
+    #[arg(long)]
+    directory: Option<PathBuf>,
     #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
     command: Vec<OsString>,
 }
@@ -28,9 +33,23 @@ pub struct Guarded {
 
 impl Guarded {
     /// Starts a program; it inherits the core of the calling thread.
-    pub fn start<A: AsRef<OsStr>>(program: &OsStr, arguments: &[A]) -> Result<Self, Fault> {
-        let mut guard = Command::new(std::env::current_exe()?)
-            .args(["guard", "--"])
+    pub fn start(program: &OsStr, arguments: &[String]) -> Result<Self, Fault> {
+        Self::start_in(None, program, arguments)
+    }
+
+    /// The same, with a directory that is deleted at the end.
+    pub fn start_in(
+        directory: Option<&Path>,
+        program: &OsStr,
+        arguments: &[String],
+    ) -> Result<Self, Fault> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.arg("guard");
+        if let Some(directory) = directory {
+            command.arg("--directory").arg(directory);
+        }
+        let mut guard = command
+            .arg("--")
             .arg(program)
             .args(arguments)
             .stdin(Stdio::piped())
@@ -72,6 +91,14 @@ pub fn run(options: &Options) -> ExitCode {
     let Some((program, arguments)) = options.command.split_first() else {
         return ExitCode::FAILURE;
     };
+    let code = guard(program, arguments);
+    if let Some(directory) = &options.directory {
+        drop(fs::remove_dir_all(directory));
+    }
+    code
+}
+
+fn guard(program: &OsStr, arguments: &[OsString]) -> ExitCode {
     let server = Command::new(program)
         .args(arguments)
         .stdin(Stdio::null())

@@ -5,6 +5,9 @@ mod cores;
 mod fanfare;
 mod floor;
 pub mod guard;
+mod installed;
+mod nats;
+mod nchan;
 mod ports;
 mod start;
 
@@ -12,7 +15,7 @@ pub use cores::{Cores, pin};
 pub use ports::Ports;
 pub use start::start;
 
-use std::fmt::Debug;
+use std::fmt::{self, Debug, Display};
 use std::net::SocketAddr;
 
 use clap::ValueEnum;
@@ -28,6 +31,10 @@ pub enum Name {
     Fanfare,
     /// The least that such a server can do: a bare epoll and send loop inside this program
     Floor,
+    /// nats-server, of the Debian package of that name
+    Nats,
+    /// nginx with nchan, of the Debian packages nginx-light and libnginx-mod-nchan
+    Nchan,
 }
 
 impl Name {
@@ -35,7 +42,20 @@ impl Name {
         match self {
             Self::Fanfare => FANFARE,
             Self::Floor => &floor::Floor,
+            Self::Nats => &nats::Nats,
+            Self::Nchan => &nchan::Nchan,
         }
+    }
+}
+
+impl Display for Name {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::Fanfare => "fanfare",
+            Self::Floor => "floor",
+            Self::Nats => "nats",
+            Self::Nchan => "nchan",
+        })
     }
 }
 
@@ -44,8 +64,6 @@ pub const FANFARE: &dyn Target = &fanfare::Fanfare;
 
 /// A server: how it is started, what its clients say and hear, how it is published to.
 pub trait Target: Debug + Sync {
-    fn name(&self) -> &'static str;
-
     /// Starts it on free ports of loopback, on the cores that the calling thread is pinned to.
     fn start(&self, common: &Common, ports: &mut Ports) -> Result<Running, Fault>;
 

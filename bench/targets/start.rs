@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::guard::Guarded;
 use super::ports::Ports;
-use super::{Cores, Running, Target, pin};
+use super::{Cores, Name, Running, pin};
 use crate::arguments::Common;
 use crate::fault::Fault;
 
@@ -22,15 +22,15 @@ pub struct Started {
     _server: Option<Guarded>,
 }
 
-/// Starts `target`, or with `--url` aims at the running one, and pins the calling thread to the
+/// Starts a target, or with `--url` aims at the running one, and pins the calling thread to the
 /// core of the load generator.
 pub fn start(
     common: &Common,
-    target: &'static dyn Target,
+    name: Name,
     cores: Cores,
     ports: &mut Ports,
 ) -> Result<Started, Fault> {
-    let mut common = common.clone();
+    let (mut common, target) = (common.clone(), name.target());
     common.target = target;
     if common.url.is_some() {
         cores.own.map_or(Ok(()), pin)?;
@@ -54,7 +54,7 @@ pub fn start(
         .into_iter()
         .flatten()
     {
-        await_listening(target, &server, address)?;
+        await_listening(name, &server, address)?;
     }
     common.url = Some(format!("ws://{clients}"));
     common.push = Some(push);
@@ -68,15 +68,11 @@ pub fn start(
     })
 }
 
-fn await_listening(
-    target: &dyn Target,
-    server: &Guarded,
-    address: SocketAddr,
-) -> Result<(), Fault> {
+fn await_listening(name: Name, server: &Guarded, address: SocketAddr) -> Result<(), Fault> {
     let late = Instant::now() + PATIENCE;
     while TcpStream::connect(address).is_err() {
         if server.has_ended() || Instant::now() > late {
-            return Err(Fault::Start(target.name().into()));
+            return Err(Fault::Start(name.to_string()));
         }
         thread::sleep(INTERVAL);
     }
