@@ -49,6 +49,32 @@ pub enum Scenario {
     Guard(guard::Options),
 }
 
+impl Scenario {
+    /// Whether it asks nothing of a server that only fanfare has.
+    fn is_general(&self) -> bool {
+        matches!(self, Self::Helpshift(_) | Self::Idle(_) | Self::Storm(_))
+    }
+}
+
+impl Arguments {
+    /// What the options cannot say each for itself.
+    pub fn check(&self) -> Result<(), Fault> {
+        let Common {
+            subject,
+            against,
+            pairs,
+            ..
+        } = self.common;
+        let only_fanfare = subject == targets::Name::Fanfare
+            && (pairs.is_none() || against == targets::Name::Fanfare);
+        if only_fanfare || self.scenario.is_general() {
+            return Ok(());
+        }
+        let text = "this scenario is about fanfare: not with --target, nor --pairs and --against";
+        Err(Fault::Arguments(text.into()))
+    }
+}
+
 #[derive(Clone, Debug, Args)]
 pub struct Common {
     /// Where WebSocket clients connect to a running server. Without it one is started and ended

@@ -72,6 +72,7 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<Report, Fault> {
+    arguments.check()?;
     let common = &arguments.common;
     // The soft limit is often 1,024; what the hard limit allows must do.
     rlimit::increase_nofile_limit(u64::MAX)?;

@@ -3,7 +3,7 @@
 
 use crate::arguments::Common;
 use crate::fault::Fault;
-use crate::report::{Bar, Report};
+use crate::report::{Bar, Report, Spread};
 use crate::targets::{self, Cores, Name, Ports};
 
 /// The rows that are compared, of the scenarios that report them.
@@ -83,6 +83,14 @@ fn compare([subject, opponent]: [Name; 2], pairs: &[Pair]) -> Report {
         .map_or("pairs", |pair| pair.subject.scenario());
     let mut report = Report::new(scenario);
     report.add("pairs", pairs.len());
+    report.add_text("\n  medians (least to most)".to_owned());
+    let ratios = "of medians, and median of ratios (least to most)";
+    report.add_text(line(
+        "",
+        &subject.to_string(),
+        &opponent.to_string(),
+        ratios,
+    ));
     for figure in FIGURES {
         let both = |pair: &Pair| Some((pair.subject.value(figure)?, pair.opponent.value(figure)?));
         let values: Vec<_> = pairs.iter().filter_map(both).collect();
@@ -110,19 +118,44 @@ fn compare([subject, opponent]: [Name; 2], pairs: &[Pair]) -> Report {
     report
 }
 
-/// Adds one figure of both sides. Returns the ratio of the medians.
+/// Adds one figure of both sides, one line for people. Returns the ratio of the medians.
 fn add_figure(report: &mut Report, names: [Name; 2], figure: &str, values: &[(f64, f64)]) -> f64 {
     let [subject, opponent] = names;
     let (ours, theirs): (Vec<_>, Vec<_>) = values.iter().copied().unzip();
-    let ours = report.add_spread(&format!("{subject}_{figure}"), &ours);
-    let theirs = report.add_spread(&format!("{opponent}_{figure}"), &theirs);
-    // Of counts that are zero, as they should be, there is no ratio.
+    let (ours, theirs) = (Spread::of(&ours), Spread::of(&theirs));
+    let ratio = ours.median / theirs.median;
     let ratios: Vec<f64> = values.iter().map(|(one, other)| one / other).collect();
-    if ratios.iter().all(|ratio| ratio.is_finite()) {
-        report.add_decimal(format!("{figure}_ratio_of_medians"), ours / theirs);
-        report.add_spread(&format!("{figure}_median_of_ratios"), &ratios);
+    let ratios = Spread::of(&ratios);
+    add_spread(report, &format!("{subject}_{figure}"), ours);
+    add_spread(report, &format!("{opponent}_{figure}"), theirs);
+    let mut compared = String::new();
+    // Of counts that are zero, as they should be, there is no ratio.
+    if [ratio, ratios.least, ratios.most]
+        .iter()
+        .all(|ratio| ratio.is_finite())
+    {
+        report.add_detail(format!("{figure}_ratio_of_medians"), ratio);
+        add_spread(report, &format!("{figure}_median_of_ratios"), ratios);
+        compared = format!("{ratio:>9.3}  {ratios}");
     }
-    ours / theirs
+    report.add_text(line(
+        figure,
+        &ours.to_string(),
+        &theirs.to_string(),
+        &compared,
+    ));
+    ratio
+}
+
+fn add_spread(report: &mut Report, name: &str, spread: Spread) {
+    report.add_detail(name, spread.median);
+    report.add_detail(format!("{name}_least"), spread.least);
+    report.add_detail(format!("{name}_most"), spread.most);
+}
+
+fn line(figure: &str, ours: &str, theirs: &str, compared: &str) -> String {
+    let line = format!("  {figure:<32} {ours:>34} {theirs:>34}  {compared}");
+    line.trim_end().to_owned()
 }
 
 #[cfg(test)]
