@@ -17,6 +17,7 @@ use std::process::ExitCode;
 use clap::Args;
 use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Token};
+use socket2::{Domain, Socket, Type};
 
 use client::Client;
 use injection::Injector;
@@ -31,7 +32,10 @@ const PUBLISHER: Token = Token(usize::MAX - 2);
 const EVENTS: usize = 1024;
 
 /// One read takes this much.
-const BUFFER_BYTES: usize = 256 * 1024;
+const BUFFER_BYTES: usize = 128 * 1024;
+
+/// Connections that may wait to be accepted, as far as `net.core.somaxconn` allows.
+const BACKLOG: i32 = 65_535;
 
 #[derive(Clone, Debug, Args)]
 pub struct Options {
@@ -71,8 +75,8 @@ impl Floor {
     fn new(options: &Options, injection: &Injection) -> io::Result<Self> {
         let mut floor = Self {
             poll: Poll::new()?,
-            clients_listener: TcpListener::bind(options.clients)?,
-            publishers_listener: TcpListener::bind(options.publishers)?,
+            clients_listener: listen(options.clients)?,
+            publishers_listener: listen(options.publishers)?,
             publisher: None,
             clients: Vec::new(),
             topics: HashMap::new(),
@@ -101,7 +105,7 @@ impl Floor {
                 match event.token() {
                     CLIENTS => self.accept_clients()?,
                     PUBLISHERS => self.accept_publisher()?,
-                    PUBLISHER => self.publications()?,
+                    PUBLISHER => self.publications(),
                     Token(index) => self.client_ready(index, event.is_readable()),
                 }
             }
@@ -154,10 +158,17 @@ impl Floor {
         }
     }
 
-    /// Everything readable from the publisher, to everybody's pending bytes.
-    fn publications(&mut self) -> io::Result<()> {
+    /// Everything readable from the publisher; a buffer full is sent before the next is read.
+    fn publications(&mut self) {
+        while self.read_publications() {
+            self.send();
+        }
+    }
+
+    /// Reads once, to everybody's pending bytes. True: there may be more.
+    fn read_publications(&mut self) -> bool {
         let Some(publisher) = &mut self.publisher else {
-            return Ok(());
+            return false;
         };
         let (clients, topics, due) = (&mut self.clients, &self.topics, &mut self.due);
         let injector = &mut self.injector;
@@ -176,10 +187,11 @@ impl Floor {
                 }
             }
         };
-        if !publisher.read(&mut self.buffer, &mut deliver)? {
+        let read = publisher.read(&mut self.buffer, &mut deliver);
+        if read.is_err() {
             self.publisher = None;
         }
-        Ok(())
+        read.unwrap_or(false)
     }
 
     /// One send to each client that has something pending.
@@ -200,6 +212,14 @@ impl Floor {
             members.retain(|&member| member != index);
         }
     }
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(TcpListener::from_std(socket.into()))
 }
 
 /// What a call that must not wait brought; `None`: nothing is there.

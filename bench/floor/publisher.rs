@@ -37,34 +37,31 @@ impl Publisher {
         }
     }
 
-    /// Reads what is there and hands out topics with frames. False: the publisher has gone.
+    /// Reads once and hands out topics with frames. True: there may be more. An error: the
+    /// publisher has gone.
     pub fn read(
         &mut self,
         buffer: &mut [u8],
         deliver: &mut impl FnMut(&[u8], &[u8]),
     ) -> io::Result<bool> {
-        loop {
-            let kept = self.kept.len();
-            buffer[..kept].copy_from_slice(&self.kept);
-            let Some(len) = pending(self.stream.read(&mut buffer[kept..]))? else {
-                return Ok(true);
-            };
-            if len == 0 {
-                return Ok(false);
-            }
-            let mut rest = &buffer[..kept + len];
-            while let Some((topic, payload, behind)) = front(rest) {
-                encode(payload, &mut self.frame);
-                deliver(topic, &self.frame);
-                rest = behind;
-            }
-            self.kept.clear();
-            self.kept.extend_from_slice(rest);
-            // Edge-triggered: a read that did not fill the buffer has emptied the socket.
-            if kept + len < buffer.len() {
-                return Ok(true);
-            }
+        let kept = self.kept.len();
+        buffer[..kept].copy_from_slice(&self.kept);
+        let Some(len) = pending(self.stream.read(&mut buffer[kept..]))? else {
+            return Ok(false);
+        };
+        if len == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
         }
+        let mut rest = &buffer[..kept + len];
+        while let Some((topic, payload, behind)) = front(rest) {
+            encode(payload, &mut self.frame);
+            deliver(topic, &self.frame);
+            rest = behind;
+        }
+        self.kept.clear();
+        self.kept.extend_from_slice(rest);
+        // Edge-triggered: a read that did not fill the buffer has emptied the socket.
+        Ok(kept + len == buffer.len())
     }
 }
 
