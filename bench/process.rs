@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::iter;
 use std::time::Instant;
 
 use crate::fault::Fault;
@@ -30,10 +31,17 @@ impl Process {
         }
     }
 
-    /// CPU time of all its threads, user and system, in microseconds.
+    /// CPU time of all its threads, user and system, in microseconds; that of its children too.
     pub fn cpu_us(self) -> Result<u64, Fault> {
         let stat = self.read("stat")?;
-        cpu_us(&stat).ok_or_else(|| self.fault(io::ErrorKind::InvalidData.into()))
+        let own = cpu_us(&stat).ok_or_else(|| self.fault(io::ErrorKind::InvalidData.into()))?;
+        let children = self.children();
+        // One that has just ended counts no more.
+        Ok(own
+            + children
+                .iter()
+                .flat_map(|child| child.cpu_us())
+                .sum::<u64>())
     }
 
     /// Whether it has ended, though its parent may not have asked yet.
@@ -41,10 +49,31 @@ impl Process {
         self.read("stat").map_or(true, |stat| is_zombie(&stat))
     }
 
-    /// Resident memory in bytes.
+    /// Resident memory in bytes, with that of its children.
     pub fn rss_bytes(self) -> Result<u64, Fault> {
         let status = self.read("status")?;
-        rss_bytes(&status).ok_or_else(|| self.fault(io::ErrorKind::InvalidData.into()))
+        let own = rss_bytes(&status);
+        let own = own.ok_or_else(|| self.fault(io::ErrorKind::InvalidData.into()))?;
+        let children = self.children();
+        Ok(own
+            + children
+                .iter()
+                .flat_map(|child| child.rss_bytes())
+                .sum::<u64>())
+    }
+
+    /// Its id and those of all that it and its children have started.
+    pub fn tree(self) -> Vec<u32> {
+        let children = self.children().into_iter().flat_map(Self::tree);
+        iter::once(self.pid).chain(children).collect()
+    }
+
+    /// The processes that its main thread has started: some servers are several.
+    fn children(self) -> Vec<Self> {
+        let children = self.read(&format!("task/{}/children", self.pid));
+        let pids = children.unwrap_or_default();
+        let pids = pids.split_whitespace().filter_map(|pid| pid.parse().ok());
+        pids.map(|pid| Self { pid }).collect()
     }
 
     fn read(self, file: &str) -> Result<String, Fault> {

@@ -31,9 +31,10 @@ impl Line {
         common.target.line(common)
     }
 
-    /// A PUSH socket, or a DEALER with `--acknowledged`.
-    pub fn zeromq(common: &Common) -> Result<Self, Fault> {
-        ZeroMq::open(common).map(Self::ZeroMq)
+    /// A PUSH socket, or a DEALER with `--acknowledged`. A publication is two frames, topic and
+    /// payload, or the one that `encode` makes.
+    pub fn zeromq(common: &Common, encode: Option<Encode>) -> Result<Self, Fault> {
+        ZeroMq::open(common, encode).map(Self::ZeroMq)
     }
 
     /// A TCP connection that begins with `greeting`; `encode` makes a publication.

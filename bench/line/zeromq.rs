@@ -1,6 +1,6 @@
 //! The ZeroMQ socket to the server, and its replies. Publishing thread.
 
-use super::Replies;
+use super::{Encode, Replies};
 use crate::arguments::Common;
 use crate::fault::Fault;
 
@@ -17,12 +17,13 @@ const REPLY_MS: i64 = 2000;
 pub struct ZeroMq {
     socket: zmq::Socket,
     acknowledged: bool,
+    encode: Option<Encode>,
     endpoint: String,
 }
 
 impl ZeroMq {
     /// Connects, and waits until that is done.
-    pub fn open(common: &Common) -> Result<Self, Fault> {
+    pub fn open(common: &Common, encode: Option<Encode>) -> Result<Self, Fault> {
         let (endpoint, acknowledged) = (common.endpoint(), common.acknowledged);
         let kind = if acknowledged { zmq::DEALER } else { zmq::PUSH };
         let open = || {
@@ -43,6 +44,7 @@ impl ZeroMq {
             Ok(socket) => Ok(Self {
                 socket,
                 acknowledged,
+                encode,
                 endpoint,
             }),
             Err(error) => Err(Fault::Publish { endpoint, error }),
@@ -58,6 +60,14 @@ impl ZeroMq {
 
     /// Publishes; what the socket cannot take yet waits in it.
     pub fn send(&self, topic: &[u8], payload: &[u8]) -> Result<(), Fault> {
+        if let Some(encode) = self.encode {
+            let mut frame = Vec::new();
+            encode(topic, payload, &mut frame);
+            return self
+                .socket
+                .send(frame, 0)
+                .map_err(|error| self.fault(error));
+        }
         let delimited: [&[u8]; 3] = [b"", topic, payload];
         let frames = if self.acknowledged {
             &delimited[..]

@@ -90,7 +90,7 @@ impl Target for Fanfare {
     }
 
     fn line(&self, common: &Common) -> Result<Line, Fault> {
-        Line::zeromq(common)
+        Line::zeromq(common, None)
     }
 }
 

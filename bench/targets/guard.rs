@@ -113,9 +113,21 @@ fn guard(program: &OsStr, arguments: &[OsString]) -> ExitCode {
     };
     // Whatever goes wrong from here on, the server is ended.
     drop(watch(server.id()));
-    drop(server.kill());
+    end(server.id());
     drop(server.wait());
     ExitCode::SUCCESS
+}
+
+/// Kills a server and all that it has started.
+fn end(pid: u32) {
+    let tree = Process::new(pid).map_or_else(|_| vec![pid], Process::tree);
+    let pids = tree.iter().map(ToString::to_string);
+    let kill = ["-c", "kill -s KILL \"$@\"", "sh"].map(str::to_owned);
+    drop(
+        Command::new("sh")
+            .args(kill.into_iter().chain(pids))
+            .status(),
+    );
 }
 
 fn watch(pid: u32) -> io::Result<()> {

@@ -9,6 +9,7 @@ mod installed;
 mod nats;
 mod nchan;
 mod ports;
+mod pushpin;
 mod start;
 
 pub use cores::{Cores, pin};
@@ -35,6 +36,8 @@ pub enum Name {
     Nats,
     /// nginx with nchan, of the Debian packages nginx-light and libnginx-mod-nchan
     Nchan,
+    /// pushpin, of the Debian package of that name
+    Pushpin,
 }
 
 impl Name {
@@ -44,6 +47,7 @@ impl Name {
             Self::Floor => &floor::Floor,
             Self::Nats => &nats::Nats,
             Self::Nchan => &nchan::Nchan,
+            Self::Pushpin => &pushpin::Pushpin,
         }
     }
 }
@@ -55,6 +59,7 @@ impl Display for Name {
             Self::Floor => "floor",
             Self::Nats => "nats",
             Self::Nchan => "nchan",
+            Self::Pushpin => "pushpin",
         })
     }
 }
