@@ -124,7 +124,8 @@ impl Meter {
 
     /// Microseconds of CPU since the start.
     pub fn spent_us(&self) -> Result<u64, Fault> {
-        Ok(self.process.cpu_us()? - self.cpu_us)
+        // Less only if a child ended and took its time with it.
+        Ok(self.process.cpu_us()?.saturating_sub(self.cpu_us))
     }
 
     /// The same as a share of one core, in percent.

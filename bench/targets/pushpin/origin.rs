@@ -1,6 +1,6 @@
 //! The backend that pushpin asks about each WebSocket, by HTTP (its WebSocket-over-HTTP): it
 //! accepts every one, and subscribes it to the topics that its request names. Threads of the load
-//! generator; only connecting needs them, not publishing.
+//! generator, on the core of the server; only connecting needs them, not publishing.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::iter;
