@@ -76,7 +76,16 @@ impl Scenario {
 
     /// Whether it asks nothing of a server that only fanfare has.
     fn is_general(&self) -> bool {
-        matches!(self, Self::Helpshift(_) | Self::Idle(_) | Self::Storm(_))
+        matches!(
+            self,
+            Self::Broadcast(_)
+                | Self::Burst(_)
+                | Self::Custom(_)
+                | Self::Helpshift(_)
+                | Self::Idle(_)
+                | Self::Single(_)
+                | Self::Storm(_)
+        )
     }
 }
 

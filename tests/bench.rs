@@ -13,8 +13,8 @@ use serde_json::Value;
 const BENCH: &str = env!("CARGO_BIN_EXE_fanfare-bench");
 
 /// 12 subscriptions, 3 of each topic, and 1,000 publications: 3,000 deliveries.
-const LOAD: [&str; 13] = [
-    "helpshift",
+const LOAD: [&str; 17] = [
+    "custom",
     "--connections",
     "6",
     "--topics",
@@ -27,6 +27,10 @@ const LOAD: [&str; 13] = [
     "1",
     "--payload",
     "100",
+    "--warm-up",
+    "0",
+    "--protocol",
+    "raw",
 ];
 const DELIVERIES: u64 = 3000;
 
