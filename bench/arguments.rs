@@ -6,12 +6,15 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::fault::Fault;
+use crate::floor::{self, Injection};
+use crate::targets::{self, Target, guard};
 use crate::{
     broadcast, burst, custom, deflate, feeds, helpshift, idle, ingest, single, slow, storm, toggle,
 };
 
-/// Loads a running fanfare and checks what comes out: exactly, by connection, topic and sequence.
+/// Loads fanfare and checks what comes out: exactly, by connection, topic and sequence.
 ///
+/// It starts the server itself, on a core of its own, or aims at a running one with --url.
 /// Publications are due on a fixed schedule and stamped with the time they were due, so a stall
 /// shows in the latencies of everything it delayed. Exit codes: 0 all expectations met, 1 not
 /// met, 2 not run.
@@ -50,6 +53,12 @@ pub enum Scenario {
     Idle(idle::Options),
     /// Connects all at once
     Storm(storm::Options),
+    /// Be the bare server to compare with
+    #[command(hide = true)]
+    Floor(floor::Options),
+    /// Be between a server and the load generator, and end the one with the other
+    #[command(hide = true)]
+    Guard(guard::Options),
 }
 
 impl Scenario {
@@ -64,14 +73,77 @@ impl Scenario {
                 | Self::Helpshift(_)
         )
     }
+
+    /// Whether it asks nothing of a server that only fanfare has.
+    fn is_general(&self) -> bool {
+        matches!(
+            self,
+            Self::Broadcast(_)
+                | Self::Burst(_)
+                | Self::Custom(_)
+                | Self::Helpshift(_)
+                | Self::Idle(_)
+                | Self::Single(_)
+                | Self::Storm(_)
+        )
+    }
 }
 
-#[derive(Debug, Args)]
+impl Arguments {
+    /// What the options cannot say each for itself.
+    pub fn check(&self) -> Result<(), Fault> {
+        let Common {
+            subject,
+            against,
+            pairs,
+            ..
+        } = self.common;
+        let only_fanfare = subject == targets::Name::Fanfare
+            && (pairs.is_none() || against == targets::Name::Fanfare);
+        if only_fanfare || self.scenario.is_general() {
+            return Ok(());
+        }
+        let text = "this scenario is about fanfare: not with --target, nor --pairs and --against";
+        Err(Fault::Arguments(text.into()))
+    }
+}
+
+#[derive(Clone, Debug, Args)]
 pub struct Common {
-    /// Where WebSocket clients connect
-    #[arg(long, global = true, default_value = "ws://127.0.0.1:8000")]
-    pub url: String,
-    /// Where publications are pushed: a PULL socket, or a ROUTER with --acknowledged
+    /// Where WebSocket clients connect to a running server. Without it one is started and ended
+    #[arg(long, global = true)]
+    pub url: Option<String>,
+    /// What is measured
+    #[arg(long = "target", global = true, value_enum, default_value_t = targets::Name::Fanfare)]
+    pub subject: targets::Name,
+    /// The fanfare to start; without it the one beside this program
+    #[arg(long, global = true, value_name = "PATH", conflicts_with = "url")]
+    pub server: Option<PathBuf>,
+    /// A setting of the fanfare to start; may be repeated
+    #[arg(
+        long = "set",
+        global = true,
+        value_name = "SECTION.KEY=VALUE",
+        conflicts_with = "url"
+    )]
+    pub settings: Vec<String>,
+    /// The core for the server that is started; without it the second that is allowed
+    #[arg(long, global = true, conflicts_with = "url")]
+    pub server_core: Option<usize>,
+    /// Measure so many pairs: the target and --against in turns, each started anew
+    #[arg(long, global = true, conflicts_with = "url",
+        value_parser = clap::value_parser!(u32).range(1..))]
+    pub pairs: Option<u32>,
+    /// What the target is compared with
+    #[arg(long, global = true, value_enum, default_value_t = targets::Name::Floor)]
+    pub against: targets::Name,
+    #[command(flatten)]
+    pub injection: Injection,
+    /// The protocol of the target that runs.
+    #[arg(skip = targets::FANFARE)]
+    pub target: &'static dyn Target,
+    /// Where publications are pushed: a PULL socket, or a ROUTER with --acknowledged; HOST:PORT
+    /// of targets without ZeroMQ
     #[arg(long, global = true)]
     pub push: Option<String>,
     /// Publish through the ROUTER socket and await every reply
@@ -83,7 +155,8 @@ pub struct Common {
     /// The server's process id, for its CPU time and memory
     #[arg(long, global = true)]
     pub pid: Option<u32>,
-    /// The core for everything the load generator does
+    /// The core for everything the load generator does; without it the first that is allowed, if
+    /// the server is started here
     #[arg(long, global = true)]
     pub core: Option<usize>,
     /// A core of its own for the publishing thread
@@ -128,13 +201,15 @@ pub enum Body {
     Document,
 }
 
+/// Where fanfare listens unless told otherwise.
+const DEFAULT_URL: &str = "ws://127.0.0.1:8000";
+
 impl Common {
     /// The address behind `--url`.
     pub fn address(&self) -> Result<SocketAddr, Fault> {
-        let fault = || Fault::Url {
-            url: self.url.clone(),
-        };
-        let rest = self.url.strip_prefix("ws://").ok_or_else(fault)?;
+        let url = self.url.as_deref().unwrap_or(DEFAULT_URL);
+        let fault = || Fault::Url { url: url.into() };
+        let rest = url.strip_prefix("ws://").ok_or_else(fault)?;
         let host = rest.split('/').next().unwrap_or_default();
         let mut addresses = host.to_socket_addrs().map_err(|_| fault())?;
         addresses.next().ok_or_else(fault)
@@ -149,19 +224,4 @@ impl Common {
         };
         self.push.clone().unwrap_or_else(|| default.to_owned())
     }
-
-    /// Pins the calling thread, and with it the threads it starts, to `--core`.
-    pub fn pin(&self) -> Result<(), Fault> {
-        self.core.map_or(Ok(()), pin)
-    }
-}
-
-/// Pins the calling thread to a core.
-pub fn pin(core: usize) -> Result<(), Fault> {
-    if core_affinity::set_for_current(core_affinity::CoreId { id: core }) {
-        return Ok(());
-    }
-    Err(Fault::Arguments(format!(
-        "core {core} is not one this process may use"
-    )))
 }

@@ -8,7 +8,9 @@ use mio::net::TcpStream;
 use socket2::{Domain, SockRef, Socket, Type};
 
 use crate::arguments::Protocol;
+use crate::frames;
 use crate::payload;
+use crate::targets::Target;
 
 /// A fixed key, the one of RFC 6455, section 1.3, so that the answer is known too.
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
@@ -31,6 +33,13 @@ pub struct Plan {
     pub topics: Vec<u32>,
     /// False: once open it never reads again.
     pub reads: bool,
+}
+
+impl Plan {
+    fn topic_names(&self) -> Vec<String> {
+        let names = self.topics.iter().map(|&topic| payload::topic_name(topic));
+        names.collect()
+    }
 }
 
 /// How far it is.
@@ -67,6 +76,8 @@ pub struct Connection {
     pub stage: Stage,
     pub stream: Option<TcpStream>,
     pub kept: Vec<u8>,
+    /// The start of an item that goes on in the next message.
+    pub partial: Vec<u8>,
     pub begun_us: u64,
 }
 
@@ -77,6 +88,7 @@ impl Connection {
             stage: Stage::Planned,
             stream: None,
             kept: Vec::new(),
+            partial: Vec::new(),
             begun_us: 0,
         }
     }
@@ -118,24 +130,26 @@ impl Connection {
     }
 
     /// Asks for the WebSocket; `deflate`: and for permessage-deflate.
-    pub fn upgrade(&mut self, address: SocketAddr, deflate: bool) -> io::Result<()> {
-        let request = request(&self.plan, address, deflate);
+    pub fn upgrade(
+        &mut self,
+        target: &dyn Target,
+        address: SocketAddr,
+        deflate: bool,
+    ) -> io::Result<()> {
+        let resource = target.resource(self.plan.protocol, &self.plan.topic_names());
+        let request = request(&resource, address, deflate);
         self.stage = Stage::Upgrading;
         self.write(request.as_bytes())
     }
 
-    /// Sends the commands that the protocol needs before publications come.
-    pub fn subscribe(&mut self) -> io::Result<()> {
-        if self.plan.protocol == Protocol::Raw {
+    /// Sends what the target needs before publications come.
+    pub fn subscribe(&mut self, target: &dyn Target) -> io::Result<()> {
+        let Some(opening) = target.opening(self.plan.protocol, &self.plan.topic_names()) else {
             self.stage = Stage::Open;
             return Ok(());
-        }
-        self.stage = Stage::Subscribing(1 + self.plan.topics.len());
-        let commands = commands(&self.plan.topics);
-        self.write(&crate::frames::masked(
-            crate::frames::TEXT,
-            commands.as_bytes(),
-        ))
+        };
+        self.stage = Stage::Subscribing(opening.replies);
+        self.write(&frames::masked(opening.opcode, &opening.message))
     }
 
     /// Writes bytes whole. What the load generator writes is small and always fits a socket that
@@ -169,34 +183,13 @@ fn is_in_progress(error: &io::Error) -> bool {
     error.raw_os_error() == Some(libc::EINPROGRESS) || error.kind() == io::ErrorKind::WouldBlock
 }
 
-fn request(plan: &Plan, address: SocketAddr, deflate: bool) -> String {
+fn request(resource: &str, address: SocketAddr, deflate: bool) -> String {
     let offer = if deflate { OFFER } else { "" };
-    let target = match plan.protocol {
-        Protocol::Client => "/connection/websocket".to_owned(),
-        Protocol::Raw => {
-            let topics: Vec<_> = plan
-                .topics
-                .iter()
-                .map(|&topic| format!("topic={}", payload::topic_name(topic)))
-                .collect();
-            format!("/raw?{}", topics.join("&"))
-        }
-    };
     format!(
-        "GET {target} HTTP/1.1\r\nHost: {address}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-         Sec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Version: 13\r\n{offer}\r\n"
+        "GET {resource} HTTP/1.1\r\nHost: {address}\r\nUpgrade: websocket\r\n\
+         Connection: Upgrade\r\nSec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Version: 13\r\n\
+         {offer}\r\n"
     )
-}
-
-/// A connect and the subscribes, in one batch; the ids are 1 and up.
-fn commands(topics: &[u32]) -> String {
-    let subscribe = |(nth, &topic): (usize, &u32)| {
-        let (id, name) = (nth + 2, payload::topic_name(topic));
-        format!(r#"{{"id":{id},"subscribe":{{"channel":"{name}"}}}}"#)
-    };
-    let mut commands = vec![r#"{"id":1,"connect":{}}"#.to_owned()];
-    commands.extend(topics.iter().enumerate().map(subscribe));
-    commands.join("\n")
 }
 
 /// Reads the server's answer to the request.
@@ -276,25 +269,12 @@ mod tests {
     }
 
     #[test]
-    fn requests_and_commands_name_the_topics() {
+    fn a_request_offers_what_it_is_told_to() {
         let address = SocketAddr::from(([127, 0, 0, 1], 8000));
-        let mut plan = Plan {
-            protocol: Protocol::Raw,
-            topics: vec![1, 22],
-            reads: true,
-        };
-        let raw = request(&plan, address, false);
-        assert!(raw.starts_with("GET /raw?topic=bench-000001&topic=bench-000022 HTTP/1.1\r\n"));
-        assert!(!raw.contains("Extensions") && raw.ends_with("13\r\n\r\n"));
-        let offering = request(&plan, address, true);
+        let plain = request("/raw?topic=a", address, false);
+        assert!(plain.starts_with("GET /raw?topic=a HTTP/1.1\r\nHost: 127.0.0.1:8000\r\n"));
+        assert!(!plain.contains("Extensions") && plain.ends_with("13\r\n\r\n"));
+        let offering = request("/raw?topic=a", address, true);
         assert!(offering.ends_with(&format!("13\r\n{OFFER}\r\n")));
-        plan.protocol = Protocol::Client;
-        assert!(
-            request(&plan, address, false).starts_with("GET /connection/websocket HTTP/1.1\r\n")
-        );
-        assert_eq!(
-            commands(&[22]),
-            "{\"id\":1,\"connect\":{}}\n{\"id\":2,\"subscribe\":{\"channel\":\"bench-000022\"}}"
-        );
     }
 }

@@ -14,11 +14,20 @@ pub enum Fault {
     #[error("--push {endpoint}: {error}")]
     Publish { endpoint: String, error: zmq::Error },
     #[error("--push {endpoint}: {error}")]
-    Push { endpoint: String, error: io::Error },
+    PublishStream { endpoint: String, error: io::Error },
     #[error("the publishing thread panicked")]
     Publisher,
     #[error("--pid {pid}: {error}")]
     Process { pid: u32, error: io::Error },
+    #[error("{0} did not start: see above")]
+    Start(String),
+    #[error("{program} is not installed: it comes with the Debian package {package}")]
+    NotInstalled {
+        program: &'static str,
+        package: &'static str,
+    },
+    #[error("no free port outside the ephemeral range")]
+    Ports,
     #[error("--admin {admin}: {text}")]
     Admin { admin: String, text: String },
     #[error("--deflate: the server declined permessage-deflate")]

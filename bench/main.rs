@@ -17,6 +17,7 @@ mod deflate;
 mod fault;
 mod feeds;
 mod fleet;
+mod floor;
 mod frames;
 mod helpshift;
 mod idle;
@@ -26,6 +27,7 @@ mod latency;
 mod ledger;
 mod line;
 mod metrics;
+mod pairs;
 mod payload;
 mod plot;
 mod process;
@@ -37,6 +39,7 @@ mod single;
 mod slow;
 mod steady;
 mod storm;
+mod targets;
 mod timeline;
 mod toggle;
 mod words;
@@ -46,12 +49,18 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use arguments::{Arguments, Scenario};
+use arguments::{Arguments, Common, Scenario};
 use fault::Fault;
 use report::Report;
+use targets::{Cores, Ports, guard};
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    match &arguments.scenario {
+        Scenario::Floor(options) => return floor::main(options, &arguments.common.injection),
+        Scenario::Guard(options) => return guard::run(options),
+        _ => {}
+    }
     let outcome = run(&arguments).and_then(|report| {
         plot(&arguments, &report)?;
         Ok(report)
@@ -77,14 +86,26 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<Report, Fault> {
+    arguments.check()?;
     let common = &arguments.common;
     // The soft limit is often 1,024; what the hard limit allows must do.
     rlimit::increase_nofile_limit(u64::MAX)?;
-    common.pin()?;
-    if common.plot.is_some() && !arguments.scenario.has_timeline() {
-        return Err(Fault::Arguments("--plot: not in this scenario".into()));
+    if common.plot.is_some() && (common.pairs.is_some() || !arguments.scenario.has_timeline()) {
+        let text = "--plot: not in this scenario, nor with --pairs";
+        return Err(Fault::Arguments(text.into()));
     }
-    match &arguments.scenario {
+    let cores = Cores::new(common);
+    let measure = |common: &Common| measure(&arguments.scenario, common);
+    if let Some(count) = common.pairs {
+        return pairs::run(common, count, cores, measure);
+    }
+    let started = targets::start(common, common.subject, cores, &mut Ports::new())?;
+    measure(&started.common)
+}
+
+/// Runs a scenario against a server that is there.
+fn measure(scenario: &Scenario, common: &Common) -> Result<Report, Fault> {
+    match scenario {
         Scenario::Broadcast(options) => broadcast::run(common, options),
         Scenario::Burst(options) => burst::run(common, options),
         Scenario::Single(options) => single::run(common, options),
@@ -97,6 +118,7 @@ fn run(arguments: &Arguments) -> Result<Report, Fault> {
         Scenario::Feeds(options) => feeds::run(common, options),
         Scenario::Idle(options) => idle::run(common, options),
         Scenario::Storm(options) => storm::run(common, options),
+        Scenario::Floor(_) | Scenario::Guard(_) => unreachable!("these are servers, run above"),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::iter;
 use std::time::Instant;
 
 use crate::fault::Fault;
@@ -30,10 +31,17 @@ impl Process {
         }
     }
 
-    /// CPU time of all its threads, user and system, in microseconds.
+    /// CPU time of all its threads, user and system, in microseconds; that of its children too.
     pub fn cpu_us(self) -> Result<u64, Fault> {
         let stat = self.read("stat")?;
-        cpu_us(&stat).ok_or_else(|| self.fault(io::ErrorKind::InvalidData.into()))
+        let own = cpu_us(&stat).ok_or_else(|| self.fault(io::ErrorKind::InvalidData.into()))?;
+        let children = self.children();
+        // One that has just ended counts no more.
+        Ok(own
+            + children
+                .iter()
+                .flat_map(|child| child.cpu_us())
+                .sum::<u64>())
     }
 
     /// CPU time of each thread by its name, user and system, in microseconds; threads of one name
@@ -53,10 +61,36 @@ impl Process {
         Ok(out)
     }
 
-    /// Resident memory in bytes.
+    /// Whether it has ended, though its parent may not have asked yet.
+    pub fn has_ended(self) -> bool {
+        self.read("stat").map_or(true, |stat| is_zombie(&stat))
+    }
+
+    /// Resident memory in bytes, with that of its children.
     pub fn rss_bytes(self) -> Result<u64, Fault> {
         let status = self.read("status")?;
-        rss_bytes(&status).ok_or_else(|| self.fault(io::ErrorKind::InvalidData.into()))
+        let own = rss_bytes(&status);
+        let own = own.ok_or_else(|| self.fault(io::ErrorKind::InvalidData.into()))?;
+        let children = self.children();
+        Ok(own
+            + children
+                .iter()
+                .flat_map(|child| child.rss_bytes())
+                .sum::<u64>())
+    }
+
+    /// Its id and those of all that it and its children have started.
+    pub fn tree(self) -> Vec<u32> {
+        let children = self.children().into_iter().flat_map(Self::tree);
+        iter::once(self.pid).chain(children).collect()
+    }
+
+    /// The processes that its main thread has started: some servers are several.
+    fn children(self) -> Vec<Self> {
+        let children = self.read(&format!("task/{}/children", self.pid));
+        let pids = children.unwrap_or_default();
+        let pids = pids.split_whitespace().filter_map(|pid| pid.parse().ok());
+        pids.map(|pid| Self { pid }).collect()
     }
 
     fn read(self, file: &str) -> Result<String, Fault> {
@@ -90,7 +124,8 @@ impl Meter {
 
     /// Microseconds of CPU since the start.
     pub fn spent_us(&self) -> Result<u64, Fault> {
-        Ok(self.process.cpu_us()? - self.cpu_us)
+        // Less only if a child ended and took its time with it.
+        Ok(self.process.cpu_us()?.saturating_sub(self.cpu_us))
     }
 
     /// The same as a share of one core, in percent.
@@ -115,6 +150,12 @@ fn name(stat: &str) -> Option<String> {
     Some(name.to_owned())
 }
 
+/// Field 3 of `stat`.
+fn is_zombie(stat: &str) -> bool {
+    stat.rsplit_once(')')
+        .is_some_and(|(_, fields)| fields.trim_start().starts_with('Z'))
+}
+
 fn rss_bytes(status: &str) -> Option<u64> {
     let line = status
         .lines()
@@ -133,6 +174,12 @@ mod tests {
         assert_eq!(cpu_us(stat), Some(3_000_000));
         assert_eq!(cpu_us("7 (a"), None);
         assert_eq!(name(stat).as_deref(), Some("a) b (c)"));
+    }
+
+    #[test]
+    fn a_process_nobody_waited_for_has_ended() {
+        assert!(is_zombie("7 (a) S) Z 1 7") && !is_zombie("7 (Z) S 1 7"));
+        assert!(!Process::own().has_ended());
     }
 
     #[test]

@@ -7,12 +7,13 @@ use std::thread::{self, JoinHandle};
 
 use hdrhistogram::Histogram;
 
-use crate::arguments::{Body, Common, pin};
+use crate::arguments::{Body, Common};
 use crate::clock::Clock;
 use crate::fault::Fault;
 use crate::latency;
 use crate::line::{Line, Replies};
 use crate::payload::{self, Stamp};
+use crate::targets::pin;
 use crate::words;
 
 /// Payloads made beforehand, of which one after the other is stamped: more than a compressor or

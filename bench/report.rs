@@ -1,5 +1,7 @@
 //! What a scenario found: a closing table or one JSON object, and whether expectations were met.
 
+use std::fmt::{self, Display};
+
 use hdrhistogram::Histogram;
 use serde_json::{Map, Value, json};
 
@@ -13,11 +15,50 @@ pub enum Bar {
     AtMost(f64),
 }
 
+/// What several runs found.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Spread {
+    pub median: f64,
+    pub least: f64,
+    pub most: f64,
+}
+
+impl Spread {
+    /// Without any values nothing of it is a number.
+    pub fn of(values: &[f64]) -> Self {
+        let mut sorted = values.to_vec();
+        sorted.sort_by(f64::total_cmp);
+        let at = |index: usize| sorted.get(index).copied().unwrap_or(f64::NAN);
+        let last = sorted.len().saturating_sub(1);
+        Self {
+            median: f64::midpoint(at(last / 2), at(sorted.len() / 2)),
+            least: at(0),
+            most: at(last),
+        }
+    }
+}
+
+impl Display for Spread {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [median, least, most] = [self.median, self.least, self.most].map(rounded);
+        // Through a string, so that it can be padded.
+        out.pad(&format!("{median} ({least} to {most})"))
+    }
+}
+
+/// With four decimals, or with two from 10 on: more would only look exact.
+fn rounded(value: f64) -> f64 {
+    let scale = if value.abs() < 10.0 { 1e4 } else { 1e2 };
+    (value * scale).round() / scale
+}
+
 /// Named values in the order they were found, and the expectations that were not met.
 #[derive(Debug)]
 pub struct Report {
     scenario: &'static str,
     rows: Vec<(String, Value)>,
+    /// For programs only.
+    details: Vec<(String, Value)>,
     /// For people only.
     texts: Vec<String>,
     failures: Vec<String>,
@@ -30,6 +71,7 @@ impl Report {
         Self {
             scenario,
             rows: Vec::new(),
+            details: Vec::new(),
             texts: Vec::new(),
             failures: Vec::new(),
             timeline: Vec::new(),
@@ -41,9 +83,20 @@ impl Report {
         self.rows.push((name.into(), value.into()));
     }
 
-    /// Adds a value with two decimals.
+    /// Adds a value with two decimals, or with four where it is less than 10.
     pub fn add_decimal(&mut self, name: impl Into<String>, value: f64) {
-        self.add(name, (value * 100.0).round() / 100.0);
+        self.add(name, rounded(value));
+    }
+
+    /// Adds a value that the table does not show, rounded like the others.
+    pub fn add_detail(&mut self, name: impl Into<String>, value: f64) {
+        self.details.push((name.into(), rounded(value).into()));
+    }
+
+    /// A row as a number. `None`: it has none of that name.
+    pub fn value(&self, name: &str) -> Option<f64> {
+        let mut rows = self.rows.iter().chain(&self.details);
+        rows.find(|(row, _)| row == name)?.1.as_f64()
     }
 
     /// Adds what the table shows below its rows.
@@ -65,15 +118,11 @@ impl Report {
     /// Adds the median of what several runs found, and the least and the most. Returns the
     /// median; without any runs it is not a number.
     pub fn add_spread(&mut self, name: &str, values: &[f64]) -> f64 {
-        let mut sorted = values.to_vec();
-        sorted.sort_by(f64::total_cmp);
-        let at = |index: usize| sorted.get(index).copied().unwrap_or(f64::NAN);
-        let (low, high) = (sorted.len().saturating_sub(1) / 2, sorted.len() / 2);
-        let median = f64::midpoint(at(low), at(high));
-        self.add_decimal(name, median);
-        self.add_decimal(format!("{name}_least"), at(0));
-        self.add_decimal(format!("{name}_most"), at(sorted.len().saturating_sub(1)));
-        median
+        let spread = Spread::of(values);
+        self.add_decimal(name, spread.median);
+        self.add_decimal(format!("{name}_least"), spread.least);
+        self.add_decimal(format!("{name}_most"), spread.most);
+        spread.median
     }
 
     /// Adds the counts of deliveries; each must be zero but the received ones.
@@ -119,6 +168,10 @@ impl Report {
         &self.timeline
     }
 
+    pub fn failures(&self) -> &[String] {
+        &self.failures
+    }
+
     /// States an expectation.
     pub fn expect(&mut self, met: bool, failure: impl FnOnce() -> String) {
         if !met {
@@ -152,7 +205,7 @@ impl Report {
 
     /// The same for programs, on one line.
     pub fn json(&self) -> String {
-        let values: Map<String, Value> = self.rows.iter().cloned().collect();
+        let values: Map<String, Value> = self.rows.iter().chain(&self.details).cloned().collect();
         let (scenario, failures) = (self.scenario, &self.failures);
         let mut out = json!({
             "scenario": scenario, "ok": self.is_met(), "failures": failures, "values": values

@@ -4,10 +4,10 @@
 use std::io;
 
 use super::{Fleet, Sink};
-use crate::arguments::Protocol;
 use crate::connection::{Answer, Stage, answer};
 use crate::frames::{self, Front};
 use crate::payload;
+use crate::targets::Item;
 
 impl Fleet {
     /// Takes what is whole in `bytes` and returns how much that is.
@@ -29,7 +29,7 @@ impl Fleet {
                 }
                 _ => return Err(io::ErrorKind::ConnectionRefused.into()),
             }
-            self.connections[index].subscribe()?;
+            self.connections[index].subscribe(self.target)?;
             self.note_open(index, now_us);
         }
         loop {
@@ -69,17 +69,10 @@ impl Fleet {
         now_us: u64,
         sink: &mut impl Sink,
     ) -> io::Result<()> {
-        let client = self.connections[index].plan.protocol == Protocol::Client;
         match opcode {
-            frames::TEXT | frames::BINARY if !client => {
+            frames::TEXT | frames::BINARY => {
                 self.tally.messages += 1;
-                self.publication(index, payload, now_us, sink);
-            }
-            frames::TEXT => {
-                self.tally.messages += 1;
-                for line in payload.split(|&byte| byte == b'\n') {
-                    self.line(index, line, now_us, sink)?;
-                }
+                self.message(index, opcode, payload, now_us, sink)?;
             }
             frames::PING => {
                 self.tally.pings += 1;
@@ -107,33 +100,71 @@ impl Fleet {
         }
     }
 
-    /// One line of the client protocol: servers join messages with newlines.
-    fn line(
+    /// Takes a message apart, as the target puts several items into one, or one into several.
+    fn message(
         &mut self,
         index: usize,
-        line: &[u8],
+        opcode: u8,
+        message: &[u8],
         now_us: u64,
         sink: &mut impl Sink,
     ) -> io::Result<()> {
-        if let Some(payload) = payload::unwrap_push(line) {
-            self.publication(index, payload, now_us, sink);
-        } else if line == b"{}" {
-            self.tally.pings += 1;
-            self.connections[index].write(&frames::masked(frames::TEXT, b"{}"))?;
-        } else if !line.starts_with(br#"{"id":"#) {
-            self.tally.unknown += 1;
-        } else if let Stage::Subscribing(left) = self.connections[index].stage {
-            if is_error(line) {
-                return Err(io::ErrorKind::ConnectionRefused.into());
-            }
-            self.connections[index].stage = match left {
-                1 => Stage::Open,
-                left => Stage::Subscribing(left - 1),
-            };
-            self.note_open(index, now_us);
-        } else {
-            sink.reply(index, line);
+        let (target, connection) = (self.target, &mut self.connections[index]);
+        let protocol = connection.plan.protocol;
+        let mut joined = std::mem::take(&mut connection.partial);
+        let mut rest = message;
+        if !joined.is_empty() {
+            joined.extend_from_slice(message);
+            rest = &joined;
         }
+        while let Some((item, len)) = target.item(protocol, opcode, rest) {
+            self.item(index, item, now_us, sink)?;
+            rest = &rest[len..];
+        }
+        self.connections[index].partial = rest.to_vec();
+        Ok(())
+    }
+
+    fn item(
+        &mut self,
+        index: usize,
+        item: Item<'_>,
+        now_us: u64,
+        sink: &mut impl Sink,
+    ) -> io::Result<()> {
+        match item {
+            Item::Publication(payload) => self.publication(index, payload, now_us, sink),
+            Item::Reply(reply) => self.reply(index, reply, now_us, sink)?,
+            Item::Ping { opcode, answer } => {
+                self.tally.pings += 1;
+                self.connections[index].write(&frames::masked(opcode, answer))?;
+            }
+            Item::Aside => {}
+            Item::Unknown => self.tally.unknown += 1,
+        }
+        Ok(())
+    }
+
+    /// A reply opens the connection, or is for the scenario.
+    fn reply(
+        &mut self,
+        index: usize,
+        reply: &[u8],
+        now_us: u64,
+        sink: &mut impl Sink,
+    ) -> io::Result<()> {
+        let Stage::Subscribing(left) = self.connections[index].stage else {
+            sink.reply(index, reply);
+            return Ok(());
+        };
+        if is_error(reply) {
+            return Err(io::ErrorKind::ConnectionRefused.into());
+        }
+        self.connections[index].stage = match left {
+            1 => Stage::Open,
+            left => Stage::Subscribing(left - 1),
+        };
+        self.note_open(index, now_us);
         Ok(())
     }
 }

@@ -23,6 +23,7 @@ use crate::frames;
 use crate::inflate::Inflater;
 use crate::latency;
 use crate::payload::{self, Stamp};
+use crate::targets::Target;
 
 /// One read takes this much: hundreds of publications.
 const BUFFER_BYTES: usize = 256 * 1024;
@@ -93,6 +94,7 @@ pub struct Fleet {
     events: Events,
     buffer: Vec<u8>,
     clock: Clock,
+    target: &'static dyn Target,
     address: SocketAddr,
     wave: usize,
     turn: Duration,
@@ -119,6 +121,7 @@ impl Fleet {
             events: Events::with_capacity(EVENTS),
             buffer: vec![0; BUFFER_BYTES],
             clock,
+            target: common.target,
             address: common.address()?,
             wave: common.wave,
             turn: TURN,
@@ -264,7 +267,7 @@ impl Fleet {
             if !connection.is_connected()? {
                 return Ok(());
             }
-            connection.upgrade(self.address, self.deflate)?;
+            connection.upgrade(self.target, self.address, self.deflate)?;
         }
         if !event.is_readable() {
             return Ok(());

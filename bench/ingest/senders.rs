@@ -70,7 +70,7 @@ impl Senders {
         pace: Pace,
     ) -> Result<Self, Fault> {
         let endpoint = common.endpoint();
-        let fault = |error| Fault::Push {
+        let fault = |error| Fault::PublishStream {
             endpoint: common.endpoint(),
             error,
         };
@@ -87,7 +87,7 @@ impl Senders {
             let endpoint = endpoint.clone();
             let run = move || {
                 let sent = send(&mut push, clock, &cycle, pace, &stop);
-                sent.map_err(|error| Fault::Push { endpoint, error })
+                sent.map_err(|error| Fault::PublishStream { endpoint, error })
             };
             let sender = thread::Builder::new().name("sender".into());
             handles.push(sender.spawn(run)?);

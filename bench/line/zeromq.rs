@@ -1,5 +1,6 @@
 //! The ZeroMQ socket to the server, and its replies. Publishing thread.
 
+use super::{Encode, Replies};
 use crate::arguments::Common;
 use crate::fault::Fault;
 
@@ -12,24 +13,17 @@ const PATIENCE_MS: i32 = 10_000;
 /// How long no reply may come at the end before the rest count as rejected.
 const REPLY_MS: i64 = 2000;
 
-/// The replies so far, with `--acknowledged`.
-#[derive(Debug, Default)]
-pub struct Replies {
-    taken: u64,
-    /// Negative ones, and those that never came.
-    pub rejected: u64,
-}
-
 /// The socket to the server.
-pub struct Line {
+pub struct ZeroMq {
     socket: zmq::Socket,
     acknowledged: bool,
+    encode: Option<Encode>,
     endpoint: String,
 }
 
-impl Line {
+impl ZeroMq {
     /// Connects, and waits until that is done.
-    pub fn open(common: &Common) -> Result<Self, Fault> {
+    pub fn open(common: &Common, encode: Option<Encode>) -> Result<Self, Fault> {
         let (endpoint, acknowledged) = (common.endpoint(), common.acknowledged);
         let kind = if acknowledged { zmq::DEALER } else { zmq::PUSH };
         let open = || {
@@ -50,6 +44,7 @@ impl Line {
             Ok(socket) => Ok(Self {
                 socket,
                 acknowledged,
+                encode,
                 endpoint,
             }),
             Err(error) => Err(Fault::Publish { endpoint, error }),
@@ -65,6 +60,14 @@ impl Line {
 
     /// Publishes; what the socket cannot take yet waits in it.
     pub fn send(&self, topic: &[u8], payload: &[u8]) -> Result<(), Fault> {
+        if let Some(encode) = self.encode {
+            let mut frame = Vec::new();
+            encode(topic, payload, &mut frame);
+            return self
+                .socket
+                .send(frame, 0)
+                .map_err(|error| self.fault(error));
+        }
         let delimited: [&[u8]; 3] = [b"", topic, payload];
         let frames = if self.acknowledged {
             &delimited[..]
