@@ -225,3 +225,31 @@ impl Common {
         self.push.clone().unwrap_or_else(|| default.to_owned())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    /// Options of all scenarios and options of one meet in one parser, which finds out only when
+    /// it runs that two have the same name.
+    #[test]
+    fn every_scenario_parses() {
+        let command = Arguments::command();
+        command.clone().debug_assert();
+        for scenario in command.get_subcommands().filter(|each| !each.is_hide_set()) {
+            let name = scenario.get_name();
+            let parsed = Arguments::try_parse_from(["fanfare-bench", "--pairs", "2", name]);
+            assert_eq!(parsed.unwrap().common.pairs, Some(2), "{name}");
+            let ids = |command: &clap::Command| {
+                let arguments = command.get_arguments();
+                arguments
+                    .map(|each| each.get_id().clone())
+                    .collect::<Vec<_>>()
+            };
+            let (own, common) = (ids(scenario), ids(&command));
+            assert!(own.iter().all(|id| !common.contains(id)), "{name}");
+        }
+    }
+}

@@ -43,7 +43,7 @@ pub struct Options {
     seconds: u32,
     /// Runs of each kind, one plain and one compressed in turns
     #[arg(long, default_value_t = 5)]
-    pairs: usize,
+    rounds: usize,
     /// What a compressed delivery may cost, times a plain one
     #[arg(long, default_value_t = 1.1)]
     ratio: f64,
@@ -72,8 +72,8 @@ struct Run {
 }
 
 pub fn run(common: &Common, options: &Options) -> Result<Report, Fault> {
-    if options.subscribers == 0 || options.rate == 0 || options.pairs == 0 {
-        let text = "--subscribers, --rate and --pairs: at least 1";
+    if options.subscribers == 0 || options.rate == 0 || options.rounds == 0 {
+        let text = "--subscribers, --rate and --rounds: at least 1";
         return Err(Fault::Arguments(text.into()));
     }
     let pid = common.pid.ok_or_else(|| {
@@ -81,8 +81,8 @@ pub fn run(common: &Common, options: &Options) -> Result<Report, Fault> {
     })?;
     let server = Process::new(pid)?;
     let (mut plain, mut deflate) = (Vec::new(), Vec::new());
-    let _indicator = Indicator::start("deflate", 2 * options.pairs as u32 * options.seconds);
-    for _ in 0..options.pairs {
+    let _indicator = Indicator::start("deflate", 2 * options.rounds as u32 * options.seconds);
+    for _ in 0..options.rounds {
         plain.push(measure(common, options, server, false)?);
         deflate.push(measure(common, options, server, true)?);
     }
@@ -173,7 +173,7 @@ fn turn_for(fleet: &mut Fleet, clock: Clock, time_us: u64) -> Result<(), Fault> 
 fn report(options: &Options, plain: &[Run], deflate: &[Run]) -> Report {
     let mut report = Report::new("deflate");
     report.add("subscribers", options.subscribers);
-    report.add("pairs", options.pairs);
+    report.add("rounds", options.rounds);
     let all = || plain.iter().chain(deflate);
     let sum = |of: fn(&Run) -> u64| all().map(of).sum::<u64>();
     report.add_deliveries(
