@@ -57,7 +57,8 @@ pub const OUTBOX_KEPT_FRAMES: usize = 64;
 pub const LANE_BATCHES: usize = 4096;
 
 /// Bytes on one lane: what a shard may fall behind before it loses publications instead of the
-/// process losing its memory.
+/// process losing its memory. Compressed frames that a faster shard makes of what waits here come
+/// on top, each smaller than the plain one that is counted.
 pub const LANE_BYTES: usize = 64 * 1024 * 1024;
 
 /// Publications in one batch: small enough that the first of them does not wait for the last.
@@ -104,8 +105,8 @@ pub const RECEIVE_BUFFERS: u16 = 512;
 /// Bytes of a receive buffer: several commands, or a page of a large message.
 pub const RECEIVE_BUFFER_BYTES: usize = 4096;
 
-/// Publications that a shard takes off its lane in one turn before it looks at its sockets again.
-pub const TURN_PUBLICATIONS: usize = 1024;
+/// Broadcasts that a shard takes off its lane in one turn before it looks at its sockets again.
+pub const TURN_BROADCASTS: usize = 1024;
 
 /// Connections waiting to be accepted, per shard. The kernel cuts it to `net.core.somaxconn`.
 pub const ACCEPT_BACKLOG: i32 = 65_535;
@@ -212,9 +213,10 @@ pub const DEFLATE_WINDOW_BITS: u8 = 12;
 pub const DEFLATE_LEVELS: std::ops::RangeInclusive<u8> = 1..=12;
 
 /// Bytes of a frame that several publications share, at most. It has to stay below
-/// [`GATHER_BYTES`], to go out in one send with what else is pending, even with 8 bytes more for
-/// each publication of a batch; a frame header is 4.
+/// [`GATHER_BYTES`], to go out in one send with what else is pending; the rest is room for what
+/// escapes in topics and texts add, which is not foreseen.
 pub const BATCH_FRAME_CEILING_BYTES: usize = GATHER_BYTES - 8 * BATCH_PUBLICATIONS;
+
 /// Bytes that each buffer of a shard's compressor and decompressor keeps between two messages.
 pub const DEFLATE_KEPT_BYTES: usize = 64 * 1024;
 
@@ -222,9 +224,10 @@ pub const DEFLATE_KEPT_BYTES: usize = 64 * 1024;
 pub const INFLATE_START_BYTES: usize = 4 * 1024;
 
 /// Blocks of one compressed message: so many, and one more for so many bytes of its payload. Each
-/// costs 4 us of preparation, so that empty ones would keep a shard busy at 300 kB/s. zlib's
-/// smallest, with the smallest memory it can be given, have 27 bytes.
-pub const INFLATE_BLOCKS: usize = 32;
+/// costs 4 us of preparation, so that without a bound empty ones would keep a shard busy at
+/// 300 kB/s, and a small message is to cost little more than its parsing. Small messages have one
+/// block or two; zlib's smallest, with the smallest memory it can be given, have 27 bytes.
+pub const INFLATE_BLOCKS: usize = 8;
 pub const INFLATE_BLOCK_BYTES: usize = 16;
 
 /// Items of a page of a shard's connections or sockets: some 40 KiB of connections at a time.

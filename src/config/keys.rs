@@ -66,7 +66,7 @@ pub const KEYS: &[Key] = &[
     key!(LIVE ws.batch, SIZE, "Publications of one topic that arrive together share one frame up to this many bytes: fewer sends, and they compress better than one by one. `0`: each has its own. A topic whose `slow` is `conflate` never shares."),
     key!(RESTART ws.echo, SWITCH, "Serve `/echo` for conformance tests. Never in production."),
     key!(LIVE ws.deflate.enabled, SWITCH, "Whether clients that offer compression get it. A change holds for new connections. One client turns it off for itself with `?deflate=0`."),
-    key!(LIVE ws.deflate.level, LEVEL, "How much to spend on size: 1 is fastest, 12 smallest."),
+    key!(LIVE ws.deflate.level, LEVEL, "How much to spend on size: 1 is fastest, 12 smallest. A publication of 1 MiB takes some 5 ms of a shard at 1 and a quarter of a second at 12, which also takes 9 MB of memory for each shard."),
     key!(LIVE ws.deflate.threshold, SIZE, "Bytes of a frame's payload below which it goes plain: small frames hardly shrink."),
     key!(LIVE ws.deflate.apple, APPLE, "Whether Apple's clients, told by their User-Agent, get it: several versions of theirs fail on compressed frames. A change holds for new connections."),
     key!(RESTART ingest.pull, TEXTS, "ZeroMQ endpoints that publishers PUSH to. `tcp://` or `ipc://`; all bind."),

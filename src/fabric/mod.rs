@@ -1,7 +1,7 @@
 //! The only memory that cores share: lanes, broadcasts, interest, and what each core counts.
 //!
-//! Every part says who writes it. Nothing on the way of a message is a lock; an encoding that two
-//! shards miss at the same moment is made by one of them while the other waits.
+//! Every part says who writes it. The one lock on the way of a message: an encoding that
+//! two shards miss at the same moment is made by one of them while the other waits.
 
 mod broadcast;
 mod inlet;

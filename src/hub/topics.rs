@@ -145,6 +145,9 @@ impl Topics {
     pub(super) fn reconfigure(&mut self, config: &Config) {
         for topic in &mut self.all {
             topic.slow = config.namespace(&topic.name).slow;
+            if topic.slow != SlowPolicy::Conflate {
+                topic.previous = None;
+            }
         }
     }
 

@@ -11,6 +11,17 @@ use super::connection::{ConnectionId, Inbound, Phase};
 use super::upstream::{Encoding, Form};
 use super::{Hub, PATH_CLIENT, PATH_ECHO, PATH_HEALTH, PATH_RAW};
 
+/// Why an offer of permessage-deflate was not taken.
+#[derive(Clone, Copy, Debug)]
+enum Declined {
+    /// Apple's clients and compression do not go together.
+    Apple,
+    /// The client said so itself.
+    Client,
+    /// Something in each offer.
+    Offer,
+}
+
 impl Hub {
     /// Takes bytes of a request head, and of the frames that may follow it at once.
     pub(super) fn handshake(&mut self, id: ConnectionId, input: &mut [u8], now_us: u64) {
@@ -71,7 +82,8 @@ impl Hub {
             PATH_ECHO if self.config.ws.echo => (Phase::Echo, Form::Raw, None),
             _ => return Err(Refusal::NotFound),
         };
-        let deflate = self.agree(request);
+        let agreed = self.agree(request);
+        let deflate = agreed.unwrap_or(None);
         let response = request.accept(subprotocol, deflate)?;
         if !request.origin_allowed(&self.config.ws.origins) {
             return Err(Refusal::ForbiddenOrigin);
@@ -91,6 +103,13 @@ impl Hub {
         };
         let window = deflate.map(Deflate::window);
         self.open(id, phase, Encoding { form, window }, now_us);
+        let counts = &mut self.counts;
+        match agreed {
+            Ok(_) => {}
+            Err(Declined::Apple) => counts.deflate_declined_apple += 1,
+            Err(Declined::Client) => counts.deflate_declined_client += 1,
+            Err(Declined::Offer) => counts.deflate_declined_offer += 1,
+        }
         for topic in &topics {
             self.join(id, topic);
         }
@@ -98,23 +117,21 @@ impl Hub {
         Ok(())
     }
 
-    /// What to answer to an offer of permessage-deflate.
-    fn agree(&mut self, request: &Request) -> Option<Deflate> {
+    /// What to answer to an offer of permessage-deflate; `None` if there is none to answer.
+    fn agree(&self, request: &Request) -> Result<Option<Deflate>, Declined> {
         let settings = &self.config.ws.deflate;
         if !settings.enabled {
-            return None;
+            return Ok(None);
         }
-        let counts = &mut self.counts;
         match request.deflate_offer() {
-            Offer::None => return None,
+            Offer::None => Ok(None),
+            _ if declines(request) => Err(Declined::Client),
             _ if settings.apple == ApplePolicy::Decline && request.is_apple() => {
-                counts.deflate_declined_apple += 1;
+                Err(Declined::Apple)
             }
-            _ if declines(request) => counts.deflate_declined_client += 1,
-            Offer::Declined => counts.deflate_declined_offer += 1,
-            Offer::Acceptable(deflate) => return Some(deflate),
+            Offer::Declined => Err(Declined::Offer),
+            Offer::Acceptable(deflate) => Ok(Some(deflate)),
         }
-        None
     }
 
     fn open(&mut self, id: ConnectionId, phase: Phase, encoding: Encoding, now_us: u64) {

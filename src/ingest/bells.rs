@@ -2,7 +2,8 @@
 //!
 //! libzmq's own poll asks each socket in turn, at a system call each. The descriptor that a socket
 //! offers instead (`ZMQ_FD`) rings once for all that came since the socket was last found empty:
-//! a socket that has rung is to be received from until it has nothing.
+//! a socket that has rung is to be received from until it has nothing. Sending on a socket takes
+//! its ring as well, so the last receive must come after the last send.
 
 use std::io;
 use std::os::fd::RawFd;

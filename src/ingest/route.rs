@@ -19,7 +19,7 @@ pub(super) struct Router {
     /// Bytes of a frame that publications may share: `ws.batch`.
     join_bytes: usize,
     broadcasts: Vec<Broadcast>,
-    /// The latest broadcast of each topic that others may join.
+    /// The latest broadcast of each topic, for those that may join it.
     latest: HashTable<usize>,
     publications: usize,
     /// Bytes that they will keep alive, about.

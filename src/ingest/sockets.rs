@@ -4,7 +4,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 
-use zmq::{Context, DONTWAIT, Message, Socket, SocketType};
+use zmq::{Context, DONTWAIT, Message, SNDMORE, Socket, SocketType};
 
 use crate::config::{Config, Ingest};
 use crate::limits::{LINGER_MS, MESSAGE_FRAME_SLACK, MESSAGE_FRAMES};
@@ -140,6 +140,27 @@ fn bind(socket: &Socket, key: &'static str, endpoint: &str, mode: u32) -> Result
     Ok(())
 }
 
+/// Does it again if a signal came in between: libzmq may have taken the socket's ring by then, and
+/// what it rang for would lie there unseen.
+pub(super) fn uninterrupted<T>(mut call: impl FnMut() -> zmq::Result<T>) -> zmq::Result<T> {
+    loop {
+        match call() {
+            Err(zmq::Error::EINTR) => {}
+            outcome => return outcome,
+        }
+    }
+}
+
+/// Sends one message, all of it or nothing.
+pub(super) fn send(socket: &Socket, parts: &[&[u8]]) -> zmq::Result<()> {
+    let last = parts.len().saturating_sub(1);
+    for (index, part) in parts.iter().enumerate() {
+        let more = if index < last { SNDMORE } else { 0 };
+        uninterrupted(|| socket.send(*part, DONTWAIT | more))?;
+    }
+    Ok(())
+}
+
 /// One frame of a message, where libzmq put it.
 pub(super) struct Frame(Message);
 
@@ -167,7 +188,7 @@ impl Frames {
                 self.kept.push(Frame(Message::new()));
             }
             let message = &mut self.kept[self.used].0;
-            if socket.recv(message, DONTWAIT).is_err() {
+            if uninterrupted(|| socket.recv(message, DONTWAIT)).is_err() {
                 return false;
             }
             let more = message.get_more();

@@ -4,7 +4,7 @@
 use std::io;
 use std::sync::Arc;
 
-use zmq::{DONTWAIT, Socket};
+use zmq::Socket;
 
 use crate::config::Config;
 use crate::fabric::{Fabric, Origin, Submission};
@@ -14,7 +14,7 @@ use crate::observe::IngestCounts;
 use super::bells::Bells;
 use super::envelope::{Checker, Publication, Rejection, split_router};
 use super::route::Router;
-use super::sockets::{Door, Frame, Frames, Sockets};
+use super::sockets::{Door, Frame, Frames, Sockets, send};
 use super::zap::{Admission, Gate};
 
 /// Whose bell is which: the inlet's, the gate's if there is one, then the doors'.
@@ -125,7 +125,7 @@ impl Worker {
 }
 
 impl Desk {
-    /// Takes what the socket has. True: more than the bound, so that some may be left.
+    /// Takes what the socket has. True: the bound was reached, so that some may be left.
     fn drain_socket(&mut self, door: Door, socket: &Socket, arrived_us: u64) -> bool {
         for _ in 0..DRAIN_MESSAGES {
             if !self.frames.receive(socket) {
@@ -224,7 +224,7 @@ fn reply(socket: &Socket, route: &[Frame], verdict: Result<(), Rejection>) -> bo
         None => answer.push(b"ok"),
         Some((code, text)) => answer.extend([b"error", code.as_bytes(), text.as_bytes()]),
     }
-    socket.send_multipart(answer, DONTWAIT).is_ok()
+    send(socket, &answer).is_ok()
 }
 
 fn reject(counts: &mut IngestCounts, rejection: Rejection) {

@@ -8,6 +8,8 @@ use zmq::{Context, DONTWAIT, Socket};
 
 use crate::config::{Ingest, same_secret};
 
+use super::sockets::{send, uninterrupted};
+
 /// The domain that our sockets name; any word will do.
 pub(super) const DOMAIN: &str = "fanfare";
 
@@ -44,7 +46,10 @@ impl Gate {
 
     /// Answers one question. `None`: there is none.
     pub(super) fn answer(&self) -> Option<Admission> {
-        let question = self.socket.recv_multipart(DONTWAIT).ok()?;
+        let mut question = Vec::new();
+        while question.is_empty() || self.socket.get_rcvmore().ok()? {
+            question.push(uninterrupted(|| self.socket.recv_bytes(DONTWAIT)).ok()?);
+        }
         let admission = self.rules.admit(&question);
         let (code, text) = match admission {
             Admission::Admitted => ("200", "OK"),
@@ -52,9 +57,9 @@ impl Gate {
             Admission::DeniedPassword => ("400", "user or password not in ingest.plain"),
         };
         let id = question.get(1).map_or(&b""[..], Vec::as_slice);
-        let answer = [b"1.0", id, code.as_bytes(), text.as_bytes(), b"", b""];
+        let answer: [&[u8]; 6] = [b"1.0", id, code.as_bytes(), text.as_bytes(), b"", b""];
         // The asker is this process: if it went away, nobody waits for the answer.
-        let _ = self.socket.send_multipart(answer, DONTWAIT);
+        let _ = send(&self.socket, &answer);
         Some(admission)
     }
 }

@@ -8,7 +8,7 @@ use glommio::io::BufferedFile;
 
 use crate::fabric::{Fabric, Order, ShardFabric, Watch};
 use crate::hub::{Egress, Event, Hub};
-use crate::limits::TURN_PUBLICATIONS;
+use crate::limits::TURN_BROADCASTS;
 
 use super::acceptor::Acceptor;
 use super::buffers::Buffers;
@@ -143,7 +143,7 @@ impl Drive {
     fn drain_lane(&mut self, now_us: u64) -> std::io::Result<bool> {
         let (mut taken, mut held_bytes, mut unsent_bytes) = (0, 0, 0);
         let burst_bytes = self.hub.burst_bytes();
-        while taken < TURN_PUBLICATIONS && held_bytes < burst_bytes {
+        while taken < TURN_BROADCASTS && held_bytes < burst_bytes {
             let Some(batch) = self.shard().lane.pop() else {
                 break;
             };

@@ -1,6 +1,7 @@
-//! What a peer did against RFC 6455: one variant per rule. Used on every shard core.
+//! What a peer did against RFC 6455, RFC 7692 or the limits here: one variant per rule. Used on
+//! every shard core.
 
-/// A violation of RFC 6455 that fails the connection (section 7.1.7).
+/// A violation that fails the connection (RFC 6455, section 7.1.7).
 ///
 /// `Display` is the reason of the close frame: it tells the peer what to change.
 #[derive(thiserror::Error, Clone, Copy, Debug, PartialEq, Eq)]

@@ -22,8 +22,8 @@ pub struct Inflater {
 }
 
 impl Inflater {
-    /// The message that the payload stands for. At most `max_message` bytes of it are made,
-    /// whatever the payload claims.
+    /// The message that the payload stands for: at most `max_message` bytes. Of a longer one no
+    /// more is made than there is room for already, whatever the payload claims.
     pub fn inflate(&mut self, payload: &[u8], max_message: usize) -> Result<&mut [u8], Fault> {
         let Self { walker, message } = self;
         let mut stream = Stream {
