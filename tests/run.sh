@@ -2,7 +2,7 @@
 # The test command. Installs what the tests need into target/test-tools, runs everything to the end
 # and closes with one line: N passed, N failed, N skipped. Exits 1 if anything failed.
 #
-#   tests/run.sh                            everything
+#   tests/run.sh                            everything, of Autobahn's longest sections a part
 #   tests/run.sh rust | clients | autobahn  a part, or several
 #
 # FANFARE=path tests the binary there instead of building target/release/fanfare. Logs, one per
@@ -295,13 +295,16 @@ autobahn() {
     if [[ ! $fanfare ]]; then
         skip autobahn "no binary to run it against"
     else
-        checks autobahn autobahn python3 tests/autobahn/run.py --fanfare "$fanfare" \
+        checks autobahn autobahn python3 tests/autobahn/run.py "${quick[@]}" --fanfare "$fanfare" \
             --wstest "$tools/autobahn/bin/wstest" --logs "$logs/autobahn"
     fi
 }
 
-parts=("$@")
-((${#parts[@]})) || parts=(rust clients autobahn)
+parts=("$@") quick=()
+if ((!${#parts[@]})); then
+    parts=(rust clients autobahn)
+    quick=(--quick)
+fi
 for part in "${parts[@]}"; do
     case $part in
         rust | clients | autobahn) ;;
