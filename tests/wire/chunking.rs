@@ -72,6 +72,15 @@ pub fn pieces<'a>(stream: &'a [u8], lengths: &[usize]) -> Vec<&'a [u8]> {
     pieces
 }
 
+/// Puts other bytes in some places.
+pub fn damage(stream: &mut [u8], flips: Vec<(prop::sample::Index, u8)>) {
+    for (index, value) in flips {
+        if !stream.is_empty() {
+            stream[index.index(stream.len())] = value;
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1000))]
 
@@ -81,12 +90,7 @@ proptest! {
         flips in vec((any::<prop::sample::Index>(), any::<u8>()), 0..3),
         lengths in vec(1_usize..40, 1..6),
     ) {
-        for (index, value) in flips {
-            if !stream.is_empty() {
-                let index = index.index(stream.len());
-                stream[index] = value;
-            }
-        }
+        damage(&mut stream, flips);
         let whole = decode(&stream);
         prop_assert_eq!(&decode_pieces(stream.chunks(1), MAX_MESSAGE), &whole);
         prop_assert_eq!(&decode_pieces(pieces(&stream, &lengths), MAX_MESSAGE), &whole);

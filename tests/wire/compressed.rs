@@ -4,7 +4,7 @@ use fanfare::wire::{Decoder, Fault, Inflater};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use crate::chunking::{frames, pieces};
+use crate::chunking::{damage, frames, pieces};
 use crate::contents::Kind;
 use crate::support::*;
 use crate::zlib;
@@ -290,12 +290,7 @@ proptest! {
         flips in vec((any::<prop::sample::Index>(), any::<u8>()), 0..3),
         lengths in vec(1_usize..40, 1..6),
     ) {
-        for (index, value) in flips {
-            if !stream.is_empty() {
-                let index = index.index(stream.len());
-                stream[index] = value;
-            }
-        }
+        damage(&mut stream, flips);
         let whole = decode_deflated([&stream[..]], MAX_MESSAGE);
         prop_assert_eq!(&decode_deflated(stream.chunks(1), MAX_MESSAGE), &whole);
         let cut = pieces(&stream, &lengths);
