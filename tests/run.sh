@@ -3,10 +3,11 @@
 # and closes with one line: N passed, N failed, N skipped. Exits 1 if anything failed.
 #
 #   tests/run.sh                            everything, of Autobahn's longest sections a part
-#   tests/run.sh rust | clients | autobahn  a part, or several
+#   tests/run.sh rust | clients | operations | autobahn
+#                                           a part, or several
 #
 # FANFARE=path tests the binary there instead of building target/release/fanfare. Logs, one per
-# step, are in target/test-logs. Ports 18000 to 18112 on the loopback interface must be free.
+# step, are in target/test-logs. Ports 18000 to 18499 on the loopback interface must be free.
 
 set -uo pipefail
 set -m # a step is a process group of its own, so that it can be ended as one
@@ -281,6 +282,23 @@ clients() {
     fi
 }
 
+# Each program in tests/operations with a main of its own is a step.
+operations() {
+    install python python_tools python3
+    release_binary
+    if [[ ! $fanfare ]]; then
+        skip operations "no binary to run"
+        return
+    fi
+    local program name
+    for program in tests/operations/*.py; do
+        grep -q '__main__' "$program" || continue
+        name=$(basename "$program" .py)
+        checks "$name" "operations-$name" "$tools/python/bin/python" "$program" \
+            --fanfare "$fanfare" --tools "$tools" --logs "$logs/$name"
+    done
+}
+
 autobahn() {
     local python
     if ! python=$(python2); then
@@ -302,13 +320,13 @@ autobahn() {
 
 parts=("$@") quick=()
 if ((!${#parts[@]})); then
-    parts=(rust clients autobahn)
+    parts=(rust clients operations autobahn)
     quick=(--quick)
 fi
 for part in "${parts[@]}"; do
     case $part in
-        rust | clients | autobahn) ;;
-        *) echo "usage: tests/run.sh [rust] [clients] [autobahn]" >&2 && exit 2 ;;
+        rust | clients | operations | autobahn) ;;
+        *) echo "usage: tests/run.sh [rust] [clients] [operations] [autobahn]" >&2 && exit 2 ;;
     esac
 done
 

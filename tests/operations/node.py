@@ -1,0 +1,106 @@
+"""What the checks of this folder share: a fanfare node on ports of its own, its figures, the report.
+
+Each check is a program of its own, `NAME.py --fanfare BINARY --tools DIR --logs DIR`, and prints
+`ok NAME: WHAT`, `not ok NAME: WHAT: why` and `SKIPPED NAME: why`, one per line.
+"""
+
+import argparse
+import json
+import pathlib
+import re
+import sys
+import time
+import traceback
+import urllib.request
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "clients"))
+
+from server import Server  # noqa: E402
+
+
+class Node:
+    """One node. `base` is the first of ten ports: ws, admin, pull, sub, router, and five to spare."""
+
+    def __init__(self, binary, log_path, base, settings=None):
+        local = "127.0.0.1"
+        self.base, self.log_path = base, pathlib.Path(log_path)
+        self.ws, self.admin = f"{local}:{base}", f"http://{local}:{base + 1}"
+        self.pull, self.sub, self.router = (f"tcp://{local}:{base + n}" for n in (2, 3, 4))
+        keys = {
+            "ws.listen": self.ws,
+            "admin.listen": f"{local}:{base + 1}",
+            "ingest.pull": self.pull,
+            "ingest.sub": self.sub,
+            "ingest.router": self.router,
+            **(settings or {}),
+        }
+        arguments = [word for key, value in keys.items() for word in ("-s", f"{key}={value}")]
+        self.server = Server(binary, arguments, f"http://{self.ws}/health", self.log_path)
+
+    def __enter__(self):
+        self.server.start()
+        return self
+
+    def __exit__(self, *_):
+        self.server.close()
+
+    @property
+    def pid(self):
+        return self.server.process.pid
+
+    def get(self, path, timeout=5):
+        with urllib.request.urlopen(self.admin + path, timeout=timeout) as answer:
+            return answer.read().decode()
+
+    def stats(self):
+        return json.loads(self.get("/stats"))
+
+    def metrics(self):
+        """Sample with labels to value."""
+        found = re.findall(r"^([^#\s]+) (\S+)", self.get("/metrics"), re.MULTILINE)
+        return {sample: float(value) for sample, value in found}
+
+    def sum(self, name, label=""):
+        """The sum over the samples of this name that carry `label`; 0 without any."""
+        figures = self.metrics().items()
+        return sum(value for key, value in figures if key.split("{")[0] == name and label in key)
+
+
+def until(condition, timeout_s, what):
+    """The first true value of `condition()`; RuntimeError when it stays false."""
+    deadline = time.monotonic() + timeout_s
+    while not (value := condition()):
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"not within {timeout_s} s: {what}")
+        time.sleep(0.02)
+    return value
+
+
+def arguments(name):
+    parser = argparse.ArgumentParser(prog=name)
+    parser.add_argument("--fanfare", required=True)
+    parser.add_argument("--tools", type=pathlib.Path, required=True)
+    parser.add_argument("--logs", type=pathlib.Path, required=True)
+    parsed = parser.parse_args()
+    parsed.logs.mkdir(parents=True, exist_ok=True)
+    return parsed
+
+
+class Report:
+    """Runs checks, each a function that raises when it does not hold."""
+
+    def __init__(self, name):
+        self.name, self.failed = name, 0
+
+    def check(self, what, function, *given):
+        try:
+            note = function(*given)
+        except Exception as error:
+            traceback.print_exc()
+            self.failed += 1
+            print(f"not ok {self.name}: {what}: {error}", flush=True)
+        else:
+            print(f"ok {self.name}: {what}{f' ({note})' if note else ''}", flush=True)
+
+    def skip(self, why):
+        print(f"SKIPPED {self.name}: {why}", flush=True)
