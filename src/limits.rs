@@ -232,3 +232,7 @@ pub const INFLATE_BLOCK_BYTES: usize = 16;
 
 /// Items of a page of a shard's connections or sockets: some 40 KiB of connections at a time.
 pub const PAGE_ITEMS: usize = 256;
+
+/// How long a shard sleeps in its ring before it lets its executor sleep: longer than the pauses of
+/// a shard that is in use, and short enough for the executor's own tasks to wait.
+pub const NAP: std::time::Duration = std::time::Duration::from_millis(10);

@@ -23,7 +23,11 @@ impl Drive {
                 self.release(completion.id);
                 Ok(())
             }
-            // The turn that it woke does what is due.
+            // The turn that these woke does what is due.
+            Operation::Wake => {
+                self.listening = false;
+                Ok(())
+            }
             Operation::Timer | Operation::Cancel => Ok(()),
         }
     }

@@ -8,7 +8,7 @@ use glommio::io::BufferedFile;
 
 use crate::fabric::{Fabric, Order, ShardFabric, Watch};
 use crate::hub::{Egress, Event, Hub};
-use crate::limits::TURN_BROADCASTS;
+use crate::limits::{NAP, TURN_BROADCASTS};
 
 use super::acceptor::Acceptor;
 use super::buffers::Buffers;
@@ -35,6 +35,8 @@ pub(super) struct Drive {
     pub(super) unarmed: Vec<crate::hub::ConnectionId>,
     /// When the armed timer fires.
     timer_due_us: Option<u64>,
+    /// A signal of the lane's wake completes in the ring.
+    pub(super) listening: bool,
     /// Draining; new connections are refused until this time, then no longer accepted.
     accept_until_us: Option<u64>,
     watch: Watch,
@@ -81,6 +83,7 @@ impl Drive {
             dealing: Vec::new(),
             unarmed: Vec::new(),
             timer_due_us: None,
+            listening: false,
             accept_until_us: None,
             watch,
         })
@@ -247,27 +250,62 @@ impl Drive {
             .accept_until_us
             .is_some_and(|until_us| until_us <= now_us);
         if over && self.acceptor.descriptor().is_some() {
-            self.ring.cancel_accept()?;
+            self.ring.cancel(Operation::Accept)?;
             self.acceptor.close();
         }
         Ok(())
     }
 
-    /// Sleeps until the ring, the lane or a deadline has something to do.
+    /// Sleeps until the ring, the lane or a deadline has something to do. First it naps in the
+    /// ring, which takes one system call; to sleep in the executor takes nine, so that is for a
+    /// shard that has had nothing to do for a while, and for the executor's own tasks.
     async fn sleep(&mut self, event: &BufferedFile) -> Result<(), Fault> {
         self.arm_timer().map_err(Fault::Submit)?;
-        self.ring.notify(true);
-        self.shard().lane.wake.park();
-        if self.shard().lane.is_empty() && !self.ring.has_work() && self.completions.is_empty() {
+        if self.park() {
             self.hub.counts_mut().parks += 1;
-            // Its eight bytes say how often it was signalled, which does not matter.
-            event
-                .read_at(0, 8)
-                .await
-                .map_err(|error| Fault::Wake(error.to_string()))?;
+            self.nap().map_err(Fault::Submit)?;
+            self.ring.notify(true);
+            if self.park() {
+                // Its eight bytes say how often it was signalled, which does not matter.
+                event
+                    .read_at(0, 8)
+                    .await
+                    .map_err(|error| Fault::Wake(error.to_string()))?;
+            }
+            self.ring.notify(false);
         }
         self.shard().lane.wake.unpark();
-        self.ring.notify(false);
+        Ok(())
+    }
+
+    /// Says that the shard is about to sleep. False: there is something to do.
+    fn park(&mut self) -> bool {
+        let lane = &self.fabric.shards[self.index].lane;
+        lane.wake.park();
+        lane.is_empty() && !self.ring.has_work() && self.completions.is_empty()
+    }
+
+    /// Sleeps in the ring, for a moment at the most. When nothing has come, the ring stops
+    /// listening to the wake: the ring itself is to signal it next, and would hear itself.
+    fn nap(&mut self) -> std::io::Result<()> {
+        if !self.listening {
+            let wake = self.shard().lane.wake.descriptor();
+            self.ring.listen(wake)?;
+            self.listening = true;
+        }
+        self.ring.nap(NAP)?;
+        if !self.park() {
+            return Ok(());
+        }
+        self.ring.cancel(Operation::Wake)?;
+        while self.listening {
+            self.ring.reap_one(&mut self.completions)?;
+            let listening = &mut self.listening;
+            self.completions.retain(|completion| {
+                *listening &= completion.operation != Operation::Wake;
+                !matches!(completion.operation, Operation::Wake | Operation::Cancel)
+            });
+        }
         Ok(())
     }
 

@@ -2,9 +2,10 @@
 
 use std::io;
 use std::os::fd::RawFd;
+use std::sync::atomic::{Ordering, fence};
 use std::time::Duration;
 
-use io_uring::types::{Fd, Timespec};
+use io_uring::types::{Fd, SubmitArgs, Timespec};
 use io_uring::{IoUring, cqueue, opcode, squeue};
 
 use crate::hub::ConnectionId;
@@ -23,6 +24,7 @@ pub(super) enum Operation {
     Writable = 4,
     Timer = 5,
     Cancel = 6,
+    Wake = 7,
 }
 
 const OPERATION_SHIFT: u32 = 60;
@@ -45,6 +47,8 @@ pub(super) struct Ring {
     ring: IoUring,
     /// Read by the kernel when the timer is submitted, which is before it is set again.
     timespec: Box<Timespec>,
+    /// Written by the kernel when the event descriptor that is listened to is signalled.
+    signals: Box<[u8; 8]>,
 }
 
 /// `IORING_ENTER_GETEVENTS`: run deferred work and flush overflowed completions.
@@ -64,6 +68,7 @@ impl Ring {
         Ok(Self {
             ring,
             timespec: Box::default(),
+            signals: Box::default(),
         })
     }
 
@@ -87,9 +92,16 @@ impl Ring {
         self.push(&entry.user_data(user_data(Operation::Accept, 0)))
     }
 
-    /// Stops accepting.
-    pub(super) fn cancel_accept(&mut self) -> io::Result<()> {
-        let entry = opcode::AsyncCancel::new(user_data(Operation::Accept, 0)).build();
+    /// Completes once when the event descriptor is signalled, and takes the signal off it.
+    pub(super) fn listen(&mut self, event: RawFd) -> io::Result<()> {
+        let signals = self.signals.as_mut_ptr();
+        let entry = opcode::Read::new(Fd(event), signals, 8).build();
+        self.push(&entry.user_data(user_data(Operation::Wake, 0)))
+    }
+
+    /// Ends what is under way for the listener or the wake, which then completes.
+    pub(super) fn cancel(&mut self, operation: Operation) -> io::Result<()> {
+        let entry = opcode::AsyncCancel::new(user_data(operation, 0)).build();
         self.push(&entry.user_data(user_data(Operation::Cancel, 0)))
     }
 
@@ -138,11 +150,15 @@ impl Ring {
         pending || !self.ring.completion().is_empty()
     }
 
-    /// Turns the signals of the event descriptor on, to sleep, or off, to work.
+    /// Turns the signals of the event descriptor on, to sleep, or off, to work. Who turns them on
+    /// looks for work once more before the sleep.
     pub(super) fn notify(&mut self, on: bool) {
         let completion = self.ring.completion();
         if on {
             completion.enable_eventfd();
+            // The kernel marks work, then looks whether to signal; here it is the other way
+            // round, and neither may be seen out of order.
+            fence(Ordering::SeqCst);
         } else {
             completion.disable_eventfd();
         }
@@ -171,6 +187,19 @@ impl Ring {
         self.enter(to_submit, 1)?;
         self.collect(completions);
         Ok(())
+    }
+
+    /// Submits what waits and sleeps until something completes, at most for `limit`.
+    pub(super) fn nap(&mut self, limit: Duration) -> io::Result<()> {
+        let limit = limit.into();
+        let arguments = SubmitArgs::new().timespec(&limit);
+        match self.ring.submitter().submit_with_args(1, &arguments) {
+            Ok(_) => Ok(()),
+            Err(error) => match error.raw_os_error() {
+                Some(libc::ETIME | libc::EINTR | libc::EBUSY | libc::EAGAIN) => Ok(()),
+                _ => Err(error),
+            },
+        }
     }
 
     fn collect(&mut self, completions: &mut Vec<Completion>) {
@@ -208,7 +237,7 @@ impl Ring {
 
     fn push(&mut self, entry: &squeue::Entry) -> io::Result<()> {
         loop {
-            // SAFETY: the pointers in an entry are to the boxed timespec, to provided buffers, or
+            // SAFETY: the pointers in an entry are to what is boxed here, to provided buffers, or
             // to what the caller of `send` vouched for.
             if unsafe { self.ring.submission().push(entry) }.is_ok() {
                 return Ok(());
@@ -231,6 +260,7 @@ fn completion(entry: &cqueue::Entry) -> Option<Completion> {
         4 => Operation::Writable,
         5 => Operation::Timer,
         6 => Operation::Cancel,
+        7 => Operation::Wake,
         _ => return None,
     };
     Some(Completion {
