@@ -14,20 +14,23 @@ const TICK_US: u64 = 10_000;
 #[derive(Clone, Copy, Debug)]
 pub struct Process {
     pid: u32,
+    /// Whether what it has started counts as well.
+    family: bool,
 }
 
 impl Process {
     /// A process that must exist.
     pub fn new(pid: u32) -> Result<Self, Fault> {
-        let process = Self { pid };
+        let process = Self { pid, family: true };
         process.cpu_us()?;
         Ok(process)
     }
 
-    /// The load generator itself.
+    /// The load generator itself, without the server that it may have started.
     pub fn own() -> Self {
         Self {
             pid: std::process::id(),
+            family: false,
         }
     }
 
@@ -85,12 +88,16 @@ impl Process {
         iter::once(self.pid).chain(children).collect()
     }
 
-    /// The processes that its main thread has started: some servers are several.
+    /// The processes that its main thread has started, as far as they count: some servers are
+    /// several.
     fn children(self) -> Vec<Self> {
+        if !self.family {
+            return Vec::new();
+        }
         let children = self.read(&format!("task/{}/children", self.pid));
         let pids = children.unwrap_or_default();
         let pids = pids.split_whitespace().filter_map(|pid| pid.parse().ok());
-        pids.map(|pid| Self { pid }).collect()
+        pids.map(|pid| Self { pid, family: true }).collect()
     }
 
     fn read(self, file: &str) -> Result<String, Fault> {

@@ -5,6 +5,7 @@
 mod client;
 mod injection;
 mod publisher;
+mod pull;
 
 pub use injection::Injection;
 pub use publisher::publication;
@@ -16,16 +17,18 @@ use std::process::ExitCode;
 
 use clap::Args;
 use mio::net::TcpListener;
-use mio::{Events, Interest, Poll, Token};
+use mio::unix::SourceFd;
+use mio::{Events, Interest, Poll, Registry, Token};
 use socket2::{Domain, Socket, Type};
 
 use client::Client;
 use injection::Injector;
 use publisher::Publisher;
+use pull::Pull;
 
 const CLIENTS: Token = Token(usize::MAX);
 const PUBLISHERS: Token = Token(usize::MAX - 1);
-/// The publishing connection; the tokens below it are indices of clients.
+/// The publishing connection, or the socket of ZeroMQ; the tokens below it are indices of clients.
 const PUBLISHER: Token = Token(usize::MAX - 2);
 
 /// Events taken at a time.
@@ -45,6 +48,9 @@ pub struct Options {
     /// Where the publisher connects
     #[arg(long)]
     publishers: SocketAddr,
+    /// Publishers PUSH through ZeroMQ, as to fanfare, instead of writing to a plain stream
+    #[arg(long)]
+    zeromq: bool,
 }
 
 /// Serves until it is killed.
@@ -56,11 +62,20 @@ pub fn main(options: &Options, injection: &Injection) -> ExitCode {
     ExitCode::FAILURE
 }
 
+/// Where publications come from.
+enum Source {
+    /// One connection at a time; the last one counts.
+    Stream {
+        listener: TcpListener,
+        publisher: Option<Publisher>,
+    },
+    ZeroMq(Pull),
+}
+
 struct Floor {
     poll: Poll,
     clients_listener: TcpListener,
-    publishers_listener: TcpListener,
-    publisher: Option<Publisher>,
+    source: Source,
     /// By token; one that has gone leaves its place to nobody.
     clients: Vec<Option<Client>>,
     /// The clients of each topic.
@@ -73,11 +88,12 @@ struct Floor {
 
 impl Floor {
     fn new(options: &Options, injection: &Injection) -> io::Result<Self> {
+        let poll = Poll::new()?;
+        let source = Source::open(options, poll.registry())?;
         let mut floor = Self {
-            poll: Poll::new()?,
+            poll,
             clients_listener: listen(options.clients)?,
-            publishers_listener: listen(options.publishers)?,
-            publisher: None,
+            source,
             clients: Vec::new(),
             topics: HashMap::new(),
             due: Vec::new(),
@@ -86,11 +102,6 @@ impl Floor {
         };
         let registry = floor.poll.registry();
         registry.register(&mut floor.clients_listener, CLIENTS, Interest::READABLE)?;
-        registry.register(
-            &mut floor.publishers_listener,
-            PUBLISHERS,
-            Interest::READABLE,
-        )?;
         Ok(floor)
     }
 
@@ -128,10 +139,17 @@ impl Floor {
     }
 
     fn accept_publisher(&mut self) -> io::Result<()> {
-        while let Some((mut stream, _)) = pending(self.publishers_listener.accept())? {
+        let Source::Stream {
+            listener,
+            publisher,
+        } = &mut self.source
+        else {
+            return Ok(());
+        };
+        while let Some((mut stream, _)) = pending(listener.accept())? {
             let registry = self.poll.registry();
             registry.register(&mut stream, PUBLISHER, Interest::READABLE)?;
-            self.publisher = Some(Publisher::new(stream));
+            *publisher = Some(Publisher::new(stream));
         }
         Ok(())
     }
@@ -167,9 +185,6 @@ impl Floor {
 
     /// Reads once, to everybody's pending bytes. True: there may be more.
     fn read_publications(&mut self) -> bool {
-        let Some(publisher) = &mut self.publisher else {
-            return false;
-        };
         let (clients, topics, due) = (&mut self.clients, &self.topics, &mut self.due);
         let injector = &mut self.injector;
         let mut deliver = |topic: &[u8], frame: &[u8]| {
@@ -187,11 +202,18 @@ impl Floor {
                 }
             }
         };
-        let read = publisher.read(&mut self.buffer, &mut deliver);
-        if read.is_err() {
-            self.publisher = None;
+        match &mut self.source {
+            Source::ZeroMq(pull) => pull.read(&mut deliver).unwrap_or(false),
+            Source::Stream { publisher, .. } => {
+                let read = publisher
+                    .as_mut()
+                    .map(|publisher| publisher.read(&mut self.buffer, &mut deliver));
+                if matches!(read, Some(Err(_))) {
+                    *publisher = None;
+                }
+                matches!(read, Some(Ok(true)))
+            }
         }
-        read.unwrap_or(false)
     }
 
     /// One send to each client that has something pending.
@@ -211,6 +233,24 @@ impl Floor {
         for members in self.topics.values_mut() {
             members.retain(|&member| member != index);
         }
+    }
+}
+
+impl Source {
+    fn open(options: &Options, registry: &Registry) -> io::Result<Self> {
+        if options.zeromq {
+            let fault = |error: zmq::Error| io::Error::from_raw_os_error(error.to_raw());
+            let pull = Pull::bind(options.publishers).map_err(fault)?;
+            let descriptor = pull.descriptor().map_err(fault)?;
+            registry.register(&mut SourceFd(&descriptor), PUBLISHER, Interest::READABLE)?;
+            return Ok(Self::ZeroMq(pull));
+        }
+        let mut listener = listen(options.publishers)?;
+        registry.register(&mut listener, PUBLISHERS, Interest::READABLE)?;
+        Ok(Self::Stream {
+            listener,
+            publisher: None,
+        })
     }
 }
 

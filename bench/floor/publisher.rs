@@ -75,7 +75,7 @@ fn front(bytes: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
 }
 
 /// The frame of a payload, in place of the last one.
-fn encode(payload: &[u8], frame: &mut Vec<u8>) {
+pub(super) fn encode(payload: &[u8], frame: &mut Vec<u8>) {
     frame.clear();
     frame.push(FINAL_TEXT);
     match payload.len() {

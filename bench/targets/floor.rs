@@ -7,8 +7,14 @@ use crate::fault::Fault;
 use crate::floor;
 use crate::line::Line;
 
+/// How publications come to it.
 #[derive(Debug)]
-pub struct Floor;
+pub enum Floor {
+    /// On a plain stream, which costs next to nothing.
+    Stream,
+    /// Through libzmq, as fanfare's do.
+    ZeroMq,
+}
 
 impl Target for Floor {
     fn start(&self, common: &Common, ports: &mut Ports) -> Result<Running, Fault> {
@@ -19,10 +25,17 @@ impl Target for Floor {
             format!("--publishers={publishers}"),
         ]);
         arguments.extend(common.injection.arguments());
+        let push = match self {
+            Self::Stream => publishers.to_string(),
+            Self::ZeroMq => {
+                arguments.push("--zeromq".to_owned());
+                format!("tcp://{publishers}")
+            }
+        };
         Ok(Running {
             server: Guarded::start(std::env::current_exe()?.as_os_str(), &arguments)?,
             clients,
-            push: publishers.to_string(),
+            push,
             publishers,
             admin: None,
         })
@@ -33,8 +46,9 @@ impl Target for Floor {
     }
 
     fn line(&self, common: &Common) -> Result<Line, Fault> {
-        Line::stream(common, b"", |topic, payload, out| {
-            floor::publication(topic, payload, out);
-        })
+        match self {
+            Self::Stream => Line::stream(common, b"", floor::publication),
+            Self::ZeroMq => Line::zeromq(common, None),
+        }
     }
 }

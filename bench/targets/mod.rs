@@ -32,6 +32,8 @@ pub enum Name {
     Fanfare,
     /// The least that such a server can do: a bare epoll and send loop inside this program
     Floor,
+    /// The same, fed through libzmq as fanfare is
+    FloorZeromq,
     /// nats-server, of the Debian package of that name
     Nats,
     /// nginx with nchan, of the Debian packages nginx-light and libnginx-mod-nchan
@@ -44,7 +46,8 @@ impl Name {
     pub fn target(self) -> &'static dyn Target {
         match self {
             Self::Fanfare => FANFARE,
-            Self::Floor => &floor::Floor,
+            Self::Floor => &floor::Floor::Stream,
+            Self::FloorZeromq => &floor::Floor::ZeroMq,
             Self::Nats => &nats::Nats,
             Self::Nchan => &nchan::Nchan,
             Self::Pushpin => &pushpin::Pushpin,
@@ -57,6 +60,7 @@ impl Display for Name {
         out.write_str(match self {
             Self::Fanfare => "fanfare",
             Self::Floor => "floor",
+            Self::FloorZeromq => "floor-zeromq",
             Self::Nats => "nats",
             Self::Nchan => "nchan",
             Self::Pushpin => "pushpin",
