@@ -32,8 +32,7 @@ enum Command {
     Check(Settings),
     Publish(publish::Publish),
     Subscribe(subscribe::Subscribe),
-    /// Say what this host offers, what the engine wants, and how to fix the difference.
-    Doctor(Settings),
+    Doctor(doctor::Doctor),
 }
 
 /// What every command that reads configuration takes.
@@ -61,7 +60,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Check(settings) => check::run(settings),
         Command::Publish(command) => publish::run(&command),
         Command::Subscribe(command) => subscribe::run(&command),
-        Command::Doctor(settings) => doctor::run(settings),
+        Command::Doctor(command) => doctor::run(command),
     }
 }
 

@@ -236,3 +236,10 @@ pub const PAGE_ITEMS: usize = 256;
 /// How long a shard sleeps in its ring before it lets its executor sleep: longer than the pauses of
 /// a shard that is in use, and short enough for the executor's own tasks to wait.
 pub const NAP: std::time::Duration = std::time::Duration::from_millis(10);
+/// Bytes a connection costs while nothing is pending: 616 of ours, as `fanfare-bench idle` says,
+/// and 3 to 4 KiB of the kernel's for its socket.
+pub const CONNECTION_BYTES: u64 = 4608;
+
+/// Connections that a host is looked at for when nobody says how many: three times a production
+/// day of the system whose load this one is built for.
+pub const EXPECTED_CONNECTIONS: u64 = 10_000;

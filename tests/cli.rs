@@ -111,7 +111,7 @@ fn doctor_names_who_has_a_port() {
         "io_uring",
         "descriptors",
         "lockable memory",
-        "accept queue",
+        "net.core.somaxconn",
         "cores",
     ] {
         assert!(out.contains(what), "{what}: {out}");

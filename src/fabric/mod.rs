@@ -145,7 +145,7 @@ impl Fabric {
 }
 
 /// Descriptors that are not for connections.
-fn own_descriptors(shards: usize) -> usize {
+pub fn own_descriptors(shards: usize) -> usize {
     limits::OWN_DESCRIPTORS + shards * limits::OWN_DESCRIPTORS_PER_SHARD + limits::REFUSAL_SOCKETS
 }
 

@@ -1,184 +1,154 @@
-//! What the kernel and its limits allow, from /proc.
+//! The host as files show it: /proc and /sys, or copies of them below another directory.
 
+use std::collections::BTreeSet;
 use std::fs;
+use std::path::{Path, PathBuf};
 
-use fanfare::config::{Config, Layout, WebSocket};
-use fanfare::fabric::max_connections;
-use fanfare::shard::{memlock_wanted_bytes, preflight};
+/// Reads the host; what cannot be read is `None`.
+pub(super) struct Host {
+    root: PathBuf,
+    /// The process whose limits count: a number, or `self`.
+    process: String,
+}
 
-use super::{Finding, Verdict};
+impl Host {
+    pub(super) fn new(root: Option<PathBuf>, process: Option<u32>) -> Self {
+        Self {
+            root: root.unwrap_or_else(|| "/".into()),
+            process: process.map_or_else(|| "self".into(), |id| id.to_string()),
+        }
+    }
 
-/// The first kernel with every ring operation that a shard relies on.
-const KERNEL: (u32, u32) = (6, 1);
+    /// Whether this is the host that the program runs on, not a copy of its files.
+    pub(super) fn is_this(&self) -> bool {
+        self.root == Path::new("/")
+    }
 
-/// Connections that a burst may queue before a shard accepts them.
-const ACCEPT_QUEUE: u64 = 4096;
+    /// Whether it is looked at for a process that does not run yet.
+    pub(super) fn is_to_start(&self) -> bool {
+        self.is_this() && self.process == "self"
+    }
 
-pub(super) fn kernel() -> Finding {
-    let found = proc("sys/kernel/osrelease").unwrap_or_else(|| "unknown".into());
-    let mut numbers = found
-        .split(['.', '-'])
-        .map_while(|part| part.parse::<u32>().ok());
-    let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
-    Finding {
-        verdict: if version >= KERNEL {
-            Verdict::Fine
-        } else {
-            Verdict::Blocks
-        },
-        what: "kernel",
-        found,
-        wanted: format!("{}.{} or newer", KERNEL.0, KERNEL.1),
-        fix: "run a newer kernel; every current long-term release will do".into(),
+    /// A file of the process.
+    fn of_process(&self, file: &str) -> Option<String> {
+        self.text(&format!("proc/{}/{file}", self.process))
+    }
+
+    /// A file by its path without the leading `/`, trimmed.
+    pub(super) fn text(&self, path: &str) -> Option<String> {
+        let text = fs::read_to_string(self.root.join(path)).ok()?;
+        Some(text.trim().to_owned())
+    }
+
+    pub(super) fn number(&self, path: &str) -> Option<u64> {
+        self.text(path)?.parse().ok()
+    }
+
+    /// The entries of a directory, in order.
+    pub(super) fn entries(&self, path: &str) -> Vec<String> {
+        let entries = fs::read_dir(self.root.join(path)).into_iter().flatten();
+        let mut names: Vec<_> = entries
+            .flatten()
+            .filter_map(|entry| entry.file_name().into_string().ok())
+            .collect();
+        names.sort();
+        names
+    }
+
+    /// The numbers of a sysctl, such as `net.ipv4.tcp_mem`; negative ones count as 0.
+    pub(super) fn sysctl(&self, key: &str) -> Option<Vec<u64>> {
+        let text = self.text(&format!("proc/sys/{}", key.replace('.', "/")))?;
+        let number = |word: &str| word.parse::<i128>().ok()?.max(0).try_into().ok();
+        text.split_whitespace().map(number).collect()
+    }
+
+    /// Soft and hard limit of the process; `u64::MAX` is without limit, and 0 is unreadable.
+    pub(super) fn limit(&self, name: &str) -> (u64, u64) {
+        let table = self.of_process("limits").unwrap_or_default();
+        let row = table
+            .lines()
+            .find_map(|line| line.strip_prefix(name))
+            .unwrap_or_default();
+        let value = |text: Option<&str>| match text {
+            Some("unlimited") => u64::MAX,
+            text => text.and_then(|text| text.parse().ok()).unwrap_or(0),
+        };
+        let mut columns = row.split_whitespace();
+        (value(columns.next()), value(columns.next()))
+    }
+
+    /// What the host has, or what the process's control group may use of it, in bytes.
+    pub(super) fn memory_bytes(&self) -> u64 {
+        let table = self.text("proc/meminfo").unwrap_or_default();
+        let total = kibibytes(&table, "MemTotal:").unwrap_or(0) * 1024;
+        let group = self.of_process("cgroup").unwrap_or_default();
+        let group = group.lines().find_map(|line| line.strip_prefix("0::/"));
+        let group = Path::new("sys/fs/cgroup").join(group.unwrap_or_default());
+        let most = group.join("memory.max");
+        let most = most.to_str().and_then(|path| self.number(path));
+        most.map_or(total, |most| most.min(total))
+    }
+
+    pub(super) fn swap_bytes(&self) -> u64 {
+        let table = self.text("proc/meminfo").unwrap_or_default();
+        kibibytes(&table, "SwapTotal:").unwrap_or(0) * 1024
+    }
+
+    /// The cores that the process may run on.
+    pub(super) fn cores(&self) -> Vec<usize> {
+        let status = self.of_process("status").unwrap_or_default();
+        let mut rows = status.lines();
+        let list = rows.find_map(|row| row.strip_prefix("Cpus_allowed_list:"));
+        numbers(list.unwrap_or_default())
+    }
+
+    /// The interrupts of network queues, by name, and the cores that take them. ENA calls them
+    /// `eth0-Tx-Rx-0`, virtio `virtio2-input.0`.
+    pub(super) fn queue_interrupts(&self) -> Vec<(String, Vec<usize>)> {
+        let mut found = Vec::new();
+        for number in self.entries("proc/irq") {
+            let directory = format!("proc/irq/{number}");
+            let is_queue = |name: &String| {
+                name.contains("-Tx-Rx-") || name.contains("-input.") || name.contains("-output.")
+            };
+            let Some(name) = self.entries(&directory).into_iter().find(is_queue) else {
+                continue;
+            };
+            let list = ["effective_affinity_list", "smp_affinity_list"]
+                .into_iter()
+                .find_map(|file| self.text(&format!("{directory}/{file}")))
+                .unwrap_or_default();
+            found.push((name, numbers(&list)));
+        }
+        found
+    }
+
+    /// The NUMA nodes that some cores are on.
+    pub(super) fn nodes_of(&self, wanted: &[usize]) -> BTreeSet<String> {
+        let path = "sys/devices/system/node";
+        let mut nodes = self.entries(path);
+        nodes.retain(|node| {
+            let list = self.text(&format!("{path}/{node}/cpulist"));
+            list.is_some_and(|list| numbers(&list).iter().any(|core| wanted.contains(core)))
+        });
+        nodes.into_iter().collect()
     }
 }
 
-pub(super) fn io_uring_allowed() -> Finding {
-    // The switch came with Linux 6.6; without it there is nothing to disable.
-    let switch = proc("sys/kernel/io_uring_disabled").unwrap_or_else(|| "0".into());
-    let (verdict, found) = match switch.as_str() {
-        "0" => (Verdict::Fine, "0, allowed to all"),
-        "1" => (
-            Verdict::Weak,
-            "1, allowed to CAP_SYS_ADMIN and the group kernel.io_uring_group",
-        ),
-        _ => (Verdict::Blocks, "2, allowed to nobody"),
-    };
-    Finding {
-        verdict,
-        what: "io_uring",
-        found: format!("kernel.io_uring_disabled = {found}"),
-        wanted: "0".into(),
-        fix: "sysctl -w kernel.io_uring_disabled=0, or join kernel.io_uring_group where it is 1"
-            .into(),
+/// A row of /proc/meminfo.
+fn kibibytes(table: &str, name: &str) -> Option<u64> {
+    let row = table.lines().find_map(|line| line.strip_prefix(name))?;
+    row.split_whitespace().next()?.parse().ok()
+}
+
+/// Reads `0-3,8`, as the kernel lists cores and ports.
+pub(super) fn numbers(list: &str) -> Vec<usize> {
+    let mut found = Vec::new();
+    for part in list.split(',') {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        if let (Ok(first), Ok(last)) = (first.trim().parse(), last.trim().parse::<usize>()) {
+            found.extend(first..=last);
+        }
     }
-}
-
-/// Sets a ring up as a shard would: seccomp and container rules show nowhere else.
-pub(super) fn ring(shards: usize) -> Finding {
-    let tried = preflight(shards);
-    Finding {
-        verdict: if tried.is_ok() {
-            Verdict::Fine
-        } else {
-            Verdict::Blocks
-        },
-        what: "completion ring",
-        found: if tried.is_ok() {
-            "can be set up".into()
-        } else {
-            "cannot be set up".into()
-        },
-        wanted: "a ring as each shard has one".into(),
-        fix: tried
-            .err()
-            .map_or_else(String::new, |refused| refused.to_string()),
-    }
-}
-
-pub(super) fn descriptors(config: &Config, shards: usize) -> Finding {
-    let (soft, hard) = limit("Max open files");
-    // `serve` raises its soft limit to the hard one.
-    let usable = soft.max(hard);
-    let unlimited = Config {
-        ws: WebSocket {
-            max_connections: None,
-            ..config.ws.clone()
-        },
-        ..config.clone()
-    };
-    let room = max_connections(&unlimited, usable, shards) as u64;
-    let wanted = config.ws.max_connections.map(|count| count as u64);
-    let verdict = match wanted {
-        Some(wanted) if wanted > room => Verdict::Blocks,
-        None if room < 10_000 => Verdict::Weak,
-        _ => Verdict::Fine,
-    };
-    Finding {
-        verdict,
-        what: "descriptors",
-        found: format!("room for {room} connections (RLIMIT_NOFILE {soft}, hard {hard})"),
-        wanted: wanted.map_or_else(
-            || "what you expect; ws.max_connections is auto".into(),
-            |wanted| format!("ws.max_connections = {wanted}"),
-        ),
-        fix: "raise LimitNOFILE in the systemd unit, or ulimit -n; fs.nr_open is the ceiling"
-            .into(),
-    }
-}
-
-pub(super) fn lockable_memory(shards: usize) -> Finding {
-    let (soft, _) = limit("Max locked memory");
-    let wanted = memlock_wanted_bytes(shards);
-    let amount = |bytes: u64| match bytes {
-        u64::MAX => "unlimited".into(),
-        bytes => format!("{} KiB", bytes / 1024),
-    };
-    Finding {
-        verdict: if soft >= wanted {
-            Verdict::Fine
-        } else {
-            Verdict::Blocks
-        },
-        what: "lockable memory",
-        found: format!("RLIMIT_MEMLOCK {}", amount(soft)),
-        wanted: format!("{}, 512 KiB for each shard", amount(wanted)),
-        fix: "raise LimitMEMLOCK in the systemd unit, or ulimit -l".into(),
-    }
-}
-
-pub(super) fn accept_queue() -> Finding {
-    let found = proc("sys/net/core/somaxconn")
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(0_u64);
-    Finding {
-        verdict: if found >= ACCEPT_QUEUE {
-            Verdict::Fine
-        } else {
-            Verdict::Weak
-        },
-        what: "accept queue",
-        found: format!("net.core.somaxconn = {found}"),
-        wanted: format!("{ACCEPT_QUEUE} or more, for bursts of reconnects"),
-        fix: format!("sysctl -w net.core.somaxconn={ACCEPT_QUEUE}"),
-    }
-}
-
-pub(super) fn cores(allowed: &[usize], layout: &Layout) -> Finding {
-    let shared = layout.shards.contains(&layout.ingest);
-    let list: Vec<_> = layout.shards.iter().map(ToString::to_string).collect();
-    let found = format!(
-        "{} allowed; ingest on {}, shards on {}",
-        allowed.len(),
-        layout.ingest,
-        list.join(", ")
-    );
-    Finding {
-        verdict: if shared { Verdict::Weak } else { Verdict::Fine },
-        what: "cores",
-        found,
-        wanted: "one for ingest and one for each shard".into(),
-        fix: "allow more cores (CPUAffinity, cpuset, taskset), or set fewer shards".into(),
-    }
-}
-
-fn proc(path: &str) -> Option<String> {
-    fs::read_to_string(format!("/proc/{path}"))
-        .ok()
-        .map(|text| text.trim().to_owned())
-}
-
-/// Soft and hard limit of this process; `u64::MAX` is without limit, and 0 is unreadable.
-fn limit(name: &str) -> (u64, u64) {
-    let table = proc("self/limits").unwrap_or_default();
-    let row = table
-        .lines()
-        .find_map(|line| line.strip_prefix(name))
-        .unwrap_or_default();
-    let value = |text: Option<&str>| match text {
-        Some("unlimited") => u64::MAX,
-        text => text.and_then(|text| text.parse().ok()).unwrap_or(0),
-    };
-    let mut columns = row.split_whitespace();
-    (value(columns.next()), value(columns.next()))
+    found
 }

@@ -7,12 +7,14 @@ use std::net::{SocketAddr, TcpListener};
 
 use fanfare::config::Config;
 
-use super::{Finding, Verdict};
+use super::knob::Verdict;
+use super::report::Finding;
 
 /// The state column of a listening socket in /proc/net/tcp.
 const LISTEN: &str = "0A";
 
-pub(super) fn check(config: &Config) -> Vec<Finding> {
+/// The addresses that `serve` would bind, each with the key that says so.
+pub(super) fn configured(config: &Config) -> Vec<(&'static str, SocketAddr)> {
     let ingest = &config.ingest;
     let endpoints = [
         ("ingest.pull", &ingest.pull),
@@ -30,9 +32,7 @@ pub(super) fn check(config: &Config) -> Vec<Finding> {
     let http = http
         .into_iter()
         .filter_map(|(key, address)| Some((key, address?)));
-    http.chain(endpoints)
-        .map(|(key, address)| free(key, address))
-        .collect()
+    http.chain(endpoints).collect()
 }
 
 /// The address of a `tcp://` endpoint; interface names and `ipc://` are left to libzmq.
@@ -44,7 +44,8 @@ fn address(endpoint: &str) -> Option<SocketAddr> {
         .ok()
 }
 
-fn free(key: &'static str, address: SocketAddr) -> Finding {
+/// Whether the address of this key can be bound now.
+pub(super) fn free(key: &'static str, address: SocketAddr) -> Finding {
     let (verdict, found) = match TcpListener::bind(address) {
         Ok(_) => (Verdict::Fine, "free".into()),
         Err(error) if error.kind() == ErrorKind::AddrInUse => {
@@ -57,10 +58,13 @@ fn free(key: &'static str, address: SocketAddr) -> Finding {
         Err(error) => (Verdict::Blocks, error.to_string()),
     };
     Finding {
+        name: key,
         verdict,
-        what: key,
         found: format!("{address} is {found}"),
         wanted: "free, unless fanfare runs already".into(),
+        formula: "free",
+        source: "bind(2)",
+        why: "Two processes cannot listen on the same address.",
         fix: format!("stop what listens there, or set {key} to another address"),
     }
 }
