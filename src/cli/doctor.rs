@@ -66,12 +66,16 @@ pub(super) fn run(doctor: Doctor) -> ExitCode {
         pid,
         root,
     } = doctor;
-    let (config, source) = match settings.load() {
-        Ok(loaded) => loaded,
+    let host = Host::new(root, pid);
+    let mut source = ConfigSource::of_process(settings.file, settings.set);
+    if !host.is_to_start() {
+        source.allowed_cores = host.cores();
+    }
+    let config = match source.load() {
+        Ok(config) => config,
         Err(fault) => return fail(USAGE, &fault),
     };
-    let host = Host::new(root, pid);
-    let plan = plan(&host, config, &source, connections);
+    let plan = plan(&host, config, source.allowed_cores, connections);
     let (text, verdict) = match print {
         Some(Print::Sysctl) => (catalogue::sysctl_file(&host, &plan), Verdict::Fine),
         Some(Print::Limits) => (catalogue::limits_file(&plan), Verdict::Fine),
@@ -94,13 +98,8 @@ pub(super) fn run(doctor: Doctor) -> ExitCode {
     ExitCode::from(u8::from(verdict == Verdict::Blocks))
 }
 
-fn plan(host: &Host, config: Config, source: &ConfigSource, asked: Option<u64>) -> Plan {
+fn plan(host: &Host, config: Config, cores: Vec<usize>, asked: Option<u64>) -> Plan {
     let configured = config.ws.max_connections.map(|count| count as u64);
-    let cores = if host.is_to_start() {
-        source.allowed_cores.clone()
-    } else {
-        host.cores()
-    };
     let asked = asked.or(configured);
     Plan {
         connections: asked.unwrap_or(EXPECTED_CONNECTIONS),

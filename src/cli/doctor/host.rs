@@ -62,19 +62,15 @@ impl Host {
         text.split_whitespace().map(number).collect()
     }
 
-    /// Soft and hard limit of the process; `u64::MAX` is without limit, and 0 is unreadable.
-    pub(super) fn limit(&self, name: &str) -> (u64, u64) {
-        let table = self.of_process("limits").unwrap_or_default();
-        let row = table
-            .lines()
-            .find_map(|line| line.strip_prefix(name))
-            .unwrap_or_default();
-        let value = |text: Option<&str>| match text {
-            Some("unlimited") => u64::MAX,
-            text => text.and_then(|text| text.parse().ok()).unwrap_or(0),
-        };
-        let mut columns = row.split_whitespace();
-        (value(columns.next()), value(columns.next()))
+    /// Soft and hard limit of the process; `u64::MAX` is without limit.
+    pub(super) fn limit(&self, name: &str) -> Option<(u64, u64)> {
+        let table = self.of_process("limits")?;
+        let row = table.lines().find_map(|line| line.strip_prefix(name))?;
+        let mut values = row.split_whitespace().map(|text| match text {
+            "unlimited" => Some(u64::MAX),
+            text => text.parse().ok(),
+        });
+        Some((values.next()??, values.next()??))
     }
 
     /// What the host has, or what the process's control group may use of it, in bytes.
@@ -142,9 +138,9 @@ fn kibibytes(table: &str, name: &str) -> Option<u64> {
 }
 
 /// Reads `0-3,8`, as the kernel lists cores and ports.
-pub(super) fn numbers(list: &str) -> Vec<usize> {
+pub(super) fn numbers(ranges: &str) -> Vec<usize> {
     let mut found = Vec::new();
-    for part in list.split(',') {
+    for part in ranges.split(',') {
         let (first, last) = part.split_once('-').unwrap_or((part, part));
         if let (Ok(first), Ok(last)) = (first.trim().parse(), last.trim().parse::<usize>()) {
             found.extend(first..=last);

@@ -109,6 +109,9 @@ fn pace() -> Vec<Knob> {
 }
 
 fn cores(_: &Host, plan: &Plan) -> Option<Seen> {
+    if plan.cores.is_empty() {
+        return None;
+    }
     let layout = &plan.layout;
     let is_shared = layout.shards.contains(&layout.ingest);
     let shards: Vec<_> = layout.shards.iter().map(ToString::to_string).collect();

@@ -110,8 +110,7 @@ fn rest() -> Vec<Knob> {
 }
 
 fn kernel(host: &Host, _: &Plan) -> Option<Seen> {
-    let found = host.text("proc/sys/kernel/osrelease");
-    let found = found.unwrap_or_else(|| "unknown".into());
+    let found = host.text("proc/sys/kernel/osrelease")?;
     let mut numbers = found
         .split(['.', '-'])
         .map_while(|part| part.parse::<u32>().ok());
@@ -125,11 +124,10 @@ fn kernel(host: &Host, _: &Plan) -> Option<Seen> {
 }
 
 fn switch(host: &Host, _: &Plan) -> Option<Seen> {
-    let switch = host.number("proc/sys/kernel/io_uring_disabled");
+    let switch = host.number("proc/sys/kernel/io_uring_disabled")?;
     let (verdict, found) = match switch {
-        None => (Verdict::Fine, "no such switch"),
-        Some(0) => (Verdict::Fine, "0, allowed to all"),
-        Some(1) => (
+        0 => (Verdict::Fine, "0, allowed to all"),
+        1 => (
             Verdict::Weak,
             "1, allowed to CAP_SYS_ADMIN and the group kernel.io_uring_group",
         ),
@@ -159,7 +157,7 @@ fn ring(host: &Host, plan: &Plan) -> Option<Seen> {
 }
 
 fn descriptors(host: &Host, plan: &Plan) -> Option<Seen> {
-    let (soft, hard) = host.limit("Max open files");
+    let (soft, hard) = host.limit("Max open files")?;
     // `serve` raises its soft limit to the hard one.
     let usable = soft.max(hard);
     let unlimited = Config {
@@ -195,7 +193,7 @@ fn limit(limit: u64) -> String {
 }
 
 fn lockable_memory(host: &Host, plan: &Plan) -> Option<Seen> {
-    let (soft, _) = host.limit("Max locked memory");
+    let (soft, _) = host.limit("Max locked memory")?;
     let wanted = memlock_wanted_bytes(plan.shards());
     Some(Seen {
         verdict: Verdict::fine_if(soft >= wanted, Verdict::Blocks),
@@ -244,8 +242,8 @@ fn local_ports(host: &Host, plan: &Plan) -> Option<Seen> {
     let (verdict, found) = if inside.is_empty() {
         (Verdict::Fine, format!("{first} to {last}"))
     } else {
-        let list = inside.join(", ");
-        (Verdict::Weak, format!("{first} to {last}, {list} within"))
+        let ports = inside.join(", ");
+        (Verdict::Weak, format!("{first} to {last}, {ports} within"))
     };
     Some(Seen {
         verdict,
