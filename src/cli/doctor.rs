@@ -26,9 +26,9 @@ use plan::Plan;
 
 /// Say what this host offers, what the engine wants, and how to fix the difference.
 ///
-/// Each knob is `ok`, `note` (worth knowing, nothing is lost), `weak` (too small for so many, or slower
-/// than need be) or `FAIL` (serve would not start, or not hold so many). The exit code is 1 if one
-/// is FAIL, 2 if the configuration is wrong, and otherwise 0.
+/// Each knob is `ok`, `note` (worth knowing, nothing is lost), `weak` (too small for so many, or
+/// slower than need be) or `FAIL` (serve would not start, or not hold so many). The exit code is 1
+/// if one is FAIL, 2 if the configuration is wrong, and otherwise 0.
 #[derive(Args)]
 pub(super) struct Doctor {
     #[command(flatten)]

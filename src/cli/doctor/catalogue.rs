@@ -18,8 +18,8 @@ pub(super) fn knobs() -> Vec<Knob> {
     [process::knobs(), sysctls::knobs(), machine::knobs()].concat()
 }
 
-/// The sysctls that fall short on this host, and those that an earlier file set, so that the same
-/// plan always gives the same file. Nothing larger than wanted is made smaller, unless by that file.
+/// sysctl.d(5): what falls short on this host, and what an earlier file of ours set, so that the
+/// same plan always gives the same file. What the host itself has more of stays.
 pub(super) fn sysctl_file(host: &Host, plan: &Plan) -> String {
     let mut file = format!(
         "# Kernel settings for {} connections on {} of memory: what the host had too little of.\n\
@@ -128,7 +128,7 @@ fn tables(few: &Plan, many: &Plan) -> String {
         }
     }
     page.push_str("\n### Looked at and left alone\n\n| knob | why |\n|---|---|\n");
-    for (name, why) in super::sysctls::LEFT_ALONE {
+    for (name, why) in sysctls::LEFT_ALONE {
         let _ = writeln!(page, "| {name} | {why} |");
     }
     page
