@@ -67,6 +67,11 @@ pub(super) fn run(doctor: Doctor) -> ExitCode {
         root,
     } = doctor;
     let host = Host::new(root, pid);
+    if let Some(pid) = pid
+        && !host.has_process()
+    {
+        return fail(USAGE, &format!("there is no process {pid} to look at"));
+    }
     let mut source = ConfigSource::of_process(settings.file, settings.set);
     if !host.is_to_start() {
         source.allowed_cores = host.cores();

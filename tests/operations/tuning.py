@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 
-from node import Report, arguments
+from node import Node, Report, arguments
 
 ROOT = pathlib.Path(__file__).parents[2]
 APPLY = ROOT / "tuning/apply.sh"
@@ -211,11 +211,29 @@ def odd(fanfare):
         with Host(fanfare, changes) as host:
             code, wrong = host.doctor(5000, *settings)
             expect((code, wrong.get(name)), (int(verdict == "blocks"), verdict))
-    # What fixes two of them: ports that are reserved, and states that are switched off.
+    # What fixes two more: ports that are reserved, and huge pages that the process refuses.
     with Host(fanfare, {"proc/sys/net/ipv4/ip_local_reserved_ports": "39990-40010"}) as host:
         code, wrong = host.doctor(5000, "-s", "ws.listen=0.0.0.0:40000")
         expect("net.ipv4.ip_local_port_range" in wrong, False)
+    with Host(fanfare, {"proc/self/status": "THP_enabled:\t0\nCpus_allowed_list:\t0-3"}) as host:
+        expect("transparent huge pages" in host.doctor(1_000_000)[1], False)
     return f"{len(ODD)} hosts"
+
+
+def running(fanfare, log):
+    """A running server's limits and cores are its own; its ports are not taken from it."""
+    with Node(fanfare, log, 18380) as node:
+        code, out = run(fanfare, "doctor", "--connections", "1", "--pid", node.pid)
+        expect((code, "ws.listen" in out, f"pid {node.pid}" in out), (0, False, False))
+        before = next(line for line in out.splitlines() if "RLIMIT_NOFILE" in line)
+        run("prlimit", f"--pid={node.pid}", "--nofile=700:700")
+        code, out = run(fanfare, "doctor", "--connections", "1000", "--pid", node.pid)
+        after = next(line for line in out.splitlines() if "RLIMIT_NOFILE" in line)
+        expect((code, after.split()[0], "hard 700" in after, before == after), (1, "FAIL", True, False))
+    gone = subprocess.run(
+        [fanfare, "doctor", "--pid", str(node.pid)], capture_output=True, check=False, timeout=30
+    )
+    expect(gone.returncode, 2)
 
 
 def applied(fanfare):
@@ -320,6 +338,7 @@ def main():
     report.check("what it is too small in for 1,000,000 is found", many, fanfare)
     report.check("the number of connections comes from the configuration", default, fanfare)
     report.check("odd hosts", odd, fanfare)
+    report.check("a running server", running, fanfare, given.logs / "running.log")
     report.check("apply.sh and the doctor agree, and undo restores", applied, fanfare)
     report.check("the operator's own files and larger values are kept", replaced, fanfare)
     may_unshare = subprocess.run(

@@ -73,7 +73,8 @@ pub(super) fn limits_file(plan: &Plan) -> String {
          # Written by `fanfare doctor --connections {} --print limits`; apply.sh installs it.\n\
          \n\
          # One descriptor for each connection, a fifth more, and the process's own, as a power of\n\
-         # two. fs.nr_open has to be as high, or sessions of this user do not open.\n\
+         # two, and no fewer than services have. fs.nr_open has to be as high, or sessions of this\n\
+         # user do not open.\n\
          fanfare soft nofile {descriptors}\n\
          fanfare hard nofile {descriptors}\n\
          \n\

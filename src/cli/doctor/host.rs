@@ -29,6 +29,11 @@ impl Host {
         self.is_this() && self.process == "self"
     }
 
+    /// Whether the process is there, and this user may look at it.
+    pub(super) fn has_process(&self) -> bool {
+        self.of_process("status").is_some()
+    }
+
     /// A file of the process.
     fn of_process(&self, file: &str) -> Option<String> {
         self.text(&format!("proc/{}/{file}", self.process))
@@ -65,11 +70,12 @@ impl Host {
     /// Soft and hard limit of the process; `u64::MAX` is without limit.
     pub(super) fn limit(&self, name: &str) -> Option<(u64, u64)> {
         let table = self.of_process("limits")?;
-        let row = table.lines().find_map(|line| line.strip_prefix(name))?;
-        let mut values = row.split_whitespace().map(|text| match text {
-            "unlimited" => Some(u64::MAX),
-            text => text.parse().ok(),
-        });
+        let mut values = row(&table, name)?
+            .split_whitespace()
+            .map(|text| match text {
+                "unlimited" => Some(u64::MAX),
+                text => text.parse().ok(),
+            });
         Some((values.next()??, values.next()??))
     }
 
@@ -90,12 +96,26 @@ impl Host {
         kibibytes(&table, "SwapTotal:").unwrap_or(0) * 1024
     }
 
-    /// The cores that the process may run on.
+    /// The cores that the process may run on; of a running fanfare, whose threads are pinned, those
+    /// of all its threads.
     pub(super) fn cores(&self) -> Vec<usize> {
-        let status = self.of_process("status").unwrap_or_default();
-        let mut rows = status.lines();
-        let list = rows.find_map(|row| row.strip_prefix("Cpus_allowed_list:"));
-        numbers(list.unwrap_or_default())
+        let threads = self.entries(&format!("proc/{}/task", self.process));
+        let mut tables: Vec<_> = threads
+            .iter()
+            .filter_map(|thread| self.of_process(&format!("task/{thread}/status")))
+            .collect();
+        tables.extend(self.of_process("status"));
+        let lists = tables
+            .iter()
+            .filter_map(|table| row(table, "Cpus_allowed_list:"));
+        let cores: BTreeSet<_> = lists.flat_map(numbers).collect();
+        cores.into_iter().collect()
+    }
+
+    /// Whether the process has switched huge pages off for itself (`PR_SET_THP_DISABLE`).
+    pub(super) fn refuses_huge_pages(&self) -> bool {
+        let table = self.of_process("status").unwrap_or_default();
+        row(&table, "THP_enabled:") == Some("0")
     }
 
     /// The interrupts of network queues, by name, and the cores that take them. ENA calls them
@@ -131,10 +151,15 @@ impl Host {
     }
 }
 
+/// What follows a name in a table such as /proc/meminfo.
+fn row<'a>(table: &'a str, name: &str) -> Option<&'a str> {
+    let row = table.lines().find_map(|line| line.strip_prefix(name))?;
+    Some(row.trim())
+}
+
 /// A row of /proc/meminfo.
 fn kibibytes(table: &str, name: &str) -> Option<u64> {
-    let row = table.lines().find_map(|line| line.strip_prefix(name))?;
-    row.split_whitespace().next()?.parse().ok()
+    row(table, name)?.split_whitespace().next()?.parse().ok()
 }
 
 /// Reads `0-3,8`, as the kernel lists cores and ports.

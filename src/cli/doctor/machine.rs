@@ -170,7 +170,7 @@ fn interrupts(host: &Host, plan: &Plan) -> Option<Seen> {
 fn huge_pages(host: &Host, plan: &Plan) -> Option<Seen> {
     let modes = host.text("sys/kernel/mm/transparent_hugepage/enabled")?;
     let mode = modes.split(['[', ']']).nth(1)?;
-    let fine = mode != "always" || !plan.is_tight();
+    let fine = mode != "always" || host.refuses_huge_pages() || !plan.is_tight();
     Some(Seen {
         verdict: Verdict::fine_if(fine, Verdict::Note),
         found: mode.into(),
