@@ -1,20 +1,17 @@
 //! Reads `/metrics` while a scenario runs and checks at every scrape that no delivery is
 //! unaccounted for. A thread of its own.
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use fanfare::control::client::Client;
+
 use crate::fault::Fault;
 use crate::process::Process;
 
 const INTERVAL: Duration = Duration::from_millis(500);
-
-/// How long a scrape may take.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 /// One line of the exposition.
 #[derive(Debug)]
@@ -46,13 +43,10 @@ impl Scrape {
             admin: admin.to_owned(),
             text,
         };
-        let response = get(admin).map_err(|error| fault(error.to_string()))?;
-        let (head, body) = response.split_once("\r\n\r\n").unwrap_or((&response, ""));
-        let status = head.lines().next().unwrap_or_default();
-        if !status.contains(" 200 ") {
-            return Err(fault(status.to_owned()));
-        }
-        let scrape = Self::parse(body);
+        let client = Client::new(admin, None).map_err(|error| fault(error.to_string()))?;
+        let body = client.get("/metrics");
+        let body = body.map_err(|error| fault(error.to_string()))?;
+        let scrape = Self::parse(&body);
         if scrape.shards().is_empty() {
             return Err(fault("no fanfare_matched_total with a shard label".into()));
         }
@@ -136,16 +130,6 @@ impl Scrape {
             .map(|sample| sample.value)
             .sum()
     }
-}
-
-fn get(admin: &str) -> std::io::Result<String> {
-    let mut stream = TcpStream::connect(admin)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    let request = format!("GET /metrics HTTP/1.1\r\nHost: {admin}\r\nConnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes())?;
-    let mut response = String::new();
-    stream.read_to_string(&mut response)?;
-    Ok(response)
 }
 
 /// What the scrapes of a run found.

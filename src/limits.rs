@@ -243,3 +243,18 @@ pub const CONNECTION_BYTES: u64 = 4608;
 /// Connections that a host is looked at for when nobody says how many: three times a production
 /// day of the system whose load this one is built for.
 pub const EXPECTED_CONNECTIONS: u64 = 10_000;
+/// Slots that a survey of a shard's connections looks at in one turn: some ten microseconds.
+pub const SURVEY_SLOTS: usize = 4 * PAGE_ITEMS;
+
+/// Connections that one survey lists, at most: what a person reads, and a describing of each.
+pub const SURVEY_LISTED: usize = 100;
+
+/// How long the admin port waits for the shards' surveys. A million connections on a busy shard
+/// take a thousand turns, which is less.
+pub const SURVEY_WAIT_MS: u64 = 2000;
+
+/// Bytes of an answer from an admin port that are read: figures of the largest host, many times.
+pub const ADMIN_ANSWER_BYTES: u64 = 16 * 1024 * 1024;
+
+/// How long a node's admin port may be silent before whoever asks it gives up.
+pub const ADMIN_PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);

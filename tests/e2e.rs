@@ -24,6 +24,8 @@ mod access;
 mod admin;
 #[path = "e2e/bursts.rs"]
 mod bursts;
+#[path = "e2e/connections.rs"]
+mod connections;
 #[path = "e2e/deadlines.rs"]
 mod deadlines;
 #[path = "e2e/deflate.rs"]

@@ -35,6 +35,8 @@ mod opening;
 mod sends;
 #[path = "hub/slow.rs"]
 mod slow;
+#[path = "hub/survey.rs"]
+mod survey;
 #[path = "hub/timers.rs"]
 mod timers;
 #[path = "hub/topics.rs"]

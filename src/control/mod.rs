@@ -1,19 +1,23 @@
 //! The thread beside the data path: signals, and the operators' HTTP port. Ingest core.
 //!
 //! ```text
-//! signals   drain, stop, reload
-//! reload    a new configuration for running cores, as far as it can change live
-//! admin     the HTTP server: who may ask, how many at once
-//! routes    what it answers
-//! publish   publications over HTTP
-//! metrics   counters and histograms as OpenMetrics
-//! stats     the same as JSON
-//! log       log lines and their level
+//! signals      drain, stop, reload
+//! reload       a new configuration for running cores, as far as it can change live
+//! admin        the HTTP server: who may ask, how many at once
+//! routes       what it answers
+//! publish      publications over HTTP
+//! connections  those with the most pending
+//! metrics      counters and histograms as OpenMetrics
+//! stats        the same as JSON
+//! log          log lines and their level
+//! client       the other end of the admin port, for the programs that ask it
 //! ```
 //!
 //! It reads what the cores publish and hands them orders; it never makes one of them wait.
 
 mod admin;
+pub mod client;
+mod connections;
 pub mod log;
 mod metrics;
 mod publish;

@@ -10,9 +10,10 @@ use axum::routing::{get, post};
 
 use crate::fabric::Fabric;
 
-use super::{metrics, publish, stats};
+use super::{connections, metrics, publish, stats};
 
 pub(super) fn routes(fabric: Arc<Fabric>) -> Router {
+    let connections = connections::routes(Arc::clone(&fabric));
     Router::new()
         .route("/health", get(health))
         .route("/metrics", get(metrics))
@@ -21,6 +22,7 @@ pub(super) fn routes(fabric: Arc<Fabric>) -> Router {
         // The body was read and bounded before it came here.
         .layer(DefaultBodyLimit::disable())
         .with_state(fabric)
+        .merge(connections)
 }
 
 async fn health(State(fabric): State<Arc<Fabric>>) -> impl IntoResponse {

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use crate::config::Config;
+use crate::hub::SlowConnection;
 use crate::limits::{LANE_BATCHES, LANE_BYTES, LANE_ORDERS};
 
 use super::broadcast::Batch;
@@ -18,6 +19,12 @@ pub enum Order {
     Drain { period_us: u64 },
     /// New rules.
     Reconfigure(Arc<Config>),
+    /// Say which connections have the most pending, `limit` of them at most. The shard answers
+    /// when it has looked at all, a page in each turn.
+    Survey {
+        limit: usize,
+        reply: Sender<Vec<SlowConnection>>,
+    },
     /// End now.
     Stop,
 }

@@ -2,6 +2,8 @@
 
 use std::mem;
 
+use uuid::Uuid;
+
 use crate::config::PayloadKind;
 use crate::limits::COMMANDS_PER_MESSAGE;
 use crate::protocol::codes::ClientError;
@@ -91,14 +93,20 @@ impl Hub {
     }
 
     fn connect(&mut self, id: ConnectionId, request: u32, now_us: u64) {
-        let random = self.random.u128(..).to_ne_bytes();
-        let client = uuid::Builder::from_random_bytes(random)
-            .into_uuid()
-            .to_string();
+        let client = self.client_id(id).to_string();
         let ping_s = self.config.ws.ping.as_secs().max(1) as u32;
         self.reply(|out| reply::connect(out, request, &client, VERSION, ping_s));
         self.connections.at(id.slot() as u32).phase = Phase::Client;
         self.start_pings(id, now_us);
+    }
+
+    /// The id that a client is told. It can be made again at any time, so that no connection has
+    /// to keep it.
+    pub(super) fn client_id(&self, id: ConnectionId) -> Uuid {
+        let half = |seed: u64| fastrand::Rng::with_seed(seed ^ id.to_bits()).u64(..);
+        let [high, low] = self.client_seeds.map(half);
+        let random = u128::from(high) << 64 | u128::from(low);
+        uuid::Builder::from_random_bytes(random.to_ne_bytes()).into_uuid()
     }
 
     fn subscribe(&mut self, id: ConnectionId, request: u32, name: &str) -> Result<(), ClientError> {

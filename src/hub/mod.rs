@@ -14,6 +14,7 @@ mod inbound;
 mod outbox;
 mod pages;
 mod pool;
+mod survey;
 mod timers;
 mod topics;
 mod upgrade;
@@ -36,6 +37,7 @@ pub use close::Cause;
 pub use connection::ConnectionId;
 pub use egress::{Egress, Send, Sent};
 pub use pages::Pages;
+pub use survey::{SlowConnection, Survey};
 pub use topics::TopicHasher;
 pub use upstream::{Busy, ENCODINGS, Encoding, FORMS, Form, Outgoing, Upstream};
 
@@ -63,6 +65,8 @@ pub struct Hub {
     upstream: Box<dyn Upstream>,
     latency: Arc<Histogram>,
     random: fastrand::Rng,
+    /// What the ids that clients are told are made of, with the connection's own.
+    client_seeds: [u64; 2],
     parser: Parser,
     inflater: Inflater,
     deflater: Deflater,
@@ -107,13 +111,15 @@ impl Hub {
         seed: u64,
     ) -> Self {
         let deflate = &config.ws.deflate;
+        let mut random = fastrand::Rng::with_seed(seed);
         Self {
             inflater: Inflater::default(),
             deflater: Deflater::new(deflate.level, deflate.threshold),
             config,
             upstream,
             latency,
-            random: fastrand::Rng::with_seed(seed),
+            client_seeds: [random.u64(..), random.u64(..)],
+            random,
             parser: Parser::default(),
             replies: Vec::new(),
             connections: Connections::default(),

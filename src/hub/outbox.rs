@@ -45,6 +45,16 @@ impl Outbox {
         self.in_flight_frames > 0
     }
 
+    /// How many publications are pending, and when the oldest of them arrived.
+    pub(super) fn publications(&self, pool: &Pool) -> (u64, Option<u64>) {
+        let frames = || self.frames.iter().map(|index| pool.get(*index));
+        let oldest = frames().find_map(|frame| frame.delivery);
+        (
+            frames().map(Frame::publications).sum(),
+            oldest.map(|delivery| delivery.arrived_us),
+        )
+    }
+
     /// Puts a frame at the end. The caller counts the holder.
     pub(super) fn push(&mut self, index: FrameIndex, pool: &Pool) {
         let frame = pool.get(index);

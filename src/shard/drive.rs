@@ -1,5 +1,6 @@
 //! The turn of a shard: completions in, lane drained, one submit of sends out; else sleep.
 
+use std::collections::VecDeque;
 use std::os::fd::FromRawFd;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +15,7 @@ use super::acceptor::Acceptor;
 use super::buffers::Buffers;
 use super::ring::{Completion, Operation, Ring};
 use super::sockets::Sockets;
+use super::survey::Inquiry;
 use super::upstream::FabricUpstream;
 use super::{Fault, Plan, preflight::Refused, system};
 
@@ -39,6 +41,8 @@ pub(super) struct Drive {
     pub(super) listening: bool,
     /// Draining; new connections are refused until this time, then no longer accepted.
     accept_until_us: Option<u64>,
+    /// Asked for and not answered yet.
+    pub(super) surveys: VecDeque<Inquiry>,
     watch: Watch,
 }
 
@@ -85,6 +89,7 @@ impl Drive {
             timer_due_us: None,
             listening: false,
             accept_until_us: None,
+            surveys: VecDeque::new(),
             watch,
         })
     }
@@ -132,6 +137,7 @@ impl Drive {
         self.rearm(now_us)?;
         worked |= self.flush()?;
         self.act_on_events();
+        worked |= self.survey(now_us);
         let counts = self.hub.counts_mut();
         counts.turns += u64::from(worked);
         self.shard().counts.store(&self.hub.counts());
@@ -240,6 +246,7 @@ impl Drive {
                 self.accept_until_us = Some(now_us + period_us);
                 self.hub.drain(period_us, now_us);
             }
+            Order::Survey { limit, reply } => self.surveys.push_back(Inquiry::new(limit, reply)),
         }
         true
     }

@@ -6,6 +6,7 @@
 //! dispatch   what each completion means for the hub
 //! ring       the operations we use, typed; submit and reap
 //! buffers    the provided buffers that all receives of a shard share
+//! survey     the search for slow connections, a page in each turn
 //! sockets    descriptors of the connections and what the kernel still does with them
 //! acceptor   the listener, and what happens when descriptors run out
 //! upstream   how the hub reaches the fabric
@@ -20,6 +21,7 @@ mod drive;
 mod preflight;
 mod ring;
 mod sockets;
+mod survey;
 mod system;
 mod upstream;
 

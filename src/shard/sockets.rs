@@ -1,6 +1,6 @@
 //! The descriptors of a shard's connections, and what the kernel still does with each.
 
-use std::net::Shutdown;
+use std::net::{Shutdown, SocketAddr};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
@@ -42,6 +42,12 @@ impl Sockets {
     pub(super) fn descriptor(&self, id: ConnectionId) -> Option<RawFd> {
         let socket = self.get(id)?;
         (!socket.closing).then(|| socket.descriptor.as_raw_fd())
+    }
+
+    /// Who is at the other end, which the kernel is asked for.
+    pub(super) fn peer(&self, id: ConnectionId) -> Option<SocketAddr> {
+        let address = SockRef::from(&self.get(id)?.descriptor).peer_addr();
+        address.ok()?.as_socket()
     }
 
     /// A receive was armed, or has ended.

@@ -1,0 +1,91 @@
+//! The slowest connections, asked for over the admin port.
+
+use std::net::TcpStream;
+
+use fanfare::control::client::Client as Admin;
+use serde_json::{Value, json};
+use socket2::{Domain, Socket as Socket2, Type};
+
+use super::client::{Client, Raw, Socket};
+use super::publisher::Publisher;
+use super::server::Server;
+use super::wait::until;
+
+fn admin(server: &Server) -> Admin {
+    Admin::new(&format!("127.0.0.1:{}", server.ports.admin), None).unwrap()
+}
+
+fn connections(server: &Server, limit: usize) -> Value {
+    let body = admin(server).get(&format!("/connections?limit={limit}"));
+    serde_json::from_str(&body.unwrap()).unwrap()
+}
+
+/// A raw subscriber to `news` whose kernel takes little for it; returned with its address.
+fn slow_raw(server: &Server) -> (Raw, String) {
+    let socket = Socket2::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    socket.connect(&server.ws_address().into()).unwrap();
+    let stream = TcpStream::from(socket);
+    let address = stream.local_addr().unwrap().to_string();
+    let raw = Raw(Socket::over(stream, "/raw?topic=news&topic=other").unwrap());
+    (raw, address)
+}
+
+#[test]
+fn a_client_that_does_not_read_is_first() {
+    let server = Server::start(&["ws.slow=drop_oldest"]);
+    let mut readers: Vec<_> = (0..4)
+        .map(|_| Client::subscribed(&server, &["news"]))
+        .collect();
+    let none = json!({ "connections": [], "silent_shards": [] });
+    assert_eq!(connections(&server, 10), none);
+    let (slow, address) = slow_raw(&server);
+    let publisher = Publisher::push(&server);
+    let payload = format!(r#"{{"x":"{}"}}"#, "x".repeat(8 * 1024));
+    let mut publications = 0;
+    let found = until("a connection with something pending", || {
+        publisher.send("news", &payload);
+        publications += 1;
+        for reader in &mut readers {
+            reader.next();
+        }
+        let found = connections(&server, 10);
+        let first = found["connections"].get(0)?;
+        (first["pending"].as_u64()? >= 2).then_some(found)
+    });
+    assert_eq!(found["connections"].as_array().unwrap().len(), 1, "{found}");
+    let first = &found["connections"][0];
+    assert_eq!(first["peer"], address);
+    assert_eq!(first["protocol"], "raw");
+    assert_eq!(
+        (&first["topics"], &first["blocked"]),
+        (&json!(2), &json!(true))
+    );
+    assert_eq!(
+        (&first["deflate"], &first["client"]),
+        (&json!(false), &Value::Null)
+    );
+    assert!(first["pending"].as_u64().unwrap() <= publications);
+    assert!(first["pending_bytes"].as_u64().unwrap() > payload.len() as u64);
+    assert!(first["behind_us"].as_u64().is_some());
+    drop(slow);
+    until("it is gone", || {
+        (connections(&server, 10) == none).then_some(())
+    });
+}
+
+#[test]
+fn a_limit_out_of_bounds_is_refused() {
+    let server = Server::start(&[]);
+    let admin = admin(&server);
+    for limit in ["0", "101", "-1", "many"] {
+        let answer = admin.ask("GET", &format!("/connections?limit={limit}"));
+        assert_eq!(answer.unwrap().status, 400, "{limit}");
+    }
+    assert_eq!(
+        admin.ask("GET", "/connections?count=1").unwrap().status,
+        400
+    );
+    assert!(admin.get("/connections").is_ok());
+    assert!(admin.get("/connections?limit=100").is_ok());
+}
