@@ -5,6 +5,7 @@ mod doctor;
 mod publish;
 mod serve;
 mod subscribe;
+mod top;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -32,7 +33,9 @@ enum Command {
     Check(Settings),
     Publish(publish::Publish),
     Subscribe(subscribe::Subscribe),
-    Doctor(doctor::Doctor),
+    Top(top::Top),
+    /// Say what this host offers, what the engine wants, and how to fix the difference.
+    Doctor(Settings),
 }
 
 /// What every command that reads configuration takes.
@@ -60,7 +63,8 @@ pub(crate) fn run() -> ExitCode {
         Command::Check(settings) => check::run(settings),
         Command::Publish(command) => publish::run(&command),
         Command::Subscribe(command) => subscribe::run(&command),
-        Command::Doctor(command) => doctor::run(command),
+        Command::Top(command) => top::run(command),
+        Command::Doctor(settings) => doctor::run(settings),
     }
 }
 

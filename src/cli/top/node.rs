@@ -1,0 +1,142 @@
+//! Asks a node's admin port. What a node of another version does not tell is left out.
+
+use std::collections::BTreeMap;
+
+use fanfare::control::client::Client;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use super::Fault;
+
+/// A node to be asked.
+pub(super) struct Node {
+    client: Client,
+}
+
+/// What a node said at one moment.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Sample {
+    /// HOST:PORT of the admin port.
+    pub(super) address: String,
+    pub(super) stats: Stats,
+    pub(super) health: Health,
+    pub(super) connections: Connections,
+}
+
+/// `GET /stats`. Counters count from the node's start.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Stats {
+    pub(super) version: String,
+    pub(super) uptime_s: f64,
+    pub(super) max_connections: u64,
+    pub(super) ingest: Ingest,
+    pub(super) total: Shard,
+    pub(super) shards: Vec<Shard>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Ingest {
+    /// By socket.
+    pub(super) received: BTreeMap<String, u64>,
+    /// By reason.
+    pub(super) rejected: BTreeMap<String, u64>,
+    pub(super) lane_dropped: u64,
+}
+
+/// One shard, or all together.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Shard {
+    pub(super) connections: u64,
+    pub(super) topics: u64,
+    pub(super) matched: u64,
+    pub(super) written: u64,
+    pub(super) written_bytes: u64,
+    /// By reason.
+    pub(super) dropped: BTreeMap<String, u64>,
+    pub(super) pending: u64,
+    pub(super) lane_queued_batches: u64,
+    pub(super) turns: u64,
+    pub(super) parks: u64,
+    /// Time that its turns took, in all.
+    pub(super) busy_us: Option<u64>,
+    pub(super) latency_us: Option<Quantiles>,
+    pub(super) lag_us: Option<Quantiles>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub(super) struct Quantiles {
+    pub(super) p50: f64,
+    pub(super) p99: f64,
+    pub(super) p999: f64,
+    pub(super) max: f64,
+    pub(super) count: u64,
+}
+
+/// `GET /health`.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub(super) struct Health {
+    pub(super) status: String,
+    pub(super) reasons: Vec<String>,
+}
+
+/// `GET /connections`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Connections {
+    pub(super) connections: Vec<Slow>,
+    pub(super) silent_shards: Vec<usize>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub(super) struct Slow {
+    pub(super) shard: usize,
+    pub(super) id: String,
+    pub(super) client: Option<String>,
+    pub(super) peer: Option<String>,
+    pub(super) protocol: String,
+    pub(super) topics: u64,
+    pub(super) pending: u64,
+    pub(super) pending_bytes: u64,
+    pub(super) behind_us: Option<u64>,
+    pub(super) blocked: bool,
+    pub(super) deflate: bool,
+}
+
+impl Node {
+    pub(super) fn new(client: Client) -> Self {
+        Self { client }
+    }
+
+    /// Asks for everything that a screen shows.
+    pub(super) fn sample(&self) -> Result<Sample, Fault> {
+        let stats = self.client.get("/stats")?;
+        // While it drains, its answer has another status and says so.
+        let health = self.client.ask("GET", "/health")?.body;
+        let connections = self.client.ask("GET", "/connections")?;
+        let connections = match connections.status {
+            200 => self.parse("/connections", &connections.body)?,
+            // Another version, or others are asking.
+            _ => Connections::default(),
+        };
+        Ok(Sample {
+            address: self.client.address().to_owned(),
+            stats: self.parse("/stats", &stats)?,
+            health: self.parse("/health", &health)?,
+            connections,
+        })
+    }
+
+    fn parse<T: DeserializeOwned>(&self, target: &'static str, body: &str) -> Result<T, Fault> {
+        serde_json::from_str(body).map_err(|error| Fault::Answer {
+            address: self.client.address().to_owned(),
+            target,
+            error,
+        })
+    }
+}

@@ -1,0 +1,344 @@
+//! A screen, drawn into cells: the same for a terminal and, as lines of text, for scripts.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::style::{Color, Style, Stylize as _};
+use ratatui::text::{Line, Span, Text};
+use ratatui::widgets::{Row, Table, Widget};
+
+use super::model::{Screen, ShardRow};
+use super::node::{Quantiles, Slow};
+use super::units::{age, bytes, microseconds, number, percent};
+
+/// Lines above the tables: four of figures, one for a fault.
+const HEAD_LINES: u16 = 5;
+/// Lines that stay for the slowest connections however many shards there are.
+const SLOW_LINES: u16 = 6;
+/// Columns of a screen that is printed.
+const TEXT_COLUMNS: u16 = 132;
+
+/// Draws what fits: on a low terminal, the first shards and the slowest connections.
+pub(super) fn draw(screen: &Screen, area: Rect, buffer: &mut Buffer) {
+    let room = area.height.saturating_sub(HEAD_LINES + SLOW_LINES).max(3);
+    let shard_lines = room.min(lines(screen.shards.len()) + 2);
+    let rows = [
+        Constraint::Length(HEAD_LINES),
+        Constraint::Length(shard_lines),
+        Constraint::Min(0),
+    ];
+    let [head_area, shard_area, slow_area] = Layout::vertical(rows).areas(area);
+    Text::from(head(screen)).render(head_area, buffer);
+    Widget::render(shards(screen, shard_lines), shard_area, buffer);
+    Widget::render(slow(screen), slow_area, buffer);
+}
+
+/// The whole screen as lines of text.
+pub(super) fn text(screen: &Screen) -> String {
+    let height = HEAD_LINES + lines(screen.shards.len()) + 2;
+    let height = height + lines(screen.slow.len()).max(SLOW_LINES);
+    let area = Rect::new(0, 0, TEXT_COLUMNS, height + 1);
+    let mut buffer = Buffer::empty(area);
+    draw(screen, area, &mut buffer);
+    let rows = area.rows().map(|row| {
+        let cells = row.columns().filter_map(|cell| buffer.cell(cell));
+        let line: String = cells.map(ratatui::buffer::Cell::symbol).collect();
+        line.trim_end().to_owned()
+    });
+    let rows: Vec<_> = rows.collect();
+    rows.join("\n").trim_end().to_owned() + "\n"
+}
+
+fn lines(count: usize) -> u16 {
+    // A terminal has fewer lines by far, and a host fewer shards.
+    u16::try_from(count)
+        .unwrap_or(u16::MAX / 4)
+        .min(u16::MAX / 4)
+}
+
+fn head(screen: &Screen) -> Vec<Line<'_>> {
+    vec![
+        first_line(screen),
+        Line::from(format!(
+            "connections {} of {}   in {}/s   out {}/s   {}/s   pending {}",
+            screen.connections,
+            screen.max_connections,
+            number(screen.received),
+            number(screen.written),
+            bytes(screen.written_bytes),
+            screen.pending,
+        )),
+        drops(screen),
+        latencies(screen),
+        Line::from(notice(screen).red().bold()),
+    ]
+}
+
+/// Why some figures are old or not there.
+fn notice(screen: &Screen) -> String {
+    let silent = screen
+        .silent_shards
+        .iter()
+        .map(|shard| format!("shard {shard} did not say which connections are slow"));
+    let silent: Vec<_> = silent.collect();
+    screen.fault.clone().unwrap_or_else(|| silent.join("; "))
+}
+
+fn first_line(screen: &Screen) -> Line<'_> {
+    let health = &screen.health;
+    let color = match health.status.as_str() {
+        "ok" => Color::Green,
+        _ => Color::Yellow,
+    };
+    let reasons = match health.reasons.as_slice() {
+        [] => String::new(),
+        reasons => format!(": {}", reasons.join("; ")),
+    };
+    Line::from(vec![
+        format!("fanfare {}", screen.version).bold(),
+        format!("   {}   up {}   ", screen.address, age(screen.uptime_s)).into(),
+        Span::styled(&health.status, color),
+        reasons.into(),
+    ])
+}
+
+fn drops(screen: &Screen) -> Line<'_> {
+    let happening = |rate: Option<f64>| rate.is_some_and(|rate| rate > 0.0);
+    let reasons = screen.dropped.iter().filter(|(_, rate)| happening(*rate));
+    let reasons = reasons.map(|(reason, rate)| format!("{reason} {}/s", number(*rate)));
+    let reasons: Vec<_> = reasons.collect();
+    let total = screen.dropped_in_all();
+    let reasons = match reasons.as_slice() {
+        [] => String::new(),
+        reasons => format!(" ({})", reasons.join(", ")),
+    };
+    let dropped = format!("dropped {}/s{reasons}", number(total));
+    let rejected = format!("rejected {}/s", number(screen.rejected));
+    let alarm = |rate| {
+        let calm = Style::new();
+        if happening(rate) {
+            calm.red().bold()
+        } else {
+            calm
+        }
+    };
+    Line::from(vec![
+        Span::styled(dropped, alarm(total)),
+        "   ".into(),
+        Span::styled(rejected, alarm(screen.rejected)),
+    ])
+}
+
+fn latencies(screen: &Screen) -> Line<'static> {
+    let of = |quantiles: Option<Quantiles>| {
+        let time = |get: fn(&Quantiles) -> f64| microseconds(quantiles.as_ref().map(get));
+        format!(
+            "p50 {}  p99 {}  p99.9 {}  max {}",
+            time(|quantiles| quantiles.p50),
+            time(|quantiles| quantiles.p99),
+            time(|quantiles| quantiles.p999),
+            time(|quantiles| quantiles.max),
+        )
+    };
+    let (latency, lag) = (of(screen.latency_us), of(screen.lag_us));
+    Line::from(format!("latency {latency}   lag {lag}"))
+}
+
+/// Name, width, and whether it holds words, which start at the left.
+type Column = (&'static str, Constraint, bool);
+
+const SHARD_COLUMNS: [Column; 10] = [
+    ("shard", Constraint::Length(5), false),
+    ("connections", Constraint::Length(11), false),
+    ("topics", Constraint::Length(8), false),
+    ("matched/s", Constraint::Length(9), false),
+    ("written/s", Constraint::Length(9), false),
+    ("pending", Constraint::Length(9), false),
+    ("lane", Constraint::Length(6), false),
+    ("turns/s", Constraint::Length(8), false),
+    ("parks/s", Constraint::Length(8), false),
+    ("busy", Constraint::Length(5), false),
+];
+
+const SLOW_COLUMNS: [Column; 8] = [
+    ("shard", Constraint::Length(5), false),
+    ("pending", Constraint::Length(9), false),
+    ("bytes", Constraint::Length(10), false),
+    ("behind", Constraint::Length(8), false),
+    ("blocked", Constraint::Length(7), false),
+    ("topics", Constraint::Length(6), false),
+    ("protocol", Constraint::Length(14), true),
+    ("slowest connections", Constraint::Fill(1), true),
+];
+
+fn shards(screen: &Screen, room: u16) -> Table<'static> {
+    let shown = usize::from(room.saturating_sub(2));
+    let all = screen.shards.iter().enumerate();
+    let mut rows: Vec<_> = all.map(|(index, shard)| shard_row(index, shard)).collect();
+    if rows.len() > shown {
+        let hidden = rows.len() + 1 - shown.max(1);
+        rows.truncate(shown.saturating_sub(1));
+        rows.push(Row::new([format!("+{hidden}")]));
+    }
+    table(&SHARD_COLUMNS, rows)
+}
+
+fn shard_row(index: usize, shard: &ShardRow) -> Row<'static> {
+    let values = [
+        index.to_string(),
+        shard.connections.to_string(),
+        shard.topics.to_string(),
+        number(shard.matched),
+        number(shard.written),
+        shard.pending.to_string(),
+        shard.lane.to_string(),
+        number(shard.turns),
+        number(shard.parks),
+        percent(shard.busy),
+    ];
+    row(&SHARD_COLUMNS, values)
+}
+
+fn slow(screen: &Screen) -> Table<'static> {
+    let rows = screen.slow.iter().map(slow_row).collect();
+    table(&SLOW_COLUMNS, rows)
+}
+
+fn slow_row(slow: &Slow) -> Row<'static> {
+    let deflate = if slow.deflate { " deflate" } else { "" };
+    let blocked = if slow.blocked { "yes" } else { "no" };
+    let client = slow.client.as_deref().unwrap_or_default();
+    let peer = slow.peer.as_deref().unwrap_or("gone");
+    let values = [
+        slow.shard.to_string(),
+        slow.pending.to_string(),
+        bytes(Some(slow.pending_bytes as f64)),
+        microseconds(slow.behind_us.map(|behind_us| behind_us as f64)),
+        blocked.into(),
+        slow.topics.to_string(),
+        format!("{}{deflate}", slow.protocol),
+        format!("{peer} {client}"),
+    ];
+    row(&SLOW_COLUMNS, values)
+}
+
+fn row<const COLUMNS: usize>(
+    columns: &[Column; COLUMNS],
+    values: [String; COLUMNS],
+) -> Row<'static> {
+    let cells = columns.iter().zip(values);
+    Row::new(cells.map(|((_, _, words), value)| {
+        let text = Text::from(value);
+        if *words { text } else { text.right_aligned() }
+    }))
+}
+
+fn table<const COLUMNS: usize>(
+    columns: &[Column; COLUMNS],
+    rows: Vec<Row<'static>>,
+) -> Table<'static> {
+    let names = columns.map(|(name, _, _)| name.to_owned());
+    let widths = columns.map(|(_, width, _)| width);
+    Table::new(rows, widths)
+        .header(row(columns, names).bold())
+        .column_spacing(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use ratatui::Terminal;
+    use ratatui::backend::TestBackend;
+
+    use super::super::model::tests::sample;
+    use super::*;
+
+    fn screen() -> Screen {
+        Screen::of(Some(&sample(100.0, 10)), &sample(102.0, 14))
+    }
+
+    /// The lines of a terminal of this size.
+    fn shown(screen: &Screen, columns: u16, rows: u16) -> Vec<String> {
+        let mut terminal = Terminal::new(TestBackend::new(columns, rows)).unwrap();
+        terminal
+            .draw(|frame| draw(screen, frame.area(), frame.buffer_mut()))
+            .unwrap();
+        let buffer = terminal.backend().buffer();
+        let lines = buffer.content().chunks(usize::from(columns));
+        let line = |cells: &[ratatui::buffer::Cell]| -> String {
+            cells.iter().map(ratatui::buffer::Cell::symbol).collect()
+        };
+        lines
+            .map(|cells| line(cells).trim_end().to_owned())
+            .collect()
+    }
+
+    #[test]
+    fn a_screen_as_text() {
+        let expected = "\
+fanfare 0.1.0   127.0.0.1:8001   up 1m42s   ok
+connections 3500 of 64000   in 30/s   out 120/s   23.4 KiB/s   pending 24
+dropped 8.0/s (slow 4.0/s, lane 4.0/s)   rejected 2.0/s
+latency p50 900us  p99 14.0ms  p99.9 20.0ms  max 31.0ms   lag p50 -  p99 -  p99.9 -  max -
+
+shard connections   topics matched/s written/s   pending   lane  turns/s  parks/s  busy
+    0        1750       20        80        60        12      1       14      6.0   50%
+    1        1750       20        80        60        12      1       14      6.0   50%
+
+shard   pending      bytes   behind blocked topics protocol       slowest connections
+    1      4096    1.0 MiB     2.5s     yes      3 client deflate 10.0.0.7:5123 9b2f
+";
+        assert_eq!(text(&screen()), expected);
+    }
+
+    #[test]
+    fn a_terminal_shows_the_same_in_colors() {
+        let text = text(&screen());
+        let lines = shown(&screen(), TEXT_COLUMNS, 40);
+        assert!(text.lines().eq(lines[..text.lines().count()].iter()));
+        let mut buffer = Buffer::empty(Rect::new(0, 0, 80, 24));
+        draw(&screen(), buffer.area, &mut buffer);
+        assert_eq!(buffer[(0, 2)].fg, Color::Red, "something is dropped");
+        let calm = Screen::of(Some(&sample(100.0, 10)), &sample(102.0, 10));
+        buffer.reset();
+        draw(&calm, buffer.area, &mut buffer);
+        assert_eq!(buffer[(0, 2)].fg, Color::Reset);
+    }
+
+    #[test]
+    fn any_size_is_drawn_and_the_slowest_keep_their_place() {
+        let mut screen = screen();
+        screen.shards = vec![screen.shards[0].clone(); 64];
+        for columns in [1, 20, 80, 200] {
+            for rows in [1, 2, 5, 8, 12, 24, 100] {
+                shown(&screen, columns, rows);
+            }
+        }
+        let lines = shown(&screen, 132, 24);
+        assert!(lines[5 + 11].starts_with("+54"), "{lines:#?}");
+        assert!(lines.iter().any(|line| line.contains("10.0.0.7:5123")));
+        assert_eq!(
+            text(&screen).matches("50%").count(),
+            64,
+            "all, where there is room"
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_is_said() {
+        let mut screen = screen();
+        screen.health.status = "degraded".into();
+        screen.health.reasons = vec!["at ws.max_connections (10)".into()];
+        screen.silent_shards = vec![1];
+        let lines = shown(&screen, 100, 24);
+        assert!(lines[0].ends_with("degraded: at ws.max_connections (10)"));
+        assert_eq!(lines[4], "shard 1 did not say which connections are slow");
+        screen.fault = Some("the node is gone".into());
+        assert_eq!(shown(&screen, 100, 24)[4], "the node is gone");
+    }
+
+    #[test]
+    fn terminal_codes_from_a_node_are_not_passed_on() {
+        let mut screen = screen();
+        screen.slow[0].peer = Some("\u{1b}[2J\u{7}".into());
+        assert!(!text(&screen).contains(['\u{1b}', '\u{7}']));
+    }
+}
