@@ -244,6 +244,7 @@ pub const CONNECTION_BYTES: u64 = 4608;
 /// day of the system whose load this one is built for.
 pub const EXPECTED_CONNECTIONS: u64 = 10_000;
 /// Slots that a survey of a shard's connections looks at in one turn: some ten microseconds.
+/// Slots that a survey of a shard's connections looks at in one turn: tens of microseconds.
 pub const SURVEY_SLOTS: usize = 4 * PAGE_ITEMS;
 
 /// Connections that one survey lists, at most: what a person reads, and a describing of each.

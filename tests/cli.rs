@@ -40,6 +40,7 @@ fn usage_is_explained() {
         &["serve", "--nonsense"],
         &["publish"],
         &["subscribe"],
+        &["top", "now"],
         &["dance"],
     ] {
         let (code, _, error) = run(arguments);
@@ -53,7 +54,7 @@ fn usage_is_explained() {
     );
     let (code, out, _) = run(&["--help"]);
     assert_eq!(code, 0);
-    for command in ["serve", "check", "publish", "subscribe", "doctor"] {
+    for command in ["serve", "check", "publish", "subscribe", "top", "doctor"] {
         assert!(out.contains(command), "{out}");
     }
 }
@@ -333,4 +334,18 @@ fn subscribe_ends_quietly_when_its_reader_has_gone() {
     let (code, _, error) = told(child.wait_with_output().expect("it ends"));
     assert_eq!((code, error.as_str()), (0, "fanfare: subscribed to a\n"));
     served.join().expect("the server is done");
+}
+
+#[test]
+fn top_needs_a_node() {
+    let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let admin = free.local_addr().expect("it is bound").to_string();
+    drop(free);
+    let (code, out, error) = run(&["top", "--once", "--admin", &admin]);
+    assert_eq!((code, out.as_str()), (1, ""));
+    assert!(error.contains("is this its admin.listen"), "{error}");
+    let (code, _, error) = run(&["top", "--once", "--admin", "https://127.0.0.1:1"]);
+    assert_eq!(code, 2, "{error}");
+    let (code, _, error) = run(&["top", "--once", "--interval", "0.01"]);
+    assert!(code == 2 && error.contains("0.1 seconds"), "{error}");
 }

@@ -19,6 +19,10 @@ pub enum Fault {
     NotHttp(String),
     #[error("{0} wants its admin.token; give --token or set FANFARE_ADMIN_TOKEN")]
     Token(String),
+    #[error(
+        "{address} has no {target}; is this its admin.listen, and the node as new as this program?"
+    )]
+    Missing { address: String, target: String },
     #[error("{address}{target}: HTTP status {status}: {text}")]
     Refused {
         address: String,
@@ -87,9 +91,13 @@ impl Client {
 
     /// The fault that an answer with an unwelcome status is.
     pub fn refused(&self, target: &str, answer: &Answer) -> Fault {
+        let (address, target) = (self.address.clone(), target.to_owned());
+        if answer.status == 404 {
+            return Fault::Missing { address, target };
+        }
         Fault::Refused {
-            address: self.address.clone(),
-            target: target.to_owned(),
+            address,
+            target,
             status: answer.status,
             text: answer.body.lines().next().unwrap_or_default().to_owned(),
         }
@@ -100,13 +108,13 @@ impl Client {
             address: self.address.clone(),
             error,
         })?;
-        // An answer to HTTP/1.0 comes in one piece and ends with the connection (RFC 9112, 7.1).
         let authorization = self.token.as_ref();
         let authorization = authorization
             .map(|token| format!("Authorization: Bearer {token}\r\n"))
             .unwrap_or_default();
         let request = format!(
-            "{method} {target} HTTP/1.0\r\nHost: {}\r\n{authorization}Content-Length: 0\r\n\r\n",
+            "{method} {target} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\
+             {authorization}Content-Length: 0\r\n\r\n",
             self.address
         );
         let mut bytes = Vec::new();
@@ -136,18 +144,21 @@ impl Client {
     }
 }
 
+/// Reads an answer that is whole. Ours have a length; one in chunks comes from something else.
 fn parse(bytes: &[u8]) -> Option<Answer> {
     let text = String::from_utf8_lossy(bytes);
     let (head, body) = text.split_once("\r\n\r\n")?;
     let (version, rest) = head.lines().next()?.split_once(' ')?;
     let status = rest.get(..3)?.parse().ok()?;
-    let length = head.lines().find_map(|line| {
-        let (name, value) = line.split_once(':')?;
-        let named = name.eq_ignore_ascii_case("content-length");
-        named.then(|| value.trim().parse::<usize>().ok())?
-    });
-    let whole = length.is_none_or(|length| length == body.len());
-    (version.starts_with("HTTP/1.") && whole).then(|| Answer {
+    let header = |wanted: &str| {
+        let pairs = head.lines().filter_map(|line| line.split_once(':'));
+        let mut named = pairs.filter(|(name, _)| name.eq_ignore_ascii_case(wanted));
+        named.next().map(|(_, value)| value.trim())
+    };
+    let length = header("content-length").map(str::parse);
+    let whole = length.is_none_or(|length| length == Ok(body.len()));
+    let readable = whole && header("transfer-encoding").is_none();
+    (version.starts_with("HTTP/1.") && readable).then(|| Answer {
         status,
         body: body.to_owned(),
     })
@@ -202,10 +213,10 @@ mod tests {
 
     #[test]
     fn a_request_shows_the_token_and_an_answer_its_body() {
-        let (client, served) = peer("HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nhi");
+        let (client, served) = peer("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi");
         assert_eq!(client.get("/stats").unwrap(), "hi");
         let head = served.join().unwrap();
-        assert!(head.starts_with("GET /stats HTTP/1.0\r\n"), "{head}");
+        assert!(head.starts_with("GET /stats HTTP/1.1\r\n"), "{head}");
         assert!(head.contains("\r\nAuthorization: Bearer secret\r\n"));
     }
 
@@ -215,11 +226,19 @@ mod tests {
             ("HTTP/1.1 401 Unauthorized\r\n\r\n", "--token"),
             (
                 "HTTP/1.1 404 Not Found\r\n\r\nno such page\nat all",
-                "404: no such page",
+                "has no /stats; is this its admin.listen",
             ),
             (
                 "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\ncut off",
                 "not HTTP",
+            ),
+            (
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+                "not HTTP",
+            ),
+            (
+                "HTTP/1.1 421 Misdirected Request\r\n\r\nask by address\nor so",
+                "421: ask by address",
             ),
             ("+PONG\r\n", "not HTTP"),
             ("", "not HTTP"),

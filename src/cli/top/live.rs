@@ -1,6 +1,8 @@
 //! The terminal: takes it, draws, reads keys, gives it back, also when something panics. The node
 //! is asked on a thread of its own, so that a node that hangs does not hold a key up.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::thread;
 use std::time::Duration;
@@ -9,6 +11,8 @@ use ratatui::DefaultTerminal;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use ratatui::style::Stylize as _;
 use ratatui::text::Line;
+use signal_hook::consts::{SIGHUP, SIGTERM};
+use signal_hook::flag;
 
 use super::Fault;
 use super::model::Screen;
@@ -18,13 +22,17 @@ use super::view;
 /// How long a new sample may wait for the screen, and a key for its effect.
 const BEAT: Duration = Duration::from_millis(50);
 
-/// Shows the node until a key ends it. The first sample is taken before the terminal is, so that
+/// Shows the node until a key or a signal ends it. The first sample is taken before the terminal is, so that
 /// what is wrong from the start is an ordinary message.
 pub(super) fn run(node: Node, interval: Duration) -> Result<(), Fault> {
     let first = node.sample()?;
     let samples = sampler(node, interval);
+    let ended = Arc::new(AtomicBool::new(false));
+    for signal in [SIGTERM, SIGHUP] {
+        flag::register(signal, Arc::clone(&ended)).map_err(Fault::Terminal)?;
+    }
     let mut terminal = ratatui::try_init().map_err(Fault::Terminal)?;
-    let outcome = watch(&mut terminal, first, &samples);
+    let outcome = watch(&mut terminal, first, &samples, &ended);
     drop(terminal);
     ratatui::try_restore().map_err(Fault::Terminal)?;
     outcome
@@ -48,11 +56,12 @@ fn watch(
     terminal: &mut DefaultTerminal,
     first: Sample,
     samples: &Receiver<Result<Sample, Fault>>,
+    ended: &AtomicBool,
 ) -> Result<(), Fault> {
     let mut screen = Screen::of(None, &first);
     let mut latest = first;
     let mut is_new = true;
-    loop {
+    while !ended.load(Ordering::Relaxed) {
         if is_new {
             draw(terminal, &screen)?;
         }
@@ -78,6 +87,7 @@ fn watch(
             }
         }
     }
+    Ok(())
 }
 
 fn draw(terminal: &mut DefaultTerminal, screen: &Screen) -> Result<(), Fault> {

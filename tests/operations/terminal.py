@@ -1,0 +1,126 @@
+"""A program in a pseudo-terminal, and what its screen shows."""
+
+import fcntl
+import os
+import pty
+import re
+import select
+import signal
+import struct
+import subprocess
+import termios
+import time
+
+# CSI, its parameters, its final byte; then other escapes; then text.
+TOKENS = re.compile(r"\x1b\[([?0-9;]*)([A-Za-z])|\x1b[^\[]|\r|\n|[^\x1b\r\n]+|\x1b")
+
+
+class Screen:
+    """As much of a terminal as full-screen programs use: text, moves, clears, the other screen."""
+
+    def __init__(self, columns, rows):
+        self.alternate = self.entered = False
+        self.resize(columns, rows)
+
+    def resize(self, columns, rows):
+        self.columns, self.rows, self.row, self.column = columns, rows, 0, 0
+        self.clear()
+
+    def clear(self):
+        self.cells = [[" "] * self.columns for _ in range(self.rows)]
+
+    def lines(self):
+        return ["".join(cells).rstrip() for cells in self.cells]
+
+    def feed(self, text):
+        for token in TOKENS.finditer(text):
+            parameters, final = token.groups()
+            if final:
+                self._control(parameters, final)
+            elif token[0] == "\r":
+                self.column = 0
+            elif token[0] == "\n":
+                self.row = min(self.row + 1, self.rows - 1)
+            elif not token[0].startswith("\x1b"):
+                self._write(token[0])
+
+    def _control(self, parameters, final):
+        if final == "H":
+            row, column = (parameters or "1;1").split(";")
+            self.row, self.column = int(row) - 1, int(column) - 1
+        elif final == "J":
+            self.clear()
+        elif parameters == "?1049":
+            self.alternate = final == "h"
+            self.entered |= self.alternate
+
+    def _write(self, text):
+        for character in text:
+            if self.row < self.rows and self.column < self.columns:
+                self.cells[self.row][self.column] = character
+            self.column += 1
+
+
+class Terminal:
+    """Runs a command whose terminal this is."""
+
+    def __init__(self, command, columns=132, rows=40):
+        self.screen = Screen(columns, rows)
+        self.master, self.slave = pty.openpty()
+        self._size(columns, rows)
+        self.before = termios.tcgetattr(self.slave)
+        ends = dict(stdin=self.slave, stdout=self.slave, stderr=subprocess.PIPE)
+        self.process = subprocess.Popen(command, start_new_session=True, **ends)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        self.process.stderr.close()
+        os.close(self.slave)
+        os.close(self.master)
+
+    def type(self, text):
+        os.write(self.master, text.encode())
+
+    def resize(self, columns, rows):
+        """As a window does: the size, then the signal."""
+        self.screen.resize(columns, rows)
+        self._size(columns, rows)
+        self.process.send_signal(signal.SIGWINCH)
+
+    def read(self, wait_s=0.05):
+        """Takes what has been written; False after a silence of `wait_s`."""
+        readable, _, _ = select.select([self.master], [], [], wait_s)
+        if readable:
+            # A character cut in two would be a figure's, and those are ASCII.
+            self.screen.feed(os.read(self.master, 65536).decode(errors="replace"))
+        return bool(readable)
+
+    def until(self, condition, timeout_s, what):
+        """The first true value of `condition(lines)`; RuntimeError with the screen otherwise."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            self.read()
+            if found := condition(self.screen.lines()):
+                return found
+            if time.monotonic() > deadline or self.process.poll() is not None:
+                seen = "\n".join(self.screen.lines()).rstrip()
+                raise RuntimeError(f"not within {timeout_s} s: {what}; the screen:\n{seen}")
+
+    def end(self, timeout_s=10):
+        """Waits for the program's end: its exit code and what it wrote to stderr."""
+        code = self.process.wait(timeout_s)
+        while self.read():
+            pass
+        return code, self.process.stderr.read().decode()
+
+    def is_restored(self):
+        """The terminal is as it was: the first screen, and lines with echo."""
+        return not self.screen.alternate and termios.tcgetattr(self.slave) == self.before
+
+    def _size(self, columns, rows):
+        fcntl.ioctl(self.slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))

@@ -1,0 +1,222 @@
+"""`fanfare top` on a node with a known load, in a pipe and in a pseudo-terminal.
+
+The load: READERS raw connections that read, one that does not, RATE publications a second.
+"""
+
+import re
+import selectors
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+import zmq
+
+from node import Node, Report, arguments
+from terminal import Terminal
+
+PORTS = 18220
+READERS = 25
+RATE = 200
+# A shared machine may be late in any one second, never for long: it then catches up.
+WITHIN = 0.4
+PATIENCE_S = 15
+TOKEN = "secret"
+
+
+def raw(node, receive_bytes=None):
+    """A raw subscriber to `news`; with little room in its kernel if asked for."""
+    host, port = node.ws.split(":")
+    client = socket.socket()
+    if receive_bytes:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
+    client.connect((host, int(port)))
+    key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
+    upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\n"
+    client.sendall(f"GET /raw?topic=news HTTP/1.1\r\nHost: {node.ws}\r\n{upgrade}{key}\r\n".encode())
+    answer = client.recv(4096)
+    assert answer.startswith(b"HTTP/1.1 101 "), answer
+    return client
+
+
+class Load:
+    """Publications at a steady rate, and readers that read them, until it is left."""
+
+    def __init__(self, node):
+        self.node, self.stop = node, threading.Event()
+
+    def __enter__(self):
+        self.readers = [raw(self.node) for _ in range(READERS)]
+        self.slow = raw(self.node, receive_bytes=4096)
+        self.threads = [threading.Thread(target=work) for work in (self.read, self.publish)]
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stop.set()
+        for thread in self.threads:
+            thread.join()
+        for client in [*self.readers, self.slow]:
+            client.close()
+
+    def read(self):
+        selector = selectors.DefaultSelector()
+        for client in self.readers:
+            selector.register(client, selectors.EVENT_READ)
+        while not self.stop.is_set():
+            for key, _ in selector.select(0.1):
+                if not key.fileobj.recv(1 << 20):
+                    selector.unregister(key.fileobj)
+
+    def publish(self):
+        context = zmq.Context()
+        push = context.socket(zmq.PUSH)
+        push.setsockopt(zmq.LINGER, 0)
+        push.connect(self.node.pull)
+        due, payload = time.monotonic(), b'{"x":"%s"}' % (b"x" * 2000)
+        while not self.stop.is_set():
+            push.send_multipart([b"news", payload])
+            due += 1 / RATE
+            time.sleep(max(0, due - time.monotonic()))
+        push.close()
+        context.term()
+
+    def slow_address(self):
+        return "%s:%s" % self.slow.getsockname()
+
+
+def value(text):
+    """A figure of the screen, such as `5.2k`."""
+    scale = {"k": 1e3, "M": 1e6}.get(text[-1], 1)
+    return float(text.rstrip("kM")) * scale
+
+
+def figures(lines):
+    """Connections, rate in and rate out of the screen's second line, if they are there."""
+    found = re.search(r"^connections (\d+) of \d+ +in (\S+)/s +out (\S+)/s", lines[1])
+    if not found or "-" in found.groups():
+        return None
+    return int(found[1]), value(found[2]), value(found[3])
+
+
+def shows_load(lines):
+    """The exact connections, and rates near the known ones."""
+    connections, rate_in, rate_out = figures(lines) or (0, 0, 0)
+    near = abs(rate_in / RATE - 1) < WITHIN and abs(rate_out / (RATE * READERS) - 1) < WITHIN
+    return connections == READERS + 1 and near and figures(lines)
+
+
+def shows_slow(lines, address):
+    """The connection that does not read, first of the slowest."""
+    header = next((at for at, line in enumerate(lines) if "slowest" in line), None)
+    first = lines[header + 1] if header else ""
+    return address in first and " yes " in first and " raw " in first
+
+
+def top(options, node, *further):
+    return [options.fanfare, "top", "--admin", node.admin, "--interval", "0.5", *further]
+
+
+def once(options, node, load):
+    for _ in range(10):  # the first seconds are not steady yet
+        command = top(options, node, "--once", "--token", TOKEN)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S)
+        assert (done.returncode, done.stderr) == (0, ""), done
+        assert "\x1b" not in done.stdout, "plain text"
+        lines = done.stdout.splitlines()
+        if shows_load(lines) and shows_slow(lines, load.slow_address()):
+            return lines[1]
+    raise RuntimeError(done.stdout)
+
+
+def live(options, node, load):
+    with Terminal(top(options, node, "--token", TOKEN)) as terminal:
+        note = terminal.until(shows_load, PATIENCE_S, "the load's figures")
+        slow = load.slow_address()
+        terminal.until(lambda lines: shows_slow(lines, slow), PATIENCE_S, "who does not read")
+        shards = [line for line in terminal.screen.lines() if re.match(r" +\d+ +\d+ +1 ", line)]
+        assert shards, "a line for each shard"
+        assert terminal.screen.alternate and not terminal.is_restored()
+        terminal.type("q")
+        assert terminal.end() == (0, "")
+        assert terminal.screen.entered and terminal.is_restored()
+        return "connections, in/s, out/s: %s, %.0f, %.0f" % note
+
+
+def interrupt(options, node):
+    with Terminal(top(options, node, "--token", TOKEN)) as terminal:
+        terminal.until(figures, PATIENCE_S, "figures")
+        terminal.type("\x03")
+        assert terminal.end() == (0, "")
+        assert terminal.is_restored()
+
+
+def terminate(options, node):
+    with Terminal(top(options, node, "--token", TOKEN)) as terminal:
+        terminal.until(figures, PATIENCE_S, "figures")
+        terminal.process.terminate()
+        assert terminal.end() == (0, "")
+        assert terminal.is_restored()
+
+
+def resize(options, node):
+    with Terminal(top(options, node, "--token", TOKEN)) as terminal:
+        terminal.until(figures, PATIENCE_S, "figures")
+        for columns, rows in ((90, 12), (20, 3), (150, 50)):
+            terminal.resize(columns, rows)
+            last = lambda lines: lines[-1] == "q quits"  # noqa: E731
+            terminal.until(last, PATIENCE_S, f"a screen of {columns} by {rows}")
+        terminal.until(figures, PATIENCE_S, "figures again")
+        terminal.type("q")
+        assert terminal.end() == (0, "")
+
+
+def lost(options, node):
+    """A node that goes is said to be gone, and found again when it is back."""
+    with Terminal(top(options, node, "--token", TOKEN)) as terminal:
+        terminal.until(figures, PATIENCE_S, "figures")
+        node.server.kill()
+        gone = lambda lines: "admin.listen" in lines[4]  # noqa: E731
+        terminal.until(gone, PATIENCE_S, "that the node is gone")
+        node.server.start()
+        back = lambda lines: not lines[4] and (figures(lines) or [1])[0] == 0  # noqa: E731
+        terminal.until(back, PATIENCE_S, "that it is back")
+        terminal.type("q")
+        assert terminal.end() == (0, "")
+
+
+def refused(options, node):
+    """Before the terminal is taken, and with a hint."""
+    for further, code, words in (
+        (["--token", "wrong"], 1, "admin.token"),
+        (["--admin", node.ws], 1, "admin.listen"),
+        (["--admin", f"127.0.0.1:{PORTS + 9}"], 1, "admin.listen"),
+        (["--admin", "https://127.0.0.1:1"], 2, "TLS"),
+    ):
+        where = [] if "--admin" in further else ["--admin", node.admin]
+        with Terminal([options.fanfare, "top", *where, *further]) as terminal:
+            ended = terminal.end()
+            assert ended[0] == code and words in ended[1], (further, ended)
+            assert not terminal.screen.entered
+
+
+def main():
+    options = arguments("top")
+    report = Report("top")
+    settings = {"admin.token": TOKEN, "ws.slow": "drop_oldest", "cpu.shards": "1"}
+    with Node(options.fanfare, options.logs / "node.log", PORTS, settings) as node:
+        with Load(node) as load:
+            report.check("one screen as text", once, options, node, load)
+            report.check("a screen in a terminal, and q", live, options, node, load)
+            report.check("Ctrl-C gives the terminal back", interrupt, options, node)
+            report.check("so does SIGTERM", terminate, options, node)
+            report.check("the window changes its size", resize, options, node)
+        report.check("a node that goes and comes back", lost, options, node)
+        report.check("what is wrong at the start", refused, options, node)
+    return report.failed
+
+
+if __name__ == "__main__":
+    sys.exit(1 if main() else 0)
