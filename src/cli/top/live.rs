@@ -22,8 +22,8 @@ use super::view;
 /// How long a new sample may wait for the screen, and a key for its effect.
 const BEAT: Duration = Duration::from_millis(50);
 
-/// Shows the node until a key or a signal ends it. The first sample is taken before the terminal is, so that
-/// what is wrong from the start is an ordinary message.
+/// Shows the node until a key or a signal ends it. The first sample is taken before the terminal
+/// is, so that what is wrong from the start is an ordinary message.
 pub(super) fn run(node: Node, interval: Duration) -> Result<(), Fault> {
     let first = node.sample()?;
     let samples = sampler(node, interval);
