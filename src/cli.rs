@@ -34,8 +34,7 @@ enum Command {
     Publish(publish::Publish),
     Subscribe(subscribe::Subscribe),
     Top(top::Top),
-    /// Say what this host offers, what the engine wants, and how to fix the difference.
-    Doctor(Settings),
+    Doctor(doctor::Doctor),
 }
 
 /// What every command that reads configuration takes.
@@ -64,7 +63,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Publish(command) => publish::run(&command),
         Command::Subscribe(command) => subscribe::run(&command),
         Command::Top(command) => top::run(command),
-        Command::Doctor(settings) => doctor::run(settings),
+        Command::Doctor(command) => doctor::run(command),
     }
 }
 
