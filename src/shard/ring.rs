@@ -44,7 +44,7 @@ pub(super) struct Completion {
 }
 
 pub(super) struct Ring {
-    ring: IoUring,
+    uring: IoUring,
     /// Read by the kernel when the timer is submitted, which is before it is set again.
     timespec: Box<Timespec>,
     /// Written by the kernel when the event descriptor that is listened to is signalled.
@@ -66,7 +66,7 @@ impl Ring {
             .build(RING_ENTRIES)?;
         ring.submitter().register_eventfd(event)?;
         Ok(Self {
-            ring,
+            uring: ring,
             timespec: Box::default(),
             signals: Box::default(),
         })
@@ -77,7 +77,7 @@ impl Ring {
         // SAFETY: the entries lie in memory that `Buffers` keeps mapped for longer than the ring
         // lives: `Drive` declares the ring first, so it is dropped first.
         unsafe {
-            self.ring
+            self.uring
                 .submitter()
                 .register_buf_ring_with_flags(address, entries, GROUP, 0)?;
         }
@@ -144,16 +144,16 @@ impl Ring {
     /// Whether something has completed or waits to be submitted.
     pub(super) fn has_work(&mut self) -> bool {
         let pending = {
-            let submission = self.ring.submission();
+            let submission = self.uring.submission();
             !submission.is_empty() || submission.taskrun() || submission.cq_overflow()
         };
-        pending || !self.ring.completion().is_empty()
+        pending || !self.uring.completion().is_empty()
     }
 
     /// Turns the signals of the event descriptor on, to sleep, or off, to work. Who turns them on
     /// looks for work once more before the sleep.
     pub(super) fn notify(&mut self, on: bool) {
-        let completion = self.ring.completion();
+        let completion = self.uring.completion();
         if on {
             completion.enable_eventfd();
             // The kernel marks work, then looks whether to signal; here it is the other way
@@ -168,7 +168,7 @@ impl Ring {
     /// `completions`.
     pub(super) fn reap(&mut self, completions: &mut Vec<Completion>) -> io::Result<()> {
         let (to_submit, due) = {
-            let submission = self.ring.submission();
+            let submission = self.uring.submission();
             (
                 submission.len() as u32,
                 submission.taskrun() || submission.cq_overflow(),
@@ -183,7 +183,7 @@ impl Ring {
 
     /// Like [`Ring::reap`], but sleeps until at least one operation has completed.
     pub(super) fn reap_one(&mut self, completions: &mut Vec<Completion>) -> io::Result<()> {
-        let to_submit = self.ring.submission().len() as u32;
+        let to_submit = self.uring.submission().len() as u32;
         self.enter(to_submit, 1)?;
         self.collect(completions);
         Ok(())
@@ -193,7 +193,7 @@ impl Ring {
     pub(super) fn nap(&mut self, limit: Duration) -> io::Result<()> {
         let limit = limit.into();
         let arguments = SubmitArgs::new().timespec(&limit);
-        match self.ring.submitter().submit_with_args(1, &arguments) {
+        match self.uring.submitter().submit_with_args(1, &arguments) {
             Ok(_) => Ok(()),
             Err(error) => match error.raw_os_error() {
                 Some(libc::ETIME | libc::EINTR | libc::EBUSY | libc::EAGAIN) => Ok(()),
@@ -204,7 +204,7 @@ impl Ring {
 
     fn collect(&mut self, completions: &mut Vec<Completion>) {
         completions.extend(
-            self.ring
+            self.uring
                 .completion()
                 .filter_map(|entry| completion(&entry)),
         );
@@ -214,7 +214,7 @@ impl Ring {
         loop {
             // SAFETY: no signal mask is passed; the entries were made safe when they were pushed.
             let entered = unsafe {
-                let submitter = self.ring.submitter();
+                let submitter = self.uring.submitter();
                 submitter.enter::<libc::sigset_t>(to_submit, wanted, ENTER_GETEVENTS, None)
             };
             match entered {
@@ -231,7 +231,7 @@ impl Ring {
     }
 
     fn submit(&mut self) -> io::Result<()> {
-        let to_submit = self.ring.submission().len() as u32;
+        let to_submit = self.uring.submission().len() as u32;
         self.enter(to_submit, 0)
     }
 
@@ -239,7 +239,7 @@ impl Ring {
         loop {
             // SAFETY: the pointers in an entry are to what is boxed here, to provided buffers, or
             // to what the caller of `send` vouched for.
-            if unsafe { self.ring.submission().push(entry) }.is_ok() {
+            if unsafe { self.uring.submission().push(entry) }.is_ok() {
                 return Ok(());
             }
             self.submit()?;
