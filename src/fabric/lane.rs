@@ -1,7 +1,7 @@
 //! The bounded lock-free queue from ingest to one shard, and the shard's orders from control.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
@@ -29,6 +29,18 @@ pub enum Order {
     Stop,
 }
 
+/// A batch on a lane, with what its shard has to account for.
+#[derive(Debug)]
+pub struct Parcel {
+    pub batch: Arc<Batch>,
+    /// Publications in it that this shard may want.
+    pub publications: u64,
+    /// Publications that had been put on this lane when it was, its own included.
+    pub put: u64,
+    /// When it was put there.
+    pub put_us: u64,
+}
+
 /// The lane is full: the batch is lost for this shard, and counted by the caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Full;
@@ -36,24 +48,28 @@ pub struct Full;
 /// One shard's lane. Ingest pushes, the shard pops; control orders.
 #[derive(Debug)]
 pub struct Lane {
-    batches: (Sender<Arc<Batch>>, Receiver<Arc<Batch>>),
+    parcels: (Sender<Parcel>, Receiver<Parcel>),
     orders: (Sender<Order>, Receiver<Order>),
     queued_bytes: AtomicUsize,
+    /// Publications put here since the start. Ingest writes it.
+    put: AtomicU64,
     pub wake: Wake,
 }
 
 impl Lane {
     pub(super) fn new(wake: Wake) -> Self {
         Self {
-            batches: bounded(LANE_BATCHES),
+            parcels: bounded(LANE_BATCHES),
             orders: bounded(LANE_ORDERS),
             queued_bytes: AtomicUsize::new(0),
+            put: AtomicU64::new(0),
             wake,
         }
     }
 
-    /// Puts a batch on the lane and wakes the shard if it sleeps. Never waits.
-    pub fn push(&self, batch: Arc<Batch>) -> Result<(), Full> {
+    /// Puts a batch on the lane, of which the shard may want so many publications, and wakes it if
+    /// it sleeps. Never waits. Ingest alone may call this.
+    pub fn push(&self, batch: Arc<Batch>, publications: u64, now_us: u64) -> Result<(), Full> {
         let bytes = batch.held_bytes;
         let queued = self.queued_bytes.load(Ordering::Relaxed);
         // An empty lane takes any batch: one publication may be larger than the bound.
@@ -61,20 +77,34 @@ impl Lane {
             return Err(Full);
         }
         self.queued_bytes.fetch_add(bytes, Ordering::Relaxed);
-        if self.batches.0.try_send(batch).is_err() {
+        let put = self.put.load(Ordering::Relaxed) + publications;
+        let parcel = Parcel {
+            batch,
+            publications,
+            put,
+            put_us: now_us,
+        };
+        if self.parcels.0.try_send(parcel).is_err() {
             self.queued_bytes.fetch_sub(bytes, Ordering::Relaxed);
             return Err(Full);
         }
+        self.put.store(put, Ordering::Release);
         self.wake.wake();
         Ok(())
     }
 
     /// Takes the oldest batch.
-    pub fn pop(&self) -> Option<Arc<Batch>> {
-        let batch = self.batches.1.try_recv().ok()?;
+    pub fn pop(&self) -> Option<Parcel> {
+        let parcel = self.parcels.1.try_recv().ok()?;
         self.queued_bytes
-            .fetch_sub(batch.held_bytes, Ordering::Relaxed);
-        Some(batch)
+            .fetch_sub(parcel.batch.held_bytes, Ordering::Relaxed);
+        Some(parcel)
+    }
+
+    /// Publications put here so far. A shard that asks, and then finds the lane empty, has popped
+    /// all of them.
+    pub fn put(&self) -> u64 {
+        self.put.load(Ordering::Acquire)
     }
 
     /// Gives the shard an order. False: it has not carried out the ones before for a long time.
@@ -90,11 +120,11 @@ impl Lane {
 
     /// Nothing waits for the shard.
     pub fn is_empty(&self) -> bool {
-        self.batches.1.is_empty() && self.orders.1.is_empty()
+        self.parcels.1.is_empty() && self.orders.1.is_empty()
     }
 
     pub fn queued_batches(&self) -> usize {
-        self.batches.1.len()
+        self.parcels.1.len()
     }
 
     pub fn queued_bytes(&self) -> usize {

@@ -21,7 +21,7 @@ use crate::observe::{Clock, Health, Histogram, IngestCounts, Published, ShardCou
 pub use broadcast::{Batch, Broadcast, Rules};
 pub use inlet::{Inlet, Origin, Submission, Verdict};
 pub use interest::{Interest, Wanted};
-pub use lane::{Full, Lane, Order};
+pub use lane::{Full, Lane, Order, Parcel};
 pub use wake::Wake;
 pub use watch::{Core, Notice, Watch, Watchtower};
 
@@ -45,7 +45,12 @@ pub struct ShardFabric {
     pub lane: Lane,
     pub interest: Interest,
     pub counts: Published<ShardCounts>,
+    /// From arrival to the end of the send, per delivery.
     pub latency: Arc<Histogram>,
+    /// Lengths of the turns that did something.
+    pub turn: Arc<Histogram>,
+    /// How late the shard got to what was due: batches on its lane, and deadlines.
+    pub lag: Arc<Histogram>,
     /// Accepting has paused because the process has no descriptors left. The shard writes it.
     pub starved: AtomicBool,
 }
@@ -58,6 +63,8 @@ impl Fabric {
             interest: Interest::default(),
             counts: Published::default(),
             latency: Arc::default(),
+            turn: Arc::default(),
+            lag: Arc::default(),
             starved: AtomicBool::new(false),
         };
         Self {

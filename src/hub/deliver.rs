@@ -1,7 +1,7 @@
 //! From a broadcast to the outboxes of its subscribers, and what happens when one is full.
 
 use crate::config::SlowPolicy;
-use crate::observe::ShardCounts;
+use crate::observe::{ShardCounts, Stage, lossy};
 use crate::wire::deflate::Window;
 
 use super::connection::{Connection, ConnectionId};
@@ -41,6 +41,10 @@ impl Hub {
             copies.made += 1;
             let counts = &mut self.counts;
             append(connection, frame, &mut self.pool, counts);
+            if lossy::loses(Stage::Deliver) {
+                connection.outbox.remove(frame, &mut self.pool, counts);
+                continue;
+            }
             if let Some(previous) = previous[encoding]
                 && connection.blocked
             {
@@ -131,7 +135,7 @@ impl Copies {
     };
 }
 
-/// Every match is pending at first, whatever becomes of it.
+/// Every match is pending at first, whatever becomes of it: the pool counts what is held.
 fn append(
     connection: &mut Connection,
     frame: FrameIndex,
@@ -145,7 +149,6 @@ fn append(
     pool.hold(frame);
     connection.outbox.push(frame, pool);
     counts.matched += publications;
-    counts.pending += publications;
     counts.pending_bytes += frame_bytes as u64;
 }
 

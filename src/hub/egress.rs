@@ -170,7 +170,6 @@ impl Hub {
                 let publications = u64::from(delivery.publications);
                 latency.record(now_us.saturating_sub(delivery.arrived_us), publications);
                 counts.written += publications;
-                counts.pending -= publications;
             }
         });
         counts.written_bytes += u64::from(written);

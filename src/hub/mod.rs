@@ -170,6 +170,14 @@ impl Hub {
         self.wheel.next_us().into_iter().chain(drain).min()
     }
 
+    /// When the oldest of what is due by now came due; `None` if nothing is.
+    #[must_use]
+    pub fn overdue_us(&self, now_us: u64) -> Option<u64> {
+        let drain = self.draining.map(|drain| drain.next_us);
+        let drain = drain.filter(|due_us| *due_us <= now_us);
+        self.wheel.overdue_us(now_us).into_iter().chain(drain).min()
+    }
+
     /// Acts on what is due: pings, deadlines, the next goodbyes of a drain. Costs next to nothing
     /// when nothing is, so the shell calls it in every turn.
     pub fn tick(&mut self, now_us: u64) {
@@ -194,6 +202,7 @@ impl Hub {
     pub fn counts(&self) -> ShardCounts {
         let mut counts = self.counts;
         counts.topics = self.topics.len() as u64;
+        counts.pending = self.pool.held();
         let tally = self.deflater.tally();
         counts.deflate_compressed = tally.compressed;
         counts.deflate_small = tally.small;
@@ -203,7 +212,7 @@ impl Hub {
         counts
     }
 
-    /// The counters that the shell adds to: turns, parks, sends.
+    /// The counters that the shell adds to: what it took, turns, parks.
     pub fn counts_mut(&mut self) -> &mut ShardCounts {
         &mut self.counts
     }

@@ -186,7 +186,6 @@ impl Outbox {
         let frame_bytes = frame.bytes.len();
         self.bytes -= frame_bytes;
         counts.pending_bytes -= frame_bytes as u64;
-        counts.pending -= frame.publications();
         self.let_go(index, pool);
     }
 
@@ -282,7 +281,6 @@ impl Outbox {
             deliveries += pool.get(index).publications();
             pool.release(index);
         }
-        counts.pending -= deliveries;
         counts.pending_bytes -= self.bytes as u64;
         *self = Self::default();
         deliveries

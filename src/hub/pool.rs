@@ -58,6 +58,8 @@ pub(super) struct Delivery {
 pub(super) struct Pool {
     frames: Vec<Frame>,
     free: Vec<FrameIndex>,
+    /// Publications in the frames, once per holder.
+    held: u64,
 }
 
 impl Pool {
@@ -68,6 +70,7 @@ impl Pool {
             holders: 1,
             delivery,
         };
+        self.held += frame.publications();
         if let Some(index) = self.free.pop() {
             self.frames[index as usize] = frame;
             return index;
@@ -88,7 +91,15 @@ impl Pool {
     }
 
     pub(super) fn hold(&mut self, index: FrameIndex) {
-        self.frames[index as usize].holders += 1;
+        let frame = &mut self.frames[index as usize];
+        frame.holders += 1;
+        self.held += frame.publications();
+    }
+
+    /// Publications that wait, once per outbox: counted where frames are held and let go, so that
+    /// it cannot agree by construction with what became of them.
+    pub(super) fn held(&self) -> u64 {
+        self.held
     }
 
     /// One holder less; the last one frees it.
@@ -96,6 +107,7 @@ impl Pool {
         let frame = &mut self.frames[index as usize];
         debug_assert!(frame.holders > 0, "a frame is released once per holder");
         frame.holders -= 1;
+        self.held -= frame.publications();
         if frame.holders > 0 {
             return;
         }

@@ -69,7 +69,21 @@ impl Wheel {
         if self.entries == 0 {
             return None;
         }
-        (self.tick + 1..=self.tick + WHEEL_SLOTS as u64)
+        self.first_us(self.tick + WHEEL_SLOTS as u64)
+    }
+
+    /// When the first entry that is due by `now_us` came up.
+    pub(super) fn overdue_us(&self, now_us: u64) -> Option<u64> {
+        let now = now_us / TICK_US;
+        if now <= self.tick {
+            return None;
+        }
+        self.first_us(now.min(self.tick + WHEEL_SLOTS as u64))
+    }
+
+    /// When the first entry of all ticks up to `last` comes up.
+    fn first_us(&self, last: u64) -> Option<u64> {
+        (self.tick + 1..=last)
             .find(|tick| !self.slots[*tick as usize % WHEEL_SLOTS].is_empty())
             .map(|tick| tick * TICK_US)
     }
@@ -90,6 +104,8 @@ mod tests {
         let (mut wheel, id) = (Wheel::default(), ConnectionId::from_bits(7));
         assert_eq!(wheel.place(id, 250_000, UNPLACED), Some(3));
         assert_eq!(wheel.next_us(), Some(300_000));
+        assert_eq!(wheel.overdue_us(299_999), None);
+        assert_eq!(wheel.overdue_us(450_000), Some(300_000));
         assert_eq!(expire(&mut wheel, 299_999), []);
         assert_eq!(expire(&mut wheel, 300_000), [id]);
         assert_eq!(wheel.next_us(), None);

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use hashbrown::HashTable;
 
 use crate::config::Config;
-use crate::fabric::{Batch, Broadcast, Fabric};
+use crate::fabric::{Batch, Broadcast, Fabric, Full};
 use crate::hub::{Form, Outgoing};
 use crate::limits::{BATCH_BYTES, BATCH_PUBLICATIONS};
-use crate::observe::IngestCounts;
+use crate::observe::{IngestCounts, Stage, lossy};
 
 use super::envelope::Publication;
 
@@ -66,6 +66,7 @@ impl Router {
         for (shard, count) in self.fabric.shards.iter().zip(&mut self.wanted) {
             if shard.interest.may_want(hash) {
                 *count += 1;
+                counts.wanted += 1;
                 wanted = true;
             }
         }
@@ -124,11 +125,15 @@ impl Router {
             broadcasts: mem::take(&mut self.broadcasts),
             held_bytes,
         });
+        let now_us = self.fabric.clock.now_us();
         for (shard, wanted) in self.fabric.shards.iter().zip(&mut self.wanted) {
-            match mem::take(wanted) {
-                0 => {}
-                wanted if shard.lane.push(Arc::clone(&batch)).is_ok() => counts.routed += wanted,
-                wanted => counts.lane_full += wanted,
+            let wanted = mem::take(wanted);
+            if wanted == 0 || lossy::loses(Stage::Route) {
+                continue;
+            }
+            match shard.lane.push(Arc::clone(&batch), wanted, now_us) {
+                Ok(()) => counts.routed += wanted,
+                Err(Full) => counts.lane_full += wanted,
             }
         }
     }

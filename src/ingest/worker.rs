@@ -9,7 +9,7 @@ use zmq::Socket;
 use crate::config::Config;
 use crate::fabric::{Fabric, Origin, Submission};
 use crate::limits::DRAIN_MESSAGES;
-use crate::observe::IngestCounts;
+use crate::observe::{IngestCounts, Stage, lossy};
 
 use super::bells::Bells;
 use super::envelope::{Checker, Publication, Rejection, split_router};
@@ -155,6 +155,9 @@ impl Desk {
                     Ok(parts)
                 }
             });
+            if lossy::loses(Stage::Check) {
+                continue;
+            }
             let checked = parts.and_then(|parts| checker.check(parts));
             let verdict = settle(checked, arrived_us, router, counts);
             if !route.is_empty() && !reply(socket, route, verdict) {

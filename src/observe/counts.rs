@@ -88,6 +88,8 @@ counts! {
     /// One shard's counters. `matched = written + dropped + pending` in every published block.
     ShardCounts, SharedShardCounts {
         batches: Counter "lane_batches" "Batches taken from the lane",
+        lane_reached: Counter "lane_reached" "Publications put on the lane up to where the shard has got",
+        taken: Counter "taken" "Publications taken from the lane",
         broadcasts: Counter "broadcasts" "Broadcasts that reached the shard, wanted there or not",
         matched: Counter "matched" "Deliveries expected: publications times their subscribers",
         written: Counter "written" "Deliveries handed to the kernel whole",
@@ -165,8 +167,13 @@ counts! {
         rejected_meta_invalid: Counter "rejected" ["reason" = "meta_invalid"] "Messages rejected, by reason",
         accepted: Counter "publications" "Publications accepted",
         unwanted: Counter "publications_unwanted" "Publications that no shard had a subscriber for",
+        wanted: Counter "wanted" "Publications that a shard may want, once per shard",
         routed: Counter "routed" "Publications put on lanes, once per shard",
         lane_full: Counter "lane_dropped" "Publications dropped before a shard because its lane was full",
+        publisher_missing: Counter "publisher_missing" "Publications that publishers numbered and that never came",
+        publisher_duplicates: Counter "publisher_duplicates" "Publications whose number had come before",
+        publisher_restarts: Counter "publisher_restarts" "Times a publisher's numbers began anew",
+        publishers: Gauge "publishers" "Publishers whose numbers are followed",
         replies_lost: Counter "replies_lost" "Router replies that the publisher's connection could not take",
         denied_address: Counter "denied" ["reason" = "address"] "Publisher connections denied, by reason",
         denied_password: Counter "denied" ["reason" = "password"] "Publisher connections denied, by reason",

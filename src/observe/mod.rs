@@ -4,10 +4,13 @@ mod clock;
 mod counts;
 mod health;
 mod histogram;
+pub mod lossy;
 mod published;
+mod stage;
 
 pub use clock::Clock;
 pub use counts::{Counts, Description, IngestCounts, Kind, ShardCounts};
 pub use health::Health;
 pub use histogram::{Histogram, HistogramSnapshot};
 pub use published::Published;
+pub use stage::{Flow, Stage};

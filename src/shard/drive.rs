@@ -10,6 +10,7 @@ use glommio::io::BufferedFile;
 use crate::fabric::{Fabric, Order, ShardFabric, Watch};
 use crate::hub::{Egress, Event, Hub};
 use crate::limits::{NAP, TURN_BROADCASTS};
+use crate::observe::{Stage, lossy};
 
 use super::acceptor::Acceptor;
 use super::buffers::Buffers;
@@ -115,6 +116,7 @@ impl Drive {
     }
 
     fn turn(&mut self) -> std::io::Result<Turn> {
+        lossy::stall(self.index);
         let now_us = self.fabric.clock.now_us();
         self.ring.reap(&mut self.completions)?;
         let mut worked = !self.completions.is_empty();
@@ -132,14 +134,20 @@ impl Drive {
         }
         self.dealing = dealing;
         worked |= self.drain_lane(now_us)?;
+        if let Some(due_us) = self.hub.overdue_us(now_us) {
+            self.shard().lag.record(now_us - due_us, 1);
+        }
         self.hub.tick(now_us);
         self.end_accept(now_us)?;
         self.rearm(now_us)?;
         worked |= self.flush()?;
         self.act_on_events();
         worked |= self.survey(now_us);
-        let counts = self.hub.counts_mut();
-        counts.turns += u64::from(worked);
+        if worked {
+            self.hub.counts_mut().turns += 1;
+            let turn_us = self.fabric.clock.now_us() - now_us;
+            self.shard().turn.record(turn_us, 1);
+        }
         self.shard().counts.store(&self.hub.counts());
         if self.accept_until_us.is_some() && self.hub.is_empty() {
             return Ok(Turn::Over);
@@ -151,11 +159,22 @@ impl Drive {
     /// matched leaves before it is more than an outbox has to hold.
     fn drain_lane(&mut self, now_us: u64) -> std::io::Result<bool> {
         let (mut taken, mut held_bytes, mut unsent_bytes) = (0, 0, 0);
+        // All of these have been popped once the lane is found empty; else the last one popped
+        // says how many there were. Neither depends on what became of them.
+        let (put, mut reached) = (self.shard().lane.put(), 0);
         let burst_bytes = self.hub.burst_bytes();
         while taken < TURN_BROADCASTS && held_bytes < burst_bytes {
-            let Some(batch) = self.shard().lane.pop() else {
+            let Some(parcel) = self.shard().lane.pop() else {
+                reached = put.max(reached);
                 break;
             };
+            if lossy::loses(Stage::Lane) {
+                continue;
+            }
+            let lag_us = self.fabric.clock.now_us().saturating_sub(parcel.put_us);
+            self.shard().lag.record(lag_us, 1);
+            reached = parcel.put;
+            let batch = parcel.batch;
             for broadcast in &batch.broadcasts {
                 let bytes = broadcast.held_bytes();
                 if unsent_bytes > 0 && unsent_bytes + bytes > burst_bytes {
@@ -165,10 +184,14 @@ impl Drive {
                 self.hub.publish(broadcast, now_us);
                 unsent_bytes += bytes;
             }
-            self.hub.counts_mut().batches += 1;
+            let counts = self.hub.counts_mut();
+            counts.batches += 1;
+            counts.taken += parcel.publications;
             taken += batch.broadcasts.len();
             held_bytes += batch.held_bytes;
         }
+        let counts = self.hub.counts_mut();
+        counts.lane_reached = counts.lane_reached.max(reached);
         Ok(taken > 0)
     }
 

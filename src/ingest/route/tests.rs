@@ -56,7 +56,8 @@ impl Desk {
 
     /// The batches that wait for a shard.
     fn batches(&self, shard: usize) -> Vec<Arc<Batch>> {
-        std::iter::from_fn(|| self.fabric.shards[shard].lane.pop()).collect()
+        let lane = &self.fabric.shards[shard].lane;
+        std::iter::from_fn(|| lane.pop().map(|parcel| parcel.batch)).collect()
     }
 
     /// How many publications each broadcast for the first shard carries.
