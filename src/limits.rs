@@ -259,3 +259,14 @@ pub const ADMIN_ANSWER_BYTES: u64 = 16 * 1024 * 1024;
 
 /// How long a node's admin port may be silent before whoever asks it gives up.
 pub const ADMIN_PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);
+/// How far back the figures of the last interval reach: two scrapes of the usual 5 s.
+pub const WINDOW_US: u64 = 10_000_000;
+
+/// How often counters and histograms are read to be looked back at. The figures themselves are as
+/// fresh as the scrape; this is only how far the window's beginning is off.
+pub const READING_US: u64 = 1_000_000;
+
+/// Bounds of the exposed histograms in quarter powers of two of a second, as Prometheus' native
+/// schema 2 has them: from 3.8 us, which no turn is shorter than, to 32 s, which no delivery takes
+/// on a connection that lives. The same on every node, so that they add up.
+pub const BUCKET_QUARTERS: std::ops::RangeInclusive<i32> = -18 * 4..=5 * 4;

@@ -17,12 +17,12 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
 use crate::config::{Config, same_secret};
-use crate::fabric::Fabric;
 use crate::limits::{
     ADMIN_BODY_BYTES, ADMIN_CONNECTIONS, ADMIN_DISCARD_BYTES, ADMIN_PAUSE_MS, ADMIN_TIMEOUT_S,
 };
 
 use super::routes;
+use super::sampler::Sampler;
 
 pub(super) struct Admin {
     service: axum::Router,
@@ -34,11 +34,11 @@ struct Rules {
 }
 
 impl Admin {
-    pub(super) fn new(config: &Config, fabric: Arc<Fabric>) -> Self {
+    pub(super) fn new(config: &Config, sampler: Arc<Sampler>) -> Self {
         let rules = Rules {
             token: config.admin.token.clone(),
         };
-        let routes = routes::routes(fabric);
+        let routes = routes::routes(sampler);
         Self {
             service: routes.layer(middleware::from_fn_with_state(Arc::new(rules), check)),
         }

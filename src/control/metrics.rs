@@ -1,4 +1,5 @@
-//! Counters and histograms as OpenMetrics text, for Prometheus. Control thread.
+//! Counters, histograms and the figures of the last ten seconds as OpenMetrics text, for
+//! Prometheus. Control thread.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,20 +10,19 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 
 use crate::fabric::Fabric;
+use crate::limits::BUCKET_QUARTERS;
 use crate::observe::{Counts, Description, HistogramSnapshot, Kind};
+
+use super::sampler::Sampler;
+use super::window::{Interval, QUANTILES, quantile_us};
 
 pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// Upper bounds of the latency buckets, in seconds.
-const BOUNDS_S: [f64; 16] = [
-    0.0001, 0.000_25, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
-    5.0, 10.0,
-];
-
 /// All that is known at this moment.
-pub(super) fn render(fabric: &Fabric) -> String {
+pub(super) fn render(sampler: &Sampler) -> String {
     let mut registry = Registry::with_prefix("fanfare");
-    registry.register_collector(Box::new(Scrape::of(fabric)));
+    let scrape = Scrape::of(&sampler.fabric, &sampler.look());
+    registry.register_collector(Box::new(scrape));
     let mut body = String::new();
     text::encode(&mut body, &registry).expect("a String takes every write");
     body
@@ -30,104 +30,140 @@ pub(super) fn render(fabric: &Fabric) -> String {
 
 type Labels = Vec<(&'static str, String)>;
 
+/// A sample's value. Whole numbers stay whole in the text.
+#[derive(Clone, Copy, Debug)]
+enum Value {
+    Whole(u64),
+    Signed(i64),
+    Real(f64),
+}
+
 /// The values of one name.
 #[derive(Debug)]
 struct Family {
     kind: Kind,
-    help: &'static str,
-    values: Vec<(Labels, u64)>,
+    help: String,
+    values: Vec<(Labels, Value)>,
 }
 
+/// A histogram of the whole process since its start.
 #[derive(Debug)]
+struct Distribution {
+    name: String,
+    help: &'static str,
+    /// Upper bounds in seconds, the last infinite, and the count of each bucket by itself.
+    buckets: Vec<(f64, u64)>,
+    sum_s: f64,
+}
+
+#[derive(Debug, Default)]
 struct Scrape {
-    families: BTreeMap<&'static str, Family>,
-    latencies: Vec<(Labels, HistogramSnapshot)>,
+    families: BTreeMap<String, Family>,
+    distributions: Vec<Distribution>,
 }
 
 impl Scrape {
-    fn of(fabric: &Fabric) -> Self {
-        let mut scrape = Self {
-            families: BTreeMap::new(),
-            latencies: Vec::new(),
-        };
-        scrape.add(&fabric.ingest_counts.load(), &[]);
-        for (index, shard) in fabric.shards.iter().enumerate() {
+    fn of(fabric: &Fabric, interval: &Interval) -> Self {
+        let mut scrape = Self::default();
+        let reading = &interval.to;
+        scrape.add_counts(&reading.ingest, &[]);
+        for (index, shard) in reading.shards.iter().enumerate() {
             let labels = [("shard", index.to_string())];
-            scrape.add(&shard.counts.load(), &labels);
-            let lane = [
-                (
-                    "lane_queued_batches",
-                    "Batches waiting on the lane",
-                    shard.lane.queued_batches(),
-                ),
-                (
-                    "lane_queued_bytes",
-                    "Bytes waiting on the lane",
-                    shard.lane.queued_bytes(),
-                ),
-            ];
-            for (name, help, value) in lane {
-                let description = Description {
-                    name,
-                    kind: Kind::Gauge,
-                    label: None,
-                    help,
-                };
-                scrape.add_value(description, &labels, value as u64);
-            }
-            scrape
-                .latencies
-                .push((labels.to_vec(), shard.latency.snapshot()));
+            scrape.add_counts(&shard.counts, &labels);
+            let lane = &fabric.shards[index].lane;
+            let (batches, bytes) = (lane.queued_batches() as u64, lane.queued_bytes() as u64);
+            let help = "Batches waiting on the lane";
+            scrape.gauge("lane_queued_batches", help, &labels, Value::Whole(batches));
+            let help = "Bytes waiting on the lane";
+            scrape.gauge("lane_queued_bytes", help, &labels, Value::Whole(bytes));
         }
-        for (name, help, value) in [
-            (
-                "max_connections",
-                "Connections this process takes",
-                fabric.max_connections() as u64,
-            ),
-            (
-                "uptime_seconds",
-                "Seconds since the start",
-                fabric.clock.now_us() / 1_000_000,
-            ),
-        ] {
-            let description = Description {
-                name,
-                kind: Kind::Gauge,
-                label: None,
-                help,
-            };
-            scrape.add_value(description, &[], value);
-        }
+        let connections = Value::Whole(fabric.max_connections() as u64);
+        let help = "Connections this process takes";
+        scrape.gauge("max_connections", help, &[], connections);
+        let uptime_s = Value::Whole(reading.at_us / 1_000_000);
+        scrape.gauge("uptime_seconds", "Seconds since the start", &[], uptime_s);
+        scrape.add_stages(interval);
+        scrape.add_delays(interval);
         scrape
     }
 
-    fn add(&mut self, counts: &impl Counts, labels: &[(&'static str, String)]) {
-        for (description, value) in counts.each() {
-            self.add_value(description, labels, value);
+    /// What each stage took in and gave out, since the start and in the interval.
+    fn add_stages(&mut self, interval: &Interval) {
+        for (stage, since_start, lately) in interval.flows() {
+            let labels = [("stage", stage.name().to_owned())];
+            let help = "Publications or deliveries that entered a stage and were seen to its end";
+            self.counter("stage_in", help, &labels, since_start.entered);
+            let help = "Those of stage_in that left the stage or are known to wait in it";
+            self.counter("stage_out", help, &labels, since_start.left);
+            let help = "In minus out of a stage over the last ten seconds: what was lost silently";
+            let difference = Value::Signed(lately.difference());
+            self.gauge("stage_difference", help, &labels, difference);
+            let help = "Out over in of a stage over the last ten seconds: 1 if nothing was lost";
+            self.gauge("stage_ratio", help, &labels, Value::Real(lately.ratio()));
         }
     }
 
-    fn add_value(
+    /// The histograms since the start, and the quantiles of the interval. Without a value in the
+    /// interval there is no quantile, and no sample.
+    fn add_delays(&mut self, interval: &Interval) {
+        for (index, (name, help, lately)) in interval.delays().each().into_iter().enumerate() {
+            let shards = interval.to.shards.iter();
+            let snapshots: Vec<_> = shards.map(|shard| shard.delays.each()[index].2).collect();
+            self.distributions.push(Distribution {
+                name: format!("{name}_seconds"),
+                help,
+                buckets: buckets(&snapshots),
+                sum_s: snapshots.iter().map(|each| each.sum_us as f64 / 1e6).sum(),
+            });
+            for (label, quantile) in QUANTILES {
+                let Some(value_us) = quantile_us(lately, quantile) else {
+                    continue;
+                };
+                let labels = [("quantile", label.to_owned())];
+                let help = format!("{help}: quantiles of the last ten seconds, all shards merged");
+                let name = format!("{name}_quantile_seconds");
+                self.gauge(&name, &help, &labels, Value::Real(value_us as f64 / 1e6));
+            }
+        }
+    }
+
+    fn add_counts(&mut self, counts: &impl Counts, labels: &[(&'static str, String)]) {
+        for (description, value) in counts.each() {
+            let Description {
+                name,
+                kind,
+                label,
+                help,
+            } = description;
+            let own = label.map(|(key, value)| (key, value.to_owned()));
+            let labels: Labels = labels.iter().cloned().chain(own).collect();
+            self.add(name, kind, help, &labels, Value::Whole(value));
+        }
+    }
+
+    fn counter(&mut self, name: &str, help: &str, labels: &[(&'static str, String)], value: u64) {
+        self.add(name, Kind::Counter, help, labels, Value::Whole(value));
+    }
+
+    fn gauge(&mut self, name: &str, help: &str, labels: &[(&'static str, String)], value: Value) {
+        self.add(name, Kind::Gauge, help, labels, value);
+    }
+
+    fn add(
         &mut self,
-        description: Description,
+        name: &str,
+        kind: Kind,
+        help: &str,
         labels: &[(&'static str, String)],
-        value: u64,
+        value: Value,
     ) {
-        let Description {
-            name,
+        let family = self.families.entry(name.to_owned());
+        let family = family.or_insert_with(|| Family {
             kind,
-            label,
-            help,
-        } = description;
-        let own = label.map(|(key, value)| (key, value.to_owned()));
-        let labels = labels.iter().cloned().chain(own).collect();
-        let family = self.families.entry(name).or_insert_with(|| Family {
-            kind,
-            help,
+            help: help.to_owned(),
             values: Vec::new(),
         });
-        family.values.push((labels, value));
+        family.values.push((labels.to_vec(), value));
     }
 }
 
@@ -138,37 +174,75 @@ impl Collector for Scrape {
                 Kind::Counter => MetricType::Counter,
                 Kind::Gauge => MetricType::Gauge,
             };
-            let mut metric = encoder.encode_descriptor(name, family.help, None, kind)?;
+            let mut metric = encoder.encode_descriptor(name, &family.help, None, kind)?;
             for (labels, value) in &family.values {
                 let mut metric = metric.encode_family(labels)?;
-                match family.kind {
-                    Kind::Counter => metric.encode_counter::<NoLabelSet, _, u64>(value, None)?,
-                    Kind::Gauge => metric.encode_gauge(value)?,
+                match (family.kind, value) {
+                    (Kind::Counter, Value::Whole(value)) => {
+                        metric.encode_counter::<NoLabelSet, _, u64>(value, None)?;
+                    }
+                    (_, Value::Whole(value)) => metric.encode_gauge(value)?,
+                    (_, Value::Signed(value)) => metric.encode_gauge(value)?,
+                    (_, Value::Real(value)) => metric.encode_gauge(value)?,
                 }
             }
         }
-        let help = "From arrival at the ingest socket to the end of the send, per delivery";
         let kind = MetricType::Histogram;
-        let mut metric = encoder.encode_descriptor("delivery_seconds", help, None, kind)?;
-        for (labels, snapshot) in &self.latencies {
-            let buckets = buckets(snapshot);
-            let count = buckets.iter().map(|(_, count)| count).sum();
-            let sum_s = snapshot.sum_us as f64 / 1e6;
-            let mut metric = metric.encode_family(labels)?;
-            metric.encode_histogram::<NoLabelSet>(sum_s, count, &buckets, None)?;
+        for each in &self.distributions {
+            let mut metric = encoder.encode_descriptor(&each.name, each.help, None, kind)?;
+            let count = each.buckets.iter().map(|(_, count)| count).sum();
+            metric.encode_histogram::<NoLabelSet>(each.sum_s, count, &each.buckets, None)?;
         }
         Ok(())
     }
 }
 
-/// The counts between the bounds, the last of them infinite.
-fn buckets(snapshot: &HistogramSnapshot) -> Vec<(f64, u64)> {
-    let bounds = BOUNDS_S.into_iter().chain([f64::INFINITY]);
+/// The counts between the bounds of [`BUCKET_QUARTERS`], the last of them infinite. A bucket of
+/// ours that lies across a bound, 1.6 % wide, goes to the upper side whole.
+fn buckets(snapshots: &[&HistogramSnapshot]) -> Vec<(f64, u64)> {
+    let bounds = BUCKET_QUARTERS.map(|quarters| (f64::from(quarters) / 4.0).exp2());
+    let bounds = bounds.chain([f64::INFINITY]);
     let mut buckets: Vec<(f64, u64)> = bounds.map(|bound| (bound, 0)).collect();
-    for (upper_us, count) in &snapshot.buckets {
+    for (upper_us, count) in snapshots.iter().flat_map(|each| &each.buckets) {
         let upper_s = *upper_us as f64 / 1e6;
-        let bucket = buckets.iter_mut().find(|(bound, _)| upper_s <= *bound);
-        bucket.expect("the last bound is infinite").1 += count;
+        let bucket = buckets.partition_point(|(bound, _)| *bound < upper_s);
+        buckets[bucket].1 += count;
     }
     buckets
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn snapshot(buckets: &[(u64, u64)]) -> HistogramSnapshot {
+        HistogramSnapshot {
+            buckets: buckets.to_vec(),
+            sum_us: 0,
+        }
+    }
+
+    #[test]
+    fn bounds_are_those_of_schema_2() {
+        let bounds: Vec<f64> = buckets(&[]).into_iter().map(|(bound, _)| bound).collect();
+        assert!(bounds.is_sorted() && bounds.len() < 100);
+        for pair in bounds[..bounds.len() - 1].windows(2) {
+            assert!((pair[1] / pair[0] - 2_f64.powf(0.25)).abs() < 1e-12);
+        }
+        for exact in [0.25, 1.0, 2.0, 32.0, f64::INFINITY] {
+            assert!(bounds.contains(&exact), "{exact}");
+        }
+    }
+
+    #[test]
+    fn every_value_is_counted_once_within_its_bounds() {
+        let (one, other) = (
+            snapshot(&[(0, 1), (1_000_000, 2)]),
+            snapshot(&[(99_999_999, 4)]),
+        );
+        let buckets = buckets(&[&one, &other]);
+        let of = |bound: f64| buckets.iter().find(|(each, _)| *each >= bound).unwrap().1;
+        assert_eq!((of(0.0), of(1.0), of(f64::INFINITY)), (1, 2, 4));
+        assert_eq!(buckets.iter().map(|(_, count)| count).sum::<u64>(), 7);
+    }
 }

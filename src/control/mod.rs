@@ -7,6 +7,8 @@
 //! routes       what it answers
 //! publish      publications over HTTP
 //! connections  those with the most pending
+//! sampler      reads all counters at an interval
+//! window       what happened in the last ten seconds
 //! metrics      counters and histograms as OpenMetrics
 //! stats        the same as JSON
 //! log          log lines and their level
@@ -23,8 +25,10 @@ mod metrics;
 mod publish;
 mod reload;
 mod routes;
+mod sampler;
 mod signals;
 mod stats;
+mod window;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -89,8 +93,10 @@ impl Control {
         } = self;
         let run = async move {
             watch.ready();
+            let sampler = Arc::new(sampler::Sampler::new(Arc::clone(&fabric)));
+            tokio::spawn(Arc::clone(&sampler).run());
             if let Some(listener) = listener {
-                let admin = admin::Admin::new(&config, Arc::clone(&fabric));
+                let admin = admin::Admin::new(&config, sampler);
                 tokio::spawn(admin.serve(listener));
             }
             let reload = reload::Reload::new(config, source, Arc::clone(&fabric));

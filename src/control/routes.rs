@@ -10,14 +10,17 @@ use axum::routing::{get, post};
 
 use crate::fabric::Fabric;
 
+use super::sampler::Sampler;
 use super::{connections, metrics, publish, stats};
 
-pub(super) fn routes(fabric: Arc<Fabric>) -> Router {
+pub(super) fn routes(sampler: Arc<Sampler>) -> Router {
+    let fabric = Arc::clone(&sampler.fabric);
     let connections = connections::routes(Arc::clone(&fabric));
     Router::new()
-        .route("/health", get(health))
         .route("/metrics", get(metrics))
         .route("/stats", get(stats))
+        .with_state(sampler)
+        .route("/health", get(health))
         .route("/publish", post(publish::publish))
         // The body was read and bounded before it came here.
         .layer(DefaultBodyLimit::disable())
@@ -35,16 +38,16 @@ async fn health(State(fabric): State<Arc<Fabric>>) -> impl IntoResponse {
     )
 }
 
-async fn metrics(State(fabric): State<Arc<Fabric>>) -> impl IntoResponse {
+async fn metrics(State(sampler): State<Arc<Sampler>>) -> impl IntoResponse {
     (
         [(header::CONTENT_TYPE, metrics::CONTENT_TYPE)],
-        metrics::render(&fabric),
+        metrics::render(&sampler),
     )
 }
 
-async fn stats(State(fabric): State<Arc<Fabric>>) -> impl IntoResponse {
+async fn stats(State(sampler): State<Arc<Sampler>>) -> impl IntoResponse {
     (
         [(header::CONTENT_TYPE, "application/json")],
-        stats::render(&fabric),
+        stats::render(&sampler),
     )
 }

@@ -1,39 +1,35 @@
-//! Counters and latencies as JSON, for people and scripts. Control thread.
+//! Counters and the figures of the last ten seconds as JSON, for people and scripts. Control
+//! thread.
 
-use hdrhistogram::Histogram;
 use serde_json::{Map, Value, json};
 
-use crate::fabric::Fabric;
-use crate::observe::{Counts, HistogramSnapshot, ShardCounts};
+use crate::observe::Counts;
 
-/// The same numbers as the metrics, per shard and summed, with quantiles.
-pub(super) fn render(fabric: &Fabric) -> String {
-    let mut total = ShardCounts::default();
-    let mut merged = latencies();
+use super::sampler::Sampler;
+use super::window::{Delays, Interval, Merged, merge, quantile_us};
+
+/// The same numbers as the metrics, per shard and summed.
+pub(super) fn render(sampler: &Sampler) -> String {
+    let interval = sampler.look();
+    let fabric = &sampler.fabric;
     let mut shards = Vec::new();
-    for shard in &fabric.shards {
-        let counts = shard.counts.load();
-        total.add(&counts);
-        let snapshot = shard.latency.snapshot();
-        let mut own = latencies();
-        record(&mut own, &snapshot);
-        record(&mut merged, &snapshot);
-        let mut object = object(&counts);
-        object.insert("latency_us".into(), quantiles(&own));
-        object.insert(
-            "lane_queued_batches".into(),
-            shard.lane.queued_batches().into(),
-        );
-        object.insert("lane_queued_bytes".into(), shard.lane.queued_bytes().into());
+    for ((index, reading), delays) in interval.to.shards.iter().enumerate().zip(interval.shards()) {
+        let lane = &fabric.shards[index].lane;
+        let mut object = object(&reading.counts);
+        add_delays(&mut object, &merge([&delays].into_iter()));
+        object.insert("lane_queued_batches".into(), lane.queued_batches().into());
+        object.insert("lane_queued_bytes".into(), lane.queued_bytes().into());
         shards.push(Value::Object(object));
     }
-    let mut total = object(&total);
-    total.insert("latency_us".into(), quantiles(&merged));
+    let mut total = object(&interval.to.total());
+    add_delays(&mut total, &interval.delays());
     let stats = json!({
         "version": env!("CARGO_PKG_VERSION"),
-        "uptime_s": fabric.clock.now_us() as f64 / 1e6,
+        "uptime_s": interval.to.at_us as f64 / 1e6,
+        "window_s": interval.length_us() as f64 / 1e6,
         "max_connections": fabric.max_connections(),
-        "ingest": object(&fabric.ingest_counts.load()),
+        "ingest": object(&interval.to.ingest),
+        "stages": stages(&interval),
         "total": total,
         "shards": shards,
     });
@@ -57,23 +53,32 @@ fn object(counts: &impl Counts) -> Map<String, Value> {
     object
 }
 
-/// Merged, never averaged: the p99 of two shards is no mean of their p99s.
-fn latencies() -> Histogram<u64> {
-    Histogram::new(3).expect("three significant digits are allowed")
+/// `{"check": {"in": 7, "out": 7, "difference": 0, "ratio": 1.0}}`; the first two since the start.
+fn stages(interval: &Interval) -> Value {
+    let stages = interval.flows().map(|(stage, since_start, lately)| {
+        let flow = json!({
+            "in": since_start.entered,
+            "out": since_start.left,
+            "difference": lately.difference(),
+            "ratio": lately.ratio(),
+        });
+        (stage.name().to_owned(), flow)
+    });
+    Value::Object(stages.into_iter().collect())
 }
 
-fn record(histogram: &mut Histogram<u64>, snapshot: &HistogramSnapshot) {
-    for (upper_us, count) in &snapshot.buckets {
-        histogram.saturating_record_n(*upper_us, *count);
+/// `"delivery_us": {"p50": 1, "p99": 2, "p999": 2, "max": 2, "count": 9}`, each `null` without a
+/// value in the interval, and the same of turns and lag.
+fn add_delays(object: &mut Map<String, Value>, delays: &Delays<Merged>) {
+    for (name, _, histogram) in delays.each() {
+        let of = |quantile| quantile_us(histogram, quantile);
+        let quantiles = json!({
+            "p50": of(0.5),
+            "p99": of(0.99),
+            "p999": of(0.999),
+            "max": of(1.0),
+            "count": histogram.len(),
+        });
+        object.insert(format!("{name}_us"), quantiles);
     }
-}
-
-fn quantiles(histogram: &Histogram<u64>) -> Value {
-    json!({
-        "p50": histogram.value_at_quantile(0.5),
-        "p99": histogram.value_at_quantile(0.99),
-        "p999": histogram.value_at_quantile(0.999),
-        "max": histogram.max(),
-        "count": histogram.len(),
-    })
 }

@@ -24,6 +24,27 @@ pub struct HistogramSnapshot {
     pub sum_us: u64,
 }
 
+impl HistogramSnapshot {
+    /// What was recorded since an earlier snapshot of the same histogram. Buckets only grow, so
+    /// this holds also for two that were taken while the owner was recording.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Self {
+        let mut before = earlier.buckets.iter().peekable();
+        let buckets = self.buckets.iter().map(|&(upper_us, count)| {
+            let known = before.next_if(|(upper, _)| *upper == upper_us);
+            (upper_us, count - known.map_or(0, |(_, count)| *count))
+        });
+        Self {
+            buckets: buckets.filter(|(_, count)| *count > 0).collect(),
+            sum_us: self.sum_us - earlier.sum_us,
+        }
+    }
+
+    pub fn count(&self) -> u64 {
+        self.buckets.iter().map(|(_, count)| count).sum()
+    }
+}
+
 impl Default for Histogram {
     fn default() -> Self {
         Self {
@@ -98,5 +119,20 @@ mod tests {
         let snapshot = histogram.snapshot();
         assert_eq!(snapshot.buckets, [(5, 2), (MAX_US, 1)]);
         assert_eq!(snapshot.sum_us, 1_000_000_010);
+    }
+
+    #[test]
+    fn an_interval_holds_what_came_in_it() {
+        let histogram = Histogram::default();
+        histogram.record(5, 2);
+        histogram.record(7, 1);
+        let earlier = histogram.snapshot();
+        histogram.record(3, 4);
+        histogram.record(7, 2);
+        let interval = histogram.snapshot().since(&earlier);
+        assert_eq!(interval.buckets, [(3, 4), (7, 2)]);
+        assert_eq!((interval.sum_us, interval.count()), (26, 6));
+        assert_eq!(earlier.since(&HistogramSnapshot::default()).count(), 3);
+        assert_eq!(earlier.since(&earlier).buckets, []);
     }
 }

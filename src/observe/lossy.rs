@@ -20,7 +20,7 @@ mod faults {
 
     /// Stands still if it is this shard's time.
     #[inline]
-    pub const fn stall(_shard: usize) {}
+    pub const fn stall(_shard: usize, _now_us: u64) {}
 }
 
 #[cfg(feature = "lossy")]
@@ -30,17 +30,16 @@ mod faults {
     use std::sync::LazyLock;
     use std::sync::atomic::{AtomicU64, Ordering};
     use std::thread;
-    use std::time::{Duration, Instant};
+    use std::time::Duration;
 
     use crate::observe::Stage;
 
-    const STALL_EVERY: Duration = Duration::from_secs(1);
+    const STALL_EVERY_US: u64 = 1_000_000;
 
     static LOSE: LazyLock<Option<(String, u64)>> = LazyLock::new(|| pair("FANFARE_LOSE"));
     static STALL: LazyLock<Option<(usize, u64)>> = LazyLock::new(|| pair("FANFARE_STALL"));
     static PASSED: AtomicU64 = AtomicU64::new(0);
     static STALLS: AtomicU64 = AtomicU64::new(0);
-    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
     /// Whether what is at hand is to be lost.
     pub fn loses(stage: Stage) -> bool {
@@ -51,11 +50,11 @@ mod faults {
     }
 
     /// Stands still if it is this shard's time.
-    pub fn stall(shard: usize) {
+    pub fn stall(shard: usize, now_us: u64) {
         let Some((_, ms)) = STALL.filter(|(stalled, _)| *stalled == shard) else {
             return;
         };
-        let due = START.elapsed().as_secs() / STALL_EVERY.as_secs();
+        let due = now_us / STALL_EVERY_US;
         if STALLS.swap(due, Ordering::Relaxed) != due {
             thread::sleep(Duration::from_millis(ms));
         }

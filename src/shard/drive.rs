@@ -116,8 +116,8 @@ impl Drive {
     }
 
     fn turn(&mut self) -> std::io::Result<Turn> {
-        lossy::stall(self.index);
         let now_us = self.fabric.clock.now_us();
+        lossy::stall(self.index, now_us);
         self.ring.reap(&mut self.completions)?;
         let mut worked = !self.completions.is_empty();
         // Orders go first: what a peer sent after one was given is dealt with by it.

@@ -101,7 +101,7 @@ fn stats_hold_the_same_numbers_and_quantiles() {
         let received = stats["ingest"]["received"]["admin"] == 1;
         (received && stats["total"]["written"] == 1).then_some(stats)
     });
-    assert_eq!(stats["total"]["latency_us"]["count"], 1);
+    assert_eq!(stats["total"]["delivery_us"]["count"], 1);
     assert_eq!(stats["shards"].as_array().unwrap().len(), 2);
     assert_eq!(stats["total"]["dropped"]["slow"], 0);
 }
