@@ -270,3 +270,15 @@ pub const READING_US: u64 = 1_000_000;
 /// schema 2 has them: from 3.8 us, which no turn is shorter than, to 32 s, which no delivery takes
 /// on a connection that lives. The same on every node, so that they add up.
 pub const BUCKET_QUARTERS: std::ops::RangeInclusive<i32> = -18 * 4..=5 * 4;
+
+/// Publishers whose sequence numbers are followed: more than any fleet of backend services has,
+/// and less than 10 MB.
+pub const PUBLISHERS: usize = 64 * 1024;
+
+/// How long a publication may come later than one that was sent after it, over another connection
+/// or socket, before it is missing.
+pub const PUBLISHER_PATIENCE_US: u64 = 1_000_000;
+
+/// A step in a publisher's numbers that is longer than this is a new beginning: nobody loses
+/// sixteen million messages between two that arrive.
+pub const PUBLISHER_JUMP: u64 = 1 << 24;

@@ -27,10 +27,10 @@ pub struct Publication<'a> {
 /// What a publisher may say about its publication. Other members are ignored.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 pub struct Meta {
-    /// Reserved for finding duplicates.
+    /// Who publishes: its numbers are followed by this name.
     #[serde(default)]
     pub id: Option<String>,
-    /// Reserved for finding gaps.
+    /// The publisher's own count of what it has sent.
     #[serde(default)]
     pub seq: Option<u64>,
 }
@@ -201,6 +201,12 @@ impl Checker {
             PayloadKind::Text | PayloadKind::Binary => Ok(Cow::Borrowed(payload)),
         }
     }
+}
+
+/// What the meta of a message that was rejected says all the same.
+pub(super) fn meta_of<P: AsRef<[u8]>>(parts: &[P]) -> Option<Meta> {
+    let [_, _, meta] = parts else { return None };
+    check_meta(meta.as_ref()).ok()
 }
 
 fn check_meta(meta: &[u8]) -> Result<Meta, Rejection> {

@@ -5,12 +5,14 @@
 //! bells     which socket may have something
 //! sockets   what is bound where, and how a message is taken in without copies
 //! envelope  multipart to publication, or a named rejection; no IO
+//! publishers  who numbers what it sends: what is missing, what came twice
 //! route     publications to batches, batches to the lanes that may want them
 //! zap       who may publish: networks and passwords
 //! ```
 
 mod bells;
 pub mod envelope;
+mod publishers;
 mod route;
 mod sockets;
 mod worker;

@@ -12,7 +12,8 @@ use crate::limits::DRAIN_MESSAGES;
 use crate::observe::{IngestCounts, Stage, lossy};
 
 use super::bells::Bells;
-use super::envelope::{Checker, Publication, Rejection, split_router};
+use super::envelope::{Checker, Publication, Rejection, meta_of, split_router};
+use super::publishers::Publishers;
 use super::route::Router;
 use super::sockets::{Door, Frame, Frames, Sockets, send};
 use super::zap::{Admission, Gate};
@@ -34,6 +35,7 @@ pub(super) struct Worker {
 struct Desk {
     fabric: Arc<Fabric>,
     checker: Checker,
+    publishers: Publishers,
     router: Router,
     frames: Frames,
     counts: IngestCounts,
@@ -53,6 +55,7 @@ impl Worker {
         }
         let desk = Desk {
             checker: Checker::new(config),
+            publishers: Publishers::default(),
             router: Router::new(Arc::clone(&fabric), config),
             frames: Frames::default(),
             counts: IngestCounts::default(),
@@ -97,9 +100,11 @@ impl Worker {
             counts,
             fabric,
             checker,
+            publishers,
             ..
         } = &mut self.desk;
         router.flush(counts);
+        publishers.review(arrived_us, counts);
         if let Some(config) = fabric.inlet.take_config() {
             *checker = Checker::new(&config);
             router.reconfigure(&config);
@@ -138,6 +143,7 @@ impl Desk {
             } += 1;
             let Self {
                 checker,
+                publishers,
                 router,
                 frames,
                 counts,
@@ -159,6 +165,16 @@ impl Desk {
                 continue;
             }
             let checked = parts.and_then(|parts| checker.check(parts));
+            match (&checked, parts) {
+                (Ok(publication), _) => {
+                    publishers.note(publication.meta.as_ref(), arrived_us, counts);
+                }
+                // It arrived all the same: its number is not missing.
+                (Err(_), Ok(parts)) => {
+                    publishers.note(meta_of(parts).as_ref(), arrived_us, counts);
+                }
+                (Err(_), Err(_)) => {}
+            }
             let verdict = settle(checked, arrived_us, router, counts);
             if !route.is_empty() && !reply(socket, route, verdict) {
                 counts.replies_lost += 1;
