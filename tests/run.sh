@@ -7,7 +7,8 @@
 #                                           a part, or several
 #
 # FANFARE=path tests the binary there instead of building target/release/fanfare. Logs, one per
-# step, are in target/test-logs. Ports 18000 to 18499 on the loopback interface must be free.
+# step, are in target/test-logs. FANFARE_LOSSY=path is a debug binary with the feature `lossy`, else
+# one is built. Ports 18000 to 18499 on the loopback interface must be free.
 
 set -uo pipefail
 set -m # a step is a process group of its own, so that it can be ended as one
@@ -234,6 +235,16 @@ release_binary() {
     fi
 }
 
+# The binary that loses on purpose, beside and not in place of the one of this name.
+lossy_binary() {
+    if [[ ! ${FANFARE_LOSSY:-} ]] &&
+        check "cargo build --features lossy" cargo-build-lossy \
+            cargo build --locked --features lossy --bin fanfare; then
+        install "$target/debug/fanfare" "$tools/fanfare-lossy"
+        export FANFARE_LOSSY=$tools/fanfare-lossy
+    fi
+}
+
 cargo_deny() {
     local deny
     if ! deny=$(command -v cargo-deny || command -v "$tools/cargo/bin/cargo-deny"); then
@@ -293,6 +304,7 @@ operations() {
         skip operations "no binary to run"
         return
     fi
+    lossy_binary
     local program name
     for program in tests/operations/*.py; do
         grep -q '__main__' "$program" || continue

@@ -6,6 +6,7 @@ Each check is a program of its own, `NAME.py --fanfare BINARY --tools DIR --logs
 
 import argparse
 import json
+import os
 import pathlib
 import re
 import sys
@@ -19,9 +20,12 @@ from server import Server  # noqa: E402
 
 
 class Node:
-    """One node. `base` is the first of ten ports: ws, admin, pull, sub, router, and five to spare."""
+    """One node. `base` is the first of ten ports: ws, admin, pull, sub, router, and five to spare.
 
-    def __init__(self, binary, log_path, base, settings=None):
+    `variables` are set in its environment, such as `FANFARE_LOSE` for the binary of `lossy`.
+    """
+
+    def __init__(self, binary, log_path, base, settings=None, variables=None):
         local = "127.0.0.1"
         self.base, self.log_path = base, pathlib.Path(log_path)
         self.ws, self.admin = f"{local}:{base}", f"http://{local}:{base + 1}"
@@ -36,6 +40,8 @@ class Node:
         }
         arguments = [word for key, value in keys.items() for word in ("-s", f"{key}={value}")]
         self.server = Server(binary, arguments, f"http://{self.ws}/health", self.log_path)
+        variables = [f"{name}={value}" for name, value in (variables or {}).items()]
+        self.server.command = ["env", *variables, *self.server.command]
 
     def __enter__(self):
         self.server.start()
@@ -64,6 +70,12 @@ class Node:
         """The sum over the samples of this name that carry `label`; 0 without any."""
         figures = self.metrics().items()
         return sum(value for key, value in figures if key.split("{")[0] == name and label in key)
+
+
+def lossy(tools):
+    """The binary that loses on purpose (src/observe/lossy.rs), or None."""
+    path = pathlib.Path(os.environ.get("FANFARE_LOSSY") or tools / "fanfare-lossy")
+    return path if path.exists() else None
 
 
 def until(condition, timeout_s, what):

@@ -1,0 +1,230 @@
+"""Losses and delays show where they are, and nowhere else; without a loss nothing ever shows.
+
+The losses are made by a binary with the feature `lossy` (src/observe/lossy.rs): FANFARE_LOSSY, or
+`fanfare-lossy` among the tools.
+"""
+
+import contextlib
+import re
+import sys
+import time
+
+import zmq
+from load import Flood, Publisher, Readers
+from node import Node, Report, arguments, lossy, until
+
+STAGES = ["check", "route", "lane", "deliver"]
+TOPICS = ["a", "b", "c"]
+BASE = 18120
+SCRAPES = 50
+# At 1,500 messages a second, as the smallest loss that must show.
+RATE, EVERY = 1_500, 100
+# Two scrapes of Prometheus' usual interval.
+PATIENCE_S = 10
+
+
+@contextlib.contextmanager
+def loaded(binary, log_path, variables=None, rate=RATE, readers=8):
+    """A node of two shards under load; without a rate it is more than the node can do."""
+    settings = {"cpu.shards": 2, "ws.slow": "drop_oldest"}
+    with (
+        Node(binary, log_path, BASE, settings, variables) as node,
+        Readers(node.ws, TOPICS, readers),
+        Publisher(node.pull, TOPICS, rate) if rate else Flood(node.pull, TOPICS, b'"%s"' % (b"x" * 500)),
+    ):
+        until(lambda: node.sum("fanfare_written_total") > 100, 5, "deliveries")
+        yield node
+
+
+def of(figures, name, **labels):
+    """The sum over the samples of this name that carry the labels."""
+    wanted = [f'{key}="{value}"' for key, value in labels.items()]
+    return sum(
+        value
+        for sample, value in figures.items()
+        if sample.split("{")[0] == name and all(label in sample for label in wanted)
+    )
+
+
+def unaccounted(figures):
+    """matched - written - dropped - pending, of each shard and of the process."""
+    shards = {found[1] for sample in figures if (found := re.search(r'shard="(\d+)"', sample))}
+    assert len(shards) == 2, shards
+
+    def missing(**labels):
+        parts = ["written_total", "dropped_total", "pending"]
+        rest = sum(of(figures, f"fanfare_{part}", **labels) for part in parts)
+        return of(figures, "fanfare_matched_total", **labels) - rest
+
+    return [missing(), *(missing(shard=shard) for shard in sorted(shards))]
+
+
+def stages(figures):
+    """Difference and ratio of each stage."""
+    return {
+        stage: tuple(of(figures, f"fanfare_stage_{what}", stage=stage) for what in ("difference", "ratio"))
+        for stage in STAGES
+    }
+
+
+def clean(binary, log_path, rate):
+    """At no scrape is anything missing, at the pace given or, without one, at saturation."""
+    with loaded(binary, log_path, rate=rate, readers=8 if rate else 60) as node:
+        # Nobody steps these, so that they do not read, and what they miss is dropped.
+        silent = None if rate else Readers(node.ws, TOPICS, 2)
+        began, busy = node.metrics(), 0
+        for number in range(SCRAPES):
+            figures = node.metrics()
+            assert unaccounted(figures) == [0, 0, 0], f"scrape {number}: {unaccounted(figures)}"
+            for stage, found in stages(figures).items():
+                assert found == (0, 1), f"scrape {number}: {stage}: {found}"
+            waits = of(figures, "fanfare_lane_queued_batches") + of(figures, "fanfare_pending")
+            busy += waits > 0
+            time.sleep(0.05)
+        ended = node.metrics()
+        if silent:
+            silent.close()
+        name = "fanfare_stage_in_total"
+        passed = {stage: int(of(ended, name, stage=stage) - of(began, name, stage=stage)) for stage in STAGES}
+        assert all(count > RATE for count in passed.values()), passed
+    dropped = int(of(ended, "fanfare_dropped_total"))
+    assert rate or (dropped and busy > SCRAPES * 0.8), f"{busy} scrapes at saturation, {dropped} dropped"
+    return f"{SCRAPES} scrapes, {busy} with something on its way, {dropped} dropped, {passed}"
+
+
+def one_stage(binary, log_path, stage):
+    """One percent lost shows at this stage only, within two scrapes."""
+    with loaded(binary, log_path, {"FANFARE_LOSE": f"{stage}:{EVERY}"}) as node:
+        start = time.monotonic()
+        # Enough to tell one percent from any other share.
+        figures = until(
+            lambda: of(figures := node.metrics(), "fanfare_stage_difference", stage=stage) >= 20 and figures,
+            PATIENCE_S,
+            f"a difference at {stage}",
+        )
+        took_s = time.monotonic() - start
+        found = stages(figures)
+        for other in STAGES:
+            if other != stage:
+                assert found[other] == (0, 1), f"{other} shows {found[other]}"
+        _, ratio = found[stage]
+        assert 0.98 < ratio < 0.998, ratio
+        missing = unaccounted(figures)
+        assert any(missing) == (stage == "deliver"), missing
+        lost = of(figures, "fanfare_stage_in_total", stage=stage) - of(figures, "fanfare_stage_out_total", stage=stage)
+        assert lost >= 20, lost
+    return f"ratio {ratio:.4f} after {took_s:.1f} s"
+
+
+def last_of_lane(binary, log_path):
+    """A lane that loses all, and after which nothing comes, shows it too."""
+    settings, variables = {"cpu.shards": 2}, {"FANFARE_LOSE": "lane:1"}
+    with Node(binary, log_path, BASE, settings, variables) as node, Readers(node.ws, ["a"], 1):
+        with Publisher(node.pull, ["a"], 10) as publisher:
+            until(lambda: publisher.sent, 5, "a publication")
+        lost = until(lambda: stages(node.metrics())["lane"][0], 5, "a difference at lane")
+        assert lost == node.sum("fanfare_routed_total") and lost > 0, lost
+
+
+def drops_are_counted(binary, log_path):
+    """What a policy drops is no silent loss: it has a reason, and the stage stays even."""
+    settings = {"cpu.shards": 2, "ws.slow": "drop_oldest", "ws.outbox": "64KiB", "ingest.max_payload": "32KiB"}
+    payload = b'"' + b"x" * 20_000 + b'"'
+    with Node(binary, log_path, BASE, settings) as node:
+        silent = Readers(node.ws, ["a"], 2)  # Nobody steps them, so that they do not read.
+        with Publisher(node.pull, ["a"], RATE, payload):
+            until(lambda: node.sum("fanfare_dropped_total") > 100, 10, "drops")
+            figures = node.metrics()
+        silent.close()
+    assert unaccounted(figures) == [0, 0, 0], unaccounted(figures)
+    assert set(stages(figures).values()) == {(0, 1)}, stages(figures)
+    return f"{of(figures, 'fanfare_dropped_total', reason='oldest'):.0f} dropped"
+
+
+def bucket_quantile(figures, name, quantile):
+    """The bounds of the bucket that a quantile lies in, as PromQL finds it."""
+    found = {}
+    for sample, count in figures.items():
+        if bound := re.fullmatch(rf'fanfare_{name}_seconds_bucket\{{le="(.*)"\}}', sample):
+            found[float(bound[1])] = count
+    bounds = sorted(found)
+    rank = quantile * found[float("inf")]
+    at = next(index for index, bound in enumerate(bounds) if found[bound] >= rank)
+    return (bounds[at - 1] if at else 0), bounds[at]
+
+
+def stalled(binary, log_path):
+    """One of two shards stands still for 50 ms each second: the merged figures show it."""
+    with loaded(binary, log_path, {"FANFARE_STALL": "0:50"}, readers=16) as node:
+        until(lambda: min(shard["connections"] for shard in node.stats()["shards"]) > 0, 1, "both shards in use")
+        time.sleep(5)
+        figures, stats = node.metrics(), node.stats()
+    for name in ("delivery", "lag"):
+        at = {
+            quantile: of(figures, f"fanfare_{name}_quantile_seconds", quantile=quantile)
+            for quantile in ("0.5", "0.99", "0.999", "1")
+        }
+        assert 0.010 < at["0.99"] <= at["0.999"] <= at["1"] and at["1"] > 0.040, f"{name}: {at}"
+        assert at["0.5"] < 0.010, f"{name}: {at}"
+        # The bucket that holds it since the start is the one of the gauge, or a neighbour.
+        low, high = bucket_quantile(figures, name, 0.99)
+        assert low / 1.2 <= at["0.99"] <= high * 1.2, f"{name}: {at['0.99']} is not in {low} to {high}"
+    turn = of(figures, "fanfare_turn_quantile_seconds", quantile="1")
+    assert turn > 0.050 and stats["shards"][0]["turn_us"]["max"] > 50_000, f"turn: {turn}"
+    p99_ms = [shard["delivery_us"]["p99"] / 1000 for shard in stats["shards"]]
+    merged_ms = stats["total"]["delivery_us"]["p99"] / 1000
+    assert min(p99_ms) <= merged_ms <= max(p99_ms), (p99_ms, merged_ms)
+    return f"p99 {merged_ms:.1f} ms, of the shards {p99_ms[0]:.1f} and {p99_ms[1]:.1f} ms"
+
+
+def numbered(binary, log_path):
+    """A publisher's numbers: gaps, repetitions, a restart; reordering and rejections are none."""
+    with Node(binary, log_path, BASE) as node, zmq.Context() as context:
+        push = context.socket(zmq.PUSH)
+        push.linger = 5_000
+        push.connect(node.pull)
+
+        def send(*numbers, payload=b"1"):
+            for seq in numbers:
+                push.send_multipart([b"a", payload, b'{"id":"billing","seq":%d}' % seq])
+
+        def found():
+            names = ["missing_total", "duplicates_total", "restarts_total"]
+            return [int(node.sum(f"fanfare_publisher_{name}")) for name in names]
+
+        send(*range(1, 40), *range(50, 200))
+        until(lambda: found() == [10, 0, 0], 5, "a gap of ten")
+        send(199, 202, 201, 200)
+        send(203, payload=b"no JSON")
+        send(*range(204, 300))
+        until(lambda: found() == [10, 1, 0], 5, "a repetition")
+        send(0, 1, 2)
+        until(lambda: found() == [10, 1, 1], 5, "a restart")
+        assert node.sum("fanfare_publishers") == 1
+        push.close()
+
+
+def main():
+    given = arguments("accounting")
+    report, logs = Report("accounting"), given.logs
+
+    def check(what, function, binary, *more):
+        report.check(what, function, binary, logs / f"{what.replace(' ', '-')}.log", *more)
+
+    check("a clean run shows nothing", clean, given.fanfare, RATE)
+    check("nor does saturation", clean, given.fanfare, None)
+    check("drops are counted", drops_are_counted, given.fanfare)
+    check("a publisher's numbers", numbered, given.fanfare)
+    if binary := lossy(given.tools):
+        check("a slow build that loses nothing", clean, binary, None)
+        for stage in STAGES:
+            check(f"one percent lost at {stage}", one_stage, binary, stage)
+        check("the last of a lane", last_of_lane, binary)
+        check("a shard that stalls", stalled, binary)
+    else:
+        report.skip("no binary that loses: FANFARE_LOSSY")
+    return 1 if report.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
