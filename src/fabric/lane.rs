@@ -131,3 +131,37 @@ impl Lane {
         self.queued_bytes.load(Ordering::Relaxed)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn batch(held_bytes: usize) -> Arc<Batch> {
+        let broadcasts = Vec::new();
+        Arc::new(Batch {
+            broadcasts,
+            held_bytes,
+        })
+    }
+
+    #[test]
+    fn each_parcel_says_how_many_publications_came_up_to_it() {
+        let event = tempfile::tempfile().expect("a file stands in for an event");
+        let lane = Lane::new(Wake::new(event));
+        for (publications, held_bytes) in [(2, 1), (3, LANE_BYTES - 1), (7, 1)] {
+            let pushed = lane.push(batch(held_bytes), publications, 5);
+            assert_eq!(
+                pushed.is_err(),
+                publications == 7,
+                "what was refused is not there"
+            );
+        }
+        assert_eq!(lane.put(), 5);
+        let popped = std::iter::from_fn(|| lane.pop());
+        let popped: Vec<_> = popped
+            .map(|it| (it.publications, it.put, it.put_us))
+            .collect();
+        assert_eq!(popped, [(2, 2, 5), (3, 5, 5)]);
+        assert_eq!((lane.put(), lane.queued_bytes()), (5, 0));
+    }
+}

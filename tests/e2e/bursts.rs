@@ -80,6 +80,18 @@ fn run(batch: &str) -> (Server, Vec<(Peer, usize)>) {
     server.await_metric("fanfare_written_total", &[], all);
     server.assert_accounted();
     assert_eq!(server.metric("fanfare_delivery_seconds_count", &[]), all);
+    // Those that share a frame count one by one on both sides of every stage.
+    let taken = server.metric("fanfare_taken_total", &[]);
+    assert!(taken > EACH * TOPICS.len() as u64);
+    assert_eq!(server.metric("fanfare_lane_reached_total", &[]), taken);
+    for name in ["fanfare_wanted_total", "fanfare_routed_total"] {
+        // Ingest publishes its counts by itself, perhaps a moment later.
+        server.await_metric(name, &[], taken);
+    }
+    // Each batch has its lag, and each turn that did something its length.
+    let batches = server.metric("fanfare_lane_batches_total", &[]);
+    assert!(server.metric("fanfare_lag_seconds_count", &[]) >= batches);
+    assert!(server.metric("fanfare_turn_seconds_count", &[]) > 0);
     (server, seen)
 }
 

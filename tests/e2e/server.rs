@@ -258,6 +258,7 @@ impl Server {
         let written = self.metric("fanfare_written_total", &[]);
         let dropped = self.metric("fanfare_dropped_total", &[]);
         assert_eq!(matched, written + dropped);
+        assert_eq!(self.metric("fanfare_stage_difference", &[]), 0);
     }
 
     /// Waits until a metric has this value.
