@@ -14,6 +14,8 @@ pub(super) struct Frame {
     pub(super) bytes: Bytes,
     /// Outboxes that hold it.
     holders: u32,
+    /// Those of the delivery, without having to ask whether it is one.
+    publications: u32,
     /// `None`: a reply, ping or close, which no slow policy may drop.
     pub(super) delivery: Option<Delivery>,
 }
@@ -26,8 +28,7 @@ impl Frame {
 
     /// How many publications it carries; a reply, ping or close none.
     pub(super) fn publications(&self) -> u64 {
-        let publications = self.delivery.map(|delivery| delivery.publications);
-        publications.map_or(0, u64::from)
+        u64::from(self.publications)
     }
 
     /// Whether it carries a publication of a topic that drops rather than disconnects.
@@ -68,6 +69,7 @@ impl Pool {
         let frame = Frame {
             bytes,
             holders: 1,
+            publications: delivery.map_or(0, |delivery| delivery.publications),
             delivery,
         };
         self.held += frame.publications();
