@@ -155,7 +155,8 @@ def bucket_quantile(figures, name, quantile):
 
 def stalled(binary, log_path):
     """One of two shards stands still for 50 ms each second: the merged figures show it."""
-    with loaded(binary, log_path, {"FANFARE_STALL": "0:50"}, readers=16) as node:
+    # So many that neither shard has few of them, wherever the kernel puts each.
+    with loaded(binary, log_path, {"FANFARE_STALL": "0:50"}, rate=500, readers=40) as node:
         until(lambda: min(shard["connections"] for shard in node.stats()["shards"]) > 0, 1, "both shards in use")
         time.sleep(5)
         figures, stats = node.metrics(), node.stats()
@@ -164,7 +165,8 @@ def stalled(binary, log_path):
             quantile: of(figures, f"fanfare_{name}_quantile_seconds", quantile=quantile)
             for quantile in ("0.5", "0.99", "0.999", "1")
         }
-        assert 0.010 < at["0.99"] <= at["0.999"] <= at["1"] and at["1"] > 0.040, f"{name}: {at}"
+        # A twentieth of what one shard does waits, for 25 ms on average.
+        assert 0.005 < at["0.99"] <= at["0.999"] <= at["1"] and at["1"] > 0.040, f"{name}: {at}"
         assert at["0.5"] < 0.010, f"{name}: {at}"
         # The bucket that holds it since the start is the one of the gauge, or a neighbour.
         low, high = bucket_quantile(figures, name, 0.99)
