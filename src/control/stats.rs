@@ -17,6 +17,7 @@ pub(super) fn render(sampler: &Sampler) -> String {
         let lane = &fabric.shards[index].lane;
         let mut object = object(&reading.counts);
         add_delays(&mut object, &merge([&delays].into_iter()));
+        object.insert("busy_us".into(), reading.delays.turn.sum_us.into());
         object.insert("lane_queued_batches".into(), lane.queued_batches().into());
         object.insert("lane_queued_bytes".into(), lane.queued_bytes().into());
         shards.push(Value::Object(object));

@@ -172,8 +172,9 @@ pub(super) mod tests {
                 "written": 30 * step * scale, "written_bytes": 6_000 * step * scale,
                 "dropped": { "slow": step * scale, "oldest": 0 }, "pending": 12 * scale,
                 "lane_queued_batches": scale, "turns": 7 * step, "parks": 3 * step,
-                "busy_us": 250_000 * step, "latency_us":
+                "busy_us": 250_000 * step, "delivery_us":
                 { "p50": 900, "p99": 14_000, "p999": 20_000, "max": 31_000, "count": 5 },
+                "lag_us": { "p50": null, "p99": null, "p999": null, "max": null, "count": 0 },
             })
         };
         let stats = json!({

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use fanfare::control::client::Client;
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
 
 use super::Fault;
 
@@ -62,6 +62,7 @@ pub(super) struct Shard {
     pub(super) parks: u64,
     /// Time that its turns took, in all.
     pub(super) busy_us: Option<u64>,
+    #[serde(rename = "delivery_us")]
     pub(super) latency_us: Option<Quantiles>,
     pub(super) lag_us: Option<Quantiles>,
 }
@@ -69,11 +70,20 @@ pub(super) struct Shard {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub(super) struct Quantiles {
+    #[serde(deserialize_with = "or_zero")]
     pub(super) p50: f64,
+    #[serde(deserialize_with = "or_zero")]
     pub(super) p99: f64,
+    #[serde(deserialize_with = "or_zero")]
     pub(super) p999: f64,
+    #[serde(deserialize_with = "or_zero")]
     pub(super) max: f64,
     pub(super) count: u64,
+}
+
+/// Without a value in the interval, quantiles are null.
+fn or_zero<'de, D: Deserializer<'de>>(input: D) -> Result<f64, D::Error> {
+    Ok(Option::deserialize(input)?.unwrap_or_default())
 }
 
 /// `GET /health`.
