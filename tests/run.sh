@@ -241,6 +241,7 @@ lossy_binary() {
         check "cargo build --features lossy" cargo-build-lossy \
             cargo build --locked --features lossy --bin fanfare; then
         cp "$target/debug/fanfare" "$tools/fanfare-lossy"
+        run cargo-build-debug cargo build --locked --bin fanfare # puts the ordinary one back
         export FANFARE_LOSSY=$tools/fanfare-lossy
     fi
 }
