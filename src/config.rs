@@ -12,6 +12,7 @@ mod reload;
 mod rules;
 mod secret;
 mod source;
+mod statsd;
 mod summary;
 mod units;
 
@@ -28,6 +29,7 @@ pub use reload::{LiveChanges, live_changes};
 pub use rules::Contradiction;
 pub use secret::same_secret;
 pub use source::ConfigSource;
+pub use statsd::Statsd;
 
 /// The whole configuration, checked.
 #[derive(Clone, PartialEq)]
@@ -38,6 +40,7 @@ pub struct Config {
     pub admin: Admin,
     pub drain: Drain,
     pub log: Log,
+    pub statsd: Statsd,
     pub namespaces: Vec<Namespace>,
 }
 
@@ -212,6 +215,7 @@ impl Default for Config {
                 format: LogFormat::Human,
                 level: "info".into(),
             },
+            statsd: Statsd::default(),
             namespaces: vec![Namespace {
                 name: String::new(),
                 payload: PayloadKind::Json,

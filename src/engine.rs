@@ -49,6 +49,7 @@ pub struct Engine {
     shards: Vec<Option<Shard>>,
     notices: Receiver<Notice>,
     ingest: JoinHandle<()>,
+    farewell: control::Farewell,
 }
 
 impl Engine {
@@ -89,7 +90,7 @@ impl Engine {
             };
             shards.push(Some(shard::spawn(plan).map_err(|error| thread(&error))?));
         }
-        control
+        let farewell = control
             .spawn(
                 Arc::clone(config),
                 source,
@@ -104,6 +105,7 @@ impl Engine {
             shards,
             notices: tower.notices,
             ingest,
+            farewell,
         };
         engine.await_ready()?;
         Ok(engine)
@@ -140,6 +142,7 @@ impl Engine {
         if self.ingest.join().is_err() && outcome.is_ok() {
             outcome = Err(Fault::Ended { core: Core::Ingest });
         }
+        self.farewell.wait();
         outcome
     }
 

@@ -259,6 +259,32 @@ pub const ADMIN_ANSWER_BYTES: u64 = 16 * 1024 * 1024;
 
 /// How long a node's admin port may be silent before whoever asks it gives up.
 pub const ADMIN_PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);
+/// Bytes of a datagram to a statsd: an Ethernet frame of 1,500 less what IP, UDP and a tunnel take,
+/// so that none is cut into fragments, of which one lost loses all.
+pub const STATSD_PACKET_BYTES: usize = 1432;
+
+/// Bytes of one statsd name, prefix included: Whisper makes a file of every name, and a file
+/// system takes 255 for each part of a path. Two gauge lines of that length fit one packet.
+pub const STATSD_NAME_BYTES: usize = 255;
+
+/// Bytes of `statsd.prefix`, so that names and a host's (64, `sethostname(2)`) fit beside it.
+pub const STATSD_PREFIX_BYTES: usize = 96;
+
+/// Values that stand for one flush of a timer: its p99.9 is the last but one of them.
+pub const STATSD_TIMER_VALUES: u64 = 1000;
+
+/// The shortest time between two flushes: a statsd counts in whole seconds.
+pub const STATSD_INTERVAL_FLOOR: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// Pause after a datagram to a statsd. A hundred at once overflow a default receive buffer
+/// (`net.core.rmem_default`, 208 KiB, in which each takes 2.3); and a refusal is back by then.
+pub const STATSD_PACE: std::time::Duration = std::time::Duration::from_millis(1);
+
+/// How long one flush to a statsd may take, looking its name up included.
+pub const STATSD_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// How long the end of the process waits for the last flush.
+pub const FAREWELL: std::time::Duration = std::time::Duration::from_secs(1);
 /// How far back the figures of the last interval reach: two scrapes of the usual 5 s.
 pub const WINDOW_US: u64 = 10_000_000;
 

@@ -46,5 +46,7 @@ mod malformed;
 mod process;
 #[path = "e2e/slow.rs"]
 mod slow;
+#[path = "e2e/statsd.rs"]
+mod statsd;
 #[path = "e2e/subscriptions.rs"]
 mod subscriptions;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use toml::de::{DeTable, DeValue};
 
-use super::{ApplePolicy, LogFormat, PayloadKind, SlowPolicy, units};
+use super::{ApplePolicy, LogFormat, PayloadKind, SlowPolicy, statsd, units};
 use crate::limits;
 
 /// A value as it was given, before its key says what it has to be.
@@ -108,6 +108,18 @@ pub(super) const ADDRESS_OR_OFF: Form<Option<SocketAddr>> = Form {
         },
     },
     show: |value| value.map_or_else(|| "off".into(), |address| address.to_string()),
+};
+
+/// Where datagrams go: unlike what listens, it may be a name.
+pub(super) const HOST_OR_OFF: Form<Option<String>> = Form {
+    words: "`host:port` or `off`",
+    read: |raw| match raw {
+        Raw::Bool(false) => Ok(None),
+        Raw::Text(text) if text == "off" => Ok(None),
+        Raw::Text(text) if statsd::is_host_and_port(text) => Ok(Some(text.clone())),
+        other => Err(other.not("a host and port such as 127.0.0.1:8125, or off")),
+    },
+    show: |value| value.clone().unwrap_or_else(|| "off".into()),
 };
 
 pub(super) const TEXT: Form<String> = Form {

@@ -84,6 +84,9 @@ pub const KEYS: &[Key] = &[
     key!(LIVE drain.period, DURATION, "After SIGTERM, connections are closed evenly over this time, so that they do not all reconnect elsewhere at once."),
     key!(RESTART log.format, LOG_FORMAT, "Logs go to stderr, for people or one JSON object per line."),
     key!(LIVE log.level, TEXT, "`error`, `warn`, `info`, `debug` or `trace`, or a filter such as `info,fanfare::ingest=debug`."),
+    key!(RESTART statsd.address, HOST_OR_OFF, "A statsd to send metrics to over UDP, such as `127.0.0.1:8125`: counters, gauges, and timers whose upper percentiles are right. The name is looked up before every flush."),
+    key!(RESTART statsd.prefix, TEXT, "In front of every name. `{host}` stands for the host's name, with `_` for its dots; nodes that share a statsd need it, or their gauges overwrite each other."),
+    key!(RESTART statsd.interval, DURATION, "From one flush to the next, at least `1s`: that of the statsd itself, or a whole part of it."),
 ];
 
 /// What a `[[namespace]]` may say.

@@ -59,6 +59,11 @@ pub enum Contradiction {
     MoreShardsThanCores { shards: usize, cores: usize },
     #[error("log.level: `{level}`: {fault}")]
     LogLevel { level: String, fault: String },
+    #[error("{key} {fault}")]
+    Statsd {
+        key: &'static str,
+        fault: &'static str,
+    },
     #[error("namespace `{name}` is given twice")]
     NamespaceTwice { name: String },
     #[error("namespace `{name}` {fault}", name = name.escape_debug())]
@@ -77,6 +82,7 @@ impl Config {
         self.check_secrets()?;
         self.check_cores(allowed_cores)?;
         check_level(&self.log.level)?;
+        self.statsd.check()?;
         self.check_namespaces()
     }
 
@@ -138,6 +144,7 @@ impl Config {
             time(key, value)?;
         }
         time("drain.period", self.drain.period)?;
+        time("statsd.interval", self.statsd.interval)?;
         if ws.pong_timeout >= ws.ping {
             return Err(Contradiction::PongAfterPing {
                 pong_timeout: units::show_duration(ws.pong_timeout),

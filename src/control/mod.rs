@@ -11,6 +11,7 @@
 //! window       what happened in the last ten seconds
 //! metrics      counters and histograms as OpenMetrics
 //! stats        the same as JSON
+//! statsd       the same to a statsd, over UDP
 //! log          log lines and their level
 //! client       the other end of the admin port, for the programs that ask it
 //! ```
@@ -28,6 +29,7 @@ mod routes;
 mod sampler;
 mod signals;
 mod stats;
+mod statsd;
 mod window;
 
 use std::io;
@@ -35,10 +37,13 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::thread;
 
+use crossbeam_channel::Receiver;
 use tokio::runtime::{Builder, Runtime};
+use tokio::sync::oneshot;
 
 use crate::config::{Config, ConfigSource};
 use crate::fabric::{Fabric, Watch};
+use crate::limits;
 
 /// The admin port could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -59,6 +64,21 @@ pub struct Control {
     runtime: Runtime,
     signals: signals::Signals,
     listener: Option<TcpListener>,
+}
+
+/// The control thread's last word, held by the main thread until all else has ended.
+pub struct Farewell {
+    wanted: oneshot::Sender<()>,
+    said: Receiver<()>,
+}
+
+impl Farewell {
+    /// Lets control send what it has counted up to now; waits for it, but not for long.
+    pub fn wait(self) {
+        drop(self.wanted);
+        // Control drops its end when it has done or has nothing to do; no word is ever sent.
+        let _ = self.said.recv_timeout(limits::FAREWELL);
+    }
 }
 
 impl Control {
@@ -85,25 +105,33 @@ impl Control {
         source: ConfigSource,
         fabric: Arc<Fabric>,
         watch: Watch,
-    ) -> io::Result<()> {
+    ) -> io::Result<Farewell> {
         let Self {
             runtime,
             signals,
             listener,
         } = self;
+        let (wanted, end) = oneshot::channel();
+        let (done, said) = crossbeam_channel::bounded(0);
         let run = async move {
             watch.ready();
             let sampler = Arc::new(sampler::Sampler::new(Arc::clone(&fabric)));
             tokio::spawn(Arc::clone(&sampler).run());
             if let Some(listener) = listener {
-                let admin = admin::Admin::new(&config, sampler);
+                let admin = admin::Admin::new(&config, Arc::clone(&sampler));
                 tokio::spawn(admin.serve(listener));
+            }
+            if let Some(push) = statsd::Push::new(&config.statsd, sampler) {
+                tokio::spawn(push.run(end, done));
+            } else {
+                drop(done);
             }
             let reload = reload::Reload::new(config, source, Arc::clone(&fabric));
             signals.act(reload, &fabric).await;
         };
         let thread = thread::Builder::new().name("control".into());
-        thread.spawn(move || runtime.block_on(run)).map(drop)
+        thread.spawn(move || runtime.block_on(run))?;
+        Ok(Farewell { wanted, said })
     }
 }
 

@@ -1,0 +1,72 @@
+//! What a node says of itself at one moment, under the names a statsd knows it by. Control thread.
+
+use std::collections::BTreeMap;
+
+use crate::observe::{Counts, Kind};
+
+use super::super::sampler::Sampler;
+use super::line;
+
+/// The figures of the whole process: those of a shard are for Prometheus, which has labels.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Sample {
+    pub gauges: Vec<(String, f64)>,
+    pub counters: Vec<(String, u64)>,
+    /// Whole histograms since the start: the highest value of each bucket in microseconds and
+    /// its count, ascending.
+    pub timers: Vec<(String, Vec<(u64, u64)>)>,
+}
+
+impl Sample {
+    pub(super) fn of(sampler: &Sampler, prefix: &str) -> Self {
+        let (interval, fabric) = (sampler.look(), &sampler.fabric);
+        let mut sample = Self::default();
+        sample.add_counts(prefix, &interval.to.ingest);
+        sample.add_counts(prefix, &interval.to.total());
+        let shards = || fabric.shards.iter();
+        let batches: usize = shards().map(|shard| shard.lane.queued_batches()).sum();
+        let bytes: usize = shards().map(|shard| shard.lane.queued_bytes()).sum();
+        for (name, value) in [
+            ("lane_queued_batches", batches),
+            ("lane_queued_bytes", bytes),
+            ("max_connections", fabric.max_connections()),
+        ] {
+            sample.gauge(line::name(prefix, [name]), value as f64);
+        }
+        for (stage, _, lately) in interval.flows() {
+            let name = |figure| line::name(prefix, [figure, stage.name()]);
+            sample.gauge(name("stage_difference"), lately.difference() as f64);
+            sample.gauge(name("stage_ratio"), lately.ratio());
+        }
+        let mut timers = BTreeMap::<_, BTreeMap<_, u64>>::new();
+        for shard in &interval.to.shards {
+            for (name, _, snapshot) in shard.delays.each() {
+                let merged = timers.entry(name).or_default();
+                for (value_us, count) in &snapshot.buckets {
+                    *merged.entry(*value_us).or_default() += count;
+                }
+            }
+        }
+        for (name, merged) in timers {
+            let buckets = merged.into_iter().collect();
+            sample.timers.push((line::name(prefix, [name]), buckets));
+        }
+        sample
+    }
+
+    fn gauge(&mut self, name: String, value: f64) {
+        self.gauges.push((name, value));
+    }
+
+    /// `{prefix}.dropped.slow` and the like: the label's value is the last part.
+    fn add_counts(&mut self, prefix: &str, counts: &impl Counts) {
+        for (description, value) in counts.each() {
+            let label = description.label.map(|(_, label)| label);
+            let name = line::name(prefix, [description.name].into_iter().chain(label));
+            match description.kind {
+                Kind::Counter => self.counters.push((name, value)),
+                Kind::Gauge => self.gauge(name, value as f64),
+            }
+        }
+    }
+}
