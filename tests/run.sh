@@ -135,13 +135,17 @@ apt_install() {
 packages() {
     local missing=()
     { has cc && has c++ && has make; } || missing+=(build-essential)
-    if [[ $* == *clients* ]]; then
+    if [[ $* == *clients* || $* == *operations* ]]; then
         python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3 python3-venv)
+    fi
+    if [[ $* == *clients* ]]; then
         has chromium || missing+=(chromium)
         has firefox-esr || has firefox || missing+=(firefox-esr)
     fi
     if [[ $* == *operations* ]]; then
         has shellcheck || missing+=(shellcheck)
+        # graphite-web draws with it, and does not start without.
+        [[ -e /usr/lib/$(uname -m)-linux-gnu/libcairo.so.2 ]] || missing+=(libcairo2)
     fi
     if ((${#missing[@]})); then
         run apt apt_install "${missing[@]}" ||
@@ -211,6 +215,33 @@ autobahn_tools() {
         PYTHONPATH=$tools/virtualenv "$python" -m virtualenv -q "$tools/autobahn" &&
         twice "$tools/autobahn/bin/pip" install -q -r "$list" &&
         cp "$list" "$tools/autobahn/installed"
+}
+
+statsd_tools() {
+    local list=tests/operations/package.json
+    fresh "$list" "$tools/statsd" && return
+    mkdir -p "$tools/statsd" && cp "$list" "$tools/statsd/package.json" &&
+        twice npm install --prefix "$tools/statsd" --omit=optional --no-package-lock --no-audit --no-fund &&
+        cp "$list" "$tools/statsd/installed"
+}
+
+# By default carbon and graphite-web install into /opt/graphite.
+graphite_tools() {
+    local list=tests/operations/graphite.txt
+    fresh "$list" "$tools/graphite" && return
+    rm -rf "$tools/graphite"
+    python3 -m venv "$tools/graphite" &&
+        GRAPHITE_NO_PREFIX=True twice "$tools/graphite/bin/pip" install -q -r "$list" &&
+        cp "$list" "$tools/graphite/installed"
+}
+
+# Unpacked and not installed: the package would start a daemon.
+prometheus_tools() {
+    [[ -x $tools/prometheus/usr/bin/promtool ]] && return
+    mkdir -p "$tools/prometheus" && twice as_root apt-get -q update &&
+        (cd "$tools/prometheus" && twice apt-get -q download prometheus) &&
+        dpkg -x "$tools"/prometheus/prometheus_*.deb "$tools/prometheus" &&
+        rm "$tools"/prometheus/prometheus_*.deb
 }
 
 # install NAME FUNCTION PROGRAM: without the program, its clients are skipped; a failure counts.
@@ -300,6 +331,9 @@ clients() {
 # Each program in tests/operations with a main of its own is a step.
 operations() {
     install python python_tools python3
+    install statsd statsd_tools npm
+    install graphite graphite_tools python3
+    install prometheus prometheus_tools apt-get
     release_binary
     if [[ ! $fanfare ]]; then
         skip operations "no binary to run"
