@@ -213,6 +213,7 @@ pub fn screen(engine: &Engine, config: &Config) -> String {
 pub fn run(config: Config, source: ConfigSource) -> Result<(), Fault> {
     let config = Arc::new(config);
     let engine = Engine::start(&config, source)?;
+    control::notify::ready();
     // The greeting is a courtesy: a closed stdout is no reason to stop.
     let _ = writeln!(io::stdout(), "{}", screen(&engine, &config));
     engine.join()

@@ -78,7 +78,8 @@ pub const INTEREST_BUCKETS: usize = 1 << 18;
 /// port's and the publishers' connections.
 pub const OWN_DESCRIPTORS: usize = 64;
 
-/// Descriptors of one shard: four rings, event descriptors, the listener and the reserve.
+/// Descriptors of one shard: four rings, event descriptors, the listener, the reserve, and both
+/// ends of the watchdog's canary connection.
 pub const OWN_DESCRIPTORS_PER_SHARD: usize = 16;
 /// Bytes of a close frame's reason: a control payload less the status code.
 pub const CLOSE_REASON_BYTES: usize = CONTROL_PAYLOAD_BYTES - 2;
@@ -308,3 +309,12 @@ pub const PUBLISHER_PATIENCE_US: u64 = 1_000_000;
 /// A step in a publisher's numbers that is longer than this is a new beginning: nobody loses
 /// sixteen million messages between two that arrive.
 pub const PUBLISHER_JUMP: u64 = 1 << 24;
+/// How long the watchdog waits before it opens a canary connection that was lost again.
+pub const CANARY_RETRY: std::time::Duration = std::time::Duration::from_millis(100);
+
+/// Looks per watchdog period. Half of them may be needed to see the canaries come back, and each
+/// repeats a publication that was lost.
+pub const WATCHDOG_LOOKS: u64 = 32;
+
+/// How often the service manager is told how busy the process is: for a person who asks it.
+pub const STATUS_INTERVAL: std::time::Duration = std::time::Duration::from_secs(10);

@@ -12,6 +12,10 @@
 //! metrics      counters and histograms as OpenMetrics
 //! stats        the same as JSON
 //! statsd       the same to a statsd, over UDP
+//! notify       what the service manager is told
+//! watchdog     tells it that every core works, as far as canaries come back
+//! vigil        what that takes: the judgement, without IO
+//! canary       a connection to a shard that carries canaries
 //! log          log lines and their level
 //! client       the other end of the admin port, for the programs that ask it
 //! ```
@@ -19,10 +23,12 @@
 //! It reads what the cores publish and hands them orders; it never makes one of them wait.
 
 mod admin;
+mod canary;
 pub mod client;
 mod connections;
 pub mod log;
 mod metrics;
+pub mod notify;
 mod publish;
 mod reload;
 mod routes;
@@ -30,6 +36,8 @@ mod sampler;
 mod signals;
 mod stats;
 mod statsd;
+mod vigil;
+mod watchdog;
 mod window;
 
 use std::io;
@@ -125,6 +133,10 @@ impl Control {
                 tokio::spawn(push.run(end, done));
             } else {
                 drop(done);
+            }
+            tokio::spawn(notify::report(Arc::clone(&fabric)));
+            if let Some(watchdog) = watchdog::Watchdog::wanted(&fabric) {
+                tokio::spawn(watchdog.run());
             }
             let reload = reload::Reload::new(config, source, Arc::clone(&fabric));
             signals.act(reload, &fabric).await;

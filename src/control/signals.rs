@@ -1,4 +1,5 @@
-//! SIGTERM and SIGINT drain, a second one ends at once, SIGHUP reloads. Control thread.
+//! SIGTERM and SIGINT drain, a second one ends at once, SIGHUP reloads; the service manager is
+//! told of each. Control thread.
 
 use std::io;
 use std::process;
@@ -8,6 +9,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::fabric::{Fabric, Order};
 
+use super::notify;
 use super::reload::Reload;
 
 pub(super) struct Signals {
@@ -37,7 +39,9 @@ impl Signals {
                 _ = self.terminate.recv() => {}
                 _ = self.interrupt.recv() => {}
                 _ = self.hangup.recv() => {
+                    notify::reloading();
                     reload.run();
+                    notify::ready();
                     continue;
                 }
             }
@@ -48,6 +52,7 @@ impl Signals {
             draining = true;
             let period = reload.config().drain.period;
             tracing::info!(?period, "draining; a second signal ends at once");
+            notify::stopping(period);
             let period_us = period.as_micros() as u64;
             if !fabric.order(&Order::Drain { period_us }) {
                 tracing::error!("a shard does not take orders; ending at once");

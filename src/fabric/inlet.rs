@@ -16,6 +16,8 @@ use super::wake::Wake;
 pub enum Origin {
     Client,
     Admin,
+    /// The watchdog, to see whether it comes back.
+    Canary,
 }
 
 /// What ingest said to a submission: `Err` holds the code and a text for the publisher.

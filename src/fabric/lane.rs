@@ -1,5 +1,6 @@
 //! The bounded lock-free queue from ingest to one shard, and the shard's orders from control.
 
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
@@ -25,6 +26,9 @@ pub enum Order {
         limit: usize,
         reply: Sender<Vec<SlowConnection>>,
     },
+    /// Take this stream in as if it had been accepted, full or not. It goes to one shard only, so
+    /// that the order holds the only reference.
+    Adopt(Arc<OwnedFd>),
     /// End now.
     Stop,
 }
@@ -121,6 +125,11 @@ impl Lane {
     /// Nothing waits for the shard.
     pub fn is_empty(&self) -> bool {
         self.parcels.1.is_empty() && self.orders.1.is_empty()
+    }
+
+    /// So much waits that the next batch may find no room.
+    pub fn is_crowded(&self) -> bool {
+        self.queued_batches() > LANE_BATCHES / 2 || self.queued_bytes() > LANE_BYTES / 2
     }
 
     pub fn queued_batches(&self) -> usize {

@@ -1,5 +1,7 @@
 //! How the main thread learns that a core is ready, and that it has ended, in whatever way.
 
+use std::fmt::{self, Display, Formatter};
+
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
 /// A thread that the process cannot do without.
@@ -8,6 +10,17 @@ pub enum Core {
     Control,
     Ingest,
     Shard(usize),
+}
+
+impl Display for Core {
+    /// The name of its thread.
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Control => formatter.write_str("control"),
+            Self::Ingest => formatter.write_str("ingest"),
+            Self::Shard(index) => write!(formatter, "shard-{index}"),
+        }
+    }
 }
 
 /// What became of a core.

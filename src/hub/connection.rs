@@ -72,6 +72,17 @@ impl Phase {
     }
 }
 
+/// Whether a connection counts among those that `ws.max_connections` bounds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// It has one of the places.
+    Taken,
+    /// It came when all were taken: no upgrade for it.
+    Beyond,
+    /// The process's own: it needs none.
+    Own,
+}
+
 /// A subscription, seen from the connection.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Membership {
@@ -107,8 +118,7 @@ pub(super) struct Connection {
     pub(super) pinged: bool,
     /// The peer will send nothing more.
     pub(super) read_closed: bool,
-    /// It came when the process was full: no upgrade for it.
-    pub(super) over_limit: bool,
+    pub(super) place: Place,
     /// Commands it may still send in this second.
     pub(super) commands_left: u32,
     /// The second for which `commands_left` counts.
@@ -124,7 +134,7 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    fn new(generation: u32, over_limit: bool) -> Self {
+    fn new(generation: u32, place: Place) -> Self {
         Self {
             outbox: Outbox::default(),
             phase: Phase::Handshake,
@@ -133,7 +143,7 @@ impl Connection {
             blocked: false,
             pinged: false,
             read_closed: false,
-            over_limit,
+            place,
             commands_left: 0,
             commands_second: NO_SECOND,
             inbound: Inbound::Head(Box::default()),
@@ -154,32 +164,30 @@ pub(super) struct Connections {
 }
 
 impl Connections {
-    pub(super) fn insert(&mut self, over_limit: bool) -> ConnectionId {
+    pub(super) fn insert(&mut self, place: Place) -> ConnectionId {
         if let Some(slot) = self.free.pop() {
             let connection = &mut self.slots[slot as usize];
             let generation = (connection.generation + 1) & ((1 << GENERATION_BITS) - 1);
-            *connection = Connection::new(generation, over_limit);
+            *connection = Connection::new(generation, place);
             return ConnectionId { slot, generation };
         }
-        self.slots.push(Connection::new(0, over_limit));
+        self.slots.push(Connection::new(0, place));
         ConnectionId {
             slot: self.slots.len() as u32 - 1,
             generation: 0,
         }
     }
 
-    /// Frees a slot. False: the id was stale.
-    pub(super) fn remove(&mut self, id: ConnectionId) -> bool {
-        let Some(connection) = self.get_mut(id) else {
-            return false;
-        };
-        let generation = connection.generation;
+    /// Frees a slot; says what place its connection had. `None`: the id was stale.
+    pub(super) fn remove(&mut self, id: ConnectionId) -> Option<Place> {
+        let connection = self.get_mut(id)?;
+        let (generation, place) = (connection.generation, connection.place);
         *connection = Connection {
             phase: Phase::Vacant,
-            ..Connection::new(generation, false)
+            ..Connection::new(generation, place)
         };
         self.free.push(id.slot);
-        true
+        Some(place)
     }
 
     pub(super) fn get_mut(&mut self, id: ConnectionId) -> Option<&mut Connection> {

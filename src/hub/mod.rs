@@ -29,7 +29,7 @@ use crate::observe::{Histogram, ShardCounts};
 use crate::protocol::command::Parser;
 use crate::wire::{Deflater, Inflater};
 
-use connection::{Connections, Phase};
+use connection::{Connections, Phase, Place};
 use pool::Pool;
 use timers::Wheel;
 
@@ -142,17 +142,35 @@ impl Hub {
             self.counts.refused_limit += 1;
             return None;
         };
-        let id = self.connections.insert(over_limit);
+        let place = if over_limit {
+            Place::Beyond
+        } else {
+            Place::Taken
+        };
+        Some(self.insert(place, now_us))
+    }
+
+    /// Takes in a socket of the process's own, which no limit on connections concerns.
+    pub fn adopt(&mut self, now_us: u64) -> ConnectionId {
+        self.counts.accepted += 1;
+        self.insert(Place::Own, now_us)
+    }
+
+    fn insert(&mut self, place: Place, now_us: u64) -> ConnectionId {
+        let id = self.connections.insert(place);
         self.counts.connections += 1;
         let deadline_us = now_us + self.config.ws.handshake_timeout.as_micros() as u64;
         self.set_deadline(id, deadline_us);
-        Some(id)
+        id
     }
 
     /// The socket of a connection that got [`Event::Close`] is closed: its slot may be used again.
     pub fn release(&mut self, id: ConnectionId) {
-        if self.connections.remove(id) {
-            self.counts.connections -= 1;
+        let Some(place) = self.connections.remove(id) else {
+            return;
+        };
+        self.counts.connections -= 1;
+        if place != Place::Own {
             self.upstream.leave();
         }
     }

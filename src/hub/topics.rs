@@ -202,13 +202,14 @@ fn push_tight<T>(list: &mut Vec<T>, item: T) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::connection::Place;
     use super::*;
 
     #[test]
     fn topics_that_are_all_left_give_the_memory_of_their_peak_back() {
         let (mut topics, mut connections) =
             (Topics::new(TopicHasher::default()), Connections::default());
-        let slot = connections.insert(false).slot() as u32;
+        let slot = connections.insert(Place::Taken).slot() as u32;
         let config = Config::default();
         for _ in 0..2 {
             for number in 0..10 * KEPT_TOPICS {

@@ -7,7 +7,7 @@ use crate::limits::HANDSHAKE_BYTES;
 use crate::protocol::topic;
 use crate::wire::handshake::{self, Deflate, Offer, Refusal, Request};
 
-use super::connection::{ConnectionId, Inbound, Phase};
+use super::connection::{ConnectionId, Inbound, Phase, Place};
 use super::upstream::{Encoding, Form};
 use super::{Hub, PATH_CLIENT, PATH_ECHO, PATH_HEALTH, PATH_RAW};
 
@@ -93,7 +93,7 @@ impl Hub {
                 "this server is shutting down; try another",
             ));
         }
-        if self.connections.at(id.slot() as u32).over_limit {
+        if self.connections.at(id.slot() as u32).place == Place::Beyond {
             return Err(Refusal::Unavailable("this server is full; try again later"));
         }
         let topics = if phase == Phase::Raw {

@@ -197,6 +197,7 @@ impl Desk {
             *match origin {
                 Origin::Client => &mut self.counts.received_client,
                 Origin::Admin => &mut self.counts.received_admin,
+                Origin::Canary => &mut self.counts.received_canary,
             } += 1;
             let parts = [topic.as_bytes(), &payload];
             let checked = self.checker.check(&parts);

@@ -151,6 +151,7 @@ counts! {
         received_router: Counter "received" ["socket" = "router"] "Messages received, by socket",
         received_client: Counter "received" ["socket" = "client"] "Messages received, by socket",
         received_admin: Counter "received" ["socket" = "admin"] "Messages received, by socket",
+        received_canary: Counter "received" ["socket" = "canary"] "Messages received, by socket",
         received_bytes: Counter "received_bytes" "Payload bytes of accepted publications",
         rejected_no_delimiter: Counter "rejected" ["reason" = "no_delimiter"] "Messages rejected, by reason",
         rejected_parts: Counter "rejected" ["reason" = "parts"] "Messages rejected, by reason",

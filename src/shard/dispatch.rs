@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::{FromRawFd, OwnedFd};
+use std::sync::Arc;
 
 use crate::hub::{ConnectionId, Sent};
 
@@ -66,6 +67,16 @@ impl Drive {
         let Some(id) = self.hub.accept(now_us) else {
             return Ok(());
         };
+        self.sockets.insert(id, socket);
+        self.arm_receive(id)
+    }
+
+    /// Takes in a stream that somebody in the process holds the other end of.
+    pub(super) fn adopt(&mut self, socket: Arc<OwnedFd>, now_us: u64) -> io::Result<()> {
+        let Some(socket) = Arc::into_inner(socket) else {
+            return Ok(()); // Two shards were given it, which no order does.
+        };
+        let id = self.hub.adopt(now_us);
         self.sockets.insert(id, socket);
         self.arm_receive(id)
     }

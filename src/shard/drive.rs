@@ -123,7 +123,7 @@ impl Drive {
         // Orders go first: what a peer sent after one was given is dealt with by it.
         while let Some(order) = self.shard().lane.pop_order() {
             worked = true;
-            if !self.obey(order, now_us) {
+            if !self.obey(order, now_us)? {
                 return Ok(Turn::Over);
             }
         }
@@ -261,9 +261,10 @@ impl Drive {
     }
 
     /// False: the shard is to end now.
-    fn obey(&mut self, order: Order, now_us: u64) -> bool {
+    fn obey(&mut self, order: Order, now_us: u64) -> std::io::Result<bool> {
         match order {
-            Order::Stop => return false,
+            Order::Stop => return Ok(false),
+            Order::Adopt(socket) => self.adopt(socket, now_us)?,
             Order::Reconfigure(config) => self.hub.reconfigure(config),
             Order::Drain { period_us } => {
                 self.accept_until_us = Some(now_us + period_us);
@@ -271,7 +272,7 @@ impl Drive {
             }
             Order::Survey { limit, reply } => self.surveys.push_back(Inquiry::new(limit, reply)),
         }
-        true
+        Ok(true)
     }
 
     /// Stops accepting when the period of a drain is over; until then newcomers hear a 503.

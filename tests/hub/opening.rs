@@ -155,6 +155,23 @@ fn past_the_limit_upgrades_get_503_and_health_is_still_answered() {
 }
 
 #[test]
+fn the_processs_own_connections_need_no_place() {
+    let mut world = World::new(config());
+    world.upstream.0.borrow_mut().limit = 0;
+    world.upstream.0.borrow_mut().ceiling = 0;
+    let id = world.adopt();
+    world.feed(id, &upgrade("/raw?topic=a"));
+    world.turn();
+    assert_eq!(world.response(id).0, 101);
+    assert_eq!(world.counts().connections, 1);
+    world.hub.end_of_stream(id);
+    world.turn();
+    let asked = world.upstream.0.borrow();
+    assert_eq!((asked.admits, asked.leaves), (0, 0));
+    assert_eq!(world.counts().connections, 0);
+}
+
+#[test]
 fn health_of_a_draining_process_is_503() {
     let mut world = World::new(config());
     world.upstream.0.borrow_mut().health = Health::Draining;

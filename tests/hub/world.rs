@@ -67,6 +67,16 @@ impl World {
 
     pub fn accept(&mut self) -> ConnectionId {
         let id = self.hub.accept(self.now_us).expect("there is room");
+        self.connect(id)
+    }
+
+    /// A connection of the process's own.
+    pub fn adopt(&mut self) -> ConnectionId {
+        let id = self.hub.adopt(self.now_us);
+        self.connect(id)
+    }
+
+    fn connect(&mut self, id: ConnectionId) -> ConnectionId {
         let socket = Socket {
             room: usize::MAX,
             awaiting: false,
