@@ -2,6 +2,8 @@
 
 mod check;
 mod doctor;
+#[cfg(test)]
+mod pages;
 mod publish;
 mod serve;
 mod subscribe;

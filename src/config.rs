@@ -14,6 +14,7 @@ mod secret;
 mod source;
 mod statsd;
 mod summary;
+mod template;
 mod units;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -30,6 +31,7 @@ pub use rules::Contradiction;
 pub use secret::same_secret;
 pub use source::ConfigSource;
 pub use statsd::Statsd;
+pub use template::template;
 
 /// The whole configuration, checked.
 #[derive(Clone, PartialEq)]

@@ -94,8 +94,9 @@ pub fn reference() -> String {
     page
 }
 
-fn heading(page: &mut String, section: &str) {
-    let about = match section {
+/// What a section is about: Markdown, a line or two.
+pub(super) fn about(section: &str) -> &'static str {
+    match section {
         "ws" => "WebSocket clients.",
         "ws.deflate" => {
             "Compression (permessage-deflate, RFC 7692) for clients that offer it. A frame is \
@@ -107,7 +108,11 @@ fn heading(page: &mut String, section: &str) {
         "admin" => "The port for operators.",
         "drain" => "How a SIGTERM ends.",
         _ => "What is logged, and how.",
-    };
+    }
+}
+
+fn heading(page: &mut String, section: &str) {
+    let about = about(section);
     let blank = if page.ends_with("\n\n") { "" } else { "\n" };
     let _ = write!(page, "{blank}## `[{section}]`\n\n{about}\n\n");
     page.push_str("| key | form | default | live | |\n|---|---|---|---|---|\n");

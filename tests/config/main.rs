@@ -12,7 +12,7 @@ use loader::{file, flags, source};
 
 use fanfare::config::{
     Config, ConfigError, ConfigSource, KEYS, Layout, LogFormat, Origin, PayloadKind, SlowPolicy,
-    live_changes, reference,
+    live_changes, reference, template,
 };
 
 #[test]
@@ -336,6 +336,42 @@ fn the_reference_page_is_up_to_date() {
         found == reference(),
         "docs/CONFIGURATION.md is stale; FANFARE_BLESS=1 rewrites it"
     );
+}
+
+#[test]
+fn the_file_that_packages_install_is_up_to_date() {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tuning/fanfare.toml");
+    if std::env::var_os("FANFARE_BLESS").is_some() {
+        std::fs::write(&path, template()).expect("the file is written");
+    }
+    let found = std::fs::read_to_string(&path).expect("the file is there");
+    assert!(
+        found == template(),
+        "tuning/fanfare.toml is stale; FANFARE_BLESS=1 rewrites it"
+    );
+}
+
+#[test]
+fn the_file_that_packages_install_is_the_defaults_with_comments_and_without() {
+    assert_eq!(file(&template()).config(), Config::default());
+    let is_key = |line: &&str| line.starts_with(['[', '#']) && !line.starts_with("# ");
+    let text: String = template()
+        .lines()
+        .filter(is_key)
+        .map(|line| format!("{}\n", line.trim_start_matches('#')))
+        .collect();
+    for key in KEYS {
+        let (_, name) = key.name.rsplit_once('.').expect("keys are section.key");
+        assert!(text.contains(&format!("\n{name} = ")), "{name}");
+    }
+    let (before, after) = text.split_once("token = \"…\"\n").expect("no token is set");
+    let (before, namespace) = format!("{before}{after}")
+        .split_once("[[namespace]]")
+        .map(|(before, after)| (before.to_owned(), after.to_owned()))
+        .expect("it shows one");
+    assert_eq!(file(&before).config(), Config::default());
+    let config = file(&format!("[[namespace]]{namespace}")).config();
+    assert_eq!(config.namespace("chat:x").payload, PayloadKind::Json);
 }
 
 #[test]
