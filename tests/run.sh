@@ -146,6 +146,7 @@ packages() {
         has shellcheck || missing+=(shellcheck)
         # graphite-web draws with it, and does not start without.
         [[ -e /usr/lib/$(uname -m)-linux-gnu/libcairo.so.2 ]] || missing+=(libcairo2)
+        has systemd-analyze || missing+=(systemd)
     fi
     if ((${#missing[@]})); then
         run apt apt_install "${missing[@]}" ||

@@ -1,0 +1,337 @@
+"""The Debian package: built, installed, started as its unit says, reloaded, stopped, purged.
+
+All of it happens in a root of its own: an overlay over this machine's, in a mount namespace that
+takes it along when it ends. Nothing outside of it changes. The service runs as systemd would start
+it: the unit's ExecStart, user, limits, system call filter, address families, no new privileges, no
+capabilities, no memory that is writable and executable.
+"""
+
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+from node import Report, arguments, until
+from watchdog import Manager
+
+REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
+UNIT = REPOSITORY / "tuning/systemd/fanfare.service"
+PORTS = 18360
+INSTALL = "cargo install --locked --root target/test-tools/cargo cargo-deb"
+# What `systemd-analyze security` may say at most, of 10: below 2 it calls a unit OK.
+EXPOSURE = 1.5
+
+
+def run(*command, **given):
+    """Its output; RuntimeError with that if it fails."""
+    ended = subprocess.run(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=240, **given
+    )
+    if ended.returncode:
+        raise RuntimeError(f"{command[0]} ended with {ended.returncode}:\n{ended.stdout}")
+    return ended.stdout
+
+
+def verified():
+    """systemd reads the unit and finds nothing wrong but what is not installed here."""
+    ended = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", UNIT], capture_output=True, text=True, timeout=60
+    )
+    faults = [
+        line
+        for line in ended.stderr.splitlines()
+        if "fanfare" in line and "is not executable: No such file" not in line
+    ]
+    assert not faults, faults
+
+
+def hardened():
+    said = run("systemd-analyze", "security", "--offline=true", f"--threshold={int(EXPOSURE * 10)}", UNIT)
+    (score,) = re.findall(r"Overall exposure level.*: ([\d.]+) ", said)
+    assert float(score) <= EXPOSURE, said
+    return f"exposure {score} of 10"
+
+
+def build(cargo_deb, given):
+    """The package of the binary under test; nothing is compiled."""
+    target = given.logs / "target"
+    shutil.rmtree(target, ignore_errors=True)
+    (target / "release").mkdir(parents=True)
+    shutil.copy2(given.fanfare, target / "release/fanfare")
+    environment = {**os.environ, "CARGO_TARGET_DIR": str(target.resolve())}
+    output = given.logs.resolve() / "fanfare.deb"
+    # Without the package of symbols, which is only time.
+    command = (cargo_deb, "--no-build", "--locked", "--strip", "--no-dbgsym", "--output", output)
+    print(run(*command, cwd=REPOSITORY, env=environment))
+    shutil.rmtree(target)
+
+
+def linted(package):
+    ended = subprocess.run(
+        ["lintian", "--fail-on", "error", package], capture_output=True, text=True, timeout=120
+    )
+    print(ended.stdout)
+    assert ended.returncode == 0, ended.stdout
+
+
+def completions():
+    """bash takes its script, and completes from it."""
+    script = REPOSITORY / "tuning/completions/fanfare.bash"
+    said = run(
+        "bash",
+        "-c",
+        f'. {script}; COMP_WORDS=(fanfare se); COMP_CWORD=1; _fanfare fanfare se fanfare; '
+        'echo "${COMPREPLY[*]}"',
+    )
+    assert said.strip() == "serve", said
+
+
+def dockerfile():
+    run("docker", "build", "--check", "-f", "tuning/docker/Dockerfile", ".", cwd=REPOSITORY)
+
+
+def upgrade_and_receive(address, topic, publish):
+    """A raw client's first publication, once `publish()` is done."""
+    import websockets.sync.client
+
+    url = f"ws://{address}/raw?topic={topic}"
+    with websockets.sync.client.connect(url, compression=None) as client:
+        publish()
+        return client.recv(timeout=10)
+
+
+# ---- in the root of its own -----------------------------------------------------------------
+
+
+def enter(given):
+    """This program again, as root in a mount namespace with an overlay; its lines are our checks."""
+    command = [sys.executable, __file__, "--fanfare", given.fanfare]
+    command += ["--tools", str(given.tools.resolve()), "--logs", str(given.logs.resolve())]
+    command = ["unshare", "--mount", "--pid", "--fork", "--kill-child", *command]
+    if os.geteuid():
+        command = ["sudo", "-n", *command]
+    environment = {**os.environ, "FANFARE_PACKAGE_ROOT": "inside"}
+    return subprocess.run(command, env=environment, timeout=240).returncode
+
+
+def make_root(place):
+    """A copy-on-write image of this machine at `place`/root."""
+    place.mkdir(parents=True, exist_ok=True)
+    run("mount", "--make-rprivate", "/")
+    run("mount", "-t", "tmpfs", "tmpfs", place)
+    for name in ("changes", "work", "root"):
+        (place / name).mkdir()
+    options = f"lowerdir=/,upperdir={place}/changes,workdir={place}/work"
+    run("mount", "-t", "overlay", "overlay", "-o", options, place / "root")
+    run("mount", "-t", "proc", "proc", place / "root/proc")
+    run("mount", "-t", "tmpfs", "tmpfs", place / "root/run")
+    for folder in ("dev", "sys"):
+        run("mount", "--bind", f"/{folder}", place / "root" / folder)
+    # As in a container build: packages start nothing.
+    (place / "root/usr/sbin/policy-rc.d").write_text("#!/bin/sh\nexit 101\n")
+    (place / "root/usr/sbin/policy-rc.d").chmod(0o755)
+    return place / "root"
+
+
+def snapshot(changes):
+    """Every path that differs from the machine's, without what is dpkg's own or its logs."""
+    own = ("var/lib/dpkg", "var/log", "var/cache", "run")
+    paths = (str(path.relative_to(changes)) for path in changes.rglob("*"))
+    return {path for path in paths if not path.startswith(own)}
+
+
+def install(root, package):
+    shutil.copy2(package, root / "fanfare.deb")
+    print(run("chroot", root, "dpkg", "--install", "/fanfare.deb"))
+    (root / "fanfare.deb").unlink()
+    config = root / "etc/fanfare/fanfare.toml"
+    mode = config.stat().st_mode & 0o777
+    with_group = (root / "etc/group").read_text()
+    (number,) = re.findall(r"^fanfare:x:(\d+):", with_group, re.MULTILINE)
+    assert mode == 0o640 and config.stat().st_gid == int(number), (oct(mode), number)
+    enabled = root / "etc/systemd/system/multi-user.target.wants/fanfare.service"
+    assert enabled.is_symlink(), "the unit is enabled"
+    said = run("chroot", root, "fanfare", "check", "-c", "/etc/fanfare/fanfare.toml")
+    assert said == "/etc/fanfare/fanfare.toml: ok\n", said
+    assert "SIGHUP" in run("chroot", root, "man", "fanfare") or not shutil.which("man")
+
+
+class Service:
+    """The installed unit, run as systemd would. Its configuration is edited, as operators do."""
+
+    def __init__(self, root, log_path):
+        self.root, self.log_path = root, log_path
+        self.unit = (root / "usr/lib/systemd/system/fanfare.service").read_text()
+        self.address = f"127.0.0.1:{PORTS}"
+        self.config = root / "etc/fanfare/fanfare.toml"
+        self.edit("listen", "0.0.0.0:8000", self.address)
+        self.edit("listen", "127.0.0.1:8001", f"127.0.0.1:{PORTS + 1}")
+        for number, name in enumerate(("pull", "sub", "router"), 2):
+            port = {"pull": 5560, "sub": 5562, "router": 5563}[name]
+            local = "tcp://127.0.0.1"
+            self.edit(name, [f"{local}:{port}"], [f"{local}:{PORTS + number}", f"ipc:///run/fanfare/{name}"])
+        self.edit("period", "10s", "1s")
+        self.process = None
+
+    def edit(self, key, old, new):
+        text = self.config.read_text()
+        line = f"#{key} = {json.dumps(old)}\n"
+        assert text.count(line) == 1, line
+        self.config.write_text(text.replace(line, f"{key} = {json.dumps(new)}\n"))
+
+    def values(self, key):
+        """What the unit says for `key`, each time."""
+        return re.findall(rf"^{key}=(.*)$", self.unit, re.MULTILINE)
+
+    def start(self):
+        from sandbox import Sandbox
+
+        (command,) = self.values("ExecStart")
+        sandbox = Sandbox(self.root, self.values)
+        sandbox.make_runtime_directory()
+        self.manager = Manager(self.root / "run")
+        (self.root / "run/notify").chmod(0o666)
+        environment = {**self.manager.environment(), "NOTIFY_SOCKET": "/run/notify"}
+        with open(self.log_path, "wb") as log:
+            self.process = subprocess.Popen(
+                command.split(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=environment,
+                preexec_fn=sandbox.enter,
+            )
+        until(self.is_ready, 15, "READY=1")
+
+    def is_ready(self):
+        if self.process.poll() is not None:
+            raise RuntimeError(f"ended with {self.process.returncode}: {self.log_path.read_text()}")
+        return self.manager.times("READY=1")
+
+    def status(self):
+        """The kernel's word on the process."""
+        text = (self.root / f"proc/{self.process.pid}/status").read_text()
+        return dict(line.split(":\t", 1) for line in text.splitlines() if ":\t" in line)
+
+
+def started(service):
+    service.start()
+    status = service.status()
+    assert status["Seccomp"] == "2" and status["NoNewPrivs"] == "1", status
+    assert status["CapBnd"].strip("0") == "" and status["CapEff"].strip("0") == "", status
+    assert not status["Uid"].startswith("0\t"), status["Uid"]
+    service.manager.next("WATCHDOG=1")
+
+
+def container_health(service):
+    """What the Dockerfile asks for its health, asked here."""
+    text = (REPOSITORY / "tuning/docker/Dockerfile").read_text().replace("\\\n", "")
+    command = json.loads(re.search(r"HEALTHCHECK .*CMD (\[.*\])", text)[1])
+    command[-1] = command[-1].replace("/127.0.0.1/8000", f"/127.0.0.1/{PORTS}")
+    run(*command)
+    nobody = [*command[:-1], command[-1].replace(str(PORTS), str(PORTS + 9))]
+    assert subprocess.run(nobody, capture_output=True).returncode, "nobody is healthy there"
+
+
+def published(service):
+    for endpoint in (f"tcp://127.0.0.1:{PORTS + 4}", "ipc:///run/fanfare/router"):
+
+        def publish(endpoint=endpoint):
+            run("chroot", service.root, "fanfare", "publish", "--to", endpoint, "news", '"hello"')
+
+        assert upgrade_and_receive(service.address, "news", publish) == '"hello"', endpoint
+
+
+def reloaded(service):
+    """Both lines of ExecReload: the check, then the signal."""
+    check, kill = service.values("ExecReload")
+    service.edit("max_topics", 128, 7)
+    run("chroot", service.root, *check.split())
+    assert kill == "/bin/kill -HUP $MAINPID", kill
+    service.process.send_signal(signal.SIGHUP)
+    text = "reload changed=ws.max_topics"
+    until(lambda: text in re.sub(r"\x1b\[[0-9;]*m", "", service.log_path.read_text()), 5, text)
+
+
+def stopped(service):
+    since = time.monotonic()
+    service.process.send_signal(signal.SIGTERM)
+    code = service.process.wait(20)
+    assert code == 0, f"{code}: {service.log_path.read_text()}"
+    return f"{time.monotonic() - since:.1f} s"
+
+
+def purged(root, before):
+    run("chroot", root, "dpkg", "--purge", "fanfare")
+    left = snapshot(root.parent / "changes") - before
+    users = {f"etc/{name}{more}" for name in ("passwd", "group", "shadow", "gshadow") for more in ("", "-")}
+    users |= {"etc/subuid", "etc/subgid", "etc/.pwd.lock"}  # The user stays, as users do on Debian.
+    left = {path for path in left - users if not path_is_shared(root, path)}
+    assert not left, sorted(left)
+
+
+def path_is_shared(root, path):
+    """A folder that was there before: the overlay shows it because something in it changed."""
+    return (root / path).is_dir() and pathlib.Path("/", path).is_dir()
+
+
+def inside(given, report):
+    try:
+        root = make_root(given.logs.resolve() / "overlay")
+    except RuntimeError as error:
+        return report.skip(f"no overlay can be mounted here: {error}")
+    before = snapshot(root.parent / "changes")
+    report.check("dpkg installs it", install, root, given.logs / "fanfare.deb")
+    service = Service(root, given.logs.resolve() / "service.log")
+    try:
+        report.check("started as the unit says", started, service)
+        report.check("the container's health check", container_health, service)
+        report.check("publish and receive, over TCP and ipc", published, service)
+        report.check("reload", reloaded, service)
+        report.check("stop", stopped, service)
+    finally:
+        if service.process and service.process.poll() is None:
+            service.process.kill()
+            service.process.wait()
+    report.check("purge leaves nothing but the user", purged, root, before)
+
+
+def main():
+    given, report = arguments("package"), Report("package")
+    if os.environ.get("FANFARE_PACKAGE_ROOT") == "inside":
+        return inside(given, report)
+    if shutil.which("systemd-analyze"):
+        report.check("systemd-analyze verify", verified)
+        report.check("systemd-analyze security", hardened)
+    else:
+        report.skip("systemd-analyze: not installed (apt install systemd)")
+    report.check("completions", completions)
+    if shutil.which("docker") and not subprocess.run(["docker", "info"], capture_output=True).returncode:
+        report.check("docker build --check", dockerfile)
+    else:
+        report.skip("docker build --check: no Docker daemon")
+    path = f"{given.tools / 'cargo/bin'}:{os.environ['PATH']}"
+    if not (cargo_deb := shutil.which("cargo-deb", path=path)):
+        return report.skip(f"cargo deb: not installed ({INSTALL})")
+    report.check("cargo deb", build, cargo_deb, given)
+    package = given.logs / "fanfare.deb"
+    if not package.exists():
+        return None
+    if shutil.which("lintian"):
+        report.check("lintian", linted, package)
+    else:
+        report.skip("lintian: not installed (apt install lintian)")
+    if os.geteuid() and subprocess.run(["sudo", "-n", "true"], capture_output=True).returncode:
+        return report.skip("install: needs root for a root of its own")
+    if code := enter(given):
+        print(f"not ok package: in its own root: ended with {code}")
+    return None
+
+
+if __name__ == "__main__":
+    main()

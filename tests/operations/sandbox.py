@@ -1,0 +1,120 @@
+"""A process as systemd would start it from a unit, as far as a test can without systemd: user,
+limits, runtime directory, no capabilities, no new privileges, system call filter, address families,
+no memory that is both writable and executable."""
+
+import ctypes
+import errno
+import os
+import re
+import resource
+import socket
+import subprocess
+
+PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS, PR_SET_MDWE = 24, 38, 65
+SCMP_ACT_ALLOW, SCMP_ACT_ERRNO = 0x7FFF0000, 0x00050000
+SCMP_CMP_EQ = 4
+SUFFIXES = {"K": 10, "M": 20, "G": 30}
+
+
+class Comparison(ctypes.Structure):
+    """struct scmp_arg_cmp."""
+
+    _fields_ = [
+        ("argument", ctypes.c_uint),
+        ("operation", ctypes.c_int),
+        ("first", ctypes.c_uint64),
+        ("second", ctypes.c_uint64),
+    ]
+
+
+def system_calls(words):
+    """The names behind words such as `@system-service io_uring_setup`."""
+    names = set()
+    for word in words:
+        if not word.startswith("@"):
+            names.add(word)
+            continue
+        said = subprocess.run(
+            ["systemd-analyze", "syscall-filter", word], check=True, capture_output=True, text=True
+        ).stdout
+        lines = (line.strip() for line in said.splitlines()[1:])
+        names |= system_calls([line for line in lines if line and not line.startswith("#")])
+    return names
+
+
+def size(text):
+    if text == "infinity":
+        return resource.RLIM_INFINITY
+    number, suffix = re.fullmatch(r"(\d+)([KMG]?)", text).groups()
+    return int(number) << SUFFIXES.get(suffix, 0)
+
+
+class Sandbox:
+    """`values(key)` are the unit's values for a key, in order."""
+
+    def __init__(self, root, values):
+        self.root, self.values = root, values
+        users = (root / "etc/passwd").read_text()
+        (found,) = re.findall(rf"^{values('User')[0]}:x:(\d+):(\d+):", users, re.MULTILINE)
+        self.user, self.group = map(int, found)
+        self.allowed = set()
+        for words in values("SystemCallFilter"):
+            if words.startswith("~"):
+                self.allowed -= system_calls(words[1:].split())
+            else:
+                self.allowed |= system_calls(words.split())
+        # systemd keeps what it needs itself to start the process.
+        self.allowed |= system_calls(["@default"]) | {"execve"}
+        (families,) = values("RestrictAddressFamilies")
+        self.families = [int(getattr(socket, name)) for name in families.split()]
+        self.limits = [
+            (getattr(resource, f"RLIMIT_{name}"), size(values(f"Limit{name}")[0]))
+            for name in ("NOFILE", "MEMLOCK")
+        ]
+        self.libc = ctypes.CDLL(None, use_errno=True)
+        self.seccomp = ctypes.CDLL("libseccomp.so.2")
+        self.seccomp.seccomp_init.restype = ctypes.c_void_p
+        self.filter = self._filter()
+
+    def make_runtime_directory(self):
+        (name,), (mode,) = self.values("RuntimeDirectory"), self.values("RuntimeDirectoryMode")
+        path = self.root / "run" / name
+        path.mkdir(exist_ok=True)
+        os.chown(path, self.user, self.group)
+        path.chmod(int(mode, 8))
+
+    def enter(self):
+        """In the child, before it executes."""
+        for limit, value in self.limits:
+            try:
+                resource.setrlimit(limit, (value, value))
+            except (OSError, ValueError):  # More than this machine may give: systemd takes that.
+                most = resource.getrlimit(limit)[1]
+                resource.setrlimit(limit, (most, most))
+        os.umask(int(self.values("UMask")[0], 8))
+        os.chroot(self.root)
+        os.chdir("/")
+        for capability in range(64):
+            self.libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)
+        os.setgroups([self.group])
+        os.setresgid(self.group, self.group, self.group)
+        os.setresuid(self.user, self.user, self.user)
+        self.libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+        self.libc.prctl(PR_SET_MDWE, 1, 0, 0, 0)  # Linux 6.3; older ones go without.
+        if self.seccomp.seccomp_load(ctypes.c_void_p(self.filter)):
+            raise OSError("the system call filter does not load")
+
+    def _filter(self):
+        made = self.seccomp.seccomp_init(SCMP_ACT_ERRNO | errno.EPERM)
+        context = ctypes.c_void_p(made)
+        for name in sorted(self.allowed - {"socket"}):
+            number = self.seccomp.seccomp_syscall_resolve_name(name.encode())
+            if number >= 0:  # Below are names that this architecture or library does not know.
+                self.seccomp.seccomp_rule_add_array(context, SCMP_ACT_ALLOW, number, 0, None)
+        number = self.seccomp.seccomp_syscall_resolve_name(b"socket")
+        for family in self.families:
+            is_family = Comparison(0, SCMP_CMP_EQ, family, 0)
+            self.seccomp.seccomp_rule_add_array(
+                context, SCMP_ACT_ALLOW, number, 1, ctypes.byref(is_family)
+            )
+        return made
