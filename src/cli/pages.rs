@@ -80,7 +80,8 @@ fn page(command: &Command, name: &str, sections: &str) -> Vec<u8> {
         .display_name(name.to_owned())
         .version(env!("CARGO_PKG_VERSION"));
     let mut page = Vec::new();
-    let man = Man::new(command).title(name.to_owned()).manual("fanfare");
+    let source = concat!("fanfare ", env!("CARGO_PKG_VERSION"));
+    let man = Man::new(command).title(name.to_owned()).source(source);
     man.render(&mut page).expect("memory takes what is written");
     page.extend_from_slice(sections.as_bytes());
     page

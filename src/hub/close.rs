@@ -5,7 +5,7 @@ use crate::protocol::codes::Disconnect;
 use crate::wire::encode;
 use crate::wire::fault::Fault;
 
-use super::connection::{ConnectionId, Phase};
+use super::connection::{ConnectionId, Phase, Place};
 use super::{Drain, Event, Hub};
 
 /// Why the server closes a WebSocket.
@@ -158,7 +158,7 @@ impl Hub {
 
     /// Starts to close all connections with 3001, evenly over `period_us`.
     pub fn drain(&mut self, period_us: u64, now_us: u64) {
-        let total = self.counts.connections;
+        let total = self.counts.connections - self.own;
         self.draining = Some(Drain {
             started_us: now_us,
             next_us: now_us,
@@ -184,9 +184,11 @@ impl Hub {
             drain.total * elapsed_us / drain.period_us
         };
         while (over || drain.closed < due) && drain.cursor < self.connections.slots() {
-            let id = self.connections.id_at(drain.cursor as u32);
+            let slot = drain.cursor as u32;
             drain.cursor += 1;
-            if let Some(id) = id {
+            if let Some(id) = self.connections.id_at(slot)
+                && self.connections.at(slot).place != Place::Own
+            {
                 drain.closed += 1;
                 self.dismiss(id, now_us);
             }

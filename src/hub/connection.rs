@@ -79,7 +79,7 @@ pub(super) enum Place {
     Taken,
     /// It came when all were taken: no upgrade for it.
     Beyond,
-    /// The process's own: it needs none.
+    /// The process's own: it needs none, and lives as long as the shard.
     Own,
 }
 

@@ -83,6 +83,8 @@ pub struct Hub {
     /// Scratch: connections whose deadline passed.
     expired: Vec<ConnectionId>,
     events: VecDeque<Event>,
+    /// Connections that the process opened to itself.
+    own: u64,
     draining: Option<Drain>,
     counts: ShardCounts,
 }
@@ -130,6 +132,7 @@ impl Hub {
             overflowed: Vec::new(),
             expired: Vec::new(),
             events: VecDeque::new(),
+            own: 0,
             draining: None,
             counts: ShardCounts::default(),
         }
@@ -150,9 +153,11 @@ impl Hub {
         Some(self.insert(place, now_us))
     }
 
-    /// Takes in a socket of the process's own, which no limit on connections concerns.
+    /// Takes in a socket of the process's own. No limit on connections concerns it, no drain closes
+    /// it, and the hub is empty with it.
     pub fn adopt(&mut self, now_us: u64) -> ConnectionId {
         self.counts.accepted += 1;
+        self.own += 1;
         self.insert(Place::Own, now_us)
     }
 
@@ -170,7 +175,9 @@ impl Hub {
             return;
         };
         self.counts.connections -= 1;
-        if place != Place::Own {
+        if place == Place::Own {
+            self.own -= 1;
+        } else {
             self.upstream.leave();
         }
     }
@@ -241,9 +248,9 @@ impl Hub {
         TURN_BYTES.min(self.config.ws.outbox)
     }
 
-    /// Whether no connection is left.
+    /// Whether no connection is left but the process's own.
     pub fn is_empty(&self) -> bool {
-        self.counts.connections == 0
+        self.counts.connections == self.own
     }
 
     fn set_deadline(&mut self, id: ConnectionId, deadline_us: u64) {

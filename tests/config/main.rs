@@ -355,11 +355,10 @@ fn the_file_that_packages_install_is_up_to_date() {
 fn the_file_that_packages_install_is_the_defaults_with_comments_and_without() {
     assert_eq!(file(&template()).config(), Config::default());
     let is_key = |line: &&str| line.starts_with(['[', '#']) && !line.starts_with("# ");
-    let text: String = template()
-        .lines()
-        .filter(is_key)
-        .map(|line| format!("{}\n", line.trim_start_matches('#')))
-        .collect();
+    let page = template();
+    let keys = page.lines().filter(is_key);
+    let keys: Vec<_> = keys.map(|line| line.trim_start_matches('#')).collect();
+    let text = format!("{}\n", keys.join("\n"));
     for key in KEYS {
         let (_, name) = key.name.rsplit_once('.').expect("keys are section.key");
         assert!(text.contains(&format!("\n{name} = ")), "{name}");

@@ -4,7 +4,7 @@ use fanfare::hub::ConnectionId;
 use fanfare::limits::{CLOSE_TIMEOUT_US, TICK_US};
 
 use crate::upstream::config;
-use crate::wire::Frame;
+use crate::wire::{Frame, upgrade};
 use crate::world::{SECOND_US, World};
 
 const PERIOD_US: u64 = 10 * SECOND_US;
@@ -116,4 +116,23 @@ fn refusals_while_draining_are_told_from_those_of_a_full_process() {
         counts.refused_draining, 2,
         "one with a 503, one before it asked"
     );
+}
+
+#[test]
+fn the_processs_own_connections_stay_and_hold_nobody_up() {
+    let mut world = World::new(config());
+    let own = world.adopt();
+    world.feed(own, &upgrade("/raw?topic=a"));
+    let clients: Vec<_> = (0..10).map(|_| world.client()).collect();
+    drain(&mut world);
+    assert_eq!(
+        told_by_second(&mut world, 10),
+        [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]
+    );
+    for id in clients {
+        world.hub.lost(id);
+    }
+    world.turn();
+    assert!(world.hub.is_empty());
+    assert_eq!((world.closed(own), world.counts().connections), (None, 1));
 }

@@ -22,7 +22,7 @@ from node import Node, Report, arguments, until
 
 PORTS = 18320
 PERIOD_S = 2.0
-PTRACE_ATTACH, PTRACE_DETACH = 16, 17
+PTRACE_ATTACH, PTRACE_DETACH, WALL = 16, 17, 0x40000000
 
 
 class Manager:
@@ -115,11 +115,14 @@ class Stopped:
 
     def __enter__(self):
         self._ptrace(PTRACE_ATTACH)
-        os.waitpid(self.thread, 0x40000000)  # __WALL
+        os.waitpid(self.thread, WALL)
         return self
 
     def __exit__(self, *_):
-        self._ptrace(PTRACE_DETACH)
+        try:
+            self._ptrace(PTRACE_DETACH)
+        except ProcessLookupError:  # Killed meanwhile; its process ends once we have taken note.
+            os.waitpid(self.thread, WALL)
 
 
 def readiness(watched):
@@ -316,8 +319,12 @@ def supervised(given):
         watched.__enter__()
         assert manager.times("READY=1", restarted)
         manager.next("WATCHDOG=1")
+        working = time.monotonic() - restarted
+        # Canaries hold no drain up: without clients it is over at once.
+        watched.process.send_signal(signal.SIGTERM)
+        assert watched.process.wait(5) == 0
         assert acted <= PERIOD_S + 0.1, f"acted {acted:.2f} s after the stop"
-        return f"acted {acted:.2f} s after the stop, working again {time.monotonic() - restarted:.2f} s later"
+        return f"acted {acted:.2f} s after the stop, working again {working:.2f} s later"
 
 
 def main():
