@@ -310,7 +310,7 @@ pub const PUBLISHER_PATIENCE_US: u64 = 1_000_000;
 /// sixteen million messages between two that arrive.
 pub const PUBLISHER_JUMP: u64 = 1 << 24;
 /// How long the watchdog waits before it opens a canary connection that was lost again.
-pub const CANARY_RETRY: std::time::Duration = std::time::Duration::from_millis(100);
+pub const CANARY_RETRY: std::time::Duration = std::time::Duration::from_millis(500);
 
 /// Looks per watchdog period. Half of them may be needed to see the canaries come back, and each
 /// repeats a publication that was lost.

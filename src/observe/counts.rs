@@ -100,7 +100,7 @@ counts! {
         dropped_closed: Counter "dropped" ["reason" = "closed"] "Deliveries given up, by reason",
         pending: Gauge "pending" "Deliveries waiting in outboxes",
         pending_bytes: Gauge "pending_bytes" "Bytes waiting in outboxes, replies included",
-        connections: Gauge "connections" "Open sockets, those still in the handshake included",
+        connections: Gauge "connections" "Open sockets, those in the handshake and one per shard of the watchdog included",
         subscriptions: Gauge "subscriptions" "Pairs of connection and topic",
         topics: Gauge "topics" "Topics with at least one subscriber on this shard",
         accepted: Counter "accepted" "Sockets accepted",

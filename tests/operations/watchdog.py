@@ -314,15 +314,17 @@ def supervised(given):
             )
             acted = time.monotonic() - stopped
             first.send_signal(signal.SIGABRT)
-        assert first.wait(10) == -signal.SIGABRT
+        code = first.wait(10)
+        assert code == -signal.SIGABRT, f"ended with {code}"
         restarted = time.monotonic()
         watched.__enter__()
-        assert manager.times("READY=1", restarted)
+        until(lambda: manager.times("READY=1", restarted), PERIOD_S, "READY=1 again")
         manager.next("WATCHDOG=1")
         working = time.monotonic() - restarted
         # Canaries hold no drain up: without clients it is over at once.
         watched.process.send_signal(signal.SIGTERM)
-        assert watched.process.wait(5) == 0
+        code = watched.process.wait(5)
+        assert code == 0, f"ended with {code}"
         assert acted <= PERIOD_S + 0.1, f"acted {acted:.2f} s after the stop"
         return f"acted {acted:.2f} s after the stop, working again {working:.2f} s later"
 
