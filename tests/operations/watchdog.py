@@ -258,6 +258,15 @@ def overload(watched):
     return f"{count} publications, at most {max(gaps):.2f} s between two"
 
 
+def status(watched):
+    """A line for people, every ten seconds while it changes."""
+    of_status = lambda: [lines["STATUS"] for _, lines in list(watched.manager.heard) if "STATUS" in lines]
+    lines = until(of_status, 15, "STATUS=")
+    form = r"\d+ connections, \d+ publications/s in, \d+ deliveries/s out"
+    assert all(re.fullmatch(form, line) for line in lines), lines
+    return lines[0]
+
+
 def full_house(given):
     """Canaries come in when no client may, in a text namespace too, and answer pings."""
     settings = {
@@ -340,6 +349,7 @@ def main():
         for name in ("shard-0", "ingest"):
             report.check(f"{name} stopped", one_thread, watched, name)
         report.check("RELOADING=1, then READY=1", reload, watched)
+        report.check("STATUS= with connections and rates", status, watched)
     report.check("no READY=1 for a start that fails", not_before_all_is_bound, given)
     report.check("canaries at ws.max_connections, and their pings", full_house, given)
     report.check("STOPPING=1, and fed while it drains", drain, given)
