@@ -30,6 +30,7 @@ complete -c fanfare -n "__fish_fanfare_needs_command" -f -a "serve" -d 'Run the 
 complete -c fanfare -n "__fish_fanfare_needs_command" -f -a "check" -d 'Read the configuration as `serve` would, and say what differs from the defaults'
 complete -c fanfare -n "__fish_fanfare_needs_command" -f -a "publish" -d 'Publish to a topic, and say whether it was taken'
 complete -c fanfare -n "__fish_fanfare_needs_command" -f -a "subscribe" -d 'Print what is published to topics, one payload a line'
+complete -c fanfare -n "__fish_fanfare_needs_command" -f -a "top" -d 'Watch a running node: rates, latencies, drops, shards, the slowest connections'
 complete -c fanfare -n "__fish_fanfare_needs_command" -f -a "doctor" -d 'Say what this host offers, what the engine wants, and how to fix the difference'
 complete -c fanfare -n "__fish_fanfare_using_subcommand serve" -s c -l config -d 'Configuration file (TOML). Without one the defaults hold' -r -F
 complete -c fanfare -n "__fish_fanfare_using_subcommand serve" -s s -l set -d 'Set one key over file and environment; may be repeated' -r
@@ -47,6 +48,17 @@ complete -c fanfare -n "__fish_fanfare_using_subcommand subscribe" -l count -d '
 complete -c fanfare -n "__fish_fanfare_using_subcommand subscribe" -l timeout -d 'Seconds to wait for the connection and its replies' -r
 complete -c fanfare -n "__fish_fanfare_using_subcommand subscribe" -l topics -d 'Print each payload\'s topic in front of it, with a tab between'
 complete -c fanfare -n "__fish_fanfare_using_subcommand subscribe" -s h -l help -d 'Print help'
+complete -c fanfare -n "__fish_fanfare_using_subcommand top" -l admin -d 'The node\'s `admin.listen`' -r
+complete -c fanfare -n "__fish_fanfare_using_subcommand top" -l token -d 'The node\'s `admin.token`; without this, the environment\'s `FANFARE_ADMIN_TOKEN`' -r
+complete -c fanfare -n "__fish_fanfare_using_subcommand top" -l interval -d 'Seconds that rates are taken over, 0.1 at least' -r
+complete -c fanfare -n "__fish_fanfare_using_subcommand top" -l once -d 'Print one screen as text and end; so it does when the output is no terminal'
+complete -c fanfare -n "__fish_fanfare_using_subcommand top" -s h -l help -d 'Print help'
 complete -c fanfare -n "__fish_fanfare_using_subcommand doctor" -s c -l config -d 'Configuration file (TOML). Without one the defaults hold' -r -F
 complete -c fanfare -n "__fish_fanfare_using_subcommand doctor" -s s -l set -d 'Set one key over file and environment; may be repeated' -r
-complete -c fanfare -n "__fish_fanfare_using_subcommand doctor" -s h -l help -d 'Print help'
+complete -c fanfare -n "__fish_fanfare_using_subcommand doctor" -l connections -d 'Look at the host for N connections. Without it: `ws.max_connections`, or 10,000 if that is auto' -r
+complete -c fanfare -n "__fish_fanfare_using_subcommand doctor" -l print -d 'Print the file that would set what falls short, for sysctl.d or limits.d. apply.sh does' -r -f -a "sysctl\t''
+limits\t''"
+complete -c fanfare -n "__fish_fanfare_using_subcommand doctor" -l pid -d 'The limits of this process, a running fanfare, instead of those of the shell' -r
+complete -c fanfare -n "__fish_fanfare_using_subcommand doctor" -l root -d 'Read proc, sys and etc below this directory instead: another host\'s, copied' -r -F
+complete -c fanfare -n "__fish_fanfare_using_subcommand doctor" -l json -d 'Print JSON'
+complete -c fanfare -n "__fish_fanfare_using_subcommand doctor" -s h -l help -d 'Print help (see more with \'--help\')'
