@@ -7,6 +7,7 @@ use std::sync::Arc;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::fabric::{Fabric, Order};
+use crate::hub::Leaving;
 
 use super::reload::Reload;
 
@@ -49,7 +50,8 @@ impl Signals {
             let period = reload.config().drain.period;
             tracing::info!(?period, "draining; a second signal ends at once");
             let period_us = period.as_micros() as u64;
-            if !fabric.order(&Order::Drain { period_us }) {
+            let leaving = Leaving::All;
+            if !fabric.order(&Order::Drain { leaving, period_us }) {
                 tracing::error!("a shard does not take orders; ending at once");
                 process::exit(CUT_OFF);
             }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use crate::config::Config;
+use crate::hub::Leaving;
 use crate::limits::{LANE_BATCHES, LANE_BYTES, LANE_ORDERS};
 
 use super::broadcast::Batch;
@@ -14,8 +15,8 @@ use super::wake::Wake;
 /// What control tells a shard.
 #[derive(Clone, Debug)]
 pub enum Order {
-    /// Stop accepting, close all connections over `period_us`, then end.
-    Drain { period_us: u64 },
+    /// Close connections over `period_us`; if all are leaving, stop accepting, and end.
+    Drain { leaving: Leaving, period_us: u64 },
     /// New rules.
     Reconfigure(Arc<Config>),
     /// End now.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use glommio::io::BufferedFile;
 
 use crate::fabric::{Fabric, Order, ShardFabric, Watch};
-use crate::hub::{Egress, Event, Hub};
+use crate::hub::{Egress, Event, Hub, Leaving};
 use crate::limits::TURN_BROADCASTS;
 
 use super::acceptor::Acceptor;
@@ -233,9 +233,11 @@ impl Drive {
         match order {
             Order::Stop => return false,
             Order::Reconfigure(config) => self.hub.reconfigure(config),
-            Order::Drain { period_us } => {
-                self.accept_until_us = Some(now_us + period_us);
-                self.hub.drain(period_us, now_us);
+            Order::Drain { leaving, period_us } => {
+                if leaving == Leaving::All {
+                    self.accept_until_us = Some(now_us + period_us);
+                }
+                self.hub.drain(leaving, period_us, now_us);
             }
         }
         true
