@@ -89,7 +89,7 @@ impl Engine {
             };
             shards.push(Some(shard::spawn(plan).map_err(|error| thread(&error))?));
         }
-        control
+        let gate = control
             .spawn(
                 Arc::clone(config),
                 source,
@@ -106,6 +106,7 @@ impl Engine {
             ingest,
         };
         engine.await_ready()?;
+        gate.open(config)?;
         Ok(engine)
     }
 

@@ -22,6 +22,7 @@ use crate::limits::{
     ADMIN_BODY_BYTES, ADMIN_CONNECTIONS, ADMIN_DISCARD_BYTES, ADMIN_PAUSE_MS, ADMIN_TIMEOUT_S,
 };
 
+use super::load::Monitor;
 use super::routes;
 
 pub(super) struct Admin {
@@ -34,11 +35,11 @@ struct Rules {
 }
 
 impl Admin {
-    pub(super) fn new(config: &Config, fabric: Arc<Fabric>) -> Self {
+    pub(super) fn new(config: &Config, fabric: Arc<Fabric>, monitor: Arc<Monitor>) -> Self {
         let rules = Rules {
             token: config.admin.token.clone(),
         };
-        let routes = routes::routes(fabric);
+        let routes = routes::routes(fabric, monitor);
         Self {
             service: routes.layer(middleware::from_fn_with_state(Arc::new(rules), check)),
         }

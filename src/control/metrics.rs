@@ -11,6 +11,9 @@ use prometheus_client::registry::Registry;
 use crate::fabric::Fabric;
 use crate::observe::{Counts, Description, HistogramSnapshot, Kind};
 
+use super::load::Monitor;
+use super::process::Process;
+
 pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Upper bounds of the latency buckets, in seconds.
@@ -20,11 +23,17 @@ const BOUNDS_S: [f64; 16] = [
 ];
 
 /// All that is known at this moment.
-pub(super) fn render(fabric: &Fabric) -> String {
+pub(super) fn render(fabric: &Fabric, monitor: &Monitor) -> String {
     let mut registry = Registry::with_prefix("fanfare");
     registry.register_collector(Box::new(Scrape::of(fabric)));
+    registry.register_collector(Box::new(monitor.collector()));
+    // Names that all programs share have no prefix.
+    let mut shared = Registry::default();
+    shared.register_collector(Box::new(Process::now()));
     let mut body = String::new();
-    text::encode(&mut body, &registry).expect("a String takes every write");
+    text::encode_registry(&mut body, &registry)
+        .and_then(|()| text::encode(&mut body, &shared))
+        .expect("a String takes every write");
     body
 }
 

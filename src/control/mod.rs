@@ -6,16 +6,22 @@
 //! admin     the HTTP server: who may ask, how many at once
 //! routes    what it answers
 //! publish   publications over HTTP
+//! load      how full the node is: weight, advice, shares of connections
+//! agent     what HAProxy is told of it
 //! metrics   counters and histograms as OpenMetrics
 //! stats     the same as JSON
+//! process   what the kernel says of the process
 //! log       log lines and their level
 //! ```
 //!
 //! It reads what the cores publish and hands them orders; it never makes one of them wait.
 
 mod admin;
+mod agent;
+mod load;
 pub mod log;
 mod metrics;
+mod process;
 mod publish;
 mod reload;
 mod routes;
@@ -28,22 +34,41 @@ use std::sync::Arc;
 use std::thread;
 
 use tokio::runtime::{Builder, Runtime};
+use tokio::sync::oneshot;
 
 use crate::config::{Config, ConfigSource};
 use crate::fabric::{Fabric, Watch};
 
-/// The admin port could not be opened.
+/// A port could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum Fault {
-    #[error("admin.listen = {address}: the address is taken; choose another, or off")]
-    Taken { address: SocketAddr },
-    #[error("admin.listen = {address}: {error}")]
+    #[error("{key} = {address}: the address is taken; choose another, or off")]
+    Taken {
+        key: &'static str,
+        address: SocketAddr,
+    },
+    #[error("{key} = {address}: {error}")]
     Listen {
+        key: &'static str,
         address: SocketAddr,
         error: io::Error,
     },
     #[error("the control thread could not be started: {0}")]
     Thread(io::Error),
+}
+
+/// The agent's port before it is open.
+pub struct Gate(oneshot::Sender<TcpListener>);
+
+impl Gate {
+    /// Opens the port, now that every core does its work: from here on load balancers are told.
+    pub fn open(self, config: &Config) -> Result<(), Fault> {
+        if let Some(address) = config.agent.listen {
+            // A control thread that has ended gave its own notice.
+            let _ = self.0.send(open("agent.listen", address)?);
+        }
+        Ok(())
+    }
 }
 
 /// The control thread before its start: the admin port is open, signals are held.
@@ -56,7 +81,9 @@ pub struct Control {
 impl Control {
     /// Opens the admin port and takes the signals over.
     pub fn open(config: &Config) -> Result<Self, Fault> {
-        let listener = config.admin.listen.map(open).transpose()?;
+        let listener = config.admin.listen;
+        let listener = listener.map(|address| open("admin.listen", address));
+        let listener = listener.transpose()?;
         let runtime = Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(Fault::Thread)?;
         let signals = {
@@ -77,30 +104,44 @@ impl Control {
         source: ConfigSource,
         fabric: Arc<Fabric>,
         watch: Watch,
-    ) -> io::Result<()> {
+    ) -> io::Result<Gate> {
         let Self {
             runtime,
             signals,
             listener,
         } = self;
+        let (gate, agent) = oneshot::channel();
         let run = async move {
+            let monitor = load::Monitor::new(&config, Arc::clone(&fabric));
+            tokio::spawn(Arc::clone(&monitor).run());
             watch.ready();
             if let Some(listener) = listener {
-                let admin = admin::Admin::new(&config, Arc::clone(&fabric));
+                let admin = admin::Admin::new(&config, Arc::clone(&fabric), Arc::clone(&monitor));
                 tokio::spawn(admin.serve(listener));
             }
-            let reload = reload::Reload::new(config, source, Arc::clone(&fabric));
+            let told = Arc::clone(&monitor);
+            tokio::spawn(async move {
+                if let Ok(listener) = agent.await {
+                    agent::serve(listener, told).await;
+                }
+            });
+            let reload = reload::Reload::new(config, source, Arc::clone(&fabric), monitor);
             signals.act(reload, &fabric).await;
         };
         let thread = thread::Builder::new().name("control".into());
-        thread.spawn(move || runtime.block_on(run)).map(drop)
+        thread.spawn(move || runtime.block_on(run))?;
+        Ok(Gate(gate))
     }
 }
 
-fn open(address: SocketAddr) -> Result<TcpListener, Fault> {
+fn open(key: &'static str, address: SocketAddr) -> Result<TcpListener, Fault> {
     let fault = |error: io::Error| match error.kind() {
-        io::ErrorKind::AddrInUse => Fault::Taken { address },
-        _ => Fault::Listen { address, error },
+        io::ErrorKind::AddrInUse => Fault::Taken { key, address },
+        _ => Fault::Listen {
+            key,
+            address,
+            error,
+        },
     };
     let listener = TcpListener::bind(address).map_err(fault)?;
     listener.set_nonblocking(true).map_err(fault)?;

@@ -10,17 +10,23 @@ use axum::routing::{get, post};
 
 use crate::fabric::Fabric;
 
+use super::load::{self, Monitor};
 use super::{metrics, publish, stats};
 
-pub(super) fn routes(fabric: Arc<Fabric>) -> Router {
+pub(super) fn routes(fabric: Arc<Fabric>, monitor: Arc<Monitor>) -> Router {
+    let scrape = get({
+        let (fabric, monitor) = (Arc::clone(&fabric), Arc::clone(&monitor));
+        move || async move { metrics(&fabric, &monitor) }
+    });
     Router::new()
         .route("/health", get(health))
-        .route("/metrics", get(metrics))
+        .route("/metrics", scrape)
         .route("/stats", get(stats))
         .route("/publish", post(publish::publish))
         // The body was read and bounded before it came here.
         .layer(DefaultBodyLimit::disable())
         .with_state(fabric)
+        .merge(load::routes(monitor))
 }
 
 async fn health(State(fabric): State<Arc<Fabric>>) -> impl IntoResponse {
@@ -33,10 +39,10 @@ async fn health(State(fabric): State<Arc<Fabric>>) -> impl IntoResponse {
     )
 }
 
-async fn metrics(State(fabric): State<Arc<Fabric>>) -> impl IntoResponse {
+fn metrics(fabric: &Fabric, monitor: &Monitor) -> impl IntoResponse + use<> {
     (
         [(header::CONTENT_TYPE, metrics::CONTENT_TYPE)],
-        metrics::render(&fabric),
+        metrics::render(fabric, monitor),
     )
 }
 

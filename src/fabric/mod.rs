@@ -125,8 +125,13 @@ impl Fabric {
         all
     }
 
+    /// Whether the process is on its way out.
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+
     pub fn health(&self) -> Health {
-        if self.draining.load(Ordering::Relaxed) {
+        if self.is_draining() {
             return Health::Draining;
         }
         let mut reasons = Vec::new();
