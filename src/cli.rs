@@ -2,6 +2,7 @@
 
 mod check;
 mod doctor;
+mod drain;
 mod publish;
 mod serve;
 mod subscribe;
@@ -32,6 +33,7 @@ enum Command {
     Check(Settings),
     Publish(publish::Publish),
     Subscribe(subscribe::Subscribe),
+    Drain(drain::Drain),
     /// Say what this host offers, what the engine wants, and how to fix the difference.
     Doctor(Settings),
 }
@@ -61,6 +63,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Check(settings) => check::run(settings),
         Command::Publish(command) => publish::run(&command),
         Command::Subscribe(command) => subscribe::run(&command),
+        Command::Drain(command) => drain::run(command),
         Command::Doctor(settings) => doctor::run(settings),
     }
 }

@@ -233,8 +233,8 @@ pub const INFLATE_BLOCK_BYTES: usize = 16;
 /// Items of a page of a shard's connections or sockets: some 40 KiB of connections at a time.
 pub const PAGE_ITEMS: usize = 256;
 
-/// How often the load is measured, and so how old an answer to HAProxy may be. A measurement
-/// costs some 100 us of the control thread.
+/// How often the load is measured, and so how old an answer to `HAProxy` may be. A
+/// measurement costs some 100 us of the control thread.
 pub const LOAD_SAMPLE: std::time::Duration = std::time::Duration::from_millis(100);
 
 /// What rates are measured over: long enough that a burst every second is a steady load.
@@ -251,3 +251,9 @@ pub const AGENT_CONNECTIONS: usize = 64;
 /// in it: unread bytes would turn the close into a reset, which may overtake the answer.
 pub const AGENT_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(1);
 pub const AGENT_DISCARD_BYTES: usize = 4096;
+
+/// Bytes of an answer from an admin port that are read: figures of the largest host, many times.
+pub const ADMIN_ANSWER_BYTES: u64 = 16 * 1024 * 1024;
+
+/// How long a node's admin port may be silent before whoever asks it gives up.
+pub const ADMIN_PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);

@@ -139,6 +139,9 @@ packages() {
         has chromium || missing+=(chromium)
         has firefox-esr || has firefox || missing+=(firefox-esr)
     fi
+    if [[ $* == *operations* ]]; then
+        has haproxy || [[ -x /usr/sbin/haproxy ]] || missing+=(haproxy)
+    fi
     if ((${#missing[@]})); then
         run apt apt_install "${missing[@]}" ||
             echo "apt could not install ${missing[*]}: see $logs/apt.log"

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::rules::{Checked, Contradiction, time, zero};
 
-/// `[agent]`: the HAProxy agent-check listener.
+/// `[agent]`: the listener for the `agent-check` of `HAProxy`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Agent {
     /// `None`: off.

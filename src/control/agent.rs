@@ -1,7 +1,7 @@
-//! HAProxy's agent-check: a line per connection that says how much of the node is left. Control
-//! thread.
+//! The other end of `HAProxy`'s `agent-check`: a line per connection that says how much of the node
+//! is left. Control thread.
 //!
-//! HAProxy connects every `agent-inter`, reads one line and closes. A line without its end is
+//! `HAProxy` connects every `agent-inter`, reads one line and closes. A line without its end is
 //! ignored, and so is an agent that cannot be reached: the last state then stays. So the port opens
 //! only when every core does its work, and every line is whole.
 

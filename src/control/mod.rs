@@ -12,12 +12,14 @@
 //! stats     the same as JSON
 //! process   what the kernel says of the process
 //! log       log lines and their level
+//! client    the other end of the admin port, for the programs that ask it
 //! ```
 //!
 //! It reads what the cores publish and hands them orders; it never makes one of them wait.
 
 mod admin;
 mod agent;
+pub mod client;
 mod load;
 pub mod log;
 mod metrics;

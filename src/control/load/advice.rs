@@ -38,12 +38,12 @@ impl Advice {
     }
 }
 
-/// Since when the load has been beyond each threshold.
+/// Since when the load has been beyond each threshold, in microseconds of the clock.
 #[derive(Debug, Default)]
 pub(super) struct Advisor {
-    above_us: Option<u64>,
-    urgent_us: Option<u64>,
-    below_us: Option<u64>,
+    above: Option<u64>,
+    urgent: Option<u64>,
+    below: Option<u64>,
 }
 
 impl Advisor {
@@ -66,30 +66,30 @@ impl Advisor {
             *since = beyond.then(|| since.unwrap_or(now_us));
             since.map(|since_us| Duration::from_micros(now_us - since_us))
         };
-        let above = percent > f64::from(scale.out_above);
-        let urgent = percent > f64::from(scale.urgent_above);
-        let below = percent < f64::from(scale.in_below);
+        let is_above = percent > f64::from(scale.out_above);
+        let is_urgent = percent > f64::from(scale.urgent_above);
+        let is_below = percent < f64::from(scale.in_below);
         let cases = [
             (
                 Advice::Out,
                 "above",
                 scale.urgent_above,
                 scale.urgent_after,
-                since(&mut self.urgent_us, urgent),
+                since(&mut self.urgent, is_urgent),
             ),
             (
                 Advice::Out,
                 "above",
                 scale.out_above,
                 scale.out_after,
-                since(&mut self.above_us, above),
+                since(&mut self.above, is_above),
             ),
             (
                 Advice::In,
                 "below",
                 scale.in_below,
                 scale.in_after,
-                since(&mut self.below_us, below),
+                since(&mut self.below, is_below),
             ),
         ];
         let mut waiting = None;

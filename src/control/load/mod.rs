@@ -96,8 +96,7 @@ impl Monitor {
         state.dwell = config.drain.dwell;
     }
 
-    /// What HAProxy's agent-check is answered: one whole line (HAProxy 2.6, configuration manual,
-    /// 5.2, `agent-check`). `ready` takes an earlier `drain` back, `up` an earlier `down`.
+    /// The answer to `HAProxy`'s `agent-check`: one whole line (its configuration manual, 5.2). `ready` takes an earlier `drain` back, `up` an earlier `down`.
     pub(super) fn line(&self) -> String {
         if self.fabric.is_draining() {
             return "drain\n".into();
@@ -112,11 +111,11 @@ impl Monitor {
         }
         let mut state = self.state();
         let now_us = self.fabric.clock.now_us();
-        let stage = state
+        let moving = state
             .moving
             .as_ref()
             .map(|it| it.stage(Duration::ZERO, now_us));
-        if stage == Some(Stage::Running) {
+        if moving == Some(Stage::Running) {
             return Err(Refused::Running);
         }
         let shards = &self.fabric.shards;
@@ -157,8 +156,8 @@ impl Monitor {
     fn measure(&self) {
         let mut state = self.state();
         let sample = state.probe.sample(&self.fabric, None);
-        let stage = state.stage(sample.at_us);
-        let leaving = self.fabric.is_draining() || stage.is_some_and(|it| it != Stage::Over);
+        let moving = state.stage(sample.at_us);
+        let leaving = self.fabric.is_draining() || moving.is_some_and(|it| it != Stage::Over);
         state.report = state.model.observe(sample, leaving);
     }
 

@@ -95,9 +95,10 @@ impl Model {
             .add(fresh, self.cost.value(), elapsed_us, fading);
 
         let expected = self.load.value() + self.charge.value();
-        let wanted = match leaving {
-            true => f64::from(weight::LEAST),
-            false => weight::wanted(expected, self.cost.value(), planned),
+        let wanted = if leaving {
+            f64::from(weight::LEAST)
+        } else {
+            weight::wanted(expected, self.cost.value(), planned)
         };
         self.weight.follow(wanted, elapsed_us, rise, hysteresis);
         let load = (self.load.value(), part.name());

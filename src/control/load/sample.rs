@@ -155,8 +155,9 @@ mod tests {
         Thread { id, name, cpu_us }
     }
 
-    fn ratio_of(parts: &Parts, part: Part) -> f64 {
-        (parts.ratios[part as usize] * 1e6).round() / 1e6
+    /// In percent.
+    fn ratio_of(parts: &Parts, part: Part) -> i64 {
+        (parts.ratios[part as usize] * 100.0).round() as i64
     }
 
     #[test]
@@ -187,13 +188,13 @@ mod tests {
             upgraded: 0,
         };
         let parts = window.add(sample, &full);
-        assert_eq!(ratio_of(&parts, Part::Cpu), 0.4, "30 % of a core in 75 %");
+        assert_eq!(ratio_of(&parts, Part::Cpu), 40, "30 % of a core in 75 %");
         assert_eq!(parts.busiest, "shard-2", "the third is too new to tell");
-        assert_eq!(ratio_of(&parts, Part::Egress), 0.5);
-        assert_eq!(ratio_of(&parts, Part::Lag), 0.2, "the mean of two samples");
-        assert_eq!(ratio_of(&parts, Part::Queued), 0.25);
-        assert_eq!(ratio_of(&parts, Part::Descriptors), 0.3);
-        assert_eq!(ratio_of(&parts, Part::Memory), 0.2);
+        assert_eq!(ratio_of(&parts, Part::Egress), 50);
+        assert_eq!(ratio_of(&parts, Part::Lag), 20, "the mean of two samples");
+        assert_eq!(ratio_of(&parts, Part::Queued), 25);
+        assert_eq!(ratio_of(&parts, Part::Descriptors), 30);
+        assert_eq!(ratio_of(&parts, Part::Memory), 20);
         assert_eq!(parts.largest().0, Part::Egress);
     }
 
@@ -215,7 +216,7 @@ mod tests {
             };
             let parts = window.add(sample, &full);
             if tenth >= 10 {
-                assert_eq!(ratio_of(&parts, Part::Egress), 0.5);
+                assert_eq!(ratio_of(&parts, Part::Egress), 50);
             }
         }
         assert_eq!(window.samples.len(), 11);
@@ -224,6 +225,6 @@ mod tests {
     #[test]
     fn a_first_sample_has_no_rates() {
         let parts = Window::default().add(Sample::default(), &Load::default());
-        assert_eq!(parts.largest().1, 0.0);
+        assert!(parts.largest().1.abs() < 1e-9);
     }
 }

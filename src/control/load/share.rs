@@ -58,6 +58,7 @@ impl Move {
 
 /// How many of each shard's connections are to leave, so that it is the share of them all: each
 /// its part rounded down, and one more where most was cut off.
+#[allow(clippy::cast_sign_loss)] // A part of a count is not negative.
 pub(super) fn apportion(share: f64, connections: &[u64]) -> Vec<u64> {
     let all: u64 = connections.iter().sum();
     let leaving = (share * all as f64).round() as u64;
@@ -95,6 +96,7 @@ mod tests {
 
     #[test]
     fn stages_follow_each_other() {
+        use Stage::{Dwelling, Over, Running};
         let moving = Move {
             share: 0.2,
             connections: 100,
@@ -105,7 +107,6 @@ mod tests {
         };
         let stage = |second: u64| moving.stage(Duration::from_secs(30), second * 1_000_000);
         let stages = [1, 10, 11, 40, 41].map(stage);
-        use Stage::{Dwelling, Over, Running};
         assert_eq!(stages, [Running, Running, Dwelling, Dwelling, Over]);
         assert_eq!(moving.json(Running, 12)["told"], 7);
     }
@@ -118,7 +119,8 @@ mod tests {
         ) {
             let parts = apportion(share, &connections);
             let all: u64 = connections.iter().sum();
-            prop_assert_eq!(parts.iter().sum::<u64>(), (share * all as f64).round() as u64);
+            let leaving: u64 = parts.iter().sum();
+            prop_assert!((leaving as f64 - share * all as f64).abs() <= 0.5);
             prop_assert!(parts.iter().zip(&connections).all(|(part, count)| part <= count));
         }
     }

@@ -58,6 +58,7 @@ impl Weight {
     }
 
     /// `rise`: points per second; `hysteresis`: points.
+    #[allow(clippy::cast_sign_loss)] // It is clamped to what is announced.
     pub(super) fn follow(&mut self, wanted: f64, elapsed_us: u64, rise: u32, hysteresis: u32) {
         let risen = self.allowed + f64::from(rise) * elapsed_us as f64 / 1e6;
         self.allowed = wanted.clamp(f64::from(LEAST), MOST).min(risen);

@@ -1,5 +1,7 @@
 //! Nodes in simulated time: how a node's weight moves, and how a cluster of them fills.
 
+#![allow(clippy::cast_sign_loss)] // Counts of connections.
+
 use super::*;
 
 const TICK_US: u64 = 100_000;
