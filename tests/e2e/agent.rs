@@ -1,4 +1,4 @@
-//! The agent for HAProxy, the load, and the figures of the process.
+//! The agent for `HAProxy`, the load, and the figures of the process.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};

@@ -23,7 +23,7 @@ fn told_and_served(world: &mut World, ids: &[ConnectionId], served: &Frame) -> (
         if frames == [Frame::Close(Some(3001))] {
             gone += 1;
         } else {
-            assert_eq!(frames, [served.clone()]);
+            assert_eq!(frames, std::slice::from_ref(served));
             stayed += 1;
         }
     }

@@ -65,16 +65,16 @@ def agent_port(index):
 class Cluster:
     """The nodes, by index, each with a publisher of its own."""
 
-    def __init__(self, options, indices=range(4)):
+    def __init__(self, options):
         self.options, self.nodes, self.sockets = options, {}, {}
-        self.context = zmq.Context()
-        for index in indices:
-            self.start(index)
+        self.context, self.stack = zmq.Context(), contextlib.ExitStack()
 
     def start(self, index):
         settings = {**SETTINGS, "agent.listen": f"127.0.0.1:{agent_port(index)}"}
         log = self.options.logs / f"node-{index}.log"
-        node = Node(self.options.fanfare, log, BASE + 10 * index, settings).__enter__()
+        node = Node(self.options.fanfare, log, BASE + 10 * index, settings)
+        self.stack.callback(node.__exit__)
+        node.__enter__()
         push = self.context.socket(zmq.PUSH)
         push.setsockopt(zmq.LINGER, 0)
         push.connect(node.pull)
@@ -94,8 +94,7 @@ class Cluster:
         return {index: node.stats()["total"][name] for index, node in self.nodes.items()}
 
     def close(self):
-        for node in self.nodes.values():
-            node.__exit__()
+        self.stack.close()
         self.context.destroy(linger=0)
 
 
@@ -125,7 +124,6 @@ class Balancer:
         with open(options.logs / f"{name}.log", "ab") as log:
             command = ["haproxy", "-db", "-f", str(path)]
             self.process = subprocess.Popen(command, stdout=log, stderr=log)
-        until(self.listens, 5, f"HAProxy listens; see {options.logs}/{name}.log")
 
     def listens(self):
         with contextlib.suppress(OSError):
@@ -226,36 +224,41 @@ def figures(loads):
     return " ".join(f"{load:.2f}" for load in loads)
 
 
-def ready(balancer, nodes):
-    """Every agent has been heard, and every weight has risen."""
-    servers = balancer.servers()
-    heard = [weight >= 80 for status, weight in servers.values() if status.startswith("UP")]
-    return len(heard) == nodes and all(heard)
-
-
 class Site:
     """A cluster, its balancers and their crowd."""
 
     def __init__(self, options, indices=range(4), algorithms=(None,), agent=True):
-        self.options, self.nodes = options, len(indices)
-        self.cluster, self.balancers = Cluster(options, indices), []
-        for front, algorithm in zip(FRONTS, algorithms):
-            self.balancers.append(Balancer(options, front, algorithm, agent))
-        self.agent = agent
+        self.options, self.indices, self.algorithms = options, indices, algorithms
+        self.agent, self.balancers, self.stack = agent, [], contextlib.AsyncExitStack()
 
     async def __aenter__(self):
+        try:
+            return await self.start()
+        except BaseException:
+            await self.stack.aclose()
+            raise
+
+    async def start(self):
+        self.cluster = self.stack.enter_context(contextlib.closing(Cluster(self.options)))
+        for index in self.indices:
+            await asyncio.to_thread(self.cluster.start, index)
+        for front, algorithm in zip(FRONTS, self.algorithms):
+            balancer = Balancer(self.options, front, algorithm, self.agent)
+            self.balancers.append(self.stack.enter_context(contextlib.closing(balancer)))
+            await asyncio.to_thread(until, balancer.listens, 5, "HAProxy listens; see its log")
         if self.agent:
-            await asyncio.to_thread(
-                until, lambda: all(ready(each, self.nodes) for each in self.balancers), 15, "weights"
-            )
-        self.crowd = await Crowd(self.cluster).__aenter__()
+            await asyncio.to_thread(until, self.ready, 15, "every agent is heard")
+        self.crowd = await self.stack.enter_async_context(Crowd(self.cluster))
         return self
 
     async def __aexit__(self, *_):
-        await self.crowd.__aexit__()
-        for balancer in self.balancers:
-            balancer.close()
-        self.cluster.close()
+        await self.stack.aclose()
+
+    def ready(self):
+        """Every agent has been heard, and every weight has risen."""
+        servers = [server for each in self.balancers for server in each.servers().values()]
+        up = [weight >= 80 for status, weight in servers if status.startswith("UP")]
+        return len(up) == len(self.indices) * len(self.balancers) and all(up)
 
 
 async def even(site):

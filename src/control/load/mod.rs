@@ -96,7 +96,8 @@ impl Monitor {
         state.dwell = config.drain.dwell;
     }
 
-    /// The answer to `HAProxy`'s `agent-check`: one whole line (its configuration manual, 5.2). `ready` takes an earlier `drain` back, `up` an earlier `down`.
+    /// The answer to `HAProxy`'s `agent-check`: one whole line (its configuration manual, 5.2).
+    /// `ready` takes an earlier `drain` back, `up` an earlier `down`.
     pub(super) fn line(&self) -> String {
         if self.fabric.is_draining() {
             return "drain\n".into();

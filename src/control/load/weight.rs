@@ -123,7 +123,9 @@ mod tests {
         }
 
         #[test]
-        fn it_is_always_a_percentage(steps in prop::collection::vec((-1.0..500.0, 0_u64..9_000_000), 1..50)) {
+        fn it_is_always_a_percentage(
+            steps in prop::collection::vec((-1.0..500.0, 0_u64..9_000_000), 1..50),
+        ) {
             let mut weight = Weight::default();
             for (wanted, elapsed_us) in steps {
                 weight.follow(wanted, elapsed_us, 10, 3);
