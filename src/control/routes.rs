@@ -14,13 +14,10 @@ use super::load::{self, Monitor};
 use super::{metrics, publish, stats};
 
 pub(super) fn routes(fabric: Arc<Fabric>, monitor: Arc<Monitor>) -> Router {
-    let scrape = get({
-        let (fabric, monitor) = (Arc::clone(&fabric), Arc::clone(&monitor));
-        move || async move { metrics(&fabric, &monitor) }
-    });
     Router::new()
+        .route("/metrics", get(metrics))
+        .with_state((Arc::clone(&fabric), Arc::clone(&monitor)))
         .route("/health", get(health))
-        .route("/metrics", scrape)
         .route("/stats", get(stats))
         .route("/publish", post(publish::publish))
         // The body was read and bounded before it came here.
@@ -39,10 +36,12 @@ async fn health(State(fabric): State<Arc<Fabric>>) -> impl IntoResponse {
     )
 }
 
-fn metrics(fabric: &Fabric, monitor: &Monitor) -> impl IntoResponse + use<> {
+async fn metrics(
+    State((fabric, monitor)): State<(Arc<Fabric>, Arc<Monitor>)>,
+) -> impl IntoResponse {
     (
         [(header::CONTENT_TYPE, metrics::CONTENT_TYPE)],
-        metrics::render(fabric, monitor),
+        metrics::render(&fabric, &monitor),
     )
 }
 

@@ -1,5 +1,6 @@
 //! The agent for `HAProxy`, the load, and the figures of the process.
 
+use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 
@@ -123,6 +124,31 @@ fn the_load_says_what_it_is_made_of_and_what_it_advises() {
         server.metric("fanfare_scale_advice", &["advice=\"out\""]),
         0
     );
+}
+
+#[test]
+fn many_silent_peers_do_not_keep_it_from_the_others_for_long() {
+    let agent = Agent::start(&[]);
+    let connect = |_| TcpStream::connect(agent.address).unwrap();
+    let silent: Vec<_> = (0..200).map(connect).collect();
+    assert!((1..=100).contains(&agent.weight()));
+    drop(silent);
+}
+
+#[test]
+fn a_reload_changes_what_makes_a_node_full() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("fanfare.toml");
+    fs::write(&file, "scale.in_below = \"0%\"\nscale.in_after = \"0s\"\n").unwrap();
+    let server = Server::start_with(&["-c", file.to_str().unwrap()], &[]);
+    assert_eq!(load(&server)["advice"]["advice"], "hold");
+    fs::write(&file, "load.memory = \"1MiB\"\nscale.in_after = \"0s\"\n").unwrap();
+    server.signal("HUP");
+    server.await_output("load.memory");
+    until("a full node", || {
+        (load(&server)["raw"].as_f64() > Some(1.0)).then_some(())
+    });
+    assert_eq!(load(&server)["largest"], "memory");
 }
 
 #[test]

@@ -134,16 +134,15 @@ impl Monitor {
             told_before: self.told(),
         };
         let period_us = period.as_micros() as u64;
+        let mut all = true;
         for (shard, part) in shards.iter().zip(parts) {
             let leaving = Leaving::Count(part);
-            if !shard.lane.order(Order::Drain { leaving, period_us }) {
-                return Err(Refused::Stuck);
-            }
+            all &= shard.lane.order(Order::Drain { leaving, period_us });
         }
         state.moving = Some(moving.clone());
         drop(state);
         self.measure(); // The least weight is announced from here on.
-        Ok(moving)
+        all.then_some(moving).ok_or(Refused::Stuck)
     }
 
     /// Connections told to leave since the start.
