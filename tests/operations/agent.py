@@ -212,7 +212,8 @@ class Crowd:
 
     async def loads(self, seconds=2):
         """Each node's egress in budgets."""
-        before, began = await asyncio.to_thread(self.cluster.count, "written_bytes"), time.monotonic()
+        before = await asyncio.to_thread(self.cluster.count, "written_bytes")
+        began = time.monotonic()
         await asyncio.sleep(seconds)
         after = await asyncio.to_thread(self.cluster.count, "written_bytes")
         elapsed_s = time.monotonic() - began
