@@ -2,6 +2,7 @@
 
 mod check;
 mod doctor;
+mod drain;
 #[cfg(test)]
 mod pages;
 mod publish;
@@ -36,6 +37,7 @@ enum Command {
     Publish(publish::Publish),
     Subscribe(subscribe::Subscribe),
     Top(top::Top),
+    Drain(drain::Drain),
     Doctor(doctor::Doctor),
 }
 
@@ -65,6 +67,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Publish(command) => publish::run(&command),
         Command::Subscribe(command) => subscribe::run(&command),
         Command::Top(command) => top::run(command),
+        Command::Drain(command) => drain::run(command),
         Command::Doctor(command) => doctor::run(command),
     }
 }

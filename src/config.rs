@@ -6,6 +6,7 @@ mod error;
 mod form;
 mod keys;
 mod layout;
+mod load;
 mod place;
 mod reference;
 mod reload;
@@ -25,6 +26,7 @@ use ipnet::IpNet;
 pub use error::{ConfigError, Origin};
 pub use keys::{KEYS, Key};
 pub use layout::Layout;
+pub use load::{Agent, Load, Scale};
 pub use reference::reference;
 pub use reload::{LiveChanges, live_changes};
 pub use rules::Contradiction;
@@ -32,6 +34,7 @@ pub use secret::same_secret;
 pub use source::ConfigSource;
 pub use statsd::Statsd;
 pub use template::template;
+pub use units::{duration, share};
 
 /// The whole configuration, checked.
 #[derive(Clone, PartialEq)]
@@ -41,6 +44,9 @@ pub struct Config {
     pub cpu: Cpu,
     pub admin: Admin,
     pub drain: Drain,
+    pub agent: Agent,
+    pub load: Load,
+    pub scale: Scale,
     pub log: Log,
     pub statsd: Statsd,
     pub namespaces: Vec<Namespace>,
@@ -129,11 +135,13 @@ pub struct Admin {
     pub token: Option<String>,
 }
 
-/// `[drain]`: how a SIGTERM ends.
+/// `[drain]`: how connections are moved away.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Drain {
-    /// The time over which connections are closed, evenly.
+    /// The time over which connections are closed, evenly, after a SIGTERM.
     pub period: Duration,
+    /// How long a node that closed a share of them goes on announcing the least weight.
+    pub dwell: Duration,
 }
 
 /// `[log]`.
@@ -212,7 +220,11 @@ impl Default for Config {
             },
             drain: Drain {
                 period: Duration::from_secs(10),
+                dwell: Duration::from_secs(30),
             },
+            agent: Agent::default(),
+            load: Load::default(),
+            scale: Scale::default(),
             log: Log {
                 format: LogFormat::Human,
                 level: "info".into(),

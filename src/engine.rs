@@ -90,7 +90,7 @@ impl Engine {
             };
             shards.push(Some(shard::spawn(plan).map_err(|error| thread(&error))?));
         }
-        let farewell = control
+        let (gate, farewell) = control
             .spawn(
                 Arc::clone(config),
                 source,
@@ -108,6 +108,7 @@ impl Engine {
             farewell,
         };
         engine.await_ready()?;
+        gate.open(config)?;
         Ok(engine)
     }
 

@@ -254,6 +254,24 @@ pub const SURVEY_LISTED: usize = 100;
 /// How long the admin port waits for the shards' surveys. A million connections on a busy shard
 /// take a thousand turns, which is less.
 pub const SURVEY_WAIT_MS: u64 = 2000;
+/// How often the load is measured, and so how old an answer to `HAProxy` may be. A
+/// measurement costs some 100 us of the control thread.
+pub const LOAD_SAMPLE: std::time::Duration = std::time::Duration::from_millis(100);
+
+/// What rates are measured over: long enough that a burst every second is a steady load.
+pub const LOAD_WINDOW_US: u64 = 1_000_000;
+
+/// The most that one part counts for in the smoothed load: one stall must not be remembered as
+/// if it had been going on.
+pub const LOAD_PART_CEILING: f64 = 2.0;
+
+/// Connections to the agent that are answered at once: each load balancer has one at a time.
+pub const AGENT_CONNECTIONS: usize = 64;
+
+/// How long a connection to the agent may last, and what of `agent-send` is read and thrown away
+/// in it: unread bytes would turn the close into a reset, which may overtake the answer.
+pub const AGENT_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(1);
+pub const AGENT_DISCARD_BYTES: usize = 4096;
 
 /// Bytes of an answer from an admin port that are read: figures of the largest host, many times.
 pub const ADMIN_ANSWER_BYTES: u64 = 16 * 1024 * 1024;

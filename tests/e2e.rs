@@ -22,6 +22,8 @@ mod zlib;
 mod access;
 #[path = "e2e/admin.rs"]
 mod admin;
+#[path = "e2e/agent.rs"]
+mod agent;
 #[path = "e2e/bursts.rs"]
 mod bursts;
 #[path = "e2e/connections.rs"]
@@ -44,6 +46,8 @@ mod http;
 mod malformed;
 #[path = "e2e/process.rs"]
 mod process;
+#[path = "e2e/share.rs"]
+mod share;
 #[path = "e2e/slow.rs"]
 mod slow;
 #[path = "e2e/statsd.rs"]

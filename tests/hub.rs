@@ -33,6 +33,8 @@ mod negotiation;
 mod opening;
 #[path = "hub/sends.rs"]
 mod sends;
+#[path = "hub/share.rs"]
+mod share;
 #[path = "hub/slow.rs"]
 mod slow;
 #[path = "hub/survey.rs"]

@@ -144,6 +144,7 @@ packages() {
     fi
     if [[ $* == *operations* ]]; then
         has shellcheck || missing+=(shellcheck)
+        has haproxy || [[ -x /usr/sbin/haproxy ]] || missing+=(haproxy)
         # graphite-web draws with it, and does not start without.
         [[ -e /usr/lib/$(uname -m)-linux-gnu/libcairo.so.2 ]] || missing+=(libcairo2)
         has systemd-analyze || missing+=(systemd)

@@ -46,6 +46,34 @@ pub(super) const SIZE: Form<usize> = Form {
     show: |value| units::show_size(*value),
 };
 
+pub(super) const SIZE_OR_OFF: Form<Option<usize>> = Form {
+    words: "size or `off`",
+    read: |raw| match raw {
+        Raw::Bool(false) => Ok(None),
+        Raw::Text(text) if text == "off" => Ok(None),
+        other => (SIZE.read)(other).map(Some),
+    },
+    show: |value| value.map_or_else(|| "off".into(), units::show_size),
+};
+
+pub(super) const SIZE_OR_AUTO: Form<Option<usize>> = Form {
+    words: "size or `auto`",
+    read: |raw| match raw {
+        Raw::Text(text) if text == "auto" => Ok(None),
+        other => (SIZE.read)(other).map(Some),
+    },
+    show: |value| value.map_or_else(|| "auto".into(), units::show_size),
+};
+
+pub(super) const PERCENT: Form<u32> = Form {
+    words: "percentage",
+    read: |raw| {
+        let read = raw.text().and_then(|text| units::percent(&text));
+        read.ok_or_else(|| raw.not("a percentage such as 70%"))
+    },
+    show: |value| format!("{value}%"),
+};
+
 pub(super) const COUNT: Form<usize> = Form {
     words: "number",
     read: |raw| raw.number(),

@@ -44,6 +44,7 @@ then exits with code 2 and never guesses.
 | form | written |
 |---|---|
 | duration | a whole number with a unit: `500ms`, `25s`, `2m`, `1h` |
+| percentage | a whole number with its sign: `70%` |
 | size | bytes, or with a binary unit: `65536`, `64KiB`, `1MiB`, `1GiB` |
 | list | a TOML array; one value may stand alone. In the environment and with `-s` also comma-separated: `a,b` |
 | address | IP address and port: `127.0.0.1:8001`, `[::1]:8001` |
@@ -106,7 +107,17 @@ pub(super) fn about(section: &str) -> &'static str {
         "ingest" => "Publishers, over ZeroMQ. Every endpoint binds; publishers connect.",
         "cpu" => "Which core does what.",
         "admin" => "The port for operators.",
-        "drain" => "How a SIGTERM ends.",
+        "drain" => {
+            "How connections are moved away: all of them after a SIGTERM, or a share by request."
+        }
+        "agent" => "What HAProxy is told; see BALANCING.md.",
+        "load" => {
+            "What makes a node full: each part is measured against what stands here, and the load is \
+             the largest of\nthem. 100 % is a node that should get nothing more; see BALANCING.md."
+        }
+        "scale" => {
+            "When another node is advised, or one less. It is advice: nothing is started or stopped."
+        }
         _ => "What is logged, and how.",
     }
 }

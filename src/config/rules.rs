@@ -47,6 +47,13 @@ pub enum Contradiction {
         second: &'static str,
         address: String,
     },
+    #[error("{lower} ({low}%) is not below {upper} ({high}%): advice would contradict itself")]
+    Disorder {
+        lower: &'static str,
+        low: u32,
+        upper: &'static str,
+        high: u32,
+    },
     #[error("ingest.plain: entry {entry} {fault}")]
     Plain { entry: usize, fault: &'static str },
     #[error("admin.token {fault}")]
@@ -70,7 +77,7 @@ pub enum Contradiction {
     NamespaceName { name: String, fault: &'static str },
 }
 
-type Checked = Result<(), Contradiction>;
+pub(super) type Checked = Result<(), Contradiction>;
 
 impl Config {
     /// Refuses what cannot work. `allowed_cores`: what the process may run on; empty: unknown.
@@ -81,6 +88,8 @@ impl Config {
         self.check_addresses()?;
         self.check_secrets()?;
         self.check_cores(allowed_cores)?;
+        self.load.check()?;
+        self.scale.check()?;
         check_level(&self.log.level)?;
         self.statsd.check()?;
         self.check_namespaces()
@@ -144,6 +153,7 @@ impl Config {
             time(key, value)?;
         }
         time("drain.period", self.drain.period)?;
+        time("drain.dwell", self.drain.dwell)?;
         time("statsd.interval", self.statsd.interval)?;
         if ws.pong_timeout >= ws.ping {
             return Err(Contradiction::PongAfterPing {
@@ -187,11 +197,12 @@ impl Config {
 
     fn check_addresses(&self) -> Checked {
         let mut taken = vec![("ws.listen", Place::of(self.ws.listen))];
-        taken.extend(
-            self.admin
-                .listen
-                .map(|address| ("admin.listen", Place::of(address))),
-        );
+        for (key, listen) in [
+            ("admin.listen", self.admin.listen),
+            ("agent.listen", self.agent.listen),
+        ] {
+            taken.extend(listen.map(|address| (key, Place::of(address))));
+        }
         let ingest = &self.ingest;
         for (key, endpoints) in [
             ("ingest.pull", &ingest.pull),
@@ -329,7 +340,7 @@ fn check_level(level: &str) -> Checked {
     parsed.map(drop).map_err(|error| fault(error.to_string()))
 }
 
-fn zero(key: &'static str, is_zero: bool, why: &'static str) -> Checked {
+pub(super) fn zero(key: &'static str, is_zero: bool, why: &'static str) -> Checked {
     if is_zero {
         Err(Contradiction::Zero { key, why })
     } else {
@@ -349,7 +360,7 @@ fn size(key: &'static str, value: usize, ceiling: usize) -> Checked {
     })
 }
 
-fn time(key: &'static str, value: Duration) -> Checked {
+pub(super) fn time(key: &'static str, value: Duration) -> Checked {
     if value <= limits::TIMEOUT_CEILING {
         return Ok(());
     }

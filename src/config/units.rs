@@ -10,13 +10,27 @@ const TIME: [(&str, u64); 4] = [("h", 3_600_000), ("m", 60_000), ("s", 1_000), (
 const SIZE: [(&str, u64); 3] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
 
 /// Reads `25s`, `500ms`, `2m` or `1h`; a number without a unit is refused, except `0`.
-pub(super) fn duration(text: &str) -> Option<Duration> {
+pub fn duration(text: &str) -> Option<Duration> {
     let (number, unit) = split(text)?;
     if unit.is_empty() {
         return (number == 0).then_some(Duration::ZERO);
     }
     let (_, factor) = TIME.iter().find(|(name, _)| *name == unit)?;
     number.checked_mul(*factor).map(Duration::from_millis)
+}
+
+/// Reads `70%`, in whole percent.
+pub(super) fn percent(text: &str) -> Option<u32> {
+    text.strip_suffix('%')?.trim_end().parse().ok()
+}
+
+/// Reads a part of a whole, more than none: `20%` or `0.2`.
+pub fn share(text: &str) -> Option<f64> {
+    let share: f64 = match text.strip_suffix('%') {
+        Some(percent) => percent.parse::<f64>().ok()? / 100.0,
+        None => text.parse().ok()?,
+    };
+    (share > 0.0 && share <= 1.0).then_some(share)
 }
 
 /// Writes the largest unit that divides it: `90s`, `2m`.
@@ -97,6 +111,19 @@ mod tests {
         assert_eq!(size("1000"), Some(1000));
         for wrong in ["", "1KB", "KiB", "-1", "1.5MiB", "99999999999GiB"] {
             assert_eq!(size(wrong), None, "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn percentages_are_whole_and_shares_are_parts_of_one() {
+        assert_eq!((percent("70%"), percent("0 %")), (Some(70), Some(0)));
+        for wrong in ["70", "%", "-1%", "0.5%", ""] {
+            assert_eq!(percent(wrong), None, "{wrong:?}");
+        }
+        assert_eq!((share("20%"), share("0.2")), (Some(0.2), Some(0.2)));
+        assert_eq!((share("100%"), share("0.5%")), (Some(1.0), Some(0.005)));
+        for wrong in ["0", "0%", "1.1", "101%", "-1", "NaN", "inf", "%", ""] {
+            assert_eq!(share(wrong), None, "{wrong:?}");
         }
     }
 

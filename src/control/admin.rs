@@ -21,6 +21,7 @@ use crate::limits::{
     ADMIN_BODY_BYTES, ADMIN_CONNECTIONS, ADMIN_DISCARD_BYTES, ADMIN_PAUSE_MS, ADMIN_TIMEOUT_S,
 };
 
+use super::load::Monitor;
 use super::routes;
 use super::sampler::Sampler;
 
@@ -34,11 +35,11 @@ struct Rules {
 }
 
 impl Admin {
-    pub(super) fn new(config: &Config, sampler: Arc<Sampler>) -> Self {
+    pub(super) fn new(config: &Config, sampler: Arc<Sampler>, monitor: Arc<Monitor>) -> Self {
         let rules = Rules {
             token: config.admin.token.clone(),
         };
-        let routes = routes::routes(sampler);
+        let routes = routes::routes(sampler, monitor);
         Self {
             service: routes.layer(middleware::from_fn_with_state(Arc::new(rules), check)),
         }

@@ -7,6 +7,8 @@
 //! routes       what it answers
 //! publish      publications over HTTP
 //! connections  those with the most pending
+//! load         how full the node is: weight, advice, shares of connections
+//! agent        what `HAProxy` is told of it
 //! sampler      reads all counters at an interval
 //! window       what happened in the last ten seconds
 //! metrics      counters and histograms as OpenMetrics
@@ -16,6 +18,7 @@
 //! watchdog     tells it that every core works, as far as canaries come back
 //! vigil        what that takes: the judgement, without IO
 //! canary       a connection to a shard that carries canaries
+//! process      what the kernel says of the process
 //! log          log lines and their level
 //! client       the other end of the admin port, for the programs that ask it
 //! ```
@@ -23,12 +26,15 @@
 //! It reads what the cores publish and hands them orders; it never makes one of them wait.
 
 mod admin;
+mod agent;
 mod canary;
 pub mod client;
 mod connections;
+mod load;
 pub mod log;
 mod metrics;
 pub mod notify;
+mod process;
 mod publish;
 mod reload;
 mod routes;
@@ -53,18 +59,36 @@ use crate::config::{Config, ConfigSource};
 use crate::fabric::{Fabric, Watch};
 use crate::limits;
 
-/// The admin port could not be opened.
+/// A port could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum Fault {
-    #[error("admin.listen = {address}: the address is taken; choose another, or off")]
-    Taken { address: SocketAddr },
-    #[error("admin.listen = {address}: {error}")]
+    #[error("{key} = {address}: the address is taken; choose another, or off")]
+    Taken {
+        key: &'static str,
+        address: SocketAddr,
+    },
+    #[error("{key} = {address}: {error}")]
     Listen {
+        key: &'static str,
         address: SocketAddr,
         error: io::Error,
     },
     #[error("the control thread could not be started: {0}")]
     Thread(io::Error),
+}
+
+/// The agent's port before it is open.
+pub struct Gate(oneshot::Sender<TcpListener>);
+
+impl Gate {
+    /// Opens the port, now that every core does its work: from here on load balancers are told.
+    pub fn open(self, config: &Config) -> Result<(), Fault> {
+        if let Some(address) = config.agent.listen {
+            // A control thread that has ended gave its own notice.
+            let _ = self.0.send(open("agent.listen", address)?);
+        }
+        Ok(())
+    }
 }
 
 /// The control thread before its start: the admin port is open, signals are held.
@@ -92,7 +116,9 @@ impl Farewell {
 impl Control {
     /// Opens the admin port and takes the signals over.
     pub fn open(config: &Config) -> Result<Self, Fault> {
-        let listener = config.admin.listen.map(open).transpose()?;
+        let listener = config.admin.listen;
+        let listener = listener.map(|address| open("admin.listen", address));
+        let listener = listener.transpose()?;
         let runtime = Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(Fault::Thread)?;
         let signals = {
@@ -113,20 +139,23 @@ impl Control {
         source: ConfigSource,
         fabric: Arc<Fabric>,
         watch: Watch,
-    ) -> io::Result<Farewell> {
+    ) -> io::Result<(Gate, Farewell)> {
         let Self {
             runtime,
             signals,
             listener,
         } = self;
+        let (gate, agent) = oneshot::channel();
         let (wanted, end) = oneshot::channel();
         let (done, said) = crossbeam_channel::bounded(0);
         let run = async move {
+            let monitor = load::Monitor::new(&config, Arc::clone(&fabric));
+            tokio::spawn(Arc::clone(&monitor).run());
             watch.ready();
             let sampler = Arc::new(sampler::Sampler::new(Arc::clone(&fabric)));
             tokio::spawn(Arc::clone(&sampler).run());
             if let Some(listener) = listener {
-                let admin = admin::Admin::new(&config, Arc::clone(&sampler));
+                let admin = admin::Admin::new(&config, Arc::clone(&sampler), Arc::clone(&monitor));
                 tokio::spawn(admin.serve(listener));
             }
             if let Some(push) = statsd::Push::new(&config.statsd, sampler) {
@@ -138,19 +167,29 @@ impl Control {
             if let Some(watchdog) = watchdog::Watchdog::wanted(&fabric) {
                 tokio::spawn(watchdog.run());
             }
-            let reload = reload::Reload::new(config, source, Arc::clone(&fabric));
+            let told = Arc::clone(&monitor);
+            tokio::spawn(async move {
+                if let Ok(listener) = agent.await {
+                    agent::serve(listener, told).await;
+                }
+            });
+            let reload = reload::Reload::new(config, source, Arc::clone(&fabric), monitor);
             signals.act(reload, &fabric).await;
         };
         let thread = thread::Builder::new().name("control".into());
         thread.spawn(move || runtime.block_on(run))?;
-        Ok(Farewell { wanted, said })
+        Ok((Gate(gate), Farewell { wanted, said }))
     }
 }
 
-fn open(address: SocketAddr) -> Result<TcpListener, Fault> {
+fn open(key: &'static str, address: SocketAddr) -> Result<TcpListener, Fault> {
     let fault = |error: io::Error| match error.kind() {
-        io::ErrorKind::AddrInUse => Fault::Taken { address },
-        _ => Fault::Listen { address, error },
+        io::ErrorKind::AddrInUse => Fault::Taken { key, address },
+        _ => Fault::Listen {
+            key,
+            address,
+            error,
+        },
     };
     let listener = TcpListener::bind(address).map_err(fault)?;
     listener.set_nonblocking(true).map_err(fault)?;

@@ -5,20 +5,28 @@ use std::sync::Arc;
 use crate::config::{Config, ConfigSource, LiveChanges, live_changes};
 use crate::fabric::{Fabric, Order};
 
+use super::load::Monitor;
 use super::log;
 
 pub(super) struct Reload {
     config: Arc<Config>,
     source: ConfigSource,
     fabric: Arc<Fabric>,
+    monitor: Arc<Monitor>,
 }
 
 impl Reload {
-    pub(super) fn new(config: Arc<Config>, source: ConfigSource, fabric: Arc<Fabric>) -> Self {
+    pub(super) fn new(
+        config: Arc<Config>,
+        source: ConfigSource,
+        fabric: Arc<Fabric>,
+        monitor: Arc<Monitor>,
+    ) -> Self {
         Self {
             config,
             source,
             fabric,
+            monitor,
         }
     }
 
@@ -47,6 +55,7 @@ impl Reload {
                 return tracing::error!("reload: a core does not take orders; signal again");
             }
             self.config = applied;
+            self.monitor.reconfigure(&self.config);
             log::set_level(&self.config.log.level);
         }
         tracing::info!(changed = %words(&changed), "reload");

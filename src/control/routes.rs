@@ -10,14 +10,16 @@ use axum::routing::{get, post};
 
 use crate::fabric::Fabric;
 
+use super::load::{self, Monitor};
 use super::sampler::Sampler;
 use super::{connections, metrics, publish, stats};
 
-pub(super) fn routes(sampler: Arc<Sampler>) -> Router {
+pub(super) fn routes(sampler: Arc<Sampler>, monitor: Arc<Monitor>) -> Router {
     let fabric = Arc::clone(&sampler.fabric);
     let connections = connections::routes(Arc::clone(&fabric));
     Router::new()
         .route("/metrics", get(metrics))
+        .with_state((Arc::clone(&sampler), Arc::clone(&monitor)))
         .route("/stats", get(stats))
         .with_state(sampler)
         .route("/health", get(health))
@@ -26,6 +28,7 @@ pub(super) fn routes(sampler: Arc<Sampler>) -> Router {
         .layer(DefaultBodyLimit::disable())
         .with_state(fabric)
         .merge(connections)
+        .merge(load::routes(monitor))
 }
 
 async fn health(State(fabric): State<Arc<Fabric>>) -> impl IntoResponse {
@@ -38,10 +41,12 @@ async fn health(State(fabric): State<Arc<Fabric>>) -> impl IntoResponse {
     )
 }
 
-async fn metrics(State(sampler): State<Arc<Sampler>>) -> impl IntoResponse {
+async fn metrics(
+    State((sampler, monitor)): State<(Arc<Sampler>, Arc<Monitor>)>,
+) -> impl IntoResponse {
     (
         [(header::CONTENT_TYPE, metrics::CONTENT_TYPE)],
-        metrics::render(&sampler),
+        metrics::render(&sampler, &monitor),
     )
 }
 

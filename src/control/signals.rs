@@ -8,6 +8,7 @@ use std::sync::Arc;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::fabric::{Fabric, Order};
+use crate::hub::Leaving;
 
 use super::notify;
 use super::reload::Reload;
@@ -54,7 +55,8 @@ impl Signals {
             tracing::info!(?period, "draining; a second signal ends at once");
             notify::stopping(period);
             let period_us = period.as_micros() as u64;
-            if !fabric.order(&Order::Drain { period_us }) {
+            let leaving = Leaving::All;
+            if !fabric.order(&Order::Drain { leaving, period_us }) {
                 tracing::error!("a shard does not take orders; ending at once");
                 process::exit(CUT_OFF);
             }

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crate::config::Config;
-use crate::hub::{FORMS, Form, TopicHasher};
+use crate::hub::{FORMS, Form, Leaving, TopicHasher};
 use crate::limits;
 use crate::observe::{Clock, Health, Histogram, IngestCounts, Published, ShardCounts};
 
@@ -116,7 +116,13 @@ impl Fabric {
 
     /// Sends every shard the same order. False: one of them did not take it.
     pub fn order(&self, order: &Order) -> bool {
-        if matches!(order, Order::Drain { .. }) {
+        if matches!(
+            order,
+            Order::Drain {
+                leaving: Leaving::All,
+                ..
+            }
+        ) {
             self.draining.store(true, Ordering::Relaxed);
         }
         let mut all = true;
@@ -126,7 +132,7 @@ impl Fabric {
         all
     }
 
-    /// The process is on its way out.
+    /// Whether the process is on its way out.
     pub fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Relaxed)
     }

@@ -1,4 +1,4 @@
-//! How connections end: by close handshake, by failure, or all of them in a paced drain.
+//! How connections end: by close handshake, by failure, or many of them in a paced drain.
 
 use crate::limits::{CLOSE_TIMEOUT_US, TICK_US};
 use crate::protocol::codes::Disconnect;
@@ -6,7 +6,7 @@ use crate::wire::encode;
 use crate::wire::fault::Fault;
 
 use super::connection::{ConnectionId, Phase, Place};
-use super::{Drain, Event, Hub};
+use super::{Event, Hub};
 
 /// Why the server closes a WebSocket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +29,32 @@ pub enum Cause {
     TooFast,
     /// A message where none is taken: 1003.
     Unsupported,
+}
+
+/// Who is to go in a drain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Leaving {
+    /// Everybody, newcomers too: the process is on its way out.
+    All,
+    /// So many of those who are there; whoever comes is welcome.
+    Count(u64),
+}
+
+/// A paced goodbye.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Drain {
+    pub(super) leaving: Leaving,
+    started_us: u64,
+    /// When the next ones are told.
+    pub(super) next_us: u64,
+    period_us: u64,
+    /// How many are to go, and how many of them were told so far.
+    total: u64,
+    closed: u64,
+    /// The next slot to look at, how many were looked at in this round, and how many there are.
+    cursor: usize,
+    seen: usize,
+    slots: usize,
 }
 
 impl Cause {
@@ -156,17 +182,33 @@ impl Hub {
         }
     }
 
-    /// Starts to close all connections with 3001, evenly over `period_us`.
-    pub fn drain(&mut self, period_us: u64, now_us: u64) {
-        let total = self.counts.connections - self.own;
+    /// Starts to close connections with 3001, evenly over `period_us`. A later call takes the place
+    /// of an earlier one, except that nothing stops the drain of all.
+    pub fn drain(&mut self, leaving: Leaving, period_us: u64, now_us: u64) {
+        let slots = self.connections.slots();
+        let (total, cursor) = match leaving {
+            Leaving::All => (self.counts.connections - self.own, 0),
+            Leaving::Count(_) if self.is_ending() => return,
+            // Not always the same ones. Newcomers take the slots that this leaves behind.
+            Leaving::Count(count) => (count, self.random.usize(..slots.max(1))),
+        };
         self.draining = Some(Drain {
+            leaving,
             started_us: now_us,
             next_us: now_us,
             period_us,
             total,
             closed: 0,
-            cursor: 0,
+            cursor,
+            seen: 0,
+            slots,
         });
+    }
+
+    /// Whether the process is on its way out.
+    pub(super) fn is_ending(&self) -> bool {
+        self.draining
+            .is_some_and(|drain| drain.leaving == Leaving::All)
     }
 
     pub(super) fn drain_step(&mut self, now_us: u64) {
@@ -176,28 +218,34 @@ impl Hub {
         if now_us < drain.next_us {
             return;
         }
+        let all = drain.leaving == Leaving::All;
         let elapsed_us = (now_us - drain.started_us).min(drain.period_us);
         let over = elapsed_us == drain.period_us;
-        let due = if over {
-            drain.total
-        } else {
-            drain.total * elapsed_us / drain.period_us
+        let due = match over {
+            true if all => u64::MAX,
+            true => drain.total,
+            false => drain.total * elapsed_us / drain.period_us,
         };
-        while (over || drain.closed < due) && drain.cursor < self.connections.slots() {
+        if all {
+            drain.slots = self.connections.slots();
+        }
+        while drain.closed < due && drain.seen < drain.slots {
             let slot = drain.cursor as u32;
-            drain.cursor += 1;
+            drain.cursor = (drain.cursor + 1) % drain.slots;
+            drain.seen += 1;
             if let Some(id) = self.connections.id_at(slot)
                 && self.connections.at(slot).place != Place::Own
+                && (all || self.connections.at(slot).phase.is_open())
             {
                 drain.closed += 1;
                 self.dismiss(id, now_us);
             }
         }
         if over {
-            drain.cursor = 0; // Whoever came in between goes in the next round.
+            drain.seen = 0; // Whoever came in between goes in the next round.
         }
         drain.next_us = now_us + TICK_US;
-        self.draining = Some(drain);
+        self.draining = (all || !over).then_some(drain);
     }
 
     fn dismiss(&mut self, id: ConnectionId, now_us: u64) {

@@ -29,11 +29,12 @@ use crate::observe::{Histogram, ShardCounts};
 use crate::protocol::command::Parser;
 use crate::wire::{Deflater, Inflater};
 
+use close::Drain;
 use connection::{Connections, Phase, Place};
 use pool::Pool;
 use timers::Wheel;
 
-pub use close::Cause;
+pub use close::{Cause, Leaving};
 pub use connection::ConnectionId;
 pub use egress::{Egress, Send, Sent};
 pub use pages::Pages;
@@ -87,20 +88,6 @@ pub struct Hub {
     own: u64,
     draining: Option<Drain>,
     counts: ShardCounts,
-}
-
-/// A paced goodbye to all connections.
-#[derive(Clone, Copy, Debug)]
-struct Drain {
-    started_us: u64,
-    /// When the next ones are told.
-    next_us: u64,
-    period_us: u64,
-    /// Connections at the start, and how many of them were told to go so far.
-    total: u64,
-    closed: u64,
-    /// The next slot to look at.
-    cursor: usize,
 }
 
 impl Hub {

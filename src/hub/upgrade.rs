@@ -88,7 +88,7 @@ impl Hub {
         if !request.origin_allowed(&self.config.ws.origins) {
             return Err(Refusal::ForbiddenOrigin);
         }
-        if self.draining.is_some() {
+        if self.is_ending() {
             return Err(Refusal::Unavailable(
                 "this server is shutting down; try another",
             ));
@@ -201,10 +201,11 @@ impl Hub {
     }
 
     fn refuse(&mut self, id: ConnectionId, refusal: &Refusal, now_us: u64) {
+        let ending = self.is_ending();
         let counts = &mut self.counts;
         *match refusal {
             Refusal::ForbiddenOrigin => &mut counts.refused_origin,
-            Refusal::Unavailable(_) if self.draining.is_some() => &mut counts.refused_draining,
+            Refusal::Unavailable(_) if ending => &mut counts.refused_draining,
             Refusal::Unavailable(_) => &mut counts.refused_limit,
             _ => &mut counts.refused_request,
         } += 1;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use glommio::io::BufferedFile;
 
 use crate::fabric::{Fabric, Order, ShardFabric, Watch};
-use crate::hub::{Egress, Event, Hub};
+use crate::hub::{Egress, Event, Hub, Leaving};
 use crate::limits::{NAP, TURN_BROADCASTS};
 use crate::observe::{Stage, lossy};
 
@@ -266,9 +266,11 @@ impl Drive {
             Order::Stop => return Ok(false),
             Order::Adopt(socket) => self.adopt(socket, now_us)?,
             Order::Reconfigure(config) => self.hub.reconfigure(config),
-            Order::Drain { period_us } => {
-                self.accept_until_us = Some(now_us + period_us);
-                self.hub.drain(period_us, now_us);
+            Order::Drain { leaving, period_us } => {
+                if leaving == Leaving::All {
+                    self.accept_until_us = Some(now_us + period_us);
+                }
+                self.hub.drain(leaving, period_us, now_us);
             }
             Order::Survey { limit, reply } => self.surveys.push_back(Inquiry::new(limit, reply)),
         }

@@ -222,3 +222,44 @@ fn namespaces_have_one_name_each() {
             .contains("longer than a topic")
     );
 }
+
+#[test]
+fn a_measure_of_nothing_is_refused() {
+    for key in [
+        "load.egress",
+        "load.lag",
+        "load.queued",
+        "load.memory",
+        "load.connections",
+    ] {
+        let found = contradiction(&[&format!("{key}=0")]);
+        assert!(matches!(found, Contradiction::Zero { key: found, .. } if found == key));
+    }
+    for key in ["load.cpu", "load.rise"] {
+        let found = contradiction(&[&format!("{key}=0%")]);
+        assert!(matches!(found, Contradiction::Zero { key: found, .. } if found == key));
+    }
+}
+
+#[test]
+fn advice_does_not_contradict_itself() {
+    assert_eq!(
+        contradiction(&["scale.in_below=80%"]).to_string(),
+        "scale.in_below (80%) is not below scale.out_above (70%): advice would contradict itself"
+    );
+    let found = contradiction(&["scale.urgent_above=70%"]);
+    assert!(matches!(found, Contradiction::Disorder { .. }));
+}
+
+#[test]
+fn the_agent_has_an_address_of_its_own() {
+    let found = contradiction(&["agent.listen=127.0.0.1:8001"]);
+    assert!(matches!(
+        found,
+        Contradiction::SameAddress {
+            first: "admin.listen",
+            second: "agent.listen",
+            ..
+        }
+    ));
+}

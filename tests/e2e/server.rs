@@ -243,7 +243,9 @@ impl Server {
             let (sample, value) = line.rsplit_once(' ')?;
             let this = sample.split('{').next()? == name;
             let labelled = words.iter().all(|word| sample.contains(word));
-            (this && labelled).then(|| value.parse::<u64>().unwrap())
+            // Some are printed as 7.0; those of tests are whole.
+            let whole = value.strip_suffix(".0").unwrap_or(value);
+            (this && labelled).then(|| whole.parse::<u64>().unwrap())
         });
         let samples: Vec<_> = samples.collect();
         assert!(!samples.is_empty(), "no {name} {words:?} in:\n{body}");

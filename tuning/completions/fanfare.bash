@@ -22,6 +22,9 @@ _fanfare() {
             fanfare,doctor)
                 cmd="fanfare__subcmd__doctor"
                 ;;
+            fanfare,drain)
+                cmd="fanfare__subcmd__drain"
+                ;;
             fanfare,publish)
                 cmd="fanfare__subcmd__publish"
                 ;;
@@ -41,7 +44,7 @@ _fanfare() {
 
     case "${cmd}" in
         fanfare)
-            opts="-h -V --help --version serve check publish subscribe top doctor"
+            opts="-h -V --help --version serve check publish subscribe top drain doctor"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -120,6 +123,36 @@ _fanfare() {
                     return 0
                     ;;
                 --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        fanfare__subcmd__drain)
+            opts="-h --share --period --admin --token --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --share)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --period)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --admin)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --token)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

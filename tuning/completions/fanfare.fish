@@ -31,6 +31,7 @@ complete -c fanfare -n "__fish_fanfare_needs_command" -f -a "check" -d 'Read the
 complete -c fanfare -n "__fish_fanfare_needs_command" -f -a "publish" -d 'Publish to a topic, and say whether it was taken'
 complete -c fanfare -n "__fish_fanfare_needs_command" -f -a "subscribe" -d 'Print what is published to topics, one payload a line'
 complete -c fanfare -n "__fish_fanfare_needs_command" -f -a "top" -d 'Watch a running node: rates, latencies, drops, shards, the slowest connections'
+complete -c fanfare -n "__fish_fanfare_needs_command" -f -a "drain" -d 'Move a share of a running node\'s connections away, evenly over a period. Clients reconnect by themselves; the node\'s agent announces the least weight meanwhile, so that they come back elsewhere. For all of them, and the end of the process, send SIGTERM'
 complete -c fanfare -n "__fish_fanfare_needs_command" -f -a "doctor" -d 'Say what this host offers, what the engine wants, and how to fix the difference'
 complete -c fanfare -n "__fish_fanfare_using_subcommand serve" -s c -l config -d 'Configuration file (TOML). Without one the defaults hold' -r -F
 complete -c fanfare -n "__fish_fanfare_using_subcommand serve" -s s -l set -d 'Set one key over file and environment; may be repeated' -r
@@ -53,6 +54,11 @@ complete -c fanfare -n "__fish_fanfare_using_subcommand top" -l token -d 'The no
 complete -c fanfare -n "__fish_fanfare_using_subcommand top" -l interval -d 'Seconds that rates are taken over, 0.1 at least' -r
 complete -c fanfare -n "__fish_fanfare_using_subcommand top" -l once -d 'Print one screen as text and end; so it does when the output is no terminal'
 complete -c fanfare -n "__fish_fanfare_using_subcommand top" -s h -l help -d 'Print help'
+complete -c fanfare -n "__fish_fanfare_using_subcommand drain" -l share -d 'The part of all connections, such as `20%` or `0.2`' -r
+complete -c fanfare -n "__fish_fanfare_using_subcommand drain" -l period -d 'Over how long they are closed' -r
+complete -c fanfare -n "__fish_fanfare_using_subcommand drain" -l admin -d 'The node\'s `admin.listen`' -r
+complete -c fanfare -n "__fish_fanfare_using_subcommand drain" -l token -d 'The node\'s `admin.token`; without this, the environment\'s `FANFARE_ADMIN_TOKEN`' -r
+complete -c fanfare -n "__fish_fanfare_using_subcommand drain" -s h -l help -d 'Print help'
 complete -c fanfare -n "__fish_fanfare_using_subcommand doctor" -s c -l config -d 'Configuration file (TOML). Without one the defaults hold' -r -F
 complete -c fanfare -n "__fish_fanfare_using_subcommand doctor" -s s -l set -d 'Set one key over file and environment; may be repeated' -r
 complete -c fanfare -n "__fish_fanfare_using_subcommand doctor" -l connections -d 'Look at the host for N connections. Without it: `ws.max_connections`, or 10,000 if that is auto' -r

@@ -1,0 +1,116 @@
+//! What is known of the load, as JSON for people and scripts, and as metrics. Control thread.
+
+use std::fmt;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::DescriptorEncoder;
+use prometheus_client::metrics::MetricType;
+use serde_json::{Map, Value, json};
+
+use super::Monitor;
+use super::advice::Advice;
+use super::model::Report;
+use super::sample::Part;
+
+/// A gauge: name, help, and its samples, each with its label if it has one.
+type Gauge = (
+    &'static str,
+    &'static str,
+    Vec<(Option<(&'static str, &'static str)>, f64)>,
+);
+
+impl Report {
+    fn gauges(&self) -> [Gauge; 4] {
+        let parts = Part::ALL.iter().zip(self.parts.ratios);
+        let parts = parts.map(|(part, ratio)| (Some(("part", part.name())), ratio));
+        let advice = Advice::ALL.iter().map(|advice| {
+            let given = f64::from(u8::from(*advice == self.advice));
+            (Some(("advice", advice.name())), given)
+        });
+        [
+            (
+                "load_ratio",
+                "Parts of the load, each against what makes a node full",
+                parts.collect(),
+            ),
+            (
+                "load",
+                "The largest part of the load, smoothed: 1 is full",
+                vec![(None, self.smoothed)],
+            ),
+            (
+                "agent_weight_percent",
+                "Weight that load balancers are told",
+                vec![(None, f64::from(self.weight))],
+            ),
+            (
+                "scale_advice",
+                "Scaling advice: 1 for what is advised",
+                advice.collect(),
+            ),
+        ]
+    }
+}
+
+impl Monitor {
+    /// What `GET /load` answers.
+    pub(super) fn json(&self) -> Value {
+        let state = self.state();
+        let report = &state.report;
+        let parts = Part::ALL.iter().zip(report.parts.ratios);
+        let parts: Map<_, _> = parts
+            .map(|(part, ratio)| (part.name().to_owned(), rounded(ratio)))
+            .collect();
+        let now_us = self.fabric.clock.now_us();
+        let moving = state.moving.as_ref();
+        let moving =
+            moving.map(|moving| moving.json(moving.stage(state.dwell, now_us), self.told()));
+        json!({
+            "parts": parts,
+            "largest": report.parts.largest().0.name(),
+            "busiest_thread": report.parts.busiest,
+            "raw": rounded(report.raw),
+            "smoothed": rounded(report.smoothed),
+            "precharge": rounded(report.precharge),
+            "connection": {
+                "cost": report.cost,
+                "planned": report.planned,
+            },
+            "weight": report.weight,
+            "draining": self.fabric.is_draining(),
+            "advice": {
+                "advice": report.advice.words(),
+                "reason": report.reason,
+            },
+            "drain": moving,
+        })
+    }
+
+    /// What `/metrics` shows of it.
+    pub(in crate::control) fn collector(&self) -> impl Collector + 'static {
+        Figures(self.state().report.gauges())
+    }
+}
+
+/// Four places are more than enough of a ratio.
+fn rounded(ratio: f64) -> Value {
+    ((ratio * 1e4).round() / 1e4).into()
+}
+
+#[derive(Debug)]
+struct Figures([Gauge; 4]);
+
+impl Collector for Figures {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        for (name, help, samples) in &self.0 {
+            let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+            for (label, value) in samples {
+                match label {
+                    Some(label) => metric.encode_family(&[*label])?.encode_gauge(value)?,
+                    None => metric.encode_gauge(value)?,
+                }
+            }
+        }
+        Ok(())
+    }
+}

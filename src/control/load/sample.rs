@@ -1,0 +1,230 @@
+//! What the node says of itself at one moment, and the parts of the load that two such moments
+//! give. No clock, no IO. Control thread.
+
+use std::collections::VecDeque;
+
+use crate::config::Load;
+use crate::limits::LOAD_WINDOW_US;
+
+/// One measurement. Counters are since the start.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Sample {
+    pub(super) at_us: u64,
+    pub(super) threads: Vec<Thread>,
+    /// Bytes handed to the kernel for clients.
+    pub(super) egress_bytes: u64,
+    /// p99 of how late the shards got to what was due, since the sample before; 0: nothing was.
+    pub(super) lag_us: u64,
+    /// Bytes waiting in outboxes and on lanes.
+    pub(super) queued_bytes: u64,
+    pub(super) sockets: u64,
+    pub(super) max_connections: u64,
+    /// Handshakes that ended in an upgrade: health checks are no connections.
+    pub(super) upgraded: u64,
+    pub(super) resident_bytes: u64,
+    /// What `load.memory = auto` stands for.
+    pub(super) memory_bytes: u64,
+}
+
+/// A thread of the process.
+#[derive(Clone, Debug)]
+pub(super) struct Thread {
+    pub(super) id: u32,
+    pub(super) name: String,
+    pub(super) cpu_us: u64,
+}
+
+/// What the load is made of. The order is that of [`Parts::ratios`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    Cpu,
+    Egress,
+    Lag,
+    Queued,
+    Descriptors,
+    Memory,
+}
+
+impl Part {
+    pub(super) const ALL: [Self; 6] = [
+        Self::Cpu,
+        Self::Egress,
+        Self::Lag,
+        Self::Queued,
+        Self::Descriptors,
+        Self::Memory,
+    ];
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Cpu => "cpu",
+            Self::Egress => "egress",
+            Self::Lag => "lag",
+            Self::Queued => "queued",
+            Self::Descriptors => "descriptors",
+            Self::Memory => "memory",
+        }
+    }
+}
+
+/// Each part against what makes a node full: 1 is full.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Parts {
+    pub(super) ratios: [f64; 6],
+    /// The thread behind the CPU part.
+    pub(super) busiest: String,
+}
+
+impl Parts {
+    /// The largest part.
+    pub(super) fn largest(&self) -> (Part, f64) {
+        let each = Part::ALL.into_iter().zip(self.ratios);
+        each.max_by(|(_, a), (_, b)| a.total_cmp(b))
+            .expect("there are six parts")
+    }
+
+    /// The largest of what connections cause by themselves. Memory, lag and what is queued are
+    /// there on an idle node too, or come from somewhere else.
+    pub(super) fn work(&self) -> f64 {
+        let causes = [Part::Cpu, Part::Egress, Part::Descriptors];
+        let ratios = causes.map(|part| self.ratios[part as usize]);
+        ratios.into_iter().fold(0.0, f64::max)
+    }
+}
+
+/// The samples of the last [`LOAD_WINDOW_US`].
+#[derive(Debug, Default)]
+pub(super) struct Window {
+    samples: VecDeque<Sample>,
+}
+
+impl Window {
+    /// Takes a sample in and says what the window comes to.
+    pub(super) fn add(&mut self, sample: Sample, full: &Load) -> Parts {
+        let since_us = sample.at_us.saturating_sub(LOAD_WINDOW_US);
+        self.samples.push_back(sample);
+        // The first stays until the second is old enough to measure from.
+        while self.samples.get(1).is_some_and(|at| at.at_us <= since_us) {
+            self.samples.pop_front();
+        }
+        let first = self.samples.front().expect("one was added");
+        let last = self.samples.back().expect("one was added");
+        let elapsed_us = (last.at_us - first.at_us) as f64;
+        let (busiest, busiest_us) = busiest(first, last);
+        let lags = self.samples.iter().map(|each| each.lag_us as f64);
+        let lag_us = lags.sum::<f64>() / self.samples.len() as f64;
+        let egress_bytes = last.egress_bytes.saturating_sub(first.egress_bytes) as f64;
+        let per_second = |amount: f64| ratio(amount * 1e6, elapsed_us);
+        let memory_bytes = full.memory.map_or(last.memory_bytes, |bytes| bytes as u64);
+        let ratios = [
+            per_second(busiest_us / 1e6) * 100.0 / f64::from(full.cpu),
+            full.egress
+                .map_or(0.0, |budget| per_second(egress_bytes) / budget as f64),
+            lag_us / full.lag.as_micros() as f64,
+            last.queued_bytes as f64 / full.queued as f64,
+            ratio(last.sockets as f64, last.max_connections as f64),
+            ratio(last.resident_bytes as f64, memory_bytes as f64),
+        ];
+        Parts { ratios, busiest }
+    }
+}
+
+/// 0 where there is nothing to compare with.
+fn ratio(amount: f64, whole: f64) -> f64 {
+    if whole > 0.0 { amount / whole } else { 0.0 }
+}
+
+/// The thread that ran most, and for how many microseconds.
+fn busiest(first: &Sample, last: &Sample) -> (String, f64) {
+    let ran = |thread: &Thread| {
+        let before = first.threads.iter().find(|each| each.id == thread.id)?;
+        Some(thread.cpu_us.saturating_sub(before.cpu_us))
+    };
+    let each = last.threads.iter();
+    let each = each.filter_map(|thread| Some((thread.name.clone(), ran(thread)?)));
+    let (name, us) = each.max_by_key(|(_, us)| *us).unwrap_or_default();
+    (name, us as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn thread(id: u32, cpu_us: u64) -> Thread {
+        let name = format!("shard-{id}");
+        Thread { id, name, cpu_us }
+    }
+
+    /// In percent.
+    fn ratio_of(parts: &Parts, part: Part) -> i64 {
+        (parts.ratios[part as usize] * 100.0).round() as i64
+    }
+
+    #[test]
+    fn each_part_is_measured_against_its_own_measure() {
+        let full = Load {
+            egress: Some(1000),
+            memory: Some(500),
+            ..Load::default()
+        };
+        let mut window = Window::default();
+        window.add(
+            Sample {
+                threads: vec![thread(1, 7_000), thread(2, 0)],
+                ..Sample::default()
+            },
+            &full,
+        );
+        let sample = Sample {
+            at_us: 500_000,
+            threads: vec![thread(1, 8_000), thread(2, 150_000), thread(3, 900_000)],
+            egress_bytes: 250,
+            lag_us: 20_000,
+            queued_bytes: 64 * 1024 * 1024,
+            sockets: 30,
+            max_connections: 100,
+            resident_bytes: 100,
+            memory_bytes: 7,
+            upgraded: 0,
+        };
+        let parts = window.add(sample, &full);
+        assert_eq!(ratio_of(&parts, Part::Cpu), 40, "30 % of a core in 75 %");
+        assert_eq!(parts.busiest, "shard-2", "the third is too new to tell");
+        assert_eq!(ratio_of(&parts, Part::Egress), 50);
+        assert_eq!(ratio_of(&parts, Part::Lag), 20, "the mean of two samples");
+        assert_eq!(ratio_of(&parts, Part::Queued), 25);
+        assert_eq!(ratio_of(&parts, Part::Descriptors), 30);
+        assert_eq!(ratio_of(&parts, Part::Memory), 20);
+        assert_eq!(parts.largest().0, Part::Egress);
+    }
+
+    #[test]
+    fn rates_are_of_the_last_second() {
+        let full = Load {
+            egress: Some(100),
+            ..Load::default()
+        };
+        let mut window = Window::default();
+        let mut egress_bytes = 0;
+        for tenth in 0..100 {
+            // A burst once in a second is a steady load.
+            egress_bytes += if tenth % 10 == 3 { 50 } else { 0 };
+            let sample = Sample {
+                at_us: tenth * 100_000,
+                egress_bytes,
+                ..Sample::default()
+            };
+            let parts = window.add(sample, &full);
+            if tenth >= 10 {
+                assert_eq!(ratio_of(&parts, Part::Egress), 50);
+            }
+        }
+        assert_eq!(window.samples.len(), 11);
+    }
+
+    #[test]
+    fn a_first_sample_has_no_rates() {
+        let parts = Window::default().add(Sample::default(), &Load::default());
+        assert!(parts.largest().1.abs() < 1e-9);
+    }
+}
