@@ -158,7 +158,7 @@ impl Control {
                 let admin = admin::Admin::new(&config, Arc::clone(&sampler), Arc::clone(&monitor));
                 tokio::spawn(admin.serve(listener));
             }
-            if let Some(push) = statsd::Push::new(&config.statsd, sampler) {
+            if let Some(push) = statsd::Push::new(&config.statsd, sampler, Arc::clone(&monitor)) {
                 tokio::spawn(push.run(end, done));
             } else {
                 drop(done);

@@ -53,6 +53,16 @@ impl Report {
 }
 
 impl Monitor {
+    /// Each gauge's name, its label's value if it has one, and its value.
+    pub(in super::super) fn gauges(&self) -> Vec<(&'static str, Option<&'static str>, f64)> {
+        let gauges = self.state().report.gauges().into_iter();
+        let flat = gauges.flat_map(|(name, _, samples)| {
+            let samples = samples.into_iter();
+            samples.map(move |(label, value)| (name, label.map(|(_, label)| label), value))
+        });
+        flat.collect()
+    }
+
     /// What `GET /load` answers.
     pub(super) fn json(&self) -> Value {
         let state = self.state();

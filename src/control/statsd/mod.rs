@@ -28,6 +28,7 @@ use tokio::time::{self, Instant, MissedTickBehavior};
 use crate::config::Statsd;
 use crate::limits::{STATSD_PACE, STATSD_TIMEOUT};
 
+use super::load::Monitor;
 use super::sampler::Sampler;
 use ledger::Ledger;
 use sample::Sample;
@@ -38,18 +39,24 @@ pub(super) struct Push {
     prefix: String,
     interval: time::Duration,
     sampler: Arc<Sampler>,
+    monitor: Arc<Monitor>,
     ledger: Ledger,
     failing: bool,
 }
 
 impl Push {
     /// `None`: it is off.
-    pub(super) fn new(config: &Statsd, sampler: Arc<Sampler>) -> Option<Self> {
+    pub(super) fn new(
+        config: &Statsd,
+        sampler: Arc<Sampler>,
+        monitor: Arc<Monitor>,
+    ) -> Option<Self> {
         Some(Self {
             address: config.address.clone()?,
             prefix: config.prefix.replace("{host}", &host()),
             interval: config.interval,
             sampler,
+            monitor,
             ledger: Ledger::default(),
             failing: false,
         })
@@ -92,7 +99,10 @@ impl Push {
 
     async fn send(&mut self) -> io::Result<()> {
         let socket = connect(&self.address).await?;
-        for packet in self.ledger.due(&Sample::of(&self.sampler, &self.prefix)) {
+        for packet in self
+            .ledger
+            .due(&Sample::of(&self.sampler, &self.monitor, &self.prefix))
+        {
             socket.send(packet.text().as_bytes()).await?;
             self.ledger.settle(&packet);
             time::sleep(STATSD_PACE).await;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::observe::{Counts, Kind};
 
+use super::super::load::Monitor;
 use super::super::sampler::Sampler;
 use super::line;
 
@@ -18,7 +19,7 @@ pub(super) struct Sample {
 }
 
 impl Sample {
-    pub(super) fn of(sampler: &Sampler, prefix: &str) -> Self {
+    pub(super) fn of(sampler: &Sampler, monitor: &Monitor, prefix: &str) -> Self {
         let (interval, fabric) = (sampler.look(), &sampler.fabric);
         let mut sample = Self::default();
         sample.add_counts(prefix, &interval.to.ingest);
@@ -37,6 +38,9 @@ impl Sample {
             let name = |figure| line::name(prefix, [figure, stage.name()]);
             sample.gauge(name("stage_difference"), lately.difference() as f64);
             sample.gauge(name("stage_ratio"), lately.ratio());
+        }
+        for (name, label, value) in monitor.gauges() {
+            sample.gauge(line::name(prefix, [name].into_iter().chain(label)), value);
         }
         let mut timers = BTreeMap::<_, BTreeMap<_, u64>>::new();
         for shard in &interval.to.shards {
