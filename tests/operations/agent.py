@@ -18,6 +18,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 
 import zmq
@@ -107,7 +108,8 @@ class Balancer:
     def __init__(self, options, front, algorithm, agent):
         text = SHIPPED.read_text()
         name = f"haproxy-{front}-{algorithm}-{agent}"
-        self.admin = options.logs / f"{name}.sock"
+        self.folder = tempfile.TemporaryDirectory()  # The path of a socket has to be short.
+        self.admin = pathlib.Path(self.folder.name) / "admin.sock"
         text = re.sub(r"bind :8080", f"bind 127.0.0.1:{front}", text)
         text = re.sub(r"stats socket \S+", f"stats socket {self.admin}", text)
         text = re.sub(r"maxconn \d+", "maxconn 4000", text)
@@ -158,6 +160,7 @@ class Balancer:
     def close(self):
         self.process.kill()
         self.process.wait()
+        self.folder.cleanup()
 
 
 class Client(asyncio.Protocol):
