@@ -244,7 +244,7 @@ pub const CONNECTION_BYTES: u64 = 4608;
 /// Connections that a host is looked at for when nobody says how many: three times a production
 /// day of the system whose load this one is built for.
 pub const EXPECTED_CONNECTIONS: u64 = 10_000;
-/// Slots that a survey of a shard's connections looks at in one turn: some ten microseconds.
+
 /// Slots that a survey of a shard's connections looks at in one turn: tens of microseconds.
 pub const SURVEY_SLOTS: usize = 4 * PAGE_ITEMS;
 

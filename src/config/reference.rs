@@ -118,7 +118,11 @@ pub(super) fn about(section: &str) -> &'static str {
         "scale" => {
             "When another node is advised, or one less. It is advice: nothing is started or stopped."
         }
-        _ => "What is logged, and how.",
+        "log" => "What is logged, and how.",
+        "statsd" => {
+            "Metrics to a statsd, over UDP; see OPERATIONS.md for what statsd and Graphite must be told."
+        }
+        _ => unreachable!("a section without a word about it: {section}"),
     }
 }
 

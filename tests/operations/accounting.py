@@ -158,7 +158,7 @@ def stalled(binary, log_path):
     # So many that neither shard has few of them, wherever the kernel puts each.
     with loaded(binary, log_path, {"FANFARE_STALL": "0:50"}, rate=500, readers=40) as node:
         until(lambda: min(shard["connections"] for shard in node.stats()["shards"]) > 0, 1, "both shards in use")
-        time.sleep(5)
+        until(lambda: node.stats()["total"]["delivery_us"]["count"] > 60_000, 20, "some stalls")
         figures, stats = node.metrics(), node.stats()
     for name in ("delivery", "lag"):
         at = {
@@ -167,7 +167,7 @@ def stalled(binary, log_path):
         }
         # A twentieth of what one shard does waits, for 25 ms on average.
         assert 0.005 < at["0.99"] <= at["0.999"] <= at["1"] and at["1"] > 0.040, f"{name}: {at}"
-        assert at["0.5"] < 0.010, f"{name}: {at}"
+        assert at["0.5"] < 0.025, f"{name}: {at}"
         # The bucket that holds it since the start is the one of the gauge, or a neighbour.
         low, high = bucket_quantile(figures, name, 0.99)
         assert low / 1.2 <= at["0.99"] <= high * 1.2, f"{name}: {at['0.99']} is not in {low} to {high}"
