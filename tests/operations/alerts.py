@@ -21,7 +21,7 @@ STAGES = ["check", "route", "lane", "deliver"]
 # One percent, of messages a millisecond apart, so that each is a batch of its own.
 EVERY, RATE = 100, 800
 # How far the moment of the first loss is known, and what a busy machine adds to a timer.
-SLACK_S = 1.0  # what a host with other things to do may add
+SLACK_S = 1.0
 RUNBOOK = pathlib.Path(__file__).parents[2] / "docs/OPERATIONS.md"
 
 
