@@ -114,14 +114,13 @@ impl Scrape {
     /// The histograms since the start, and the quantiles of the interval. Without a value in the
     /// interval there is no quantile, and no sample.
     fn add_delays(&mut self, interval: &Interval) {
-        for (index, (name, help, lately)) in interval.delays().each().into_iter().enumerate() {
-            let shards = interval.to.shards.iter();
-            let snapshots: Vec<_> = shards.map(|shard| shard.delays.each()[index].2).collect();
+        let (lately, whole) = (interval.delays(), interval.to.delays());
+        for ((name, help, lately), (_, _, whole)) in lately.each().into_iter().zip(whole.each()) {
             self.distributions.push(Distribution {
                 name: format!("{name}_seconds"),
                 help,
-                buckets: buckets(&snapshots),
-                sum_s: snapshots.iter().map(|each| each.sum_us as f64 / 1e6).sum(),
+                buckets: buckets(whole),
+                sum_s: whole.sum_us as f64 / 1e6,
             });
             for (label, quantile) in QUANTILES {
                 let Some(value_us) = quantile_us(lately, quantile) else {
@@ -207,11 +206,11 @@ impl Collector for Scrape {
 
 /// The counts between the bounds of [`BUCKET_QUARTERS`], the last of them infinite. A bucket of
 /// ours that lies across a bound, 1.6 % wide, goes to the upper side whole.
-fn buckets(snapshots: &[&HistogramSnapshot]) -> Vec<(f64, u64)> {
+fn buckets(snapshot: &HistogramSnapshot) -> Vec<(f64, u64)> {
     let bounds = BUCKET_QUARTERS.map(|quarters| (f64::from(quarters) / 4.0).exp2());
     let bounds = bounds.chain([f64::INFINITY]);
     let mut buckets: Vec<(f64, u64)> = bounds.map(|bound| (bound, 0)).collect();
-    for (upper_us, count) in snapshots.iter().flat_map(|each| &each.buckets) {
+    for (upper_us, count) in &snapshot.buckets {
         let upper_s = *upper_us as f64 / 1e6;
         let bucket = buckets.partition_point(|(bound, _)| *bound < upper_s);
         buckets[bucket].1 += count;
@@ -232,7 +231,10 @@ mod tests {
 
     #[test]
     fn bounds_are_those_of_schema_2() {
-        let bounds: Vec<f64> = buckets(&[]).into_iter().map(|(bound, _)| bound).collect();
+        let bounds: Vec<f64> = buckets(&HistogramSnapshot::default())
+            .into_iter()
+            .map(|(bound, _)| bound)
+            .collect();
         assert!(bounds.is_sorted() && bounds.len() < 100);
         for pair in bounds[..bounds.len() - 1].windows(2) {
             assert!((pair[1] / pair[0] - 2_f64.powf(0.25)).abs() < 1e-12);
@@ -248,7 +250,7 @@ mod tests {
             snapshot(&[(0, 1), (1_000_000, 2)]),
             snapshot(&[(99_999_999, 4)]),
         );
-        let buckets = buckets(&[&one, &other]);
+        let buckets = buckets(&HistogramSnapshot::merge([&one, &other]));
         let of = |bound: f64| buckets.iter().find(|(each, _)| *each >= bound).unwrap().1;
         assert_eq!((of(0.0), of(1.0), of(f64::INFINITY)), (1, 2, 4));
         assert_eq!(buckets.iter().map(|(_, count)| count).sum::<u64>(), 7);

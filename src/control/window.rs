@@ -82,6 +82,16 @@ impl Reading {
         total
     }
 
+    /// What all shards recorded since the start, merged.
+    pub(super) fn delays(&self) -> Delays {
+        let shards = || self.shards.iter().map(|shard| &shard.delays);
+        Delays {
+            delivery: HistogramSnapshot::merge(shards().map(|it| &it.delivery)),
+            turn: HistogramSnapshot::merge(shards().map(|it| &it.turn)),
+            lag: HistogramSnapshot::merge(shards().map(|it| &it.lag)),
+        }
+    }
+
     /// What passed each stage since the start.
     pub(super) fn flows(&self) -> [Flow; 4] {
         let total = self.total();

@@ -40,8 +40,43 @@ impl HistogramSnapshot {
         }
     }
 
+    /// What several histograms hold together: a quantile of this is one of all their values, which
+    /// a mean of their quantiles is not.
+    #[must_use]
+    pub fn merge<'a>(snapshots: impl IntoIterator<Item = &'a Self>) -> Self {
+        let mut merged = Self::default();
+        for snapshot in snapshots {
+            merged.buckets.extend(&snapshot.buckets);
+            merged.sum_us += snapshot.sum_us;
+        }
+        // A few ascending runs, which is what a stable sort is quick at.
+        merged.buckets.sort_by_key(|(upper_us, _)| *upper_us);
+        merged
+            .buckets
+            .dedup_by(|(upper_us, count), (kept_us, kept)| {
+                let is_same = upper_us == kept_us;
+                *kept += if is_same { *count } else { 0 };
+                is_same
+            });
+        merged
+    }
+
     pub fn count(&self) -> u64 {
         self.buckets.iter().map(|(_, count)| count).sum()
+    }
+
+    /// The value that this part of all, 0 to 1, does not exceed: the upper end of its bucket.
+    /// `None` if there is no value.
+    #[allow(clippy::cast_sign_loss)] // Neither factor is negative.
+    pub fn quantile_us(&self, quantile: f64) -> Option<u64> {
+        let rank = (quantile * self.count() as f64).ceil().max(1.0) as u64;
+        let mut passed = 0;
+        let mut buckets = self.buckets.iter();
+        let bucket = buckets.find(|(_, count)| {
+            passed += count;
+            passed >= rank
+        });
+        bucket.map(|(upper_us, _)| *upper_us)
     }
 }
 
@@ -119,6 +154,23 @@ mod tests {
         let snapshot = histogram.snapshot();
         assert_eq!(snapshot.buckets, [(5, 2), (MAX_US, 1)]);
         assert_eq!(snapshot.sum_us, 1_000_000_010);
+    }
+
+    #[test]
+    fn a_quantile_of_two_is_one_of_all_their_values() {
+        let shards = [Histogram::default(), Histogram::default()];
+        let merge = || HistogramSnapshot::merge(&shards.each_ref().map(Histogram::snapshot));
+        assert_eq!(merge().quantile_us(0.99), None);
+        shards[0].record(10, 890);
+        shards[1].record(10, 100);
+        shards[1].record(60, 10);
+        assert_eq!(merge().buckets, [(10, 990), (60, 10)]);
+        assert_eq!(merge().sum_us, 10_500);
+        let quantiles = [0.0, 0.99, 0.991, 1.0].map(|it| merge().quantile_us(it));
+        assert_eq!(quantiles, [Some(10), Some(10), Some(60), Some(60)]);
+        shards[0].record(60, 1);
+        let p99 = merge().quantile_us(0.99);
+        assert_eq!(p99, Some(60), "11 of 1001 are more than one in a hundred");
     }
 
     #[test]

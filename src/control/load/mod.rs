@@ -3,7 +3,6 @@
 //!
 //! ```text
 //! probe    measures the node: what the cores publish, what the kernel says
-//! lag      how late the shards were since the last measurement
 //! sample   one measurement, and the parts of the load that a second of them gives
 //! smooth   values with time constants
 //! weight   the percentage that is announced
@@ -15,7 +14,6 @@
 //! ```
 
 mod advice;
-mod lag;
 mod model;
 mod probe;
 mod report;
@@ -33,7 +31,6 @@ use crate::fabric::{Fabric, Order};
 use crate::hub::Leaving;
 use crate::limits::LOAD_SAMPLE;
 
-use lag::Lag;
 use model::{Model, Report};
 use probe::Probe;
 use share::{Move, Stage, apportion};
@@ -49,7 +46,6 @@ pub(super) struct Monitor {
 
 struct State {
     probe: Probe,
-    lag: Lag,
     model: Model,
     report: Report,
     moving: Option<Move>,
@@ -71,7 +67,6 @@ impl Monitor {
     pub(super) fn new(config: &Config, fabric: Arc<Fabric>) -> Arc<Self> {
         let state = State {
             probe: Probe::new(),
-            lag: Lag::default(),
             model: Model::new(config.load.clone(), config.scale.clone()),
             report: Report::default(),
             moving: None,
@@ -160,11 +155,7 @@ impl Monitor {
 
     fn measure(&self) {
         let mut state = self.state();
-        let shards = self.fabric.shards.iter();
-        let lag_us = state
-            .lag
-            .look(shards.map(|shard| shard.lag.snapshot()).collect());
-        let sample = state.probe.sample(&self.fabric, lag_us);
+        let sample = state.probe.sample(&self.fabric);
         let moving = state.stage(sample.at_us);
         let leaving = self.fabric.is_draining() || moving.is_some_and(|it| it != Stage::Over);
         state.report = state.model.observe(sample, leaving);

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use crate::control::process;
 use crate::fabric::Fabric;
+use crate::observe::HistogramSnapshot;
 
 use super::sample::{Sample, Thread};
 
@@ -24,12 +25,12 @@ impl Probe {
         }
     }
 
-    /// `lag_us`: p99 of how late the shards were since the last sample, if anything was due.
-    pub(super) fn sample(&mut self, fabric: &Fabric, lag_us: Option<u64>) -> Sample {
+    pub(super) fn sample(&mut self, fabric: &Fabric) -> Sample {
+        let lags: Vec<_> = fabric.shards.iter().map(|it| it.lag.snapshot()).collect();
         let mut sample = Sample {
             at_us: fabric.clock.now_us(),
             threads: self.threads(),
-            lag_us: lag_us.unwrap_or(0),
+            lag: HistogramSnapshot::merge(&lags),
             max_connections: fabric.max_connections() as u64,
             resident_bytes: process::resident_bytes(),
             memory_bytes: self.memory_bytes,

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 
 use crate::config::Load;
 use crate::limits::LOAD_WINDOW_US;
+use crate::observe::HistogramSnapshot;
 
 /// One measurement. Counters are since the start.
 #[derive(Clone, Debug, Default)]
@@ -13,8 +14,8 @@ pub(super) struct Sample {
     pub(super) threads: Vec<Thread>,
     /// Bytes handed to the kernel for clients.
     pub(super) egress_bytes: u64,
-    /// p99 of how late the shards got to what was due, since the sample before; 0: nothing was.
-    pub(super) lag_us: u64,
+    /// How late the shards got to what was due, all of them merged.
+    pub(super) lag: HistogramSnapshot,
     /// Bytes waiting in outboxes and on lanes.
     pub(super) queued_bytes: u64,
     pub(super) sockets: u64,
@@ -111,8 +112,8 @@ impl Window {
         let last = self.samples.back().expect("one was added");
         let elapsed_us = (last.at_us - first.at_us) as f64;
         let (busiest, busiest_us) = busiest(first, last);
-        let lags = self.samples.iter().map(|each| each.lag_us as f64);
-        let lag_us = lags.sum::<f64>() / self.samples.len() as f64;
+        // Nothing was due: nothing was late.
+        let lag_us = last.lag.since(&first.lag).quantile_us(0.99).unwrap_or(0);
         let egress_bytes = last.egress_bytes.saturating_sub(first.egress_bytes) as f64;
         let per_second = |amount: f64| ratio(amount * 1e6, elapsed_us);
         let memory_bytes = full.memory.map_or(last.memory_bytes, |bytes| bytes as u64);
@@ -120,7 +121,7 @@ impl Window {
             per_second(busiest_us / 1e6) * 100.0 / f64::from(full.cpu),
             full.egress
                 .map_or(0.0, |budget| per_second(egress_bytes) / budget as f64),
-            lag_us / full.lag.as_micros() as f64,
+            lag_us as f64 / full.lag.as_micros() as f64,
             last.queued_bytes as f64 / full.queued as f64,
             ratio(last.sockets as f64, last.max_connections as f64),
             ratio(last.resident_bytes as f64, memory_bytes as f64),
@@ -155,6 +156,13 @@ mod tests {
         Thread { id, name, cpu_us }
     }
 
+    fn recorded(buckets: &[(u64, u64)]) -> HistogramSnapshot {
+        HistogramSnapshot {
+            buckets: buckets.to_vec(),
+            sum_us: buckets.iter().map(|(us, count)| us * count).sum(),
+        }
+    }
+
     /// In percent.
     fn ratio_of(parts: &Parts, part: Part) -> i64 {
         (parts.ratios[part as usize] * 100.0).round() as i64
@@ -179,7 +187,7 @@ mod tests {
             at_us: 500_000,
             threads: vec![thread(1, 8_000), thread(2, 150_000), thread(3, 900_000)],
             egress_bytes: 250,
-            lag_us: 20_000,
+            lag: recorded(&[(20_000, 3)]),
             queued_bytes: 64 * 1024 * 1024,
             sockets: 30,
             max_connections: 100,
@@ -191,7 +199,7 @@ mod tests {
         assert_eq!(ratio_of(&parts, Part::Cpu), 40, "30 % of a core in 75 %");
         assert_eq!(parts.busiest, "shard-2", "the third is too new to tell");
         assert_eq!(ratio_of(&parts, Part::Egress), 50);
-        assert_eq!(ratio_of(&parts, Part::Lag), 20, "the mean of two samples");
+        assert_eq!(ratio_of(&parts, Part::Lag), 40);
         assert_eq!(ratio_of(&parts, Part::Queued), 25);
         assert_eq!(ratio_of(&parts, Part::Descriptors), 30);
         assert_eq!(ratio_of(&parts, Part::Memory), 20);
@@ -220,6 +228,34 @@ mod tests {
             }
         }
         assert_eq!(window.samples.len(), 11);
+    }
+
+    #[test]
+    fn the_lag_is_the_p99_of_all_that_was_due_in_the_last_second() {
+        let mut window = Window::default();
+        let mut lags = Vec::new();
+        for tenth in 0..30 {
+            // All that is ever due: 1,000 at 0.1 s, 11 of them late, and 1,000 in time at 1.5 s.
+            let mut buckets = vec![];
+            if tenth >= 1 {
+                buckets = vec![(1_000, 989), (50_000, 11)];
+            }
+            if tenth >= 15 {
+                buckets[0].1 += 1_000;
+            }
+            let sample = Sample {
+                at_us: tenth * 100_000,
+                lag: recorded(&buckets),
+                ..Sample::default()
+            };
+            lags.push(ratio_of(&window.add(sample, &Load::default()), Part::Lag));
+        }
+        let expected = [(0, 1), (100, 10), (0, 4), (2, 10), (0, 5)];
+        let expected: Vec<i64> = expected
+            .into_iter()
+            .flat_map(|(lag, tenths)| [lag].repeat(tenths))
+            .collect();
+        assert_eq!(lags, expected);
     }
 
     #[test]

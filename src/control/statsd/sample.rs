@@ -1,7 +1,5 @@
 //! What a node says of itself at one moment, under the names a statsd knows it by. Control thread.
 
-use std::collections::BTreeMap;
-
 use crate::observe::{Counts, Kind};
 
 use super::super::load::Monitor;
@@ -42,17 +40,8 @@ impl Sample {
         for (name, label, value) in monitor.gauges() {
             sample.gauge(line::name(prefix, [name].into_iter().chain(label)), value);
         }
-        let mut timers = BTreeMap::<_, BTreeMap<_, u64>>::new();
-        for shard in &interval.to.shards {
-            for (name, _, snapshot) in shard.delays.each() {
-                let merged = timers.entry(name).or_default();
-                for (value_us, count) in &snapshot.buckets {
-                    *merged.entry(*value_us).or_default() += count;
-                }
-            }
-        }
-        for (name, merged) in timers {
-            let buckets = merged.into_iter().collect();
+        for (name, _, merged) in interval.to.delays().each() {
+            let buckets = merged.buckets.clone();
             sample.timers.push((line::name(prefix, [name]), buckets));
         }
         sample

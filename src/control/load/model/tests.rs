@@ -3,6 +3,7 @@
 #![allow(clippy::cast_sign_loss)] // Counts of connections.
 
 use super::*;
+use crate::observe::HistogramSnapshot;
 
 const TICK_US: u64 = 100_000;
 
@@ -183,7 +184,10 @@ fn a_stall_is_not_remembered_as_if_it_lasted() {
     node.now_us += TICK_US;
     let sample = Sample {
         at_us: node.now_us,
-        lag_us: 100_000_000,
+        lag: HistogramSnapshot {
+            buckets: vec![(100_000_000, 1)],
+            sum_us: 100_000_000,
+        },
         ..Sample::default()
     };
     let report = node.model.observe(sample, false);
