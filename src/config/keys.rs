@@ -84,7 +84,7 @@ pub const KEYS: &[Key] = &[
     key!(LIVE drain.period, DURATION, "After SIGTERM, connections are closed evenly over this time, so that they do not all reconnect elsewhere at once."),
     key!(LIVE drain.dwell, DURATION, "How long a node that closed a share of its connections (`fanfare drain --share 20%`) goes on announcing the least weight, so that they come back elsewhere."),
     key!(RESTART agent.listen, ADDRESS_OR_OFF, "Where HAProxy's agent-check asks; 5555 by convention. It is opened when every core does its work."),
-    key!(LIVE load.cpu, PERCENT, "CPU of the busiest thread (a shard, as a rule, or ingest), in percent of a core."),
+    key!(LIVE load.cpu, PERCENT, "CPU of the busiest core (a shard's, or that of ingest and control), in percent of it."),
     key!(LIVE load.egress, SIZE_OR_OFF, "Bytes per second to clients, such as what the network interface or its allowance takes."),
     key!(LIVE load.lag, DURATION, "How late a shard gets to what is due: p99 of the last interval."),
     key!(LIVE load.queued, SIZE, "Bytes waiting in outboxes and on lanes."),

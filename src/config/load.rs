@@ -15,7 +15,7 @@ pub struct Agent {
 /// `[load]`: the work that makes a node full, part by part, and how the measure of it moves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Load {
-    /// CPU of the busiest thread, in percent of a core.
+    /// CPU of the busiest core, in percent of it.
     pub cpu: u32,
     /// Bytes per second to clients; `None`: not a part.
     pub egress: Option<usize>,

@@ -145,11 +145,12 @@ impl Control {
             signals,
             listener,
         } = self;
+        let layout = config.cpu.layout(&source.allowed_cores);
         let (gate, agent) = oneshot::channel();
         let (wanted, end) = oneshot::channel();
         let (done, said) = crossbeam_channel::bounded(0);
         let run = async move {
-            let monitor = load::Monitor::new(&config, Arc::clone(&fabric));
+            let monitor = load::Monitor::new(&config, &layout, Arc::clone(&fabric));
             tokio::spawn(Arc::clone(&monitor).run());
             watch.ready();
             let sampler = Arc::new(sampler::Sampler::new(Arc::clone(&fabric)));

@@ -26,7 +26,7 @@ mod weight;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::config::Config;
+use crate::config::{Config, Layout};
 use crate::fabric::{Fabric, Order};
 use crate::hub::Leaving;
 use crate::limits::LOAD_SAMPLE;
@@ -64,9 +64,10 @@ pub(super) enum Refused {
 }
 
 impl Monitor {
-    pub(super) fn new(config: &Config, fabric: Arc<Fabric>) -> Arc<Self> {
+    pub(super) fn new(config: &Config, layout: &Layout, fabric: Arc<Fabric>) -> Arc<Self> {
+        let guest = layout.shards.iter().position(|core| *core == layout.ingest);
         let state = State {
-            probe: Probe::new(),
+            probe: Probe::new(guest),
             model: Model::new(config.load.clone(), config.scale.clone()),
             report: Report::default(),
             moving: None,

@@ -1,7 +1,6 @@
 //! Measures the node: what the cores publish, and what the kernel says of the process in /proc, so
 //! that the cores pay nothing for it. Control thread.
 
-use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 
@@ -9,23 +8,23 @@ use crate::control::process;
 use crate::fabric::Fabric;
 use crate::observe::HistogramSnapshot;
 
-use super::sample::{Sample, Thread};
+use super::sample::{Core, Sample, Thread};
 
 pub(super) struct Probe {
-    /// Names of threads, which do not change.
-    names: HashMap<u32, String>,
+    /// The shard on the ingest core, if one is.
+    guest: Option<usize>,
     memory_bytes: u64,
 }
 
 impl Probe {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(guest: Option<usize>) -> Self {
         Self {
-            names: HashMap::new(),
+            guest,
             memory_bytes: allowed_memory_bytes() / 4 * 3,
         }
     }
 
-    pub(super) fn sample(&mut self, fabric: &Fabric) -> Sample {
+    pub(super) fn sample(&self, fabric: &Fabric) -> Sample {
         let lags: Vec<_> = fabric.shards.iter().map(|it| it.lag.snapshot()).collect();
         let mut sample = Sample {
             at_us: fabric.clock.now_us(),
@@ -46,7 +45,7 @@ impl Probe {
         sample
     }
 
-    fn threads(&mut self) -> Vec<Thread> {
+    fn threads(&self) -> Vec<Thread> {
         let Ok(tasks) = fs::read_dir("/proc/self/task") else {
             return Vec::new();
         };
@@ -54,8 +53,9 @@ impl Probe {
         // A thread that ended in between has no time to tell.
         ids.filter_map(|id: u32| {
             let cpu_us = cpu_us(id)?;
-            let name = self.names.entry(id).or_insert_with(|| name_of(id)).clone();
-            Some(Thread { id, name, cpu_us })
+            // Each time: a thread that has just begun still has the name of its parent.
+            let core = Core::of(&task(id, "comm")?, self.guest);
+            Some(Thread { id, core, cpu_us })
         })
         .collect()
     }
@@ -63,11 +63,6 @@ impl Probe {
 
 fn task(id: u32, file: &str) -> Option<String> {
     fs::read_to_string(format!("/proc/self/task/{id}/{file}")).ok()
-}
-
-fn name_of(id: u32) -> String {
-    let name = task(id, "comm").unwrap_or_default();
-    name.trim_end().to_owned()
 }
 
 /// In nanoseconds by the scheduler where it tells, else in ticks.
@@ -98,19 +93,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_thread_is_found_with_its_name_and_time() {
-        let mut probe = Probe::new();
+    fn every_thread_is_found_with_its_time() {
+        let probe = Probe::new(None);
         let threads = probe.threads();
         assert!(!threads.is_empty());
-        assert!(threads.iter().all(|thread| !thread.name.is_empty()));
-        let until = |total: &dyn Fn(&[Thread]) -> u64, probe: &mut Probe| {
-            let before = total(&threads);
-            while total(&probe.threads()) <= before {} // It spends what it waits for.
-        };
-        until(
-            &|threads| threads.iter().map(|each| each.cpu_us).sum(),
-            &mut probe,
-        );
+        let total = |threads: &[Thread]| threads.iter().map(|each| each.cpu_us).sum::<u64>();
+        while total(&probe.threads()) <= total(&threads) {} // It spends what it waits for.
+    }
+
+    #[test]
+    fn a_shard_is_known_by_its_threads_name() {
+        let probe = Probe::new(None);
+        let (end, ended) = crossbeam_channel::bounded::<()>(0);
+        let (named, is_named) = crossbeam_channel::bounded(1);
+        let shard = std::thread::Builder::new().name("shard-7-8".into());
+        let shard = shard.spawn(move || {
+            named.send(()).unwrap();
+            let _ = ended.recv();
+        });
+        is_named.recv().unwrap();
+        let cores: Vec<Core> = probe.threads().iter().map(|each| each.core).collect();
+        drop(end);
+        shard.unwrap().join().unwrap();
+        assert!(cores.contains(&Core::Shard(7)) && cores.contains(&Core::Ingest));
     }
 
     #[test]

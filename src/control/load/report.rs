@@ -78,7 +78,7 @@ impl Monitor {
         json!({
             "parts": parts,
             "largest": report.parts.largest().0.name(),
-            "busiest_thread": report.parts.busiest,
+            "busiest_core": report.parts.busiest.map(|core| core.to_string()),
             "raw": rounded(report.raw),
             "smoothed": rounded(report.smoothed),
             "precharge": rounded(report.precharge),

@@ -1,7 +1,8 @@
 //! What the node says of itself at one moment, and the parts of the load that two such moments
 //! give. No clock, no IO. Control thread.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
 
 use crate::config::Load;
 use crate::limits::LOAD_WINDOW_US;
@@ -31,8 +32,37 @@ pub(super) struct Sample {
 #[derive(Clone, Debug)]
 pub(super) struct Thread {
     pub(super) id: u32,
-    pub(super) name: String,
+    pub(super) core: Core,
     pub(super) cpu_us: u64,
+}
+
+/// The core that a thread is pinned to, by who works there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Core {
+    /// Ingest, control, libzmq's threads, and a shard if it has no core of its own.
+    Ingest,
+    Shard(usize),
+}
+
+impl Core {
+    /// `name`: of a thread, `shard-0-1` for shard 0. `guest`: the shard on the ingest core, if one is.
+    pub(super) fn of(name: &str, guest: Option<usize>) -> Self {
+        let shard = name.strip_prefix("shard-");
+        let index = shard.and_then(|rest| rest.trim_end().split('-').next()?.parse().ok());
+        match index {
+            Some(index) if guest != Some(index) => Self::Shard(index),
+            _ => Self::Ingest,
+        }
+    }
+}
+
+impl fmt::Display for Core {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ingest => formatter.write_str("ingest"),
+            Self::Shard(index) => write!(formatter, "shard-{index}"),
+        }
+    }
 }
 
 /// What the load is made of. The order is that of [`Parts::ratios`].
@@ -72,8 +102,8 @@ impl Part {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Parts {
     pub(super) ratios: [f64; 6],
-    /// The thread behind the CPU part.
-    pub(super) busiest: String,
+    /// The core behind the CPU part.
+    pub(super) busiest: Option<Core>,
 }
 
 impl Parts {
@@ -135,16 +165,17 @@ fn ratio(amount: f64, whole: f64) -> f64 {
     if whole > 0.0 { amount / whole } else { 0.0 }
 }
 
-/// The thread that ran most, and for how many microseconds.
-fn busiest(first: &Sample, last: &Sample) -> (String, f64) {
-    let ran = |thread: &Thread| {
-        let before = first.threads.iter().find(|each| each.id == thread.id)?;
-        Some(thread.cpu_us.saturating_sub(before.cpu_us))
-    };
-    let each = last.threads.iter();
-    let each = each.filter_map(|thread| Some((thread.name.clone(), ran(thread)?)));
-    let (name, us) = each.max_by_key(|(_, us)| *us).unwrap_or_default();
-    (name, us as f64)
+/// The core whose threads together ran most, and for how many microseconds.
+fn busiest(first: &Sample, last: &Sample) -> (Option<Core>, f64) {
+    let mut cores = BTreeMap::new();
+    for thread in &last.threads {
+        // One that is younger than the window cannot be told yet.
+        if let Some(before) = first.threads.iter().find(|each| each.id == thread.id) {
+            *cores.entry(thread.core).or_insert(0) += thread.cpu_us.saturating_sub(before.cpu_us);
+        }
+    }
+    let busiest = cores.into_iter().max_by_key(|(_, us)| *us);
+    busiest.map_or((None, 0.0), |(core, us)| (Some(core), us as f64))
 }
 
 #[cfg(test)]
@@ -152,8 +183,8 @@ mod tests {
     use super::*;
 
     fn thread(id: u32, cpu_us: u64) -> Thread {
-        let name = format!("shard-{id}");
-        Thread { id, name, cpu_us }
+        let core = Core::Shard(id as usize);
+        Thread { id, core, cpu_us }
     }
 
     fn recorded(buckets: &[(u64, u64)]) -> HistogramSnapshot {
@@ -197,13 +228,58 @@ mod tests {
         };
         let parts = window.add(sample, &full);
         assert_eq!(ratio_of(&parts, Part::Cpu), 40, "30 % of a core in 75 %");
-        assert_eq!(parts.busiest, "shard-2", "the third is too new to tell");
+        let busiest = Some(Core::Shard(2));
+        assert_eq!(parts.busiest, busiest, "the third is too new to tell");
         assert_eq!(ratio_of(&parts, Part::Egress), 50);
         assert_eq!(ratio_of(&parts, Part::Lag), 40);
         assert_eq!(ratio_of(&parts, Part::Queued), 25);
         assert_eq!(ratio_of(&parts, Part::Descriptors), 30);
         assert_eq!(ratio_of(&parts, Part::Memory), 20);
         assert_eq!(parts.largest().0, Part::Egress);
+    }
+
+    #[test]
+    fn threads_that_share_a_core_count_together() {
+        let names = [
+            "fanfare",
+            "ingest",
+            "control",
+            "ZMQbg/0",
+            "ZMQbg/IO/0",
+            "shard-0-1",
+            "shard-1-2",
+        ];
+        let part = |guest, spent_ms: [u64; 7]| {
+            let mut window = Window::default();
+            let mut add = |at_us, spent_ms: [u64; 7]| {
+                let threads = (0..)
+                    .zip(names)
+                    .zip(spent_ms)
+                    .map(|((id, name), spent_ms)| Thread {
+                        id,
+                        core: Core::of(name, guest),
+                        cpu_us: spent_ms * 1000,
+                    });
+                let sample = Sample {
+                    at_us,
+                    threads: threads.collect(),
+                    ..Sample::default()
+                };
+                window.add(sample, &Load::default())
+            };
+            add(0, [0; 7]);
+            let parts = add(1_000_000, spent_ms);
+            let busiest = parts.busiest.map(|core| core.to_string());
+            (ratio_of(&parts, Part::Cpu), busiest.unwrap_or_default())
+        };
+        let apart = part(None, [0, 250, 50, 0, 300, 400, 450]);
+        assert_eq!(apart, (80, "ingest".into()), "60 % of a core in 75 %");
+        assert_eq!(
+            part(None, [0, 50, 0, 0, 50, 90, 150]),
+            (20, "shard-1".into())
+        );
+        let shared = part(Some(1), [0, 50, 0, 0, 100, 90, 150]);
+        assert_eq!(shared, (40, "ingest".into()));
     }
 
     #[test]
