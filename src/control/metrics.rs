@@ -28,7 +28,9 @@ pub(super) fn render(sampler: &Sampler, monitor: &Monitor) -> String {
     registry.register_collector(Box::new(monitor.collector()));
     // Names that all programs share have no prefix.
     let mut shared = Registry::default();
-    shared.register_collector(Box::new(Process::now()));
+    shared.register_collector(Box::new(Process::now(
+        sampler.fabric.held_descriptors() as u64
+    )));
     let mut body = String::new();
     text::encode_registry(&mut body, &registry)
         .and_then(|()| text::encode(&mut body, &shared))

@@ -99,6 +99,11 @@ impl Fabric {
         self.sockets.fetch_sub(1, Ordering::Relaxed);
     }
 
+    /// Descriptors that may be open: the sockets, and all that are kept back for the process itself.
+    pub fn held_descriptors(&self) -> usize {
+        self.sockets.load(Ordering::Relaxed) + own_descriptors(self.shards.len())
+    }
+
     /// A connection that takes this form came or went.
     pub fn form(&self, form: Form, came: bool) {
         let connections = &self.forms[form as usize];
