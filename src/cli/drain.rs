@@ -49,6 +49,8 @@ enum Fault {
 struct Moving {
     leaving: u64,
     connections: u64,
+    #[serde(default)]
+    refused_shards: Vec<usize>,
 }
 
 fn share(text: &str) -> Result<f64, String> {
@@ -86,5 +88,12 @@ fn drain(command: Drain) -> Result<(), Fault> {
         moving.connections,
         command.period,
     )?;
+    if !moving.refused_shards.is_empty() {
+        let shards = moving.refused_shards;
+        writeln!(
+            io::stderr(),
+            "shards {shards:?} do not take orders, and move nobody"
+        )?;
+    }
     Ok(())
 }

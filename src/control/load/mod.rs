@@ -59,7 +59,7 @@ pub(super) enum Refused {
     Ending,
     #[error("another share is being closed; see GET /load")]
     Running,
-    #[error("a shard does not take orders")]
+    #[error("no shard takes orders")]
     Stuck,
 }
 
@@ -106,7 +106,9 @@ impl Monitor {
         format!("ready up {}%\n", self.state().report.weight)
     }
 
-    /// Starts to move a share of the connections away. Returns what that comes to.
+    /// Starts to move a share of the connections away. Returns what that comes to, which is less
+    /// if a shard refuses: the others are closing theirs by then. The watchdog's own connections,
+    /// one per shard, count but stay.
     fn shed(&self, share: f64, period: Duration) -> Result<Move, Refused> {
         if self.fabric.is_draining() {
             return Err(Refused::Ending);
@@ -126,24 +128,34 @@ impl Monitor {
             .map(|it| it.counts.load().connections)
             .collect();
         let parts = apportion(share, &counts);
-        let moving = Move {
+        let mut moving = Move {
             share,
             connections: counts.iter().sum(),
-            leaving: parts.iter().sum(),
+            leaving: 0,
+            refused: Vec::new(),
             began_us: now_us,
             period,
             told_before: self.told(),
         };
         let period_us = period.as_micros() as u64;
-        let mut all = true;
-        for (shard, part) in shards.iter().zip(parts) {
+        for (index, part) in parts.into_iter().enumerate().filter(|(_, part)| *part > 0) {
             let leaving = Leaving::Count(part);
-            all &= shard.lane.order(Order::Drain { leaving, period_us });
+            if shards[index]
+                .lane
+                .order(Order::Drain { leaving, period_us })
+            {
+                moving.leaving += part;
+            } else {
+                moving.refused.push(index);
+            }
+        }
+        if moving.leaving == 0 && !moving.refused.is_empty() {
+            return Err(Refused::Stuck);
         }
         state.moving = Some(moving.clone());
         drop(state);
         self.measure(); // The least weight is announced from here on.
-        all.then_some(moving).ok_or(Refused::Stuck)
+        Ok(moving)
     }
 
     /// Connections told to leave since the start.
@@ -173,3 +185,6 @@ impl State {
         Some(moving.stage(self.dwell, now_us))
     }
 }
+
+#[cfg(test)]
+mod tests;

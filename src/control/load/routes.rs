@@ -65,6 +65,10 @@ async fn drain(
         Ok(moving) => {
             let (leaving, connections) = (moving.leaving, moving.connections);
             tracing::info!(leaving, connections, ?period, "moving connections away");
+            if !moving.refused.is_empty() {
+                let shards = &moving.refused;
+                tracing::warn!(?shards, "these shards do not take orders, and move nobody");
+            }
             let body = moving.json(Stage::Running, moving.told_before);
             (StatusCode::ACCEPTED, Json(body)).into_response()
         }

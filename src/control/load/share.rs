@@ -12,6 +12,8 @@ pub(super) struct Move {
     /// How many there were, and how many of them are to leave.
     pub(super) connections: u64,
     pub(super) leaving: u64,
+    /// Shards that did not take the order: none of theirs leave.
+    pub(super) refused: Vec<usize>,
     pub(super) began_us: u64,
     pub(super) period: Duration,
     /// How many had been told to leave before, since the start.
@@ -45,6 +47,7 @@ impl Move {
             "share": self.share,
             "connections": self.connections,
             "leaving": self.leaving,
+            "refused_shards": self.refused,
             "told": told.saturating_sub(self.told_before),
             "period_s": self.period.as_secs_f64(),
             "stage": match stage {
@@ -101,6 +104,7 @@ mod tests {
             share: 0.2,
             connections: 100,
             leaving: 20,
+            refused: Vec::new(),
             began_us: 1_000_000,
             period: Duration::from_secs(10),
             told_before: 5,
