@@ -99,7 +99,7 @@ impl Fabric {
         self.sockets.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Descriptors that may be open: the sockets, and all that are kept back for the process itself.
+    /// Descriptors that may be open: the sockets, and all that are kept back for the process.
     pub fn held_descriptors(&self) -> usize {
         self.sockets.load(Ordering::Relaxed) + own_descriptors(self.shards.len())
     }

@@ -45,7 +45,8 @@ pub(super) enum Core {
 }
 
 impl Core {
-    /// `name`: of a thread, `shard-0-1` for shard 0. `guest`: the shard on the ingest core, if one is.
+    /// `name`: of a thread, `shard-0-1` for shard 0. `guest`: the shard on the ingest core, if one
+    /// is.
     pub(super) fn of(name: &str, guest: Option<usize>) -> Self {
         let shard = name.strip_prefix("shard-");
         let index = shard.and_then(|rest| rest.trim_end().split('-').next()?.parse().ok());
