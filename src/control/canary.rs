@@ -14,12 +14,7 @@ use tungstenite::{Message, WebSocket};
 
 use crate::fabric::{Fabric, Order};
 use crate::limits::CANARY_RETRY;
-
-/// Where canaries fly. Without a `:` it follows the namespace `""`, and a number is a payload of
-/// every kind: JSON, text and bytes.
-pub(super) const TOPIC: &str = "fanfare.canary";
-
-const REQUEST: &str = "ws://fanfare/raw?topic=fanfare.canary";
+use crate::protocol::topic;
 
 /// Why a canary connection is over.
 #[derive(Debug, thiserror::Error)]
@@ -49,7 +44,7 @@ impl From<io::Error> for Fault {
 /// What is known of a shard's canary: its connection writes, the watchdog reads.
 #[derive(Debug, Default)]
 pub(super) struct Perch {
-    /// The latest number that came back.
+    /// How many messages came back.
     pub(super) heard: AtomicU64,
     absence: AtomicU8,
 }
@@ -109,9 +104,8 @@ async fn listen(
     let mut socket = open(&wire).await?;
     loop {
         match socket.read() {
-            Ok(Message::Text(text)) => perch.hear(text.as_bytes()),
-            Ok(Message::Binary(bytes)) => perch.hear(&bytes),
-            Ok(_) => {} // tungstenite answers pings, and says goodbye, with the next read.
+            // tungstenite answers pings, and says goodbye, with the next read.
+            Ok(message) => perch.hear(&message),
             Err(error) if would_block(&error) => wire.0.readable().await?,
             Err(error) => return Err(error.into()),
         }
@@ -119,18 +113,19 @@ async fn listen(
 }
 
 impl Perch {
-    /// Publishers may use the topic too; what is no number is not ours.
-    fn hear(&self, payload: &[u8]) {
-        let number = str::from_utf8(payload).ok().and_then(|it| it.parse().ok());
-        if let Some(number) = number {
-            self.heard.store(number, Ordering::Relaxed);
+    /// Publishers may use the topic too. Whoever sent it, a publication that is here has come all
+    /// the way.
+    fn hear(&self, message: &Message) {
+        if message.is_text() || message.is_binary() {
+            self.heard.fetch_add(1, Ordering::Relaxed);
         }
     }
 }
 
 async fn open(wire: &Wire) -> Result<WebSocket<Wire>, Fault> {
     wire.0.writable().await?; // From here on it is: little is ever written.
-    let mut attempt = tungstenite::client(REQUEST, wire.clone());
+    let request = format!("ws://fanfare/raw?topic={}", topic::RESERVED);
+    let mut attempt = tungstenite::client(request, wire.clone());
     loop {
         match attempt {
             Ok((socket, _)) => return Ok(socket),
@@ -166,5 +161,27 @@ impl Write for Wire {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_publication_counts_whatever_it_says() {
+        let perch = Perch::default();
+        let messages = [
+            Message::text("7"),
+            Message::text("7"),
+            Message::binary(b"\xff".as_slice()),
+            Message::text("not ours"),
+        ];
+        for (before, message) in messages.iter().enumerate() {
+            assert_eq!(perch.heard.load(Ordering::Relaxed), before as u64);
+            perch.hear(message);
+        }
+        perch.hear(&Message::Ping(b"7".as_slice().into()));
+        assert_eq!(perch.heard.load(Ordering::Relaxed), 4);
     }
 }

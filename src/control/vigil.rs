@@ -23,7 +23,7 @@ pub(super) struct Sight {
 /// What was seen of one shard.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct ShardSight {
-    /// The number of the canary that came back last.
+    /// Messages that its canary connection has brought.
     pub(super) heard: u64,
     /// Batches it has taken from its lane.
     pub(super) batches: u64,

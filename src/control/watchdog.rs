@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::fabric::{Core, Fabric, Origin, ShardFabric, Submission};
+use crate::protocol::topic;
 
 use super::canary::{self, Perch};
 use super::notify;
@@ -71,7 +72,8 @@ impl Watchdog {
         self.number += 1;
         let canary = Submission {
             origin: Origin::Canary,
-            topic: canary::TOPIC.into(),
+            topic: topic::RESERVED.into(),
+            // A payload of every kind: JSON, text and bytes.
             payload: self.number.to_string().into_bytes(),
             reply: None,
         };

@@ -9,9 +9,10 @@ use crate::limits::COMMANDS_PER_MESSAGE;
 use crate::protocol::codes::ClientError;
 use crate::protocol::command::{self, Command, Outcome, Request};
 use crate::protocol::reply;
+use crate::protocol::topic;
 use crate::wire::encode;
 
-use super::connection::{ConnectionId, Phase};
+use super::connection::{ConnectionId, Phase, Place};
 use super::{Cause, Hub};
 
 impl Hub {
@@ -77,7 +78,7 @@ impl Hub {
                 self.unsubscribe(id, request, channel);
                 Ok(())
             }
-            Command::Publish { channel, data } => self.publish_from(request, channel, data),
+            Command::Publish { channel, data } => self.publish_from(id, request, channel, data),
             Command::Ping => {
                 self.reply(|out| reply::ping(out, request));
                 Ok(())
@@ -110,6 +111,9 @@ impl Hub {
     }
 
     fn subscribe(&mut self, id: ConnectionId, request: u32, name: &str) -> Result<(), ClientError> {
+        if !self.may_use(id, name) {
+            return Err(ClientError::PermissionDenied);
+        }
         if self.membership(id, name).is_some() {
             return Err(ClientError::AlreadySubscribed);
         }
@@ -128,9 +132,16 @@ impl Hub {
         self.reply(|out| reply::unsubscribe(out, request));
     }
 
-    fn publish_from(&mut self, request: u32, name: &str, data: Vec<u8>) -> Result<(), ClientError> {
+    fn publish_from(
+        &mut self,
+        id: ConnectionId,
+        request: u32,
+        name: &str,
+        data: Vec<u8>,
+    ) -> Result<(), ClientError> {
+        let may_use = self.may_use(id, name);
         let namespace = self.config.namespace(name);
-        if !namespace.publish {
+        if !may_use || !namespace.publish {
             return Err(ClientError::PermissionDenied);
         }
         if namespace.payload != PayloadKind::Json {
@@ -144,6 +155,11 @@ impl Hub {
             .map_err(|_| ClientError::TooManyRequests)?;
         self.reply(|out| reply::publish(out, request));
         Ok(())
+    }
+
+    /// Whether a topic is open to the connection: one is the process's own.
+    pub(super) fn may_use(&mut self, id: ConnectionId, name: &str) -> bool {
+        name != topic::RESERVED || self.connections.at(id.slot() as u32).place == Place::Own
     }
 
     /// Which of the connection's memberships is the one of this topic.

@@ -101,6 +101,9 @@ impl Hub {
         } else {
             Vec::new()
         };
+        if !topics.iter().all(|topic| self.may_use(id, topic)) {
+            return Err(Refusal::ReservedTopic);
+        }
         let window = deflate.map(Deflate::window);
         self.open(id, phase, Encoding { form, window }, now_us);
         let counts = &mut self.counts;

@@ -2,6 +2,10 @@
 
 use crate::limits;
 
+/// The topic that the watchdog publishes to and listens on. Clients may do neither. Without a `:` it
+/// follows the namespace `""`.
+pub const RESERVED: &str = "fanfare.canary";
+
 /// Why a name is no topic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum TopicFault {

@@ -137,6 +137,29 @@ fn publishing_is_103_unless_the_namespace_allows_it() {
 }
 
 #[test]
+fn the_reserved_topic_is_103_even_where_everybody_may_publish() {
+    let mut config = config();
+    for namespace in &mut config.namespaces {
+        namespace.publish = true;
+    }
+    let mut world = World::new(config);
+    let id = world.client();
+    let commands = [
+        r#"{"id":2,"subscribe":{"channel":"fanfare.canary"}}"#,
+        r#"{"id":2,"publish":{"channel":"fanfare.canary","data":1}}"#,
+        r#"{"id":2,"subscribe":{"channel":"fanfare.\u0063anary"}}"#,
+    ];
+    for command in commands {
+        world.say(id, command);
+        assert_eq!(world.texts(id), [error(2, 103, "permission denied")]);
+    }
+    assert!(!world.wants("fanfare.canary"));
+    assert_eq!(world.upstream.0.borrow().published, []);
+    world.say(id, r#"{"id":2,"publish":{"channel":"a","data":1}}"#);
+    assert_eq!(world.texts(id), [r#"{"id":2,"publish":{}}"#]);
+}
+
+#[test]
 fn what_is_no_command_is_3501() {
     let cases = [
         "nonsense",

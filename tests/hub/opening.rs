@@ -172,6 +172,23 @@ fn the_processs_own_connections_need_no_place() {
 }
 
 #[test]
+fn the_reserved_topic_is_for_the_processs_own_connections() {
+    let mut world = World::new(config());
+    for target in [
+        "/raw?topic=fanfare.canary",
+        "/raw?topic=a&topic=fanfare%2Ecanary",
+    ] {
+        assert_eq!(world.open(target).1, 403, "{target}");
+    }
+    assert!(!world.wants("fanfare.canary") && !world.wants("a"));
+    assert_eq!(world.counts().refused_request, 2);
+    let own = world.adopt();
+    world.feed(own, &upgrade("/raw?topic=fanfare.canary"));
+    assert_eq!(world.response(own).0, 101);
+    assert!(world.wants("fanfare.canary"));
+}
+
+#[test]
 fn health_of_a_draining_process_is_503() {
     let mut world = World::new(config());
     world.upstream.0.borrow_mut().health = Health::Draining;

@@ -9,6 +9,7 @@ fn every_refusal_is_a_response_that_says_what_to_do() {
     for (refusal, status_line, header) in [
         (Refusal::BadRequest("why"), "400 Bad Request", ""),
         (Refusal::ForbiddenOrigin, "403 Forbidden", ""),
+        (Refusal::ReservedTopic, "403 Forbidden", ""),
         (Refusal::NotFound, "404 Not Found", ""),
         (
             Refusal::MethodNotAllowed,
@@ -71,6 +72,7 @@ fn refusals_have_different_names() {
     let refusals = [
         Refusal::BadRequest(""),
         Refusal::ForbiddenOrigin,
+        Refusal::ReservedTopic,
         Refusal::NotFound,
         Refusal::MethodNotAllowed,
         Refusal::RequestTimeout,

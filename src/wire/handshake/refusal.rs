@@ -10,6 +10,8 @@ pub enum Refusal {
     BadRequest(&'static str),
     #[error("pages of this Origin may not connect: add it to ws.origins")]
     ForbiddenOrigin,
+    #[error("permission denied: a topic of these is reserved")]
+    ReservedTopic,
     #[error("nothing is served at this path")]
     NotFound,
     #[error("only GET is served here")]
@@ -41,7 +43,7 @@ impl Refusal {
     pub fn status(&self) -> u16 {
         match self {
             Self::BadRequest(_) => 400,
-            Self::ForbiddenOrigin => 403,
+            Self::ForbiddenOrigin | Self::ReservedTopic => 403,
             Self::NotFound => 404,
             Self::MethodNotAllowed => 405,
             Self::RequestTimeout => 408,
@@ -58,6 +60,7 @@ impl Refusal {
         match self {
             Self::BadRequest(_) => "bad_request",
             Self::ForbiddenOrigin => "forbidden_origin",
+            Self::ReservedTopic => "reserved_topic",
             Self::NotFound => "not_found",
             Self::MethodNotAllowed => "method_not_allowed",
             Self::RequestTimeout => "request_timeout",
