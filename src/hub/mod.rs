@@ -151,6 +151,7 @@ impl Hub {
     fn insert(&mut self, place: Place, now_us: u64) -> ConnectionId {
         let id = self.connections.insert(place);
         self.counts.connections += 1;
+        self.wheel.wind(now_us);
         let deadline_us = now_us + self.config.ws.handshake_timeout.as_micros() as u64;
         self.set_deadline(id, deadline_us);
         id

@@ -48,6 +48,14 @@ impl Wheel {
         Some(tick)
     }
 
+    /// Brings a wheel that stood still for want of entries up to now, else the next one would be
+    /// placed as seen from long ago.
+    pub(super) fn wind(&mut self, now_us: u64) {
+        if self.entries == 0 {
+            self.tick = self.tick.max(now_us / TICK_US);
+        }
+    }
+
     /// Moves the entries due by `now_us` to `expired`.
     pub(super) fn expire(&mut self, now_us: u64, expired: &mut Vec<ConnectionId>) {
         let now = now_us / TICK_US;
@@ -117,6 +125,21 @@ mod tests {
         let tick = wheel.place(id, 500_000, UNPLACED).unwrap();
         assert_eq!(wheel.place(id, 900_000, tick), None);
         assert_eq!(wheel.place(id, 200_000, tick), Some(2));
+    }
+
+    #[test]
+    fn a_wheel_that_stood_still_places_as_seen_from_now() {
+        let (mut wheel, id) = (Wheel::default(), ConnectionId::from_bits(7));
+        let now_us = 600_000_000;
+        wheel.wind(now_us);
+        assert_eq!(wheel.place(id, now_us + 250_000, UNPLACED), Some(6003));
+        assert_eq!(wheel.overdue_us(now_us), None);
+        wheel.wind(now_us + 1_000_000);
+        assert_eq!(
+            wheel.overdue_us(now_us + 1_000_000),
+            Some(600_300_000),
+            "an entry is not passed over"
+        );
     }
 
     #[test]

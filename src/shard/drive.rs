@@ -119,6 +119,10 @@ impl Drive {
         let now_us = self.fabric.clock.now_us();
         lossy::stall(self.index, now_us);
         self.ring.reap(&mut self.completions)?;
+        // What was due before this turn, hence before anything that the turn itself makes due.
+        if let Some(due_us) = self.hub.overdue_us(now_us) {
+            self.shard().lag.record(now_us - due_us, 1);
+        }
         let mut worked = !self.completions.is_empty();
         // Orders go first: what a peer sent after one was given is dealt with by it.
         while let Some(order) = self.shard().lane.pop_order() {
@@ -134,9 +138,6 @@ impl Drive {
         }
         self.dealing = dealing;
         worked |= self.drain_lane(now_us)?;
-        if let Some(due_us) = self.hub.overdue_us(now_us) {
-            self.shard().lag.record(now_us - due_us, 1);
-        }
         self.hub.tick(now_us);
         self.end_accept(now_us)?;
         self.rearm(now_us)?;

@@ -47,6 +47,38 @@ fn a_head_that_does_not_come_in_time_is_reset() {
 }
 
 #[test]
+fn after_ten_idle_minutes_nothing_is_overdue_and_deadlines_are_right() {
+    let mut world = World::new(config());
+    let first = world.accept();
+    world.hub.end_of_stream(first);
+    world.turn();
+    for _ in 0..2 {
+        world.wait(600 * SECOND_US);
+        assert_eq!(world.hub.overdue_us(world.now_us), None);
+        let timeouts = world.counts().refused_timeout;
+        let id = world.accept();
+        assert_eq!(
+            world.hub.overdue_us(world.now_us),
+            None,
+            "what just came is not late"
+        );
+        // As the shell does in the same turn.
+        world.hub.tick(world.now_us);
+        let accepted_us = world.now_us;
+        while world.closed(id).is_none() {
+            let due_us = world
+                .hub
+                .deadline_us()
+                .expect("the handshake has a deadline");
+            world.wait(due_us - world.now_us);
+            assert!(world.now_us <= accepted_us + HANDSHAKE_US + TICK_US, "late");
+        }
+        assert!(world.now_us >= accepted_us + HANDSHAKE_US, "early");
+        assert_eq!(world.counts().refused_timeout, timeouts + 1);
+    }
+}
+
+#[test]
 fn a_client_that_does_not_connect_in_time_is_3502() {
     let mut world = World::new(config());
     let id = world.upgraded("/connection/websocket");
