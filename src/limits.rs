@@ -317,12 +317,21 @@ pub const READING_US: u64 = 1_000_000;
 pub const BUCKET_QUARTERS: std::ops::RangeInclusive<i32> = -18 * 4..=5 * 4;
 
 /// Publishers whose sequence numbers are followed: more than any fleet of backend services has,
-/// and less than 10 MB.
+/// and less than 20 MB.
 pub const PUBLISHERS: usize = 64 * 1024;
 
 /// How long a publication may come later than one that was sent after it, over another connection
 /// or socket, before it is missing.
 pub const PUBLISHER_PATIENCE_US: u64 = 1_000_000;
+
+/// Numbers of a publisher that are looked back on, the highest one's included; a multiple of 64.
+/// Two sockets that share its messages are drained in turn, so that the second one's lag behind by
+/// what both bring at once.
+pub const PUBLISHER_WINDOW: u64 = 2 * DRAIN_MESSAGES as u64;
+
+/// Numbers from long ago, ascending and in a row, that show that a publisher began anew and lost
+/// its first messages. Also how far below a publisher's first number others may still come.
+pub const PUBLISHER_RUN: u64 = 64;
 
 /// A step in a publisher's numbers that is longer than this is a new beginning: nobody loses
 /// sixteen million messages between two that arrive.

@@ -3,22 +3,23 @@
 //!
 //! A number that is skipped is a hole at first. One publisher may use several connections and
 //! sockets, and nothing orders those, so a hole may still be filled: for the next
-//! [`HOLES`] numbers, and for as long as [`PUBLISHER_PATIENCE_US`]. Then it is missing. What comes
-//! even later, and what came before, is a duplicate.
+//! [`PUBLISHER_WINDOW`] numbers, and for as long as [`PUBLISHER_PATIENCE_US`]. Then it is missing.
+//! What comes even later, and what came before, is a duplicate; [`PUBLISHER_RUN`] such numbers in a
+//! row, from long ago and ascending, are a new beginning.
 
 use std::collections::HashMap;
 use std::hash::BuildHasher as _;
 use std::mem;
+use std::ops::Range;
 
 use foldhash::quality::RandomState;
 
-use crate::limits::{PUBLISHER_JUMP, PUBLISHER_PATIENCE_US, PUBLISHERS};
+use crate::limits::{
+    PUBLISHER_JUMP, PUBLISHER_PATIENCE_US, PUBLISHER_RUN, PUBLISHER_WINDOW, PUBLISHERS,
+};
 use crate::observe::IngestCounts;
 
 use super::envelope::Meta;
-
-/// Numbers that are looked back on: a bit each, the highest one's included.
-const HOLES: u64 = u64::BITS as u64;
 
 /// The publishers that were heard lately, by a hash of their id: ids may be long, and that any two
 /// of as many as fit here share 64 bits is a chance of one in a billion.
@@ -40,12 +41,19 @@ struct Numbers {
     /// The lowest so far. What lies below was sent before we listened.
     first: u64,
     highest: u64,
-    /// Bit `n`: `highest - n` has not come.
-    holes: u64,
+    holes: Holes,
     /// When the latest hole came up.
     holed_us: u64,
     is_listed: bool,
+    /// Numbers from long ago that came in a row, each higher than the one before it.
+    behind: u64,
+    latest_behind: u64,
 }
+
+/// Which of the window's numbers, up to the highest, have not come: a bit each, in a ring, where a
+/// number takes the place of the one that leaves the window for it.
+#[derive(Clone, Copy, Debug, Default)]
+struct Holes([u64; (PUBLISHER_WINDOW / 64) as usize]);
 
 /// What a number tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,7 +89,7 @@ impl Publishers {
                 counts.publisher_missing += missing;
             }
         }
-        if numbers.holes != 0 && !mem::replace(&mut numbers.is_listed, true) {
+        if !numbers.holes.is_empty() && !mem::replace(&mut numbers.is_listed, true) {
             self.listed.push(key);
         }
     }
@@ -113,9 +121,9 @@ impl Publishers {
                 return false;
             };
             if now_us >= numbers.holed_us + PUBLISHER_PATIENCE_US {
-                counts.publisher_missing += numbers.give_up();
+                counts.publisher_missing += numbers.holes.clear();
             }
-            numbers.is_listed = numbers.holes != 0;
+            numbers.is_listed = !numbers.holes.is_empty();
             numbers.is_listed
         });
     }
@@ -126,9 +134,11 @@ impl Numbers {
         Self {
             first: seq,
             highest: seq,
-            holes: 0,
+            holes: Holes::default(),
             holed_us: 0,
             is_listed: false,
+            behind: 0,
+            latest_behind: 0,
         }
     }
 
@@ -136,61 +146,91 @@ impl Numbers {
         if seq > self.highest {
             return self.advance(seq, now_us);
         }
-        let behind = self.highest - seq;
-        let is_near = behind < HOLES;
-        if is_near && self.holes & 1 << behind != 0 {
-            self.holes &= !(1 << behind);
+        let is_near = self.highest - seq < PUBLISHER_WINDOW;
+        if is_near && self.holes.set(seq, false) {
             return Finding::New { missing: 0 };
         }
-        if is_near && seq < self.first {
+        if is_near && seq < self.first && self.first - seq <= PUBLISHER_RUN {
             // The first one had overtaken it, and with it what lies between.
-            let known = (2 << (self.highest - self.first)) - 1;
-            self.open(((1 << behind) - 1) & !known, now_us);
+            self.open(seq + 1..self.first, now_us);
             self.first = seq;
             return Finding::New { missing: 0 };
         }
         if seq <= 1 && self.highest > 1 {
-            return self.restart(seq);
+            return self.restart(seq, seq);
         }
-        Finding::Duplicate
+        if is_near && seq >= self.first {
+            return Finding::Duplicate;
+        }
+        self.fall_behind(seq)
     }
 
     /// Takes a number that is higher than all before it.
     fn advance(&mut self, seq: u64, now_us: u64) -> Finding {
         let ahead = seq - self.highest;
         if ahead > PUBLISHER_JUMP {
-            return self.restart(seq);
+            return self.restart(seq, seq);
         }
+        let beyond = ahead.saturating_sub(PUBLISHER_WINDOW);
+        let mut missing = beyond;
+        if ahead >= PUBLISHER_WINDOW {
+            missing += self.holes.clear();
+        }
+        missing += self.open(self.highest + beyond + 1..seq, now_us);
+        missing += u64::from(self.holes.set(seq, false));
         self.highest = seq;
-        let missing = if ahead < HOLES {
-            let shifted = u128::from(self.holes) << ahead;
-            self.holes = shifted as u64;
-            self.open((1 << ahead) - 2, now_us);
-            u64::from((shifted >> HOLES).count_ones())
-        } else {
-            let missing = self.give_up() + (ahead - HOLES);
-            self.open(!1, now_us);
-            missing
-        };
+        self.behind = 0;
         Finding::New { missing }
     }
 
-    fn restart(&mut self, seq: u64) -> Finding {
-        let missing = self.give_up();
-        (self.first, self.highest) = (seq, seq);
+    /// Takes a number from long ago. Many in a row that ascend are no repetitions: the publisher
+    /// has begun anew, and its first messages were lost before its connection stood.
+    fn fall_behind(&mut self, seq: u64) -> Finding {
+        let ascends = self.behind == 0 || seq > self.latest_behind;
+        self.behind = if ascends { self.behind + 1 } else { 1 };
+        self.latest_behind = seq;
+        if self.behind < PUBLISHER_RUN {
+            return Finding::Duplicate;
+        }
+        // The run itself has come: nothing below is expected.
+        self.restart(0, seq)
+    }
+
+    fn restart(&mut self, first: u64, highest: u64) -> Finding {
+        let missing = self.holes.clear();
+        (self.first, self.highest, self.behind) = (first, highest, 0);
         Finding::Restart { missing }
     }
 
-    fn open(&mut self, holes: u64, now_us: u64) {
-        if holes != 0 {
-            self.holes |= holes;
+    /// Makes holes of these. Returns how many older ones had to give way to them.
+    fn open(&mut self, skipped: Range<u64>, now_us: u64) -> u64 {
+        if !skipped.is_empty() {
             self.holed_us = now_us;
         }
+        let given_up = skipped.filter(|seq| self.holes.set(*seq, true));
+        given_up.count() as u64
+    }
+}
+
+impl Holes {
+    /// Says whether `seq` is a hole. Returns whether there was one in its place.
+    fn set(&mut self, seq: u64, is_hole: bool) -> bool {
+        let place = seq % PUBLISHER_WINDOW;
+        let word = &mut self.0[(place / 64) as usize];
+        let bit = 1 << (place % 64);
+        let was_hole = *word & bit != 0;
+        *word = if is_hole { *word | bit } else { *word & !bit };
+        was_hole
     }
 
-    /// How many holes there were.
-    fn give_up(&mut self) -> u64 {
-        u64::from(mem::take(&mut self.holes).count_ones())
+    fn is_empty(&self) -> bool {
+        self.0.iter().all(|word| *word == 0)
+    }
+
+    /// Returns how many there were.
+    fn clear(&mut self) -> u64 {
+        let words = mem::take(&mut self.0);
+        words.iter().map(|word| u64::from(word.count_ones())).sum()
     }
 }
 

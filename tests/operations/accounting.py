@@ -194,11 +194,11 @@ def numbered(binary, log_path):
             names = ["missing_total", "duplicates_total", "restarts_total"]
             return [int(node.sum(f"fanfare_publisher_{name}")) for name in names]
 
-        send(*range(1, 40), *range(50, 200))
+        send(*range(1, 40), *range(50, 600))
         until(lambda: found() == [10, 0, 0], 5, "a gap of ten")
-        send(199, 202, 201, 200)
-        send(203, payload=b"no JSON")
-        send(*range(204, 300))
+        send(599, 602, 601, 600)
+        send(603, payload=b"no JSON")
+        send(*range(604, 700))
         until(lambda: found() == [10, 1, 0], 5, "a repetition")
         send(0, 1, 2)
         until(lambda: found() == [10, 1, 1], 5, "a restart")
