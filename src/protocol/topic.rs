@@ -2,8 +2,8 @@
 
 use crate::limits;
 
-/// The topic that the watchdog publishes to and listens on. Clients may do neither. Without a `:` it
-/// follows the namespace `""`.
+/// The topic that the watchdog publishes to and listens on; clients may do neither. Without a `:`
+/// it follows the namespace `""`.
 pub const RESERVED: &str = "fanfare.canary";
 
 /// Why a name is no topic.
