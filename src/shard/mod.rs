@@ -2,7 +2,8 @@
 //! name glommio or `io_uring`, and the only ones with `unsafe`.
 //!
 //! ```text
-//! drive      the turn: completions in, lane drained, one submit of sends out, sleep
+//! drive      the turn: completions in, lane drained, one submit of sends out
+//! sleep      a nap in the ring, then soundly in the executor
 //! dispatch   what each completion means for the hub
 //! ring       the operations we use, typed; submit and reap
 //! buffers    the provided buffers that all receives of a shard share
@@ -20,6 +21,7 @@ mod dispatch;
 mod drive;
 mod preflight;
 mod ring;
+mod sleep;
 mod sockets;
 mod survey;
 mod system;
