@@ -8,7 +8,7 @@
 //!          protocol    client commands and replies
 //! floor 1  hub         one shard's memory and rules: time and bytes are arguments
 //! floor 2  fabric      the only memory that cores share: lanes, broadcasts, interest
-//! floor 3  ingest      publications in              control    admin, metrics, signals
+//! floor 3  ingest      publications in              control    admin, metrics, load, signals
 //! floor 4  shard       glommio executor and completion ring: the only files that do socket IO
 //! roof     engine      starts the cores, joins them, drains them
 //! ```
