@@ -23,6 +23,8 @@ pub mod observe;
 pub mod protocol;
 pub mod wire;
 
+pub mod delivery;
+
 pub mod hub;
 
 pub mod fabric;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::fabric::{Fabric, Order};
-use crate::hub::Leaving;
+use crate::hub::DrainScope;
 
 use super::notify;
 use super::reload::Reload;
@@ -55,7 +55,7 @@ impl Signals {
             tracing::info!(?period, "draining; a second signal ends at once");
             notify::stopping(period);
             let period_us = period.as_micros() as u64;
-            let leaving = Leaving::All;
+            let leaving = DrainScope::All;
             if !fabric.order(&Order::Drain { leaving, period_us }) {
                 tracing::error!("a shard does not take orders; ending at once");
                 process::exit(CUT_OFF);

@@ -7,7 +7,7 @@ use hdrhistogram::Histogram;
 
 use crate::fabric::Fabric;
 use crate::limits::WINDOW_US;
-use crate::observe::{Counts, Flow, HistogramSnapshot, IngestCounts, ShardCounts, Stage};
+use crate::observe::{Counts, Flow, HistogramSnapshot, IngestCounts, PipelineStage, ShardCounts};
 
 /// The quantiles that are shown, as labels and in [`hdrhistogram`]'s terms. The last is the
 /// largest value.
@@ -95,7 +95,7 @@ impl Reading {
     /// What passed each stage since the start.
     pub(super) fn flows(&self) -> [Flow; 4] {
         let total = self.total();
-        Stage::ALL.map(|stage| stage.flow(&self.ingest, &total))
+        PipelineStage::ALL.map(|stage| stage.flow(&self.ingest, &total))
     }
 }
 
@@ -113,9 +113,15 @@ impl Interval {
     }
 
     /// What passed each stage since the start, and between the two.
-    pub(super) fn flows(&self) -> [(Stage, Flow, Flow); 4] {
+    pub(super) fn flows(&self) -> [(PipelineStage, Flow, Flow); 4] {
         let (from, to) = (self.from.flows(), self.to.flows());
-        std::array::from_fn(|index| (Stage::ALL[index], to[index], to[index].since(from[index])))
+        std::array::from_fn(|index| {
+            (
+                PipelineStage::ALL[index],
+                to[index],
+                to[index].since(from[index]),
+            )
+        })
     }
 
     /// What each shard recorded.
@@ -257,7 +263,7 @@ mod tests {
         let (stage, _, flow) = interval.flows()[0];
         assert_eq!(
             (stage, flow.entered, flow.difference()),
-            (Stage::Check, 10_000, 0)
+            (PipelineStage::Check, 10_000, 0)
         );
     }
 

@@ -7,17 +7,17 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use crate::config::Config;
-use crate::hub::{Leaving, SlowConnection};
+use crate::delivery::Batch;
+use crate::hub::{DrainScope, SlowConnection};
 use crate::limits::{LANE_BATCHES, LANE_BYTES, LANE_ORDERS};
 
-use super::broadcast::Batch;
 use super::wake::Wake;
 
 /// What control tells a shard.
 #[derive(Clone, Debug)]
 pub enum Order {
     /// Close connections over `period_us`; if all are leaving, stop accepting, and end.
-    Drain { leaving: Leaving, period_us: u64 },
+    Drain { leaving: DrainScope, period_us: u64 },
     /// New rules.
     Reconfigure(Arc<Config>),
     /// Say which connections have the most pending, `limit` of them at most. The shard answers

@@ -3,7 +3,6 @@
 //! Every part says who writes it. The one lock on the way of a message: an encoding that
 //! two shards miss at the same moment is made by one of them while the other waits.
 
-mod broadcast;
 mod inlet;
 mod interest;
 mod lane;
@@ -14,11 +13,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crate::config::Config;
-use crate::hub::{FORMS, Form, Leaving, TopicHasher};
+use crate::delivery::{CODECS, Codec, TopicHasher};
+use crate::hub::DrainScope;
 use crate::limits;
 use crate::observe::{Clock, Health, Histogram, IngestCounts, Published, ShardCounts};
 
-pub use broadcast::{Batch, Broadcast, Rules};
 pub use inlet::{Inlet, Origin, Submission, Verdict};
 pub use interest::{Interest, Wanted};
 pub use lane::{Full, Lane, Order, Parcel};
@@ -32,8 +31,8 @@ pub struct Fabric {
     pub inlet: Inlet,
     pub shards: Vec<ShardFabric>,
     pub ingest_counts: Published<IngestCounts>,
-    /// Connections that take each form, all shards together. Shards write, ingest reads.
-    forms: [AtomicUsize; FORMS],
+    /// Connections that take each codec, all shards together. Shards write, ingest reads.
+    codecs: [AtomicUsize; CODECS],
     /// Open sockets, all shards together.
     sockets: AtomicUsize,
     max_connections: usize,
@@ -73,7 +72,7 @@ impl Fabric {
             inlet: Inlet::new(inlet_wake),
             shards: shard_wakes.into_iter().map(shard).collect(),
             ingest_counts: Published::default(),
-            forms: Default::default(),
+            codecs: Default::default(),
             sockets: AtomicUsize::new(0),
             max_connections,
             draining: AtomicBool::new(false),
@@ -104,9 +103,9 @@ impl Fabric {
         self.sockets.load(Ordering::Relaxed) + own_descriptors(self.shards.len())
     }
 
-    /// A connection that takes this form came or went.
-    pub fn form(&self, form: Form, came: bool) {
-        let connections = &self.forms[form as usize];
+    /// A connection that takes this codec came or went.
+    pub fn codec(&self, codec: Codec, came: bool) {
+        let connections = &self.codecs[codec as usize];
         if came {
             connections.fetch_add(1, Ordering::Relaxed);
         } else {
@@ -114,9 +113,9 @@ impl Fabric {
         }
     }
 
-    /// Whether somebody is connected who takes this form.
-    pub fn is_used(&self, form: Form) -> bool {
-        self.forms[form as usize].load(Ordering::Relaxed) > 0
+    /// Whether somebody is connected who takes this codec.
+    pub fn is_used(&self, codec: Codec) -> bool {
+        self.codecs[codec as usize].load(Ordering::Relaxed) > 0
     }
 
     /// Sends every shard the same order. False: one of them did not take it.
@@ -124,7 +123,7 @@ impl Fabric {
         if matches!(
             order,
             Order::Drain {
-                leaving: Leaving::All,
+                leaving: DrainScope::All,
                 ..
             }
         ) {

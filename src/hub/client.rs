@@ -1,4 +1,4 @@
-//! Commands of the Centrifugal client protocol, JSON form.
+//! Commands of the Centrifugal client protocol, JSON codec.
 
 use std::mem;
 
@@ -12,8 +12,8 @@ use crate::protocol::reply;
 use crate::protocol::topic;
 use crate::wire::encode;
 
-use super::connection::{ConnectionId, Phase, Place};
-use super::{Cause, Hub};
+use super::connection::{Admission, ConnectionId, Phase};
+use super::{CloseReason, Hub};
 
 impl Hub {
     /// Carries out one message: commands joined by newlines, answered in one frame.
@@ -22,9 +22,9 @@ impl Hub {
         let mut failure = None;
         for (number, line) in command::lines(message).enumerate() {
             if number > 0 && !self.charge(id, now_us) {
-                failure = Some(Cause::TooFast);
+                failure = Some(CloseReason::TooFast);
             } else if number == COMMANDS_PER_MESSAGE {
-                failure = Some(Cause::BadRequest);
+                failure = Some(CloseReason::BadRequest);
             } else {
                 self.counts.commands += 1;
                 failure = match parser.parse(line) {
@@ -34,7 +34,7 @@ impl Hub {
                             self.answer_error(request, error);
                             None
                         }
-                        Outcome::Disconnect(_) => Some(Cause::BadRequest),
+                        Outcome::Disconnect(_) => Some(CloseReason::BadRequest),
                     },
                 };
             }
@@ -59,10 +59,10 @@ impl Hub {
         id: ConnectionId,
         request: Request<'_>,
         now_us: u64,
-    ) -> Result<(), Cause> {
+    ) -> Result<(), CloseReason> {
         let opening = self.connections.at(id.slot() as u32).phase == Phase::ClientOpening;
         if opening != matches!(request.command, Command::Connect) {
-            return Err(Cause::BadRequest);
+            return Err(CloseReason::BadRequest);
         }
         let Request {
             id: request,
@@ -159,7 +159,7 @@ impl Hub {
 
     /// Whether a topic is open to the connection: one is the process's own.
     pub(super) fn may_use(&mut self, id: ConnectionId, name: &str) -> bool {
-        name != topic::RESERVED || self.connections.at(id.slot() as u32).place == Place::Own
+        name != topic::RESERVED || self.connections.at(id.slot() as u32).place == Admission::Own
     }
 
     /// Which of the connection's memberships is the one of this topic.

@@ -3,18 +3,18 @@
 use crate::limits::{CLOSE_TIMEOUT_US, TICK_US};
 use crate::protocol::codes::Disconnect;
 use crate::wire::encode;
-use crate::wire::fault::Fault;
+use crate::wire::violation::ProtocolViolation;
 
-use super::connection::{ConnectionId, Phase, Place};
-use super::{Event, Hub};
+use super::connection::{Admission, ConnectionId, Phase};
+use super::{Hub, SocketAction};
 
 /// Why the server closes a WebSocket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cause {
+pub enum CloseReason {
     /// A client command broke the protocol: 3501.
     BadRequest,
     /// RFC 6455 was broken: the fault has its own code.
-    Fault(Fault),
+    Violation(ProtocolViolation),
     /// A ping was not answered: 3012.
     NoPong,
     /// The peer said goodbye with this code, which is said back.
@@ -33,7 +33,7 @@ pub enum Cause {
 
 /// Who is to go in a drain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Leaving {
+pub enum DrainScope {
     /// Everybody, newcomers too: the process is on its way out.
     All,
     /// So many of those who are there; whoever comes is welcome.
@@ -43,7 +43,7 @@ pub enum Leaving {
 /// A paced goodbye.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Drain {
-    pub(super) leaving: Leaving,
+    pub(super) leaving: DrainScope,
     started_us: u64,
     /// When the next ones are told.
     pub(super) next_us: u64,
@@ -57,11 +57,11 @@ pub(super) struct Drain {
     slots: usize,
 }
 
-impl Cause {
+impl CloseReason {
     fn code_and_reason(self) -> (u16, String) {
         let disconnect = match self {
             Self::BadRequest => Disconnect::BadRequest,
-            Self::Fault(fault) => return (fault.close_code(), fault.to_string()),
+            Self::Violation(fault) => return (fault.close_code(), fault.to_string()),
             Self::NoPong => Disconnect::NoPong,
             Self::Peer(code) => return (code.unwrap_or(1000), String::new()),
             Self::Shutdown => Disconnect::Shutdown,
@@ -76,7 +76,7 @@ impl Cause {
 
 impl Hub {
     /// Says goodbye: a close frame after what is already pending, then the end of the stream.
-    pub(super) fn close(&mut self, id: ConnectionId, cause: Cause, now_us: u64) {
+    pub(super) fn close(&mut self, id: ConnectionId, cause: CloseReason, now_us: u64) {
         let Some(connection) = self.connections.get_mut(id) else {
             return;
         };
@@ -85,23 +85,25 @@ impl Hub {
         }
         let counts = &mut self.counts;
         *match cause {
-            Cause::BadRequest | Cause::Unsupported => &mut counts.closed_bad_request,
-            Cause::Fault(fault) if fault.close_code() == 1009 => &mut counts.closed_too_big,
-            Cause::Fault(_) => &mut counts.closed_fault,
-            Cause::NoPong => &mut counts.closed_no_pong,
-            Cause::Peer(_) => &mut counts.closed_peer,
-            Cause::Shutdown => &mut counts.closed_shutdown,
-            Cause::Slow => &mut counts.closed_slow,
-            Cause::Stale => &mut counts.closed_stale,
-            Cause::TooFast => &mut counts.closed_too_fast,
+            CloseReason::BadRequest | CloseReason::Unsupported => &mut counts.closed_bad_request,
+            CloseReason::Violation(fault) if fault.close_code() == 1009 => {
+                &mut counts.closed_too_big
+            }
+            CloseReason::Violation(_) => &mut counts.closed_fault,
+            CloseReason::NoPong => &mut counts.closed_no_pong,
+            CloseReason::Peer(_) => &mut counts.closed_peer,
+            CloseReason::Shutdown => &mut counts.closed_shutdown,
+            CloseReason::Slow => &mut counts.closed_slow,
+            CloseReason::Stale => &mut counts.closed_stale,
+            CloseReason::TooFast => &mut counts.closed_too_fast,
         } += 1;
-        if cause == Cause::Slow {
+        if cause == CloseReason::Slow {
             counts.dropped_slow += connection.outbox.abandon(&mut self.pool, counts);
         }
         self.depart(id);
         let (code, reason) = cause.code_and_reason();
         let goodbye = match cause {
-            Cause::Peer(None) => encode::CLOSE,
+            CloseReason::Peer(None) => encode::CLOSE,
             _ => encode::close(code, &reason),
         };
         self.conclude(id, goodbye, now_us);
@@ -155,7 +157,7 @@ impl Hub {
         connection.phase = Phase::Gone;
         connection.inbound = super::connection::Inbound::default();
         self.counts.dropped_closed += connection.outbox.clear(&mut self.pool, &mut self.counts);
-        self.events.push_back(Event::Close { id, abort });
+        self.events.push_back(SocketAction::Close { id, abort });
     }
 
     /// Takes an open connection out of its topics.
@@ -166,7 +168,7 @@ impl Hub {
             return;
         }
         let (encoding, memberships) = (connection.encoding, connection.topics.len());
-        self.upstream.form(encoding.form, false);
+        self.upstream.codec(encoding.codec, false);
         self.counts.connections_deflate -= u64::from(encoding.is_deflated());
         for membership in (0..memberships).rev() {
             self.leave(slot, membership);
@@ -184,13 +186,13 @@ impl Hub {
 
     /// Starts to close connections with 3001, evenly over `period_us`. A later call takes the place
     /// of an earlier one, except that nothing stops the drain of all.
-    pub fn drain(&mut self, leaving: Leaving, period_us: u64, now_us: u64) {
+    pub fn drain(&mut self, leaving: DrainScope, period_us: u64, now_us: u64) {
         let slots = self.connections.slots();
         let (total, cursor) = match leaving {
-            Leaving::All => (self.counts.connections - self.own, 0),
-            Leaving::Count(_) if self.is_ending() => return,
+            DrainScope::All => (self.counts.connections - self.own, 0),
+            DrainScope::Count(_) if self.is_ending() => return,
             // Not always the same ones. Newcomers take the slots that this leaves behind.
-            Leaving::Count(count) => (count, self.random.usize(..slots.max(1))),
+            DrainScope::Count(count) => (count, self.random.usize(..slots.max(1))),
         };
         self.draining = Some(Drain {
             leaving,
@@ -208,7 +210,7 @@ impl Hub {
     /// Whether the process is on its way out.
     pub(super) fn is_ending(&self) -> bool {
         self.draining
-            .is_some_and(|drain| drain.leaving == Leaving::All)
+            .is_some_and(|drain| drain.leaving == DrainScope::All)
     }
 
     pub(super) fn drain_step(&mut self, now_us: u64) {
@@ -218,7 +220,7 @@ impl Hub {
         if now_us < drain.next_us {
             return;
         }
-        let all = drain.leaving == Leaving::All;
+        let all = drain.leaving == DrainScope::All;
         let elapsed_us = (now_us - drain.started_us).min(drain.period_us);
         let over = elapsed_us == drain.period_us;
         let due = match over {
@@ -234,7 +236,7 @@ impl Hub {
             drain.cursor = (drain.cursor + 1) % drain.slots;
             drain.seen += 1;
             if let Some(id) = self.connections.id_at(slot)
-                && self.connections.at(slot).place != Place::Own
+                && self.connections.at(slot).place != Admission::Own
                 && (all || self.connections.at(slot).phase.is_open())
             {
                 drain.closed += 1;
@@ -253,7 +255,7 @@ impl Hub {
             self.counts.refused_draining += 1;
             self.finish(id, false);
         } else {
-            self.close(id, Cause::Shutdown, now_us);
+            self.close(id, CloseReason::Shutdown, now_us);
         }
     }
 }

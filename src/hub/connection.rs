@@ -1,12 +1,12 @@
 //! One connection's memory, and the slots that hold them all. Small on purpose: idle
 //! connections come by the million.
 
+use crate::delivery::{Codec, Encoding};
 use crate::wire::decode::Decoder;
 
 use super::outbox::Outbox;
 use super::pages::Pages;
 use super::timers::UNPLACED;
-use super::upstream::{Encoding, Form};
 
 /// Names a connection for as long as it lives; a reused slot gets another generation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -58,7 +58,7 @@ pub(super) enum Phase {
     Echo,
     /// The last bytes are queued; whatever still comes in is thrown away.
     Closing,
-    /// [`super::Event::Close`] is out; only the slot is left.
+    /// [`super::SocketAction::Close`] is out; only the slot is left.
     Gone,
 }
 
@@ -74,7 +74,7 @@ impl Phase {
 
 /// Whether a connection counts among those that `ws.max_connections` bounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum Admission {
     /// It has one of the places.
     Taken,
     /// It came when all were taken: no upgrade for it.
@@ -118,7 +118,7 @@ pub(super) struct Connection {
     pub(super) pinged: bool,
     /// The peer will send nothing more.
     pub(super) read_closed: bool,
-    pub(super) place: Place,
+    pub(super) place: Admission,
     /// Commands it may still send in this second.
     pub(super) commands_left: u32,
     /// The second for which `commands_left` counts.
@@ -134,11 +134,11 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    fn new(generation: u32, place: Place) -> Self {
+    fn new(generation: u32, place: Admission) -> Self {
         Self {
             outbox: Outbox::default(),
             phase: Phase::Handshake,
-            encoding: Encoding::plain(Form::Json),
+            encoding: Encoding::plain(Codec::Json),
             dirty: false,
             blocked: false,
             pinged: false,
@@ -164,7 +164,7 @@ pub(super) struct Connections {
 }
 
 impl Connections {
-    pub(super) fn insert(&mut self, place: Place) -> ConnectionId {
+    pub(super) fn insert(&mut self, place: Admission) -> ConnectionId {
         if let Some(slot) = self.free.pop() {
             let connection = &mut self.slots[slot as usize];
             let generation = (connection.generation + 1) & ((1 << GENERATION_BITS) - 1);
@@ -179,7 +179,7 @@ impl Connections {
     }
 
     /// Frees a slot; says what place its connection had. `None`: the id was stale.
-    pub(super) fn remove(&mut self, id: ConnectionId) -> Option<Place> {
+    pub(super) fn remove(&mut self, id: ConnectionId) -> Option<Admission> {
         let connection = self.get_mut(id)?;
         let (generation, place) = (connection.generation, connection.place);
         *connection = Connection {

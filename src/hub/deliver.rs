@@ -1,17 +1,17 @@
 //! From a broadcast to the outboxes of its subscribers, and what happens when one is full.
 
 use crate::config::SlowPolicy;
-use crate::observe::{ShardCounts, Stage, lossy};
-use crate::wire::deflate::Window;
+use crate::delivery::{Broadcast, Codec, ENCODINGS, Encoding};
+use crate::observe::{PipelineStage, ShardCounts, lossy};
+use crate::wire::deflate::DeflateWindow;
 
 use super::connection::{Connection, ConnectionId};
 use super::pool::{Delivery, FrameIndex, Pool};
-use super::upstream::{ENCODINGS, Encoding, Form, Outgoing};
-use super::{Cause, Hub};
+use super::{CloseReason, Hub};
 
 impl Hub {
     /// Appends the broadcast to the outbox of every connection that is subscribed to its topic.
-    pub fn publish(&mut self, broadcast: &impl Outgoing, now_us: u64) {
+    pub fn publish(&mut self, broadcast: &Broadcast, now_us: u64) {
         self.counts.broadcasts += 1;
         let Some(topic) = self.topics.find(broadcast.topic_hash(), broadcast.topic()) else {
             return;
@@ -41,7 +41,7 @@ impl Hub {
             copies.made += 1;
             let counts = &mut self.counts;
             append(connection, frame, &mut self.pool, counts);
-            if lossy::loses(Stage::Deliver) {
+            if lossy::loses(PipelineStage::Deliver) {
                 connection.outbox.remove(frame, &mut self.pool, counts);
                 continue;
             }
@@ -73,22 +73,22 @@ impl Hub {
         }
         while let Some(slot) = self.overflowed.pop() {
             if let Some(id) = self.connections.id_at(slot) {
-                self.close(id, Cause::Slow, now_us);
+                self.close(id, CloseReason::Slow, now_us);
             }
         }
     }
 
     /// Counts what went out compressed, and the bytes that it spared.
-    fn count_deflated(&mut self, broadcast: &impl Outgoing, copies: &[Copies; ENCODINGS]) {
-        for form in [Form::Json, Form::Raw] {
-            for window in [Window::Narrow, Window::Full] {
+    fn count_deflated(&mut self, broadcast: &Broadcast, copies: &[Copies; ENCODINGS]) {
+        for codec in [Codec::Json, Codec::Raw] {
+            for window in [DeflateWindow::Narrow, DeflateWindow::Full] {
                 let encoding = Encoding {
-                    form,
+                    codec,
                     window: Some(window),
                 };
                 let Copies { frame, made } = copies[encoding.index()];
                 let Some(frame) = frame else { continue };
-                let plain = broadcast.frames(Encoding::plain(form), &mut self.deflater);
+                let plain = broadcast.frames(Encoding::plain(codec), &mut self.deflater);
                 let spared_bytes = plain.len() - self.pool.get(frame).bytes.len();
                 if spared_bytes > 0 {
                     self.counts.deflate_deliveries += made * u64::from(broadcast.publications());
@@ -117,7 +117,7 @@ impl Hub {
         if connection.phase.is_open()
             && !relieve(connection, frame, within, &mut self.pool, &mut self.counts)
         {
-            self.close(id, Cause::Slow, now_us);
+            self.close(id, CloseReason::Slow, now_us);
         }
     }
 }

@@ -4,11 +4,11 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
+use crate::delivery::ENCODINGS;
 use crate::limits::{EGRESS_ARENA_BYTES, EGRESS_SENDS, GATHER_BYTES};
 
 use super::connection::{ConnectionId, Phase};
-use super::upstream::ENCODINGS;
-use super::{Event, Hub};
+use super::{Hub, SocketAction};
 
 /// One round of sends, gathered by [`Hub::poll_egress`] and carried out by the shell.
 ///
@@ -46,9 +46,9 @@ struct Previous {
 
 /// How a send ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sent {
+pub enum SendOutcome {
     /// So many bytes are with the kernel; zero if the socket could take none.
-    Wrote(u32),
+    Written(u32),
     /// The socket is broken.
     Failed,
 }
@@ -153,14 +153,14 @@ impl Hub {
     /// A send ended. Returns whether the socket is full: the shell then waits until it can take
     /// more and calls [`Hub::writable`].
     #[must_use]
-    pub fn sent(&mut self, id: ConnectionId, sent: Sent, now_us: u64) -> bool {
+    pub fn sent(&mut self, id: ConnectionId, sent: SendOutcome, now_us: u64) -> bool {
         let Some(connection) = self.connections.get_mut(id) else {
             return false;
         };
         if connection.phase == Phase::Gone {
             return false;
         }
-        let Sent::Wrote(written) = sent else {
+        let SendOutcome::Written(written) = sent else {
             self.lost(id);
             return false;
         };
@@ -211,7 +211,7 @@ impl Hub {
         if connection.read_closed {
             self.finish(id, false);
         } else {
-            self.events.push_back(Event::FinishWriting(id));
+            self.events.push_back(SocketAction::FinishWriting(id));
         }
     }
 }

@@ -4,11 +4,11 @@ use std::mem;
 
 use bytes::Bytes;
 
-use crate::wire::decode::Event as Frame;
+use crate::wire::decode::Incoming;
 use crate::wire::encode::{self, Data};
 
 use super::connection::{ConnectionId, Inbound, Phase};
-use super::{Cause, Hub};
+use super::{CloseReason, Hub};
 
 /// The client protocol's ping, [`crate::protocol::reply::PING`], in a text frame.
 const CLIENT_PING: Bytes = Bytes::from_static(b"\x81\x02{}");
@@ -41,7 +41,7 @@ impl Hub {
             match decoder.next(&mut input, max_message, deflates.then_some(&mut inflater)) {
                 Ok(Some(frame)) => self.frame(id, frame, now_us),
                 Ok(None) => break,
-                Err(fault) => self.close(id, Cause::Fault(fault), now_us),
+                Err(fault) => self.close(id, CloseReason::Violation(fault), now_us),
             }
         }
         inflater.trim();
@@ -52,24 +52,28 @@ impl Hub {
         }
     }
 
-    fn frame(&mut self, id: ConnectionId, frame: Frame<'_>, now_us: u64) {
+    fn frame(&mut self, id: ConnectionId, frame: Incoming<'_>, now_us: u64) {
         if !self.charge(id, now_us) {
-            return self.close(id, Cause::TooFast, now_us);
+            return self.close(id, CloseReason::TooFast, now_us);
         }
         let phase = self.connections.at(id.slot() as u32).phase;
         match (frame, phase) {
-            (Frame::Ping(payload), _) => self.push_reply(id, encode::pong(payload), now_us),
-            (Frame::Pong(_), _) => {}
-            (Frame::Close { code, .. }, _) => self.close(id, Cause::Peer(code), now_us),
-            (Frame::Text(message), Phase::Echo) => self.echo(id, Data::Text, message, now_us),
-            (Frame::Binary(message), Phase::Echo) => self.echo(id, Data::Binary, message, now_us),
-            (Frame::Text(message), Phase::Client | Phase::ClientOpening) => {
+            (Incoming::Ping(payload), _) => self.push_reply(id, encode::pong(payload), now_us),
+            (Incoming::Pong(_), _) => {}
+            (Incoming::Close { code, .. }, _) => self.close(id, CloseReason::Peer(code), now_us),
+            (Incoming::Text(message), Phase::Echo) => self.echo(id, Data::Text, message, now_us),
+            (Incoming::Binary(message), Phase::Echo) => {
+                self.echo(id, Data::Binary, message, now_us)
+            }
+            (Incoming::Text(message), Phase::Client | Phase::ClientOpening) => {
                 self.commands(id, message, now_us);
             }
-            (Frame::Binary(_), Phase::Client | Phase::ClientOpening) => {
-                self.close(id, Cause::BadRequest, now_us);
+            (Incoming::Binary(_), Phase::Client | Phase::ClientOpening) => {
+                self.close(id, CloseReason::BadRequest, now_us);
             }
-            (Frame::Text(_) | Frame::Binary(_), _) => self.close(id, Cause::Unsupported, now_us),
+            (Incoming::Text(_) | Incoming::Binary(_), _) => {
+                self.close(id, CloseReason::Unsupported, now_us)
+            }
         }
     }
 
@@ -105,7 +109,7 @@ impl Hub {
     pub(super) fn ping(&mut self, id: ConnectionId, now_us: u64) {
         let connection = self.connections.at(id.slot() as u32);
         if connection.pinged {
-            return self.close(id, Cause::NoPong, now_us);
+            return self.close(id, CloseReason::NoPong, now_us);
         }
         let ws = &self.config.ws;
         let (interval_us, pong_us) = (ws.ping.as_micros(), ws.pong_timeout.as_micros());

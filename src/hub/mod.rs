@@ -2,8 +2,8 @@
 //!
 //! Lives on a shard's core. Inputs are calls with bytes and time as arguments ([`Hub::accept`],
 //! [`Hub::receive`], [`Hub::publish`], [`Hub::tick`] ...); outputs are polled
-//! ([`Hub::poll_egress`], [`Hub::poll_event`], [`Hub::deadline_us`]). Nothing here blocks, reads a
-//! clock or names a descriptor, so tests drive it with a hand-moved clock.
+//! ([`Hub::poll_egress`], [`Hub::poll_socket_action`], [`Hub::deadline_us`]). Nothing here blocks,
+//! reads a clock or names a descriptor, so tests drive it with a hand-moved clock.
 
 mod client;
 mod close;
@@ -24,23 +24,23 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::config::Config;
+use crate::delivery::TopicHasher;
 use crate::limits::TURN_BYTES;
 use crate::observe::{Histogram, ShardCounts};
 use crate::protocol::command::Parser;
 use crate::wire::{Deflater, Inflater};
 
 use close::Drain;
-use connection::{Connections, Phase, Place};
+use connection::{Admission, Connections, Phase};
 use pool::Pool;
 use timers::Wheel;
 
-pub use close::{Cause, Leaving};
+pub use close::{CloseReason, DrainScope};
 pub use connection::ConnectionId;
-pub use egress::{Egress, Send, Sent};
+pub use egress::{Egress, Send, SendOutcome};
 pub use pages::Pages;
 pub use survey::{SlowConnection, Survey};
-pub use topics::TopicHasher;
-pub use upstream::{Busy, ENCODINGS, Encoding, FORMS, Form, Outgoing, Upstream};
+pub use upstream::{Busy, Upstream};
 
 use topics::Topics;
 
@@ -52,7 +52,7 @@ const PATH_HEALTH: &str = "/health";
 
 /// What the hub asks its shell to do with a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Event {
+pub enum SocketAction {
     /// All is written: shut the write side down, go on reading until the peer closes too.
     FinishWriting(ConnectionId),
     /// The connection is over. Close the socket, then call [`Hub::release`]. With `abort` the
@@ -83,7 +83,7 @@ pub struct Hub {
     overflowed: Vec<u32>,
     /// Scratch: connections whose deadline passed.
     expired: Vec<ConnectionId>,
-    events: VecDeque<Event>,
+    events: VecDeque<SocketAction>,
     /// Connections that the process opened to itself.
     own: u64,
     draining: Option<Drain>,
@@ -133,9 +133,9 @@ impl Hub {
             return None;
         };
         let place = if over_limit {
-            Place::Beyond
+            Admission::Beyond
         } else {
-            Place::Taken
+            Admission::Taken
         };
         Some(self.insert(place, now_us))
     }
@@ -145,10 +145,10 @@ impl Hub {
     pub fn adopt(&mut self, now_us: u64) -> ConnectionId {
         self.counts.accepted += 1;
         self.own += 1;
-        self.insert(Place::Own, now_us)
+        self.insert(Admission::Own, now_us)
     }
 
-    fn insert(&mut self, place: Place, now_us: u64) -> ConnectionId {
+    fn insert(&mut self, place: Admission, now_us: u64) -> ConnectionId {
         let id = self.connections.insert(place);
         self.counts.connections += 1;
         self.wheel.wind(now_us);
@@ -157,13 +157,14 @@ impl Hub {
         id
     }
 
-    /// The socket of a connection that got [`Event::Close`] is closed: its slot may be used again.
+    /// The socket of a connection that got [`SocketAction::Close`] is closed: its slot is
+    /// free again.
     pub fn release(&mut self, id: ConnectionId) {
         let Some(place) = self.connections.remove(id) else {
             return;
         };
         self.counts.connections -= 1;
-        if place == Place::Own {
+        if place == Admission::Own {
             self.own -= 1;
         } else {
             self.upstream.leave();
@@ -172,7 +173,7 @@ impl Hub {
 
     /// What is to be done with sockets, in this order.
     #[must_use]
-    pub fn poll_event(&mut self) -> Option<Event> {
+    pub fn poll_socket_action(&mut self) -> Option<SocketAction> {
         self.events.pop_front()
     }
 
@@ -268,7 +269,7 @@ impl Hub {
                 self.counts.refused_timeout += 1;
                 self.finish(id, true);
             }
-            Phase::ClientOpening => self.close(id, Cause::Stale, now_us),
+            Phase::ClientOpening => self.close(id, CloseReason::Stale, now_us),
             Phase::Client | Phase::Echo | Phase::Raw => self.ping(id, now_us),
             Phase::Closing => self.finish(id, true),
             Phase::Gone | Phase::Vacant => {}

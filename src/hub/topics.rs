@@ -3,26 +3,14 @@
 //! A topic lists its members, a connection lists its memberships, and each side knows its place
 //! in the other's list, so that joining and leaving cost the same for any number of either.
 
-use std::hash::BuildHasher;
-
 use hashbrown::HashTable;
 
 use crate::config::{Config, SlowPolicy};
+use crate::delivery::{ENCODINGS, TopicHasher};
 use crate::limits::KEPT_TOPICS;
 
 use super::connection::{Connections, Membership};
 use super::pool::FrameIndex;
-use super::upstream::ENCODINGS;
-
-/// Hashes topics alike on all cores of this process, and unlike any other process.
-#[derive(Clone, Debug, Default)]
-pub struct TopicHasher(foldhash::quality::RandomState);
-
-impl TopicHasher {
-    pub fn hash(&self, topic: &str) -> u64 {
-        self.0.hash_one(topic.as_bytes())
-    }
-}
 
 /// A subscription, seen from the topic.
 #[derive(Clone, Copy, Debug)]
@@ -202,14 +190,14 @@ fn push_tight<T>(list: &mut Vec<T>, item: T) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::connection::Place;
+    use super::super::connection::Admission;
     use super::*;
 
     #[test]
     fn topics_that_are_all_left_give_the_memory_of_their_peak_back() {
         let (mut topics, mut connections) =
             (Topics::new(TopicHasher::default()), Connections::default());
-        let slot = connections.insert(Place::Taken).slot() as u32;
+        let slot = connections.insert(Admission::Taken).slot() as u32;
         let config = Config::default();
         for _ in 0..2 {
             for number in 0..10 * KEPT_TOPICS {

@@ -3,12 +3,12 @@
 use std::mem;
 
 use crate::config::ApplePolicy;
+use crate::delivery::{Codec, Encoding};
 use crate::limits::HANDSHAKE_BYTES;
 use crate::protocol::topic;
-use crate::wire::handshake::{self, Deflate, Offer, Refusal, Request};
+use crate::wire::handshake::{self, AgreedDeflate, DeflateOffer, HttpRefusal, HttpRequest};
 
-use super::connection::{ConnectionId, Inbound, Phase, Place};
-use super::upstream::{Encoding, Form};
+use super::connection::{Admission, ConnectionId, Inbound, Phase};
 use super::{Hub, PATH_CLIENT, PATH_ECHO, PATH_HEALTH, PATH_RAW};
 
 /// Why an offer of permessage-deflate was not taken.
@@ -19,7 +19,7 @@ enum Declined {
     /// The client said so itself.
     Client,
     /// Something in each offer.
-    Offer,
+    DeflateOffer,
 }
 
 impl Hub {
@@ -58,7 +58,7 @@ impl Hub {
         }
     }
 
-    fn answer(&mut self, id: ConnectionId, request: &Request, now_us: u64) {
+    fn answer(&mut self, id: ConnectionId, request: &HttpRequest, now_us: u64) {
         if request.path() == PATH_HEALTH {
             let health = self.upstream.health();
             let body = health.json();
@@ -71,30 +71,37 @@ impl Hub {
         }
     }
 
-    fn upgrade(&mut self, id: ConnectionId, request: &Request, now_us: u64) -> Result<(), Refusal> {
-        let (phase, form, subprotocol) = match request.path() {
+    fn upgrade(
+        &mut self,
+        id: ConnectionId,
+        request: &HttpRequest,
+        now_us: u64,
+    ) -> Result<(), HttpRefusal> {
+        let (phase, codec, subprotocol) = match request.path() {
             PATH_CLIENT => (
                 Phase::ClientOpening,
-                Form::Json,
+                Codec::Json,
                 client_subprotocol(request)?,
             ),
-            PATH_RAW => (Phase::Raw, Form::Raw, None),
-            PATH_ECHO if self.config.ws.echo => (Phase::Echo, Form::Raw, None),
-            _ => return Err(Refusal::NotFound),
+            PATH_RAW => (Phase::Raw, Codec::Raw, None),
+            PATH_ECHO if self.config.ws.echo => (Phase::Echo, Codec::Raw, None),
+            _ => return Err(HttpRefusal::NotFound),
         };
         let agreed = self.agree(request);
         let deflate = agreed.unwrap_or(None);
         let response = request.accept(subprotocol, deflate)?;
         if !request.origin_allowed(&self.config.ws.origins) {
-            return Err(Refusal::ForbiddenOrigin);
+            return Err(HttpRefusal::ForbiddenOrigin);
         }
         if self.is_ending() {
-            return Err(Refusal::Unavailable(
+            return Err(HttpRefusal::Unavailable(
                 "this server is shutting down; try another",
             ));
         }
-        if self.connections.at(id.slot() as u32).place == Place::Beyond {
-            return Err(Refusal::Unavailable("this server is full; try again later"));
+        if self.connections.at(id.slot() as u32).place == Admission::Beyond {
+            return Err(HttpRefusal::Unavailable(
+                "this server is full; try again later",
+            ));
         }
         let topics = if phase == Phase::Raw {
             self.raw_topics(request)?
@@ -102,16 +109,16 @@ impl Hub {
             Vec::new()
         };
         if !topics.iter().all(|topic| self.may_use(id, topic)) {
-            return Err(Refusal::ReservedTopic);
+            return Err(HttpRefusal::ReservedTopic);
         }
-        let window = deflate.map(Deflate::window);
-        self.open(id, phase, Encoding { form, window }, now_us);
+        let window = deflate.map(AgreedDeflate::window);
+        self.open(id, phase, Encoding { codec, window }, now_us);
         let counts = &mut self.counts;
         match agreed {
             Ok(_) => {}
             Err(Declined::Apple) => counts.deflate_declined_apple += 1,
             Err(Declined::Client) => counts.deflate_declined_client += 1,
-            Err(Declined::Offer) => counts.deflate_declined_offer += 1,
+            Err(Declined::DeflateOffer) => counts.deflate_declined_offer += 1,
         }
         for topic in &topics {
             self.join(id, topic);
@@ -121,25 +128,25 @@ impl Hub {
     }
 
     /// What to answer to an offer of permessage-deflate; `None` if there is none to answer.
-    fn agree(&self, request: &Request) -> Result<Option<Deflate>, Declined> {
+    fn agree(&self, request: &HttpRequest) -> Result<Option<AgreedDeflate>, Declined> {
         let settings = &self.config.ws.deflate;
         if !settings.enabled {
             return Ok(None);
         }
         match request.deflate_offer() {
-            Offer::None => Ok(None),
+            DeflateOffer::None => Ok(None),
             _ if declines(request) => Err(Declined::Client),
             _ if settings.apple == ApplePolicy::Decline && request.is_apple() => {
                 Err(Declined::Apple)
             }
-            Offer::Declined => Err(Declined::Offer),
-            Offer::Acceptable(deflate) => Ok(Some(deflate)),
+            DeflateOffer::Declined => Err(Declined::DeflateOffer),
+            DeflateOffer::Acceptable(deflate) => Ok(Some(deflate)),
         }
     }
 
     fn open(&mut self, id: ConnectionId, phase: Phase, encoding: Encoding, now_us: u64) {
         self.counts.upgraded += 1;
-        self.upstream.form(encoding.form, true);
+        self.upstream.codec(encoding.codec, true);
         self.counts.connections_deflate += u64::from(encoding.is_deflated());
         let connection = self.connections.at(id.slot() as u32);
         connection.phase = phase;
@@ -175,7 +182,7 @@ impl Hub {
     }
 
     /// The topics of `/raw?topic=a&topic=b`, each once.
-    fn raw_topics(&self, request: &Request) -> Result<Vec<String>, Refusal> {
+    fn raw_topics(&self, request: &HttpRequest) -> Result<Vec<String>, HttpRefusal> {
         let mut topics = Vec::<String>::new();
         for pair in request.query() {
             let (name, value) = pair?;
@@ -183,7 +190,7 @@ impl Hub {
                 continue;
             }
             if topic::check(value.as_bytes()).is_err() {
-                return Err(Refusal::BadRequest(
+                return Err(HttpRefusal::BadRequest(
                     "a topic is 1 to 255 bytes without control characters",
                 ));
             }
@@ -191,25 +198,27 @@ impl Hub {
                 continue;
             }
             if topics.len() == self.config.ws.max_topics {
-                return Err(Refusal::BadRequest("more topics than ws.max_topics allows"));
+                return Err(HttpRefusal::BadRequest(
+                    "more topics than ws.max_topics allows",
+                ));
             }
             topics.push(value.into_owned());
         }
         if topics.is_empty() {
-            return Err(Refusal::BadRequest(
+            return Err(HttpRefusal::BadRequest(
                 "name at least one topic: /raw?topic=NAME",
             ));
         }
         Ok(topics)
     }
 
-    fn refuse(&mut self, id: ConnectionId, refusal: &Refusal, now_us: u64) {
+    fn refuse(&mut self, id: ConnectionId, refusal: &HttpRefusal, now_us: u64) {
         let ending = self.is_ending();
         let counts = &mut self.counts;
         *match refusal {
-            Refusal::ForbiddenOrigin => &mut counts.refused_origin,
-            Refusal::Unavailable(_) if ending => &mut counts.refused_draining,
-            Refusal::Unavailable(_) => &mut counts.refused_limit,
+            HttpRefusal::ForbiddenOrigin => &mut counts.refused_origin,
+            HttpRefusal::Unavailable(_) if ending => &mut counts.refused_draining,
+            HttpRefusal::Unavailable(_) => &mut counts.refused_limit,
             _ => &mut counts.refused_request,
         } += 1;
         self.conclude(id, refusal.response().into(), now_us);
@@ -217,7 +226,7 @@ impl Hub {
 }
 
 /// Whether the client says `?deflate=0`: it knows better than what offers for it.
-fn declines(request: &Request) -> bool {
+fn declines(request: &HttpRequest) -> bool {
     let is_zero = |(name, value): (_, _)| name == "deflate" && value == "0";
     request.query().flatten().any(is_zero)
 }
@@ -228,12 +237,12 @@ fn has_empty_line(bytes: &[u8]) -> bool {
 }
 
 /// What to answer to the subprotocols that SDKs offer.
-fn client_subprotocol(request: &Request) -> Result<Option<&'static str>, Refusal> {
+fn client_subprotocol(request: &HttpRequest) -> Result<Option<&'static str>, HttpRefusal> {
     if request.offers_subprotocol("centrifuge-json") {
         return Ok(Some("centrifuge-json"));
     }
     if request.offers_subprotocol("centrifuge-protobuf") {
-        return Err(Refusal::BadRequest(
+        return Err(HttpRefusal::BadRequest(
             "this server speaks the JSON protocol, not Protobuf",
         ));
     }

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use serde::Deserialize;
 
 use crate::config::{Config, Namespace, PayloadKind};
-use crate::fabric::Rules;
+use crate::delivery::NamespaceRules;
 use crate::limits;
 use crate::protocol::json::{self, JsonFault};
 use crate::protocol::topic::{self, TopicFault};
@@ -20,7 +20,7 @@ pub struct Publication<'a> {
     pub topic: &'a str,
     /// JSON on one line, UTF-8 text or bytes: see the rules' kind.
     pub payload: Cow<'a, [u8]>,
-    pub rules: Rules,
+    pub rules: NamespaceRules,
     pub meta: Option<Meta>,
 }
 
@@ -137,19 +137,19 @@ impl From<JsonFault> for Rejection {
 /// Checks messages, one after the other, in memory that is reused.
 pub struct Checker {
     json: json::Checker,
-    rules: HashMap<String, Rules, foldhash::fast::RandomState>,
-    default_rules: Rules,
+    rules: HashMap<String, NamespaceRules, foldhash::fast::RandomState>,
+    default_rules: NamespaceRules,
     max_payload: usize,
 }
 
 impl Checker {
     pub fn new(config: &Config) -> Self {
-        let each = |each: &Namespace| (each.name.clone(), Rules::from(each));
+        let each = |each: &Namespace| (each.name.clone(), NamespaceRules::from(each));
         let rules = config.namespaces.iter().map(each).collect();
         Self {
             json: json::Checker::new(),
             rules,
-            default_rules: Rules::from(config.namespace("")),
+            default_rules: NamespaceRules::from(config.namespace("")),
             max_payload: config.ingest.max_payload,
         }
     }
@@ -177,7 +177,7 @@ impl Checker {
     }
 
     /// What holds for `topic`, as [`Config::namespace`] has it.
-    fn rules(&self, topic: &str) -> Rules {
+    fn rules(&self, topic: &str) -> NamespaceRules {
         let configured = topic
             .split_once(':')
             .and_then(|(name, _)| self.rules.get(name));

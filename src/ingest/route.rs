@@ -6,10 +6,10 @@ use std::sync::Arc;
 use hashbrown::HashTable;
 
 use crate::config::Config;
-use crate::fabric::{Batch, Broadcast, Fabric, Full};
-use crate::hub::{Form, Outgoing};
+use crate::delivery::{Batch, Broadcast, Codec};
+use crate::fabric::{Fabric, Full};
 use crate::limits::{BATCH_BYTES, BATCH_PUBLICATIONS};
-use crate::observe::{IngestCounts, Stage, lossy};
+use crate::observe::{IngestCounts, PipelineStage, lossy};
 
 use super::envelope::Publication;
 
@@ -113,9 +113,9 @@ impl Router {
         if self.broadcasts.is_empty() {
             return;
         }
-        for form in [Form::Json, Form::Raw] {
-            if self.fabric.is_used(form) {
-                self.broadcasts.iter().for_each(|each| each.encode(form));
+        for codec in [Codec::Json, Codec::Raw] {
+            if self.fabric.is_used(codec) {
+                self.broadcasts.iter().for_each(|each| each.encode(codec));
             }
         }
         self.latest.clear();
@@ -128,7 +128,7 @@ impl Router {
         let now_us = self.fabric.clock.now_us();
         for (shard, wanted) in self.fabric.shards.iter().zip(&mut self.wanted) {
             let wanted = mem::take(wanted);
-            if wanted == 0 || lossy::loses(Stage::Route) {
+            if wanted == 0 || lossy::loses(PipelineStage::Route) {
                 continue;
             }
             match shard.lane.push(Arc::clone(&batch), wanted, now_us) {

@@ -9,7 +9,7 @@ use zmq::Socket;
 use crate::config::Config;
 use crate::fabric::{Fabric, Origin, Submission};
 use crate::limits::DRAIN_MESSAGES;
-use crate::observe::{IngestCounts, Stage, lossy};
+use crate::observe::{IngestCounts, PipelineStage, lossy};
 
 use super::bells::Bells;
 use super::envelope::{Checker, Publication, Rejection, meta_of, split_router};
@@ -161,7 +161,7 @@ impl Desk {
                     Ok(parts)
                 }
             });
-            if lossy::loses(Stage::Check) {
+            if lossy::loses(PipelineStage::Check) {
                 continue;
             }
             let checked = parts.and_then(|parts| checker.check(parts));

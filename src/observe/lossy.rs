@@ -10,11 +10,11 @@ pub use faults::{loses, stall};
 
 #[cfg(not(feature = "lossy"))]
 mod faults {
-    use crate::observe::Stage;
+    use crate::observe::PipelineStage;
 
     /// Whether what is at hand is to be lost.
     #[inline]
-    pub const fn loses(_: Stage) -> bool {
+    pub const fn loses(_: PipelineStage) -> bool {
         false
     }
 
@@ -32,7 +32,7 @@ mod faults {
     use std::thread;
     use std::time::Duration;
 
-    use crate::observe::Stage;
+    use crate::observe::PipelineStage;
 
     const STALL_EVERY_US: u64 = 1_000_000;
 
@@ -42,7 +42,7 @@ mod faults {
     static STALLS: AtomicU64 = AtomicU64::new(0);
 
     /// Whether what is at hand is to be lost.
-    pub fn loses(stage: Stage) -> bool {
+    pub fn loses(stage: PipelineStage) -> bool {
         let Some((name, every)) = &*LOSE else {
             return false;
         };

@@ -13,4 +13,4 @@ pub use counts::{Counts, Description, IngestCounts, Kind, ShardCounts};
 pub use health::Health;
 pub use histogram::{Histogram, HistogramSnapshot};
 pub use published::Published;
-pub use stage::{Flow, Stage};
+pub use stage::{Flow, PipelineStage};

@@ -30,7 +30,7 @@ use super::counts::{Counts, IngestCounts, ShardCounts};
 
 /// A part of the way of a message that has an entry and an exit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stage {
+pub enum PipelineStage {
     Check,
     Route,
     Lane,
@@ -44,7 +44,7 @@ pub struct Flow {
     pub left: u64,
 }
 
-impl Stage {
+impl PipelineStage {
     pub const ALL: [Self; 4] = [Self::Check, Self::Route, Self::Lane, Self::Deliver];
 
     /// The metric label `stage`.
@@ -134,14 +134,14 @@ mod tests {
             pending: 25,
             ..Default::default()
         };
-        for stage in Stage::ALL {
+        for stage in PipelineStage::ALL {
             let flow = stage.flow(&ingest, &shard);
             assert!(flow.entered > 0);
             assert_eq!((flow.difference(), flow.ratio()), (0, 1.0), "{stage:?}");
         }
         let lost = [
             (
-                Stage::Check,
+                PipelineStage::Check,
                 IngestCounts {
                     accepted: 7,
                     ..ingest
@@ -149,16 +149,20 @@ mod tests {
                 shard,
             ),
             (
-                Stage::Route,
+                PipelineStage::Route,
                 IngestCounts {
                     routed: 11,
                     ..ingest
                 },
                 shard,
             ),
-            (Stage::Lane, ingest, ShardCounts { taken: 11, ..shard }),
             (
-                Stage::Deliver,
+                PipelineStage::Lane,
+                ingest,
+                ShardCounts { taken: 11, ..shard },
+            ),
+            (
+                PipelineStage::Deliver,
                 ingest,
                 ShardCounts {
                     pending: 24,
@@ -167,7 +171,7 @@ mod tests {
             ),
         ];
         for (broken, ingest, shard) in lost {
-            for stage in Stage::ALL {
+            for stage in PipelineStage::ALL {
                 let flow = stage.flow(&ingest, &shard);
                 assert_eq!(flow.difference(), i64::from(stage == broken), "{stage:?}");
             }

@@ -4,7 +4,7 @@ use std::io;
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::sync::Arc;
 
-use crate::hub::{ConnectionId, Sent};
+use crate::hub::{ConnectionId, SendOutcome};
 
 use super::acceptor::Due;
 use super::drive::Drive;
@@ -112,9 +112,11 @@ impl Drive {
     fn sent(&mut self, completion: Completion, now_us: u64) -> io::Result<()> {
         let Completion { id, result, .. } = completion;
         let sent = match result {
-            0.. => Sent::Wrote(result.cast_unsigned()),
-            _ if matches!(-result, libc::EAGAIN | libc::EINTR | libc::ENOBUFS) => Sent::Wrote(0),
-            _ => Sent::Failed,
+            0.. => SendOutcome::Written(result.cast_unsigned()),
+            _ if matches!(-result, libc::EAGAIN | libc::EINTR | libc::ENOBUFS) => {
+                SendOutcome::Written(0)
+            }
+            _ => SendOutcome::Failed,
         };
         if self.hub.sent(id, sent, now_us)
             && let Some(socket) = self.sockets.descriptor(id)

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use glommio::io::BufferedFile;
 
 use crate::fabric::{Fabric, Order, ShardFabric, Watch};
-use crate::hub::{Egress, Event, Hub, Leaving};
+use crate::hub::{DrainScope, Egress, Hub, SocketAction};
 use crate::limits::TURN_BROADCASTS;
-use crate::observe::{Stage, lossy};
+use crate::observe::{PipelineStage, lossy};
 
 use super::acceptor::Acceptor;
 use super::buffers::Buffers;
@@ -168,7 +168,7 @@ impl Drive {
                 reached = put.max(reached);
                 break;
             };
-            if lossy::loses(Stage::Lane) {
+            if lossy::loses(PipelineStage::Lane) {
                 continue;
             }
             let lag_us = self.fabric.clock.now_us().saturating_sub(parcel.put_us);
@@ -242,10 +242,10 @@ impl Drive {
     }
 
     fn act_on_events(&mut self) {
-        while let Some(event) = self.hub.poll_event() {
+        while let Some(event) = self.hub.poll_socket_action() {
             match event {
-                Event::FinishWriting(id) => self.sockets.finish_writing(id),
-                Event::Close { id, abort } => {
+                SocketAction::FinishWriting(id) => self.sockets.finish_writing(id),
+                SocketAction::Close { id, abort } => {
                     self.sockets.close(id, abort);
                     self.release(id);
                 }
@@ -267,7 +267,7 @@ impl Drive {
             Order::Adopt(socket) => self.adopt(socket, now_us)?,
             Order::Reconfigure(config) => self.hub.reconfigure(config),
             Order::Drain { leaving, period_us } => {
-                if leaving == Leaving::All {
+                if leaving == DrainScope::All {
                     self.accept_until_us = Some(now_us + period_us);
                 }
                 self.hub.drain(leaving, period_us, now_us);

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use crate::delivery::Codec;
 use crate::fabric::{Fabric, Origin, Submission, Wanted};
-use crate::hub::{Busy, Form, Upstream};
+use crate::hub::{Busy, Upstream};
 use crate::observe::Health;
 
 /// The fabric as shard `index` sees it.
@@ -37,8 +38,8 @@ impl Upstream for FabricUpstream {
             .set(&self.fabric.shards[self.index].interest, topic_hash, wanted);
     }
 
-    fn form(&self, form: Form, came: bool) {
-        self.fabric.form(form, came);
+    fn codec(&self, codec: Codec, came: bool) {
+        self.fabric.codec(codec, came);
     }
 
     fn publish(&self, topic: &str, payload: Vec<u8>) -> Result<(), Busy> {

@@ -12,14 +12,14 @@ use tungstenite::protocol::frame::coding::{CloseCode, Control, Data, OpCode};
 
 use crate::limits;
 use crate::wire::deflate::{self, Inflater};
-use crate::wire::fault::Fault;
 use crate::wire::frame::{Frame, HEADER_BYTES_MAX};
 use crate::wire::mask;
 use crate::wire::partial::Partial;
+use crate::wire::violation::ProtocolViolation;
 
 /// A whole message or control frame, unmasked, borrowed from the input or from the decoder.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Event<'a> {
+pub enum Incoming<'a> {
     /// A text message; valid UTF-8.
     Text(&'a mut [u8]),
     /// A binary message.
@@ -48,7 +48,7 @@ impl Decoder {
     /// Takes the next event from `input`, advancing it.
     ///
     /// `None`: all of the input is consumed. Call until then, also to release the memory of the
-    /// event before. After a [`Event::Close`] or a fault, input is discarded.
+    /// event before. After a [`Incoming::Close`] or a fault, input is discarded.
     ///
     /// A frame that is a whole message inside `input` is unmasked and lent in place; anything
     /// else is moved to a buffer that grows as bytes arrive, never by what a header claims.
@@ -60,7 +60,7 @@ impl Decoder {
         input: &mut &'input mut [u8],
         max_message: usize,
         inflater: Option<&'a mut Inflater>,
-    ) -> Result<Option<Event<'a>>, Fault> {
+    ) -> Result<Option<Incoming<'a>>, ProtocolViolation> {
         self.release();
         let bounds = Bounds {
             message_bytes: max_message,
@@ -92,10 +92,10 @@ impl Decoder {
             _ => payload,
         };
         match ready.opcode {
-            OpCode::Data(Data::Text) => Ok(Some(Event::Text(payload))),
-            OpCode::Data(_) => Ok(Some(Event::Binary(payload))),
-            OpCode::Control(Control::Ping) => Ok(Some(Event::Ping(payload))),
-            OpCode::Control(Control::Pong) => Ok(Some(Event::Pong(payload))),
+            OpCode::Data(Data::Text) => Ok(Some(Incoming::Text(payload))),
+            OpCode::Data(_) => Ok(Some(Incoming::Binary(payload))),
+            OpCode::Control(Control::Ping) => Ok(Some(Incoming::Ping(payload))),
+            OpCode::Control(Control::Pong) => Ok(Some(Incoming::Pong(payload))),
             OpCode::Control(_) => close(payload).map(Some),
         }
     }
@@ -123,7 +123,7 @@ impl Decoder {
         &mut self,
         input: &mut &'a mut [u8],
         bounds: Bounds,
-    ) -> Result<Option<Ready<'a>>, Fault> {
+    ) -> Result<Option<Ready<'a>>, ProtocolViolation> {
         if self.ended {
             *input = &mut [];
         }
@@ -148,7 +148,7 @@ impl Decoder {
 
             if is_fresh && payload.len() == frame.remaining_bytes && frame.is_whole_event() {
                 if frame.opcode == OpCode::Data(Data::Text) && !frame.is_deflated {
-                    str::from_utf8(payload).map_err(|_| Fault::InvalidUtf8)?;
+                    str::from_utf8(payload).map_err(|_| ProtocolViolation::InvalidUtf8)?;
                 }
                 return Ok(Some(Ready {
                     opcode: frame.opcode,
@@ -173,7 +173,7 @@ impl Decoder {
         &mut self,
         input: &mut &mut [u8],
         deflates: bool,
-    ) -> Result<Option<Frame>, Fault> {
+    ) -> Result<Option<Frame>, ProtocolViolation> {
         let waiting = self
             .partial
             .as_ref()
@@ -199,7 +199,7 @@ impl Decoder {
     }
 
     /// Checks a new frame against the message under way.
-    fn admit(&mut self, frame: &Frame, bounds: Bounds) -> Result<(), Fault> {
+    fn admit(&mut self, frame: &Frame, bounds: Bounds) -> Result<(), ProtocolViolation> {
         let OpCode::Data(data) = frame.opcode else {
             return Ok(());
         };
@@ -208,15 +208,15 @@ impl Decoder {
             .as_mut()
             .filter(|partial| partial.kind.is_some());
         let (arrived_bytes, is_deflated) = match (data, message) {
-            (Data::Continue, None) => return Err(Fault::UnexpectedContinuation),
+            (Data::Continue, None) => return Err(ProtocolViolation::UnexpectedContinuation),
             (Data::Continue, Some(message)) => {
                 message.continuations += 1;
                 if message.continuations >= limits::FRAGMENTS {
-                    return Err(Fault::TooManyFragments);
+                    return Err(ProtocolViolation::TooManyFragments);
                 }
                 (message.message.len(), message.is_deflated)
             }
-            (_, Some(_)) => return Err(Fault::ExpectedContinuation),
+            (_, Some(_)) => return Err(ProtocolViolation::ExpectedContinuation),
             (_, None) => (0, frame.is_deflated),
         };
         let mut bound = bounds.message_bytes;
@@ -224,7 +224,7 @@ impl Decoder {
             bound = deflate::payload_bound(bound);
         }
         if frame.remaining_bytes > bound.saturating_sub(arrived_bytes) {
-            return Err(Fault::MessageTooBig);
+            return Err(ProtocolViolation::MessageTooBig);
         }
         Ok(())
     }
@@ -254,32 +254,32 @@ fn inflate<'a>(
     payload: &[u8],
     opcode: OpCode,
     max_message: usize,
-) -> Result<&'a mut [u8], Fault> {
+) -> Result<&'a mut [u8], ProtocolViolation> {
     let message = inflater.inflate(payload, max_message)?;
     if opcode == OpCode::Data(Data::Text) && str::from_utf8(message).is_err() {
-        return Err(Fault::InvalidUtf8);
+        return Err(ProtocolViolation::InvalidUtf8);
     }
     Ok(message)
 }
 
 /// Reads a close frame's payload (sections 5.5.1 and 7.4).
-fn close(payload: &[u8]) -> Result<Event<'_>, Fault> {
+fn close(payload: &[u8]) -> Result<Incoming<'_>, ProtocolViolation> {
     let (code, reason) = match payload {
         [] => {
-            return Ok(Event::Close {
+            return Ok(Incoming::Close {
                 code: None,
                 reason: "",
             });
         }
-        [_] => return Err(Fault::InvalidClosePayload),
+        [_] => return Err(ProtocolViolation::InvalidClosePayload),
         [high, low, reason @ ..] => (u16::from_be_bytes([*high, *low]), reason),
     };
     // 1014 (bad gateway) is registered with IANA since; tungstenite does not know it.
     if code != 1014 && !CloseCode::from(code).is_allowed() {
-        return Err(Fault::InvalidCloseCode);
+        return Err(ProtocolViolation::InvalidCloseCode);
     }
-    let reason = str::from_utf8(reason).map_err(|_| Fault::CloseReasonNotUtf8)?;
-    Ok(Event::Close {
+    let reason = str::from_utf8(reason).map_err(|_| ProtocolViolation::CloseReasonNotUtf8)?;
+    Ok(Incoming::Close {
         code: Some(code),
         reason,
     })

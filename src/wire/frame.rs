@@ -7,7 +7,7 @@ use tungstenite::protocol::frame::FrameHeader;
 use tungstenite::protocol::frame::coding::{Data, OpCode};
 
 use crate::limits;
-use crate::wire::fault::Fault;
+use crate::wire::violation::ProtocolViolation;
 
 /// Bytes of the longest header of a masked frame: 2, then 8 of length, then 4 of key.
 pub(super) const HEADER_BYTES_MAX: usize = 14;
@@ -28,11 +28,14 @@ impl Frame {
     /// Reads the header at the front of `bytes`. Returns it with its length in bytes; `None`
     /// while it is incomplete, which [`HEADER_BYTES_MAX`] bytes never are. `deflates`: messages
     /// may be compressed.
-    pub(super) fn parse(bytes: &[u8], deflates: bool) -> Result<Option<(Self, usize)>, Fault> {
+    pub(super) fn parse(
+        bytes: &[u8],
+        deflates: bool,
+    ) -> Result<Option<(Self, usize)>, ProtocolViolation> {
         let mut cursor = Cursor::new(bytes);
         // A cursor over memory cannot fail to read, so the only error is about the opcode.
         let Some((header, length)) =
-            FrameHeader::parse(&mut cursor).map_err(|_| Fault::ReservedOpcode)?
+            FrameHeader::parse(&mut cursor).map_err(|_| ProtocolViolation::ReservedOpcode)?
         else {
             return Ok(None);
         };
@@ -40,23 +43,24 @@ impl Frame {
 
         let begins_message = matches!(header.opcode, OpCode::Data(Data::Text | Data::Binary));
         if header.rsv1 && !(deflates && begins_message) || header.rsv2 || header.rsv3 {
-            return Err(Fault::ReservedBits);
+            return Err(ProtocolViolation::ReservedBits);
         }
-        let mask = header.mask.ok_or(Fault::UnmaskedFrame)?;
+        let mask = header.mask.ok_or(ProtocolViolation::UnmaskedFrame)?;
         if length >> 63 != 0 {
-            return Err(Fault::LengthTooLarge);
+            return Err(ProtocolViolation::LengthTooLarge);
         }
         if header.len(length) != header_bytes {
-            return Err(Fault::LengthNotMinimal);
+            return Err(ProtocolViolation::LengthNotMinimal);
         }
         // A length that no address space holds is too big for any limit.
-        let remaining_bytes = usize::try_from(length).map_err(|_| Fault::MessageTooBig)?;
+        let remaining_bytes =
+            usize::try_from(length).map_err(|_| ProtocolViolation::MessageTooBig)?;
         if let OpCode::Control(_) = header.opcode {
             if !header.is_final {
-                return Err(Fault::FragmentedControl);
+                return Err(ProtocolViolation::FragmentedControl);
             }
             if remaining_bytes > limits::CONTROL_PAYLOAD_BYTES {
-                return Err(Fault::ControlTooLong);
+                return Err(ProtocolViolation::ControlTooLong);
             }
         }
         Ok(Some((

@@ -4,21 +4,21 @@
 //! Sans-IO: no socket, no clock, no topics. Used on every shard core, by one connection at a time.
 //!
 //! ```text
-//! request head -> handshake::parse -> Request -> accept -> 101       or a Refusal -> response
-//! bytes in     -> decode::Decoder  -> Event                          or a Fault -> encode::close
-//! payload out  -> encode::{text, binary, pong, close} -> bytes
+//! request head  handshake::parse -> HttpRequest -> accept -> 101, or an HttpRefusal -> response
+//! bytes in      decode::Decoder -> Incoming, or a ProtocolViolation -> encode::close
+//! payload out   encode::{text, binary, pong, close} -> bytes
 //! ```
 
 pub mod decode;
 pub mod deflate;
 pub mod encode;
-pub mod fault;
 mod frame;
 pub mod handshake;
 mod mask;
 mod partial;
+pub mod violation;
 
-pub use decode::{Decoder, Event};
+pub use decode::{Decoder, Incoming};
 pub use deflate::{Deflater, Inflater};
-pub use fault::Fault;
-pub use handshake::{Deflate, Offer, Refusal, Request};
+pub use handshake::{AgreedDeflate, DeflateOffer, HttpRefusal, HttpRequest};
+pub use violation::ProtocolViolation;

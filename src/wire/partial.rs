@@ -3,9 +3,9 @@
 
 use tungstenite::protocol::frame::coding::{Data, OpCode};
 
-use crate::wire::fault::Fault;
 use crate::wire::frame::{Frame, HEADER_BYTES_MAX};
 use crate::wire::mask;
+use crate::wire::violation::ProtocolViolation;
 
 /// What has arrived of an incomplete message, and of an incomplete frame in it or between its
 /// fragments.
@@ -41,7 +41,7 @@ impl Partial {
         &mut self,
         mut frame: Frame,
         payload: &[u8],
-    ) -> Result<Option<OpCode>, Fault> {
+    ) -> Result<Option<OpCode>, ProtocolViolation> {
         frame.remaining_bytes -= payload.len();
         frame.mask = mask::rotate(frame.mask, payload.len());
         let is_complete = frame.remaining_bytes == 0;
@@ -68,10 +68,12 @@ impl Partial {
 
     /// Refuses the first byte that no valid text can have, and at the end a cut character
     /// (section 8.1). Every byte is looked at once, but for the at most 3 of a cut character.
-    fn check_utf8(&mut self, is_end: bool) -> Result<(), Fault> {
+    fn check_utf8(&mut self, is_end: bool) -> Result<(), ProtocolViolation> {
         match str::from_utf8(&self.message[self.valid_bytes..]) {
             Ok(_) => self.valid_bytes = self.message.len(),
-            Err(error) if error.error_len().is_some() || is_end => return Err(Fault::InvalidUtf8),
+            Err(error) if error.error_len().is_some() || is_end => {
+                return Err(ProtocolViolation::InvalidUtf8);
+            }
             Err(error) => self.valid_bytes += error.valid_up_to(),
         }
         Ok(())

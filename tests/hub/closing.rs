@@ -1,6 +1,6 @@
 //! Ends: close handshakes from both sides, lost sockets, late calls for connections that are gone.
 
-use fanfare::hub::{Egress, Event, Sent};
+use fanfare::hub::{Egress, SendOutcome, SocketAction};
 
 use crate::upstream::{config, push};
 use crate::wire::{self, Frame};
@@ -120,7 +120,7 @@ fn a_lost_connection_gives_up_what_was_pending_and_counts_it() {
     );
     let asked = world.upstream.0.borrow();
     assert_eq!((asked.admits, asked.leaves), (1, 1));
-    assert!(asked.wanted.is_empty() && asked.forms == [0, 0]);
+    assert!(asked.wanted.is_empty() && asked.codecs == [0, 0]);
 }
 
 #[test]
@@ -130,7 +130,7 @@ fn a_send_that_fails_ends_the_connection() {
     world.publish("a", "1");
     let mut egress = Egress::default();
     assert!(world.hub.poll_egress(&mut egress));
-    assert!(!world.hub.sent(id, Sent::Failed, world.now_us));
+    assert!(!world.hub.sent(id, SendOutcome::Failed, world.now_us));
     assert_eq!(world.closed(id), Some(false));
     assert_eq!(world.counts().dropped_closed, 1);
 }
@@ -147,13 +147,13 @@ fn late_calls_for_a_former_connection_do_nothing_to_the_next() {
     let mut bytes = wire::close(1000);
     let now_us = world.now_us;
     world.hub.receive(old, &mut bytes, now_us);
-    assert!(!world.hub.sent(old, Sent::Wrote(1), now_us));
-    assert!(!world.hub.sent(old, Sent::Failed, now_us));
+    assert!(!world.hub.sent(old, SendOutcome::Written(1), now_us));
+    assert!(!world.hub.sent(old, SendOutcome::Failed, now_us));
     world.hub.writable(old);
     world.hub.end_of_stream(old);
     world.hub.lost(old);
     world.hub.release(old);
-    assert_eq!(world.hub.poll_event(), None);
+    assert_eq!(world.hub.poll_socket_action(), None);
     assert_eq!(world.counts(), before);
     world.publish("a", "1");
     assert_eq!(world.texts(new), [push("a", "1")]);
@@ -169,7 +169,7 @@ fn a_connection_that_is_over_hears_no_late_completions() {
     assert!(world.hub.poll_egress(&mut egress));
     world.hub.lost(id);
     let before = world.counts();
-    assert!(!world.hub.sent(id, Sent::Wrote(5), world.now_us));
+    assert!(!world.hub.sent(id, SendOutcome::Written(5), world.now_us));
     world.hub.writable(id);
     world.hub.lost(id);
     assert_eq!(world.counts(), before);
@@ -188,16 +188,20 @@ fn the_write_side_ends_before_the_socket_is_closed() {
     let mut egress = Egress::default();
     assert!(world.hub.poll_egress(&mut egress));
     let bytes = egress.bytes(&egress.sends()[0]).len() as u32;
-    assert!(!world.hub.sent(id, Sent::Wrote(bytes), world.now_us));
+    assert!(
+        !world
+            .hub
+            .sent(id, SendOutcome::Written(bytes), world.now_us)
+    );
     world.hub.end_of_stream(id);
     assert_eq!(
-        world.hub.poll_event(),
-        Some(Event::FinishWriting(id)),
+        world.hub.poll_socket_action(),
+        Some(SocketAction::FinishWriting(id)),
         "events come in order"
     );
     assert_eq!(
-        world.hub.poll_event(),
-        Some(Event::Close { id, abort: false })
+        world.hub.poll_socket_action(),
+        Some(SocketAction::Close { id, abort: false })
     );
-    assert_eq!(world.hub.poll_event(), None);
+    assert_eq!(world.hub.poll_socket_action(), None);
 }

@@ -1,6 +1,6 @@
 //! The paced goodbye: 3001 to everybody, evenly, and nobody is left.
 
-use fanfare::hub::{ConnectionId, Leaving};
+use fanfare::hub::{ConnectionId, DrainScope};
 use fanfare::limits::{CLOSE_TIMEOUT_US, TICK_US};
 
 use crate::upstream::config;
@@ -20,7 +20,7 @@ fn told_by_second(world: &mut World, seconds: usize) -> Vec<u64> {
 
 fn drain(world: &mut World) {
     let now_us = world.now_us;
-    world.hub.drain(Leaving::All, PERIOD_US, now_us);
+    world.hub.drain(DrainScope::All, PERIOD_US, now_us);
 }
 
 #[test]
@@ -70,7 +70,7 @@ fn a_period_of_zero_tells_everybody_at_once() {
     let mut world = World::new(config());
     let ids: Vec<_> = (0..10).map(|_| world.client()).collect();
     let now_us = world.now_us;
-    world.hub.drain(Leaving::All, 0, now_us);
+    world.hub.drain(DrainScope::All, 0, now_us);
     world.hub.tick(now_us);
     for id in ids {
         assert_eq!(world.read(id), [Frame::Close(Some(3001))]);

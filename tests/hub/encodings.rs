@@ -1,10 +1,10 @@
 //! One topic, subscribers of every encoding: each gets what it negotiated, made once and shared.
 
 use fanfare::config::PayloadKind;
-use fanfare::fabric::{Broadcast, Rules};
-use fanfare::hub::{ConnectionId, Egress, Encoding, Form, Outgoing};
+use fanfare::delivery::{Broadcast, Codec, Encoding, NamespaceRules};
+use fanfare::hub::{ConnectionId, Egress};
 use fanfare::wire::Deflater;
-use fanfare::wire::deflate::Window;
+use fanfare::wire::deflate::DeflateWindow;
 
 use crate::upstream::{RULES, config, joined, push};
 use crate::wire::{FULL, Frame, NARROW, Taken};
@@ -100,8 +100,8 @@ fn a_broadcast_is_compressed_once_for_all_shards_and_shared_by_reference() {
         .map(|_| world.subscriber_with(FULL, &["a"]))
         .collect();
     let encoding = Encoding {
-        form: Form::Json,
-        window: Some(Window::Full),
+        codec: Codec::Json,
+        window: Some(DeflateWindow::Full),
     };
     for number in 1..=10 {
         let body = body(&mut random, 2_000);
@@ -189,7 +189,7 @@ fn bytes_that_do_not_compress_are_tried_once_and_go_plain() {
         world.upgraded_with(RAW, FULL),
         world.upgraded_with(RAW, NARROW),
     );
-    let rules = Rules {
+    let rules = NamespaceRules {
         kind: PayloadKind::Binary,
         ..RULES
     };
@@ -219,7 +219,7 @@ fn bytes_that_do_not_compress_are_tried_once_and_go_plain() {
 fn a_namespace_that_forbids_it_is_never_compressed() {
     let mut world = World::new(config());
     let ids = everybody(&mut world);
-    let rules = Rules {
+    let rules = NamespaceRules {
         deflates: false,
         ..RULES
     };

@@ -2,7 +2,7 @@
 //! a connection takes only a part of them.
 
 use fanfare::config::{Config, PayloadKind, SlowPolicy};
-use fanfare::fabric::Rules;
+use fanfare::delivery::NamespaceRules;
 use fanfare::hub::ConnectionId;
 
 use crate::upstream::{RULES, config, joined, namespace, push};
@@ -55,7 +55,7 @@ fn number(line: &str) -> u64 {
     data["n"].as_u64().expect("a number was published")
 }
 
-/// Subscribers of every form and encoding.
+/// Subscribers of every codec and encoding.
 fn each_kind(world: &mut World) -> Vec<ConnectionId> {
     let mut ids = Vec::new();
     for headers in ["", FULL, NARROW] {
@@ -110,7 +110,7 @@ fn payloads_of_every_kind_share_a_broadcast_even_empty_ones() {
     ] {
         let mut world = World::new(small(SlowPolicy::Disconnect));
         let ids = each_kind(&mut world);
-        let rules = Rules { kind, ..RULES };
+        let rules = NamespaceRules { kind, ..RULES };
         let broadcast = joined(&world.hasher, "a", &bodies, rules, 0);
         world.hub.publish(&broadcast, 0);
         let expected: Vec<String> = serde_json::from_str(data).unwrap();
@@ -136,7 +136,7 @@ fn payloads_of_every_kind_share_a_broadcast_even_empty_ones() {
     }
 }
 
-/// Runs `check` for each form and encoding, and for a socket that is full after each number of
+/// Runs `check` for each codec and encoding, and for a socket that is full after each number of
 /// bytes of the first broadcast.
 fn cut_everywhere(slow: SlowPolicy, check: impl Fn(&mut World, ConnectionId)) {
     for target in ["/connection/websocket", RAW] {

@@ -1,7 +1,7 @@
 //! permessage-deflate agreed on or not, as the hub answers and counts it.
 
 use fanfare::config::{ApplePolicy, Config};
-use fanfare::hub::{ConnectionId, Leaving};
+use fanfare::hub::{ConnectionId, DrainScope};
 
 use crate::upstream::config;
 use crate::wire::{self, FULL, Frame, NARROW};
@@ -181,7 +181,7 @@ fn endings() -> [Ending; 9] {
             }
         }),
         ("drain", |world, _| {
-            world.hub.drain(Leaving::All, 0, world.now_us);
+            world.hub.drain(DrainScope::All, 0, world.now_us);
             world.wait(1_000_000);
         }),
     ]

@@ -51,7 +51,7 @@ fn a_foreign_origin_is_refused_and_counted() {
     world.feed(id, head.as_bytes());
     assert_eq!(world.response(id).0, 403);
     assert_eq!(world.counts().refused_origin, 1);
-    assert_eq!(world.upstream.0.borrow().forms, [0, 0]);
+    assert_eq!(world.upstream.0.borrow().codecs, [0, 0]);
 }
 
 #[test]
@@ -115,7 +115,7 @@ fn a_topic_with_both_forms_is_encoded_for_each() {
     let mut world = World::new(config());
     let client = world.subscriber(&["a"]);
     let raw = world.upgraded("/raw?topic=a");
-    assert_eq!(world.upstream.0.borrow().forms, [1, 1]);
+    assert_eq!(world.upstream.0.borrow().codecs, [1, 1]);
     world.publish("a", "7");
     assert_eq!(world.texts(client), [push("a", "7")]);
     assert_eq!(world.texts(raw), ["7"]);

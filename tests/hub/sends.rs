@@ -1,57 +1,36 @@
-//! What one send holds: small frames together, large ones from where they lie.
+//! What one send contains: small frames are copied together, large ones are sent without a copy.
 
 use bytes::Bytes;
-use fanfare::fabric::Broadcast;
-use fanfare::hub::{Egress, Encoding, Outgoing, Sent};
+use fanfare::delivery::{Codec, Encoding};
+use fanfare::hub::{Egress, SendOutcome};
 use fanfare::limits::GATHER_BYTES;
-use fanfare::wire::{Deflater, encode};
+use fanfare::wire::Deflater;
 
 use crate::upstream::{config, message};
 use crate::world::World;
-
-/// A publication whose frame is made once, as broadcasts' are.
-struct Framed(Broadcast, Bytes);
-
-impl Outgoing for Framed {
-    fn topic(&self) -> &str {
-        self.0.topic()
-    }
-
-    fn topic_hash(&self) -> u64 {
-        self.0.topic_hash()
-    }
-
-    fn frames(&self, _: Encoding, _: &mut Deflater) -> Bytes {
-        self.1.clone()
-    }
-
-    fn publications(&self) -> u32 {
-        self.0.publications()
-    }
-
-    fn arrived_us(&self) -> u64 {
-        self.0.arrived_us()
-    }
-}
 
 #[test]
 fn a_large_frame_is_sent_from_where_it_lies_wherever_it_stands() {
     let mut world = World::new(config());
     let id = world.upgraded("/raw?topic=a");
-    let large = encode::text(&[b'x'; GATHER_BYTES]);
-    let small = encode::text(b"7");
-    for frame in [&small, &small, &large, &small] {
-        let message = message(&world.hasher, "a", "", world.now_us);
-        let framed = Framed(message, frame.clone());
-        world.hub.publish(&framed, world.now_us);
-    }
+    let body = "x".repeat(GATHER_BYTES);
+    let broadcasts = ["7", "7", &body, "7"].map(|body| {
+        let broadcast = message(&world.hasher, "a", body, world.now_us);
+        world.hub.publish(&broadcast, world.now_us);
+        broadcast
+    });
+    let mut deflater = Deflater::new(1, 0);
+    let mut frames = |index: usize| -> Bytes {
+        broadcasts[index].frames(Encoding::plain(Codec::Raw), &mut deflater)
+    };
+    let (small, large) = (frames(0), frames(2));
     let mut egress = Egress::default();
     let mut sends = Vec::new();
     while world.hub.poll_egress(&mut egress) {
         for send in egress.sends() {
             let bytes = egress.bytes(send);
             sends.push((bytes.to_vec(), bytes.as_ptr() == large.as_ptr()));
-            let sent = Sent::Wrote(bytes.len() as u32);
+            let sent = SendOutcome::Written(bytes.len() as u32);
             assert!(!world.hub.sent(id, sent, world.now_us));
         }
         egress.clear();

@@ -1,6 +1,6 @@
 //! A share of the connections is moved away: so many, paced, and the rest does not notice.
 
-use fanfare::hub::{ConnectionId, Leaving};
+use fanfare::hub::{ConnectionId, DrainScope};
 use fanfare::limits::TICK_US;
 
 use crate::upstream::config;
@@ -11,7 +11,7 @@ const PERIOD_US: u64 = 10 * SECOND_US;
 
 fn shed(world: &mut World, count: u64, period_us: u64) {
     let now_us = world.now_us;
-    world.hub.drain(Leaving::Count(count), period_us, now_us);
+    world.hub.drain(DrainScope::Count(count), period_us, now_us);
     world.hub.tick(now_us);
 }
 
@@ -97,7 +97,7 @@ fn a_drain_of_all_is_not_stopped_by_a_share() {
     let _clients: Vec<_> = (0..10).map(|_| world.client()).collect();
     shed(&mut world, 1, PERIOD_US);
     let now_us = world.now_us;
-    world.hub.drain(Leaving::All, SECOND_US, now_us);
+    world.hub.drain(DrainScope::All, SECOND_US, now_us);
     shed(&mut world, 1, PERIOD_US);
     world.wait(SECOND_US + TICK_US);
     assert_eq!(world.counts().closed_shutdown, 10);

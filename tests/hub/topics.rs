@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use fanfare::config::SlowPolicy;
-use fanfare::fabric::{Broadcast, Rules};
-use fanfare::hub::{Egress, Sent};
+use fanfare::delivery::{Broadcast, NamespaceRules};
+use fanfare::hub::{Egress, SendOutcome};
 use fanfare::limits::{EGRESS_ARENA_BYTES, EGRESS_SENDS};
 
 use crate::upstream::{config, namespace, push};
@@ -94,7 +94,7 @@ fn an_unwanted_publication_matches_nobody() {
 fn topics_with_the_same_hash_are_told_apart() {
     let mut world = World::new(config());
     let id = world.subscriber(&["a"]);
-    let rules = Rules::from(config().namespace("b"));
+    let rules = NamespaceRules::from(config().namespace("b"));
     let message = Broadcast::new("b", world.hasher.hash("a"), b"1", rules, 0);
     world.hub.publish(&message, world.now_us);
     assert_eq!(world.read(id), []);
@@ -124,7 +124,11 @@ fn rounds_of_sends_are_bounded_and_reach_everybody() {
         rounds.push(egress.sends().len());
         for send in egress.sends() {
             let length = egress.bytes(send).len() as u32;
-            assert!(!world.hub.sent(send.id, Sent::Wrote(length), world.now_us));
+            assert!(
+                !world
+                    .hub
+                    .sent(send.id, SendOutcome::Written(length), world.now_us)
+            );
         }
         egress.clear();
     }
@@ -154,7 +158,9 @@ fn a_round_gathers_no_more_bytes_than_its_arena_holds() {
     assert!((EGRESS_ARENA_BYTES / 2..=EGRESS_ARENA_BYTES).contains(&gathered));
     for send in egress.sends() {
         assert!(
-            world.hub.sent(send.id, Sent::Wrote(0), world.now_us),
+            world
+                .hub
+                .sent(send.id, SendOutcome::Written(0), world.now_us),
             "the sockets are full"
         );
     }

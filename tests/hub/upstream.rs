@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use fanfare::config::{Config, Namespace, PayloadKind, SlowPolicy};
-use fanfare::fabric::{Broadcast, Rules};
-use fanfare::hub::{Busy, FORMS, Form, TopicHasher, Upstream};
+use fanfare::delivery::{Broadcast, CODECS, Codec, NamespaceRules, TopicHasher};
+use fanfare::hub::{Busy, Upstream};
 use fanfare::observe::Health;
 
 /// What the hub asked for, and what it is answered.
@@ -15,8 +15,8 @@ use fanfare::observe::Health;
 pub struct Asked {
     /// Topics wanted, by hash.
     pub wanted: BTreeMap<u64, i64>,
-    /// Connections that take each form.
-    pub forms: [i64; FORMS],
+    /// Connections that take each codec.
+    pub codecs: [i64; CODECS],
     pub admits: u64,
     pub leaves: u64,
     pub published: Vec<(String, Vec<u8>)>,
@@ -35,7 +35,7 @@ impl Default for FakeUpstream {
     fn default() -> Self {
         Self(Rc::new(RefCell::new(Asked {
             wanted: BTreeMap::new(),
-            forms: [0; FORMS],
+            codecs: [0; CODECS],
             admits: 0,
             leaves: 0,
             published: Vec::new(),
@@ -75,8 +75,8 @@ impl Upstream for FakeUpstream {
         }
     }
 
-    fn form(&self, form: Form, came: bool) {
-        let count = &mut self.0.borrow_mut().forms[form as usize];
+    fn codec(&self, codec: Codec, came: bool) {
+        let count = &mut self.0.borrow_mut().codecs[codec as usize];
         *count += if came { 1 } else { -1 };
         assert!(*count >= 0, "a connection that came goes once");
     }
@@ -96,7 +96,7 @@ impl Upstream for FakeUpstream {
 }
 
 /// JSON that may be compressed, and share a broadcast.
-pub const RULES: Rules = Rules {
+pub const RULES: NamespaceRules = NamespaceRules {
     kind: PayloadKind::Json,
     deflates: true,
     joins: true,
@@ -112,7 +112,7 @@ pub fn joined(
     hasher: &TopicHasher,
     topic: &str,
     bodies: &[&str],
-    rules: Rules,
+    rules: NamespaceRules,
     arrived_us: u64,
 ) -> Broadcast {
     let (first, others) = bodies.split_first().expect("at least one");

@@ -52,7 +52,7 @@ pub fn masked(opcode: OpCode, payload: &[u8]) -> Vec<u8> {
     out
 }
 
-/// A message of which `payload` is the compressed form: RSV1 is set.
+/// A message of which `payload` is the compressed codec: RSV1 is set.
 pub fn masked_deflated(opcode: OpCode, payload: &[u8]) -> Vec<u8> {
     let mut frame = masked(opcode, payload);
     frame[0] |= RSV1;

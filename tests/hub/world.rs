@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use fanfare::config::Config;
-use fanfare::hub::{ConnectionId, Egress, Event, Hub, Sent, TopicHasher};
+use fanfare::delivery::TopicHasher;
+use fanfare::hub::{ConnectionId, Egress, Hub, SendOutcome, SocketAction};
 use fanfare::observe::{Histogram, ShardCounts};
 
 use crate::upstream::{FakeUpstream, RULES, joined};
@@ -206,16 +207,16 @@ impl World {
                 let taken = bytes.len().min(socket.room);
                 socket.unread.extend_from_slice(&bytes[..taken]);
                 socket.room -= if socket.room == usize::MAX { 0 } else { taken };
-                let sent = Sent::Wrote(taken as u32);
+                let sent = SendOutcome::Written(taken as u32);
                 socket.awaiting = self.hub.sent(send.id, sent, self.now_us);
                 assert_eq!(socket.awaiting, taken < bytes.len());
             }
             self.egress.clear();
         }
-        while let Some(event) = self.hub.poll_event() {
+        while let Some(event) = self.hub.poll_socket_action() {
             match event {
-                Event::FinishWriting(id) => self.socket(id).write_ended = true,
-                Event::Close { id, abort } => {
+                SocketAction::FinishWriting(id) => self.socket(id).write_ended = true,
+                SocketAction::Close { id, abort } => {
                     assert_eq!(self.socket(id).closed.replace(abort), None, "closed once");
                     if self.releases {
                         self.hub.release(id);

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use fanfare::hub::Sent;
+use fanfare::hub::SendOutcome;
 
 #[derive(Debug)]
 #[allow(clippy::struct_excessive_bools)] // Independent facts about a socket.
@@ -48,16 +48,16 @@ impl Kernel {
     }
 
     /// Ends the send under way: at most `most` of its bytes go out. Returns how it ended.
-    pub fn complete(&mut self, most: usize) -> Sent {
+    pub fn complete(&mut self, most: usize) -> SendOutcome {
         let bytes = self.in_flight.take().expect("a send is under way");
         if self.reset || self.closed == Some(true) {
-            return Sent::Failed;
+            return SendOutcome::Failed;
         }
         let taken = bytes.len().min(most).min(self.room());
         if self.closed.is_none() {
             self.buffer.extend(&bytes[..taken]);
         }
-        Sent::Wrote(taken as u32)
+        SendOutcome::Written(taken as u32)
     }
 
     /// What the client reads, at most `most` bytes.

@@ -1,7 +1,7 @@
 //! Quiet moments: everything that was on its way arrives. Then nothing may be pending, and nobody
 //! may have missed what he was promised.
 
-use fanfare::hub::{ConnectionId, Leaving};
+use fanfare::hub::{ConnectionId, DrainScope};
 use fanfare::limits::CLOSE_TIMEOUT_US;
 
 use crate::simulation::{Simulation, dropped};
@@ -128,13 +128,13 @@ impl Simulation {
             "interest is cleared: {:?}",
             asked.wanted
         );
-        assert_eq!(asked.forms, [0, 0]);
+        assert_eq!(asked.codecs, [0, 0]);
     }
 
     fn drain(&mut self) {
         let period_us = self.random.u64(..10_000_000);
         self.note(|| format!("drain over {period_us} us"));
-        self.hub.drain(Leaving::All, period_us, self.now_us);
+        self.hub.drain(DrainScope::All, period_us, self.now_us);
         let end_us = self.now_us + period_us + CLOSE_TIMEOUT_US + 1_000_000;
         while self.now_us < end_us {
             if self.random.u32(..10) == 0 && self.now_us < end_us - CLOSE_TIMEOUT_US {

@@ -5,7 +5,8 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 use fanfare::config::{Config, SlowPolicy};
-use fanfare::hub::{ConnectionId, Egress, Event, Hub, TopicHasher};
+use fanfare::delivery::TopicHasher;
+use fanfare::hub::{ConnectionId, Egress, Hub, SocketAction};
 use fanfare::observe::ShardCounts;
 
 use crate::client::Client;
@@ -211,15 +212,15 @@ impl Simulation {
     /// Does what the hub asks for; sockets it is done with keep their slots for a while.
     pub fn obey(&mut self) {
         self.obeyed = self.step;
-        while let Some(event) = self.hub.poll_event() {
+        while let Some(event) = self.hub.poll_socket_action() {
             self.note(|| format!("{event:?}"));
             match event {
-                Event::FinishWriting(id) => {
+                SocketAction::FinishWriting(id) => {
                     let kernel = &mut self.peers.get_mut(&id).expect("it is connected").kernel;
                     assert_eq!(kernel.in_flight, None, "all is written");
                     kernel.write_ended = true;
                 }
-                Event::Close { id, abort } => {
+                SocketAction::Close { id, abort } => {
                     let kernel = &mut self.peers.get_mut(&id).expect("it is connected").kernel;
                     assert_eq!(kernel.closed.replace(abort), None, "closed once");
                 }
@@ -240,7 +241,7 @@ impl Simulation {
         let sent = kernel.complete(most);
         let full = self.hub.sent(id, sent, self.now_us);
         self.note(|| format!("{id:?}: {sent:?} of {length}"));
-        let fanfare::hub::Sent::Wrote(taken) = sent else {
+        let fanfare::hub::SendOutcome::Written(taken) = sent else {
             assert!(!full, "a broken socket is not waited for");
             return;
         };

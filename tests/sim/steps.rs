@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use fanfare::fabric::Rules;
-use fanfare::hub::{ConnectionId, Sent};
+use fanfare::delivery::NamespaceRules;
+use fanfare::hub::{ConnectionId, SendOutcome};
 
 use crate::client::{Client, Kind, TOPICS};
 use crate::kernel::Kernel;
@@ -130,7 +130,7 @@ impl Simulation {
         for _ in 0..self.random.usize(1..5) {
             let topic = self.random.usize(..TOPICS.len());
             let name = TOPICS[topic].0;
-            let rules = Rules {
+            let rules = NamespaceRules {
                 joins: !name.starts_with("latest:"),
                 deflates: name != "b",
                 ..RULES
@@ -264,10 +264,10 @@ impl Simulation {
             return;
         };
         let before = self.hub.counts();
-        let wrote = Sent::Wrote(self.random.u32(..1000));
+        let wrote = SendOutcome::Written(self.random.u32(..1000));
         self.hub.receive(id, &mut wire::close(1000), self.now_us);
         assert!(!self.hub.sent(id, wrote, self.now_us));
-        assert!(!self.hub.sent(id, Sent::Failed, self.now_us));
+        assert!(!self.hub.sent(id, SendOutcome::Failed, self.now_us));
         self.hub.writable(id);
         self.hub.end_of_stream(id);
         self.hub.lost(id);

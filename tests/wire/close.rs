@@ -1,6 +1,6 @@
 //! RFC 6455, sections 5.5.1 and 7.4: close frames.
 
-use fanfare::wire::Fault;
+use fanfare::wire::ProtocolViolation;
 
 use crate::support::*;
 
@@ -36,13 +36,22 @@ fn rfc6455_5_5_1_close_carries_a_code_and_a_reason() {
 
 #[test]
 fn rfc6455_5_5_1_close_has_no_half_code() {
-    assert_fault(&frame(FIN | CLOSE, b"\x03"), Fault::InvalidClosePayload);
+    assert_fault(
+        &frame(FIN | CLOSE, b"\x03"),
+        ProtocolViolation::InvalidClosePayload,
+    );
 }
 
 #[test]
 fn rfc6455_5_5_1_close_reason_is_utf8() {
-    assert_fault(&close(1000, b"\xce\xba\xff"), Fault::CloseReasonNotUtf8);
-    assert_fault(&close(1000, b"cut \xf0\x9f\x98"), Fault::CloseReasonNotUtf8);
+    assert_fault(
+        &close(1000, b"\xce\xba\xff"),
+        ProtocolViolation::CloseReasonNotUtf8,
+    );
+    assert_fault(
+        &close(1000, b"cut \xf0\x9f\x98"),
+        ProtocolViolation::CloseReasonNotUtf8,
+    );
 }
 
 #[test]
@@ -67,7 +76,11 @@ fn rfc6455_7_4_only_codes_that_may_be_sent_are_accepted() {
             assert_eq!(seen.fault, None, "{code}");
         } else {
             assert_eq!(seen.events, []);
-            assert_eq!(seen.fault, Some(Fault::InvalidCloseCode), "{code}");
+            assert_eq!(
+                seen.fault,
+                Some(ProtocolViolation::InvalidCloseCode),
+                "{code}"
+            );
         }
     }
 }

@@ -1,6 +1,6 @@
 //! RFC 7692, section 6: compressed messages in frames, whole, in fragments and between others.
 
-use fanfare::wire::{Decoder, Fault, Inflater};
+use fanfare::wire::{Decoder, Inflater, ProtocolViolation};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -11,7 +11,7 @@ use crate::zlib;
 
 /// Asserts that the stream decodes to this, whole and byte by byte.
 #[track_caller]
-fn assert_seen(stream: &[u8], events: &[Owned], fault: Option<Fault>) {
+fn assert_seen(stream: &[u8], events: &[Owned], fault: Option<ProtocolViolation>) {
     let events = events.to_vec();
     let expected = Seen { events, fault };
     assert_eq!(decode_deflated([stream], MAX_MESSAGE), expected);
@@ -109,22 +109,22 @@ fn rfc7692_6_1_only_the_first_frame_of_a_message_has_rsv1() {
     for front in [frame(RSV1 | TEXT, &payload[..3]), frame(TEXT, b"a")] {
         for first in [RSV1 | CONTINUATION, FIN | RSV1 | CONTINUATION] {
             let stream = [&front[..], &frame(first, &payload[3..])].concat();
-            assert_seen(&stream, &[], Some(Fault::ReservedBits));
+            assert_seen(&stream, &[], Some(ProtocolViolation::ReservedBits));
         }
     }
     for control in [PING, PONG, CLOSE] {
         let control = frame(FIN | RSV1 | control, b"");
-        assert_seen(&control, &[], Some(Fault::ReservedBits));
+        assert_seen(&control, &[], Some(ProtocolViolation::ReservedBits));
         let inside = [&frame(RSV1 | TEXT, &payload[..3])[..], &control].concat();
-        assert_seen(&inside, &[], Some(Fault::ReservedBits));
+        assert_seen(&inside, &[], Some(ProtocolViolation::ReservedBits));
     }
-    assert_eq!(Fault::ReservedBits.close_code(), 1002);
+    assert_eq!(ProtocolViolation::ReservedBits.close_code(), 1002);
 }
 
 #[test]
 fn rfc7692_6_rsv1_needs_to_be_agreed_on() {
-    assert_fault(&deflated(TEXT, b"Hello"), Fault::ReservedBits);
-    assert_fault(&frame(RSV1 | BINARY, b""), Fault::ReservedBits);
+    assert_fault(&deflated(TEXT, b"Hello"), ProtocolViolation::ReservedBits);
+    assert_fault(&frame(RSV1 | BINARY, b""), ProtocolViolation::ReservedBits);
 }
 
 #[test]
@@ -133,7 +133,7 @@ fn rfc6455_5_2_rsv2_and_rsv3_stay_reserved() {
         for rsv1 in [0, RSV1] {
             for opcode in [TEXT, BINARY, PING, CLOSE] {
                 let stream = frame(FIN | rsv1 | bits | opcode, b"");
-                assert_seen(&stream, &[], Some(Fault::ReservedBits));
+                assert_seen(&stream, &[], Some(ProtocolViolation::ReservedBits));
             }
         }
     }
@@ -147,7 +147,11 @@ fn rfc6455_8_1_an_inflated_text_is_utf8() {
         b"cut \xf0\x9f\x98",
         b"\xed\xa0\x80",
     ] {
-        assert_seen(&deflated(TEXT, wrong), &[], Some(Fault::InvalidUtf8));
+        assert_seen(
+            &deflated(TEXT, wrong),
+            &[],
+            Some(ProtocolViolation::InvalidUtf8),
+        );
         assert_seen(
             &deflated(BINARY, wrong),
             &[Owned::Binary(wrong.to_vec())],
@@ -160,10 +164,10 @@ fn rfc6455_8_1_an_inflated_text_is_utf8() {
                 frame(FIN | CONTINUATION, &payload[border..]),
             ]
             .concat();
-            assert_seen(&stream, &[], Some(Fault::InvalidUtf8));
+            assert_seen(&stream, &[], Some(ProtocolViolation::InvalidUtf8));
         }
     }
-    assert_eq!(Fault::InvalidUtf8.close_code(), 1007);
+    assert_eq!(ProtocolViolation::InvalidUtf8.close_code(), 1007);
 }
 
 #[test]
@@ -180,11 +184,11 @@ fn what_does_not_inflate_is_invalid() {
             assert_seen(
                 &stream.concat(),
                 &[text("before")],
-                Some(Fault::InvalidDeflate),
+                Some(ProtocolViolation::InvalidDeflate),
             );
         }
     }
-    assert_eq!(Fault::InvalidDeflate.close_code(), 1007);
+    assert_eq!(ProtocolViolation::InvalidDeflate.close_code(), 1007);
 }
 
 #[test]
@@ -193,10 +197,10 @@ fn rfc6455_10_4_a_message_is_bounded_by_what_it_inflates_to() {
     assert_seen(&deflated(BINARY, &largest), &[Owned::Binary(largest)], None);
     for bytes in [MAX_MESSAGE + 1, 1 << 20] {
         let stream = deflated(TEXT, &vec![b'a'; bytes]);
-        assert_seen(&stream, &[], Some(Fault::MessageTooBig));
+        assert_seen(&stream, &[], Some(ProtocolViolation::MessageTooBig));
     }
-    assert_eq!(Fault::MessageTooBig.close_code(), 1009);
-    assert_eq!(Fault::TooManyBlocks.close_code(), 1009);
+    assert_eq!(ProtocolViolation::MessageTooBig.close_code(), 1009);
+    assert_eq!(ProtocolViolation::TooManyBlocks.close_code(), 1009);
 }
 
 #[test]
@@ -221,13 +225,13 @@ fn rfc6455_10_4_a_payload_may_be_a_little_larger_than_its_message() {
 fn rfc6455_10_4_a_payload_far_too_big_is_refused_by_its_header() {
     let bytes = MAX_MESSAGE + MAX_MESSAGE / 4;
     let header = &frame(FIN | RSV1 | TEXT, &vec![0; bytes])[..8];
-    assert_seen(header, &[], Some(Fault::MessageTooBig));
+    assert_seen(header, &[], Some(ProtocolViolation::MessageTooBig));
     let rest = &frame(CONTINUATION, &vec![0; bytes - 100])[..8];
     let stream = [&frame(RSV1 | TEXT, &[0; 100])[..], rest].concat();
-    assert_seen(&stream, &[], Some(Fault::MessageTooBig));
+    assert_seen(&stream, &[], Some(ProtocolViolation::MessageTooBig));
     // That is only for what is compressed.
     let plain = &frame(FIN | TEXT, &[b'a'; MAX_MESSAGE + 1])[..8];
-    assert_seen(plain, &[], Some(Fault::MessageTooBig));
+    assert_seen(plain, &[], Some(ProtocolViolation::MessageTooBig));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use fanfare::limits::{DEFLATE_KEPT_BYTES, DEFLATE_LEVELS};
-use fanfare::wire::deflate::{Deflater, Inflater, Tally, Window};
+use fanfare::wire::deflate::{DeflateWindow, Deflater, Inflater, Tally};
 use miniz_oxide::inflate::TINFLStatus;
 use miniz_oxide::inflate::core::{DecompressorOxide, decompress, inflate_flags};
 use proptest::prelude::*;
@@ -11,18 +11,18 @@ use proptest::prelude::*;
 use crate::contents::{BORDERS, KINDS, Kind};
 use crate::zlib::{self, FLUSH, Receiver};
 
-const WINDOWS: [Window; 2] = [Window::Narrow, Window::Full];
+const WINDOWS: [DeflateWindow; 2] = [DeflateWindow::Narrow, DeflateWindow::Full];
 
 /// The smallest window that this compresses for.
-fn bits(window: Window) -> u8 {
+fn bits(window: DeflateWindow) -> u8 {
     match window {
-        Window::Narrow => 12,
-        Window::Full => 15,
+        DeflateWindow::Narrow => 12,
+        DeflateWindow::Full => 15,
     }
 }
 
 /// Compresses a message whatever its size, and checks what everyone relies on.
-fn pack(deflater: &mut Deflater, message: &[u8], window: Window) -> Option<Vec<u8>> {
+fn pack(deflater: &mut Deflater, message: &[u8], window: DeflateWindow) -> Option<Vec<u8>> {
     let packed = deflater.deflate(message, window)?.to_vec();
     assert!(!packed.is_empty(), "never empty");
     assert!(packed.len() < message.len(), "smaller");
@@ -144,7 +144,7 @@ fn a_mebibyte_takes_several_blocks_and_none_is_the_last() {
     ] {
         for bytes in [(1 << 20) - 1, 1 << 20, (1 << 20) + 1] {
             let message = kind.message(bytes, bytes as u64);
-            let packed = pack(&mut Deflater::new(level, 0), &message, Window::Full).unwrap();
+            let packed = pack(&mut Deflater::new(level, 0), &message, DeflateWindow::Full).unwrap();
             let count = blocks(&packed, bytes);
             assert!(count > 3, "{count} blocks of {kind:?} at level {level}");
             let mut inflater = Inflater::default();
@@ -152,7 +152,7 @@ fn a_mebibyte_takes_several_blocks_and_none_is_the_last() {
         }
     }
     let message = Kind::Json.message(1 << 20, 1);
-    let packed = pack(&mut Deflater::new(1, 0), &message, Window::Narrow).unwrap();
+    let packed = pack(&mut Deflater::new(1, 0), &message, DeflateWindow::Narrow).unwrap();
     assert!(
         blocks(&packed, message.len()) >= 2 * 256,
         "pieces and flushes"
@@ -164,26 +164,31 @@ fn a_narrow_window_is_no_smaller_than_it_says_and_no_larger() {
     // The same 4 KiB of noise again: only a window of more than 4 KiB sees that.
     let message = Kind::Random.message(4096, 1).repeat(2);
     let mut deflater = Deflater::new(9, 0);
-    assert_eq!(deflater.deflate(&message, Window::Narrow), None);
-    let packed = deflater.deflate(&message, Window::Full).unwrap();
+    assert_eq!(deflater.deflate(&message, DeflateWindow::Narrow), None);
+    let packed = deflater.deflate(&message, DeflateWindow::Full).unwrap();
     assert!(packed.len() < 4300);
 
     let within = Kind::Random.message(2048, 1).repeat(2);
-    let packed = deflater.deflate(&within, Window::Narrow).unwrap();
+    let packed = deflater.deflate(&within, DeflateWindow::Narrow).unwrap();
     assert!(packed.len() < 2200);
 }
 
 #[test]
 fn a_message_within_the_narrow_window_is_packed_alike_for_both() {
-    let mut receiver = Receiver::new(bits(Window::Narrow));
+    let mut receiver = Receiver::new(bits(DeflateWindow::Narrow));
     for level in DEFLATE_LEVELS {
         let mut deflater = Deflater::new(level, 0);
         for (seed, bytes) in [300, 2000, 4095, 4096].into_iter().enumerate() {
-            assert!(bytes <= Window::Narrow.piece_bytes());
+            assert!(bytes <= DeflateWindow::Narrow.piece_bytes());
             let kind = KINDS[(usize::from(level) + seed) % KINDS.len()];
             let message = kind.message(bytes, seed as u64);
-            let full = deflater.deflate(&message, Window::Full).map(<[u8]>::to_vec);
-            assert_eq!(deflater.deflate(&message, Window::Narrow), full.as_deref());
+            let full = deflater
+                .deflate(&message, DeflateWindow::Full)
+                .map(<[u8]>::to_vec);
+            assert_eq!(
+                deflater.deflate(&message, DeflateWindow::Narrow),
+                full.as_deref()
+            );
             if let Some(packed) = full {
                 assert_eq!(receiver.message(&packed), message);
             }
@@ -197,8 +202,8 @@ fn the_same_message_is_packed_to_the_same_bytes() {
         let message = Kind::Mixed.message(3000, 5);
         let mut used = Deflater::new(level, 0);
         for seed in 0..5 {
-            used.deflate(&Kind::Json.message(9000, seed), Window::Narrow);
-            used.deflate(&Kind::Random.message(500, seed), Window::Full);
+            used.deflate(&Kind::Json.message(9000, seed), DeflateWindow::Narrow);
+            used.deflate(&Kind::Random.message(500, seed), DeflateWindow::Full);
         }
         for window in WINDOWS {
             let mut fresh = Deflater::new(level, 0);
@@ -215,12 +220,15 @@ fn the_level_may_change_between_messages() {
     let message = Kind::Words.message(5000, 3);
     let by_level = |level| {
         let mut deflater = Deflater::new(level, 0);
-        deflater.deflate(&message, Window::Full).unwrap().to_vec()
+        deflater
+            .deflate(&message, DeflateWindow::Full)
+            .unwrap()
+            .to_vec()
     };
     let mut deflater = Deflater::new(1, 0);
     for level in DEFLATE_LEVELS.chain(DEFLATE_LEVELS.rev()) {
         deflater.reconfigure(level, 0);
-        let packed = deflater.deflate(&message, Window::Full);
+        let packed = deflater.deflate(&message, DeflateWindow::Full);
         assert_eq!(packed.unwrap(), by_level(level), "level {level}");
     }
     let sizes: BTreeSet<_> = DEFLATE_LEVELS.map(|level| by_level(level).len()).collect();
@@ -231,14 +239,22 @@ fn the_level_may_change_between_messages() {
 #[test]
 fn the_threshold_is_the_size_of_the_smallest_message_that_is_compressed() {
     let mut deflater = Deflater::new(1, 256);
-    assert_eq!(deflater.deflate(&[b'a'; 255], Window::Full), None);
-    assert!(deflater.deflate(&[b'a'; 256], Window::Full).is_some());
+    assert_eq!(deflater.deflate(&[b'a'; 255], DeflateWindow::Full), None);
+    assert!(
+        deflater
+            .deflate(&[b'a'; 256], DeflateWindow::Full)
+            .is_some()
+    );
     deflater.reconfigure(1, 257);
-    assert_eq!(deflater.deflate(&[b'a'; 256], Window::Full), None);
+    assert_eq!(deflater.deflate(&[b'a'; 256], DeflateWindow::Full), None);
     deflater.reconfigure(1, 0);
-    assert!(deflater.deflate(&[b'a'; 64], Window::Narrow).is_some());
+    assert!(
+        deflater
+            .deflate(&[b'a'; 64], DeflateWindow::Narrow)
+            .is_some()
+    );
     assert_eq!(
-        deflater.deflate(b"", Window::Full),
+        deflater.deflate(b"", DeflateWindow::Full),
         None,
         "nothing is small"
     );
@@ -290,7 +306,9 @@ fn memory_is_given_back_between_messages() {
         deflater.trim();
         assert!(deflater.held_bytes() <= 2 * DEFLATE_KEPT_BYTES);
     }
-    deflater.deflate(&large[..3000], Window::Full).unwrap();
+    deflater
+        .deflate(&large[..3000], DeflateWindow::Full)
+        .unwrap();
     let held_bytes = deflater.held_bytes();
     deflater.trim();
     assert_eq!(deflater.held_bytes(), held_bytes, "what most need is kept");

@@ -1,13 +1,16 @@
 //! RFC 6455, sections 5.1 to 5.3 and 5.5: what one frame may look like.
 
-use fanfare::wire::{Decoder, Fault};
+use fanfare::wire::{Decoder, ProtocolViolation};
 
 use crate::support::*;
 
 #[test]
 fn rfc6455_5_1_client_frames_are_masked() {
-    assert_fault(&[FIN | TEXT, 0x02, b'h', b'i'], Fault::UnmaskedFrame);
-    assert_fault(&[FIN | PING, 0x00], Fault::UnmaskedFrame);
+    assert_fault(
+        &[FIN | TEXT, 0x02, b'h', b'i'],
+        ProtocolViolation::UnmaskedFrame,
+    );
+    assert_fault(&[FIN | PING, 0x00], ProtocolViolation::UnmaskedFrame);
 }
 
 #[test]
@@ -16,19 +19,22 @@ fn rfc6455_5_2_reserved_bits_are_zero() {
         for opcode in [TEXT, BINARY, PING, PONG, CLOSE] {
             assert_fault(
                 &frame(FIN | bits | opcode, b"\x03\xe8"),
-                Fault::ReservedBits,
+                ProtocolViolation::ReservedBits,
             );
         }
         let fragments = [frame(TEXT, b"a"), frame(FIN | bits | CONTINUATION, b"b")].concat();
-        assert_fault(&fragments, Fault::ReservedBits);
+        assert_fault(&fragments, ProtocolViolation::ReservedBits);
     }
 }
 
 #[test]
 fn rfc6455_5_2_reserved_opcodes_fail() {
     for opcode in (0x3..=0x7).chain(0xb..=0xf) {
-        assert_fault(&frame(FIN | opcode, b""), Fault::ReservedOpcode);
-        assert_fault(&frame(opcode, b"payload"), Fault::ReservedOpcode);
+        assert_fault(&frame(FIN | opcode, b""), ProtocolViolation::ReservedOpcode);
+        assert_fault(
+            &frame(opcode, b"payload"),
+            ProtocolViolation::ReservedOpcode,
+        );
     }
 }
 
@@ -50,16 +56,16 @@ fn rfc6455_5_2_every_length_form_is_read() {
 fn rfc6455_5_2_length_takes_the_fewest_bytes() {
     let mut short_in_16_bits = vec![FIN | TEXT, MASKED | LENGTH_16, 0, 125];
     short_in_16_bits.extend(KEY);
-    assert_fault(&short_in_16_bits, Fault::LengthNotMinimal);
+    assert_fault(&short_in_16_bits, ProtocolViolation::LengthNotMinimal);
 
     let mut medium_in_64_bits = vec![FIN | TEXT, MASKED | LENGTH_64];
     medium_in_64_bits.extend(65_535_u64.to_be_bytes());
     medium_in_64_bits.extend(KEY);
-    assert_fault(&medium_in_64_bits, Fault::LengthNotMinimal);
+    assert_fault(&medium_in_64_bits, ProtocolViolation::LengthNotMinimal);
 
     let mut empty_ping = vec![FIN | PING, MASKED | LENGTH_16, 0, 0];
     empty_ping.extend(KEY);
-    assert_fault(&empty_ping, Fault::LengthNotMinimal);
+    assert_fault(&empty_ping, ProtocolViolation::LengthNotMinimal);
 }
 
 #[test]
@@ -68,7 +74,7 @@ fn rfc6455_5_2_length_has_no_most_significant_bit() {
         let mut stream = vec![FIN | BINARY, MASKED | LENGTH_64];
         stream.extend(length.to_be_bytes());
         stream.extend(KEY);
-        assert_fault(&stream, Fault::LengthTooLarge);
+        assert_fault(&stream, ProtocolViolation::LengthTooLarge);
     }
 }
 
@@ -92,19 +98,22 @@ fn rfc6455_5_3_unmasking_is_exact_at_every_length_and_cut() {
 #[test]
 fn rfc6455_5_5_control_frames_are_never_fragmented() {
     for opcode in [PING, PONG, CLOSE] {
-        assert_fault(&frame(opcode, b""), Fault::FragmentedControl);
+        assert_fault(&frame(opcode, b""), ProtocolViolation::FragmentedControl);
         let inside = [frame(TEXT, b"a"), frame(opcode, b"")].concat();
-        assert_fault(&inside, Fault::FragmentedControl);
+        assert_fault(&inside, ProtocolViolation::FragmentedControl);
     }
 }
 
 #[test]
 fn rfc6455_5_5_control_frames_carry_at_most_125_bytes() {
     for opcode in [PING, PONG, CLOSE] {
-        assert_fault(&frame(FIN | opcode, &[b'a'; 126]), Fault::ControlTooLong);
+        assert_fault(
+            &frame(FIN | opcode, &[b'a'; 126]),
+            ProtocolViolation::ControlTooLong,
+        );
         assert_fault(
             &frame(FIN | opcode, &vec![b'a'; 70_000])[..14],
-            Fault::ControlTooLong,
+            ProtocolViolation::ControlTooLong,
         );
     }
     let longest = [b'a'; 125];
@@ -140,23 +149,26 @@ fn a_header_fault_does_not_wait_for_the_payload() {
     let mut header = frame(FIN | RSV1 | TEXT, &[b'a'; 200])[..8].to_vec();
     assert_eq!(
         decoder.next(&mut &mut header[..], MAX_MESSAGE, None),
-        Err(Fault::ReservedBits)
+        Err(ProtocolViolation::ReservedBits)
     );
 }
 
 #[test]
 fn nothing_is_decoded_after_a_fault() {
     let stream = [frame(FIN | RSV1 | TEXT, b"a"), frame(FIN | TEXT, b"b")].concat();
-    assert_fault(&stream, Fault::ReservedBits);
+    assert_fault(&stream, ProtocolViolation::ReservedBits);
 }
 
 #[test]
 fn every_fault_names_itself_to_the_peer_and_to_the_metrics() {
-    let mut names: Vec<_> = Fault::ALL.iter().map(|fault| fault.name()).collect();
+    let mut names: Vec<_> = ProtocolViolation::ALL
+        .iter()
+        .map(|fault| fault.name())
+        .collect();
     names.sort_unstable();
     names.dedup();
-    assert_eq!(names.len(), Fault::ALL.len());
-    for fault in Fault::ALL {
+    assert_eq!(names.len(), ProtocolViolation::ALL.len());
+    for fault in ProtocolViolation::ALL {
         assert!(
             fault
                 .name()
@@ -165,8 +177,12 @@ fn every_fault_names_itself_to_the_peer_and_to_the_metrics() {
         );
         assert!(fault.to_string().len() <= 123, "{fault} fits a close frame");
         let code = match fault {
-            Fault::InvalidDeflate | Fault::InvalidUtf8 | Fault::CloseReasonNotUtf8 => 1007,
-            Fault::MessageTooBig | Fault::TooManyFragments | Fault::TooManyBlocks => 1009,
+            ProtocolViolation::InvalidDeflate
+            | ProtocolViolation::InvalidUtf8
+            | ProtocolViolation::CloseReasonNotUtf8 => 1007,
+            ProtocolViolation::MessageTooBig
+            | ProtocolViolation::TooManyFragments
+            | ProtocolViolation::TooManyBlocks => 1009,
             _ => 1002,
         };
         assert_eq!(fault.close_code(), code);

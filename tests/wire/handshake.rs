@@ -3,7 +3,7 @@
 use std::io::{self, Cursor, Read, Write};
 
 use fanfare::limits;
-use fanfare::wire::handshake::{Refusal, Request, parse};
+use fanfare::wire::handshake::{HttpRefusal, HttpRequest, parse};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -45,7 +45,7 @@ fn upgrade_without(name: &str) -> String {
     head("GET /chat HTTP/1.1", &lines)
 }
 
-pub fn request(head: &str) -> Request {
+pub fn request(head: &str) -> HttpRequest {
     let (head_bytes, request) = parse(head.as_bytes()).unwrap().expect("the head is whole");
     assert_eq!(head_bytes, head.len());
     request
@@ -53,14 +53,14 @@ pub fn request(head: &str) -> Request {
 
 /// What the server answers, whole or byte by byte.
 #[track_caller]
-fn refusal(head: &[u8]) -> Refusal {
+fn refusal(head: &[u8]) -> HttpRefusal {
     let whole = answer(head).expect_err("refused");
     let first = (0..=head.len()).find_map(|end| answer(&head[..end]).err());
     assert_eq!(first, Some(whole), "byte by byte");
     whole
 }
 
-fn answer(head: &[u8]) -> Result<Option<Vec<u8>>, Refusal> {
+fn answer(head: &[u8]) -> Result<Option<Vec<u8>>, HttpRefusal> {
     parse(head)?
         .map(|(_, request)| request.accept(None, None))
         .transpose()
@@ -106,7 +106,7 @@ fn rfc6455_4_2_1_a_request_that_is_no_upgrade_gets_426() {
         upgrade_with("Connection: not-upgrade"),
     ] {
         assert!(!request(&head).is_upgrade());
-        assert_eq!(refusal(head.as_bytes()), Refusal::UpgradeRequired);
+        assert_eq!(refusal(head.as_bytes()), HttpRefusal::UpgradeRequired);
     }
 }
 
@@ -117,7 +117,7 @@ fn rfc6455_4_4_another_version_gets_426_that_names_13() {
         upgrade_with("Sec-WebSocket-Version: 8"),
         upgrade_with("Sec-WebSocket-Version: 13, 8"),
     ] {
-        assert_eq!(refusal(head.as_bytes()), Refusal::WebSocketVersion);
+        assert_eq!(refusal(head.as_bytes()), HttpRefusal::WebSocketVersion);
     }
 }
 
@@ -132,7 +132,7 @@ fn rfc6455_4_2_1_the_key_is_16_bytes_in_base64() {
         upgrade_with("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZSE9"),
     ] {
         assert!(
-            matches!(refusal(head.as_bytes()), Refusal::BadRequest(_)),
+            matches!(refusal(head.as_bytes()), HttpRefusal::BadRequest(_)),
             "{head}"
         );
     }
@@ -157,13 +157,13 @@ fn rfc6455_4_2_2_a_subprotocol_is_echoed() {
 fn rfc9112_3_only_get_over_http_1_1_is_served() {
     for method in ["POST", "HEAD", "OPTIONS", "PUT"] {
         let head = head(&format!("{method} / HTTP/1.1"), &LINES);
-        assert_eq!(refusal(head.as_bytes()), Refusal::MethodNotAllowed);
+        assert_eq!(refusal(head.as_bytes()), HttpRefusal::MethodNotAllowed);
     }
     let old = head("GET / HTTP/1.0", &LINES);
-    assert_eq!(refusal(old.as_bytes()), Refusal::VersionNotSupported);
+    assert_eq!(refusal(old.as_bytes()), HttpRefusal::VersionNotSupported);
     assert!(matches!(
         refusal(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
-        Refusal::BadRequest(_)
+        HttpRefusal::BadRequest(_)
     ));
 }
 
@@ -177,7 +177,7 @@ fn rfc9112_2_2_lines_end_in_cr_lf() {
         "GET / HTTP/1.1\rHost: a\r\r",
     ] {
         assert!(
-            matches!(refusal(head.as_bytes()), Refusal::BadRequest(_)),
+            matches!(refusal(head.as_bytes()), HttpRefusal::BadRequest(_)),
             "{head:?}"
         );
     }
@@ -192,11 +192,11 @@ fn rfc9112_2_2_lines_end_in_cr_lf() {
 fn rfc9112_3_2_a_request_has_one_host() {
     assert!(matches!(
         refusal(upgrade_without("Host").as_bytes()),
-        Refusal::BadRequest(_)
+        HttpRefusal::BadRequest(_)
     ));
     assert!(matches!(
         refusal(upgrade_with("Host: a\r\nHost: b").as_bytes()),
-        Refusal::BadRequest(_)
+        HttpRefusal::BadRequest(_)
     ));
 }
 
@@ -213,7 +213,7 @@ fn rfc9112_5_1_and_5_2_header_lines_are_plain() {
     ] {
         let head = upgrade_with(line);
         assert!(
-            matches!(refusal(head.as_bytes()), Refusal::BadRequest(_)),
+            matches!(refusal(head.as_bytes()), HttpRefusal::BadRequest(_)),
             "{line:?}"
         );
     }
@@ -232,7 +232,7 @@ fn rfc9112_6_a_body_is_refused() {
     ] {
         let head = upgrade_with(line);
         assert!(
-            matches!(refusal(head.as_bytes()), Refusal::BadRequest(_)),
+            matches!(refusal(head.as_bytes()), HttpRefusal::BadRequest(_)),
             "{line:?}"
         );
     }
@@ -253,7 +253,7 @@ fn headers_that_decide_are_not_repeated() {
         assert!(
             matches!(
                 refusal(upgrade_with(line).as_bytes()),
-                Refusal::BadRequest(_)
+                HttpRefusal::BadRequest(_)
             ),
             "{line}"
         );
@@ -270,7 +270,7 @@ fn the_request_target_is_a_path() {
     ] {
         let head = head(&format!("GET {target} HTTP/1.1"), &LINES);
         assert!(
-            matches!(refusal(head.as_bytes()), Refusal::BadRequest(_)),
+            matches!(refusal(head.as_bytes()), HttpRefusal::BadRequest(_)),
             "{target}"
         );
     }
@@ -285,7 +285,7 @@ fn garbage_is_refused_before_the_head_ends() {
         b"{\"id\":1}",
     ] {
         assert!(
-            matches!(refusal(garbage), Refusal::BadRequest(_)),
+            matches!(refusal(garbage), HttpRefusal::BadRequest(_)),
             "{garbage:x?}"
         );
     }
@@ -307,19 +307,19 @@ fn a_head_has_at_most_handshake_bytes() {
     assert_eq!(head_bytes, largest.len());
 
     let too_large = with_total(limits::HANDSHAKE_BYTES + 1);
-    assert_eq!(refusal(too_large.as_bytes()), Refusal::HeadTooLarge);
+    assert_eq!(refusal(too_large.as_bytes()), HttpRefusal::HeadTooLarge);
     assert_eq!(
         refusal(&b"\r\n".repeat(limits::HANDSHAKE_BYTES)),
-        Refusal::HeadTooLarge
+        HttpRefusal::HeadTooLarge
     );
     assert_eq!(
         refusal(&[b'G'; limits::HANDSHAKE_BYTES]),
-        Refusal::HeadTooLarge
+        HttpRefusal::HeadTooLarge
     );
     let many_headers = upgrade_with(&"A: b\r\n".repeat(200));
     assert_eq!(
         refusal(many_headers.trim_end().as_bytes()),
-        Refusal::HeadTooLarge
+        HttpRefusal::HeadTooLarge
     );
 }
 
@@ -330,9 +330,9 @@ fn a_request_target_has_at_most_request_target_bytes() {
     let longest = with_target(limits::REQUEST_TARGET_BYTES);
     assert_eq!(request(&longest).path().len(), limits::REQUEST_TARGET_BYTES);
     let too_long = with_target(limits::REQUEST_TARGET_BYTES + 1);
-    assert_eq!(refusal(too_long.as_bytes()), Refusal::TargetTooLong);
+    assert_eq!(refusal(too_long.as_bytes()), HttpRefusal::TargetTooLong);
     let endless = format!("GET /{}", "t".repeat(limits::REQUEST_TARGET_BYTES));
-    assert_eq!(refusal(endless.as_bytes()), Refusal::TargetTooLong);
+    assert_eq!(refusal(endless.as_bytes()), HttpRefusal::TargetTooLong);
 }
 
 /// A server at the other end of tungstenite's client: it reads what the client wrote, and

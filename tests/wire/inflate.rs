@@ -1,7 +1,7 @@
 //! RFC 7692, section 7.2.2: what arrives compressed, from zlib and from those who mean no good.
 
 use fanfare::limits::{DEFLATE_KEPT_BYTES, INFLATE_BLOCK_BYTES, INFLATE_BLOCKS};
-use fanfare::wire::Fault;
+use fanfare::wire::ProtocolViolation;
 use fanfare::wire::deflate::Inflater;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -14,7 +14,7 @@ const FINAL_HELLO: [u8; 7] = [0xf3, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00];
 
 const MAX: usize = 64 * 1024;
 
-fn inflate(payload: &[u8], max_message: usize) -> Result<Vec<u8>, Fault> {
+fn inflate(payload: &[u8], max_message: usize) -> Result<Vec<u8>, ProtocolViolation> {
     let mut inflater = Inflater::default();
     inflater
         .inflate(payload, max_message)
@@ -47,7 +47,7 @@ fn rfc7692_7_2_3_2_a_context_is_not_taken_over() {
     // The second of two messages that share a window refers to the first.
     assert_eq!(
         inflate(&[0xf2, 0x00, 0x11, 0x00, 0x00], MAX),
-        Err(Fault::InvalidDeflate)
+        Err(ProtocolViolation::InvalidDeflate)
     );
 }
 
@@ -124,7 +124,11 @@ fn a_payload_that_is_cut_off_is_no_message() {
                 let first = 1 + usize::from(matches!(payload[0], 0x00 | 0x01));
                 for end in first..payload.len() {
                     let cut = inflate(&payload[..end], MAX);
-                    assert_eq!(cut, Err(Fault::InvalidDeflate), "{kind:?}, {end} bytes");
+                    assert_eq!(
+                        cut,
+                        Err(ProtocolViolation::InvalidDeflate),
+                        "{kind:?}, {end} bytes"
+                    );
                 }
             }
         }
@@ -132,7 +136,7 @@ fn a_payload_that_is_cut_off_is_no_message() {
     for end in 1..FINAL_HELLO.len() {
         assert_eq!(
             inflate(&FINAL_HELLO[..end], MAX),
-            Err(Fault::InvalidDeflate)
+            Err(ProtocolViolation::InvalidDeflate)
         );
     }
 }
@@ -140,7 +144,10 @@ fn a_payload_that_is_cut_off_is_no_message() {
 #[test]
 fn a_flush_that_is_not_left_out_is_no_part_of_a_message() {
     let payload = [&zlib::payload(b"Hello", 6)[..], &FLUSH].concat();
-    assert_eq!(inflate(&payload, MAX), Err(Fault::InvalidDeflate));
+    assert_eq!(
+        inflate(&payload, MAX),
+        Err(ProtocolViolation::InvalidDeflate)
+    );
 }
 
 #[test]
@@ -182,7 +189,10 @@ fn what_another_client_sent_cannot_be_referred_to() {
         // Far shorter than it could be by itself; to one who took over, it is a message.
         let next = sender.payload(&secret[..end]);
         assert_eq!(receiver.message(&next), secret[..end]);
-        assert_eq!(inflater.inflate(&next, MAX), Err(Fault::InvalidDeflate));
+        assert_eq!(
+            inflater.inflate(&next, MAX),
+            Err(ProtocolViolation::InvalidDeflate)
+        );
         assert_eq!(inflater.inflate(&first, MAX).unwrap(), secret);
     }
 }
@@ -193,12 +203,15 @@ fn a_message_has_at_most_max_message_bytes() {
         for bytes in [1, 100, 4095, 4096, 4097, 8192, 70_000] {
             let payload = zlib::payload(&kind.message(bytes, 3), 6);
             assert_eq!(inflate(&payload, bytes).unwrap().len(), bytes);
-            assert_eq!(inflate(&payload, bytes - 1), Err(Fault::MessageTooBig));
+            assert_eq!(
+                inflate(&payload, bytes - 1),
+                Err(ProtocolViolation::MessageTooBig)
+            );
         }
     }
     assert_eq!(
         inflate(&zlib::payload(b"a", 6), 0),
-        Err(Fault::MessageTooBig)
+        Err(ProtocolViolation::MessageTooBig)
     );
     assert_message(&[0x00], b"");
 }
@@ -208,7 +221,10 @@ fn max_message_may_change_between_messages() {
     let mut inflater = Inflater::default();
     let payload = zlib::payload(&[b'a'; 9000], 6);
     assert_eq!(inflater.inflate(&payload, 10_000).unwrap().len(), 9000);
-    assert_eq!(inflater.inflate(&payload, 5000), Err(Fault::MessageTooBig));
+    assert_eq!(
+        inflater.inflate(&payload, 5000),
+        Err(ProtocolViolation::MessageTooBig)
+    );
     let small = zlib::payload(&[b'a'; 5000], 6);
     assert_eq!(inflater.inflate(&small, 5000).unwrap().len(), 5000);
     assert_eq!(inflater.inflate(&payload, 9000).unwrap().len(), 9000);
@@ -222,7 +238,7 @@ fn a_bomb_takes_no_more_memory_than_a_message_may() {
         let mut inflater = Inflater::default();
         assert_eq!(
             inflater.inflate(&bomb, max_message),
-            Err(Fault::MessageTooBig)
+            Err(ProtocolViolation::MessageTooBig)
         );
         assert!(inflater.held_bytes() <= max_message + 1, "{max_message}");
     }
@@ -255,7 +271,10 @@ fn a_message_is_not_made_of_blocks_alone() {
         [0x03, 0x00].repeat(1000),
         END.repeat(1000),
     ] {
-        assert_eq!(inflate(&payload, MAX), Err(Fault::TooManyBlocks));
+        assert_eq!(
+            inflate(&payload, MAX),
+            Err(ProtocolViolation::TooManyBlocks)
+        );
     }
     let padding = Kind::Random.message(INFLATE_BLOCK_BYTES * 1000, 1);
     let front = [&zlib::payload(&padding, 0)[..], &FLUSH].concat();

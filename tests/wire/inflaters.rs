@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 
 use fanfare::limits::DEFLATE_LEVELS;
-use fanfare::wire::deflate::{Deflater, Window};
+use fanfare::wire::deflate::{DeflateWindow, Deflater};
 
 use crate::contents::{BORDERS, KINDS, Kind};
 
@@ -41,7 +41,7 @@ static CORPUS: LazyLock<Corpus> = LazyLock::new(|| {
 
 impl Corpus {
     fn add(&mut self, deflater: &mut Deflater, message: &[u8]) {
-        for (window, bits) in [(Window::Narrow, 12), (Window::Full, 15)] {
+        for (window, bits) in [(DeflateWindow::Narrow, 12), (DeflateWindow::Full, 15)] {
             let Some(packed) = deflater.deflate(message, window) else {
                 continue;
             };

@@ -1,6 +1,6 @@
 //! What a decoder costs: nothing when idle, and never more than what arrived asks for.
 
-use fanfare::wire::{Decoder, Event};
+use fanfare::wire::{Decoder, Incoming};
 
 use crate::support::*;
 
@@ -88,7 +88,7 @@ fn a_whole_frame_is_lent_in_place() {
     let mut input = &mut bytes[..];
     let mut decoder = Decoder::default();
     for expected in [&b"first"[..], b"second"] {
-        let Ok(Some(Event::Text(payload) | Event::Binary(payload))) =
+        let Ok(Some(Incoming::Text(payload) | Incoming::Binary(payload))) =
             decoder.next(&mut input, MAX_MESSAGE, None)
         else {
             panic!("a message is ready");

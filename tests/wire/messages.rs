@@ -1,7 +1,7 @@
 //! RFC 6455, section 5.4: fragmentation, and the bounds on messages (section 10.4).
 
 use fanfare::limits;
-use fanfare::wire::{Decoder, Fault};
+use fanfare::wire::{Decoder, ProtocolViolation};
 
 use crate::support::*;
 
@@ -70,14 +70,17 @@ fn rfc6455_5_4_close_between_fragments_ends_the_message() {
 fn rfc6455_5_4_a_continuation_needs_a_message() {
     assert_fault(
         &frame(FIN | CONTINUATION, b"a"),
-        Fault::UnexpectedContinuation,
+        ProtocolViolation::UnexpectedContinuation,
     );
-    assert_fault(&frame(CONTINUATION, b""), Fault::UnexpectedContinuation);
+    assert_fault(
+        &frame(CONTINUATION, b""),
+        ProtocolViolation::UnexpectedContinuation,
+    );
 
     let after_one = [frame(FIN | TEXT, b"a"), frame(FIN | CONTINUATION, b"b")].concat();
     let seen = decode(&after_one);
     assert_eq!(seen.events, [text("a")]);
-    assert_eq!(seen.fault, Some(Fault::UnexpectedContinuation));
+    assert_eq!(seen.fault, Some(ProtocolViolation::UnexpectedContinuation));
 
     let after_many = [
         frame(TEXT, b"a"),
@@ -88,7 +91,7 @@ fn rfc6455_5_4_a_continuation_needs_a_message() {
     assert_eq!(decode(&after_many).events, [text("ab")]);
     assert_eq!(
         decode(&after_many).fault,
-        Some(Fault::UnexpectedContinuation)
+        Some(ProtocolViolation::UnexpectedContinuation)
     );
 }
 
@@ -96,9 +99,9 @@ fn rfc6455_5_4_a_continuation_needs_a_message() {
 fn rfc6455_5_4_messages_are_not_interleaved() {
     for opcode in [TEXT, BINARY] {
         let stream = [frame(TEXT, b"a"), frame(FIN | opcode, b"b")].concat();
-        assert_fault(&stream, Fault::ExpectedContinuation);
+        assert_fault(&stream, ProtocolViolation::ExpectedContinuation);
         let after_an_empty_one = [frame(BINARY, b""), frame(opcode, b"b")].concat();
-        assert_fault(&after_an_empty_one, Fault::ExpectedContinuation);
+        assert_fault(&after_an_empty_one, ProtocolViolation::ExpectedContinuation);
     }
 }
 
@@ -108,7 +111,7 @@ fn rfc6455_10_4_a_message_has_at_most_max_message_bytes() {
     assert_events(&largest, &[Owned::Binary(vec![7; MAX_MESSAGE])]);
     assert_fault(
         &frame(FIN | BINARY, &[7; MAX_MESSAGE + 1]),
-        Fault::MessageTooBig,
+        ProtocolViolation::MessageTooBig,
     );
 
     let halves = |second| {
@@ -122,22 +125,22 @@ fn rfc6455_10_4_a_message_has_at_most_max_message_bytes() {
         &halves(MAX_MESSAGE - 1000),
         &[Owned::Binary(vec![7; MAX_MESSAGE])],
     );
-    assert_fault(&halves(MAX_MESSAGE - 999), Fault::MessageTooBig);
+    assert_fault(&halves(MAX_MESSAGE - 999), ProtocolViolation::MessageTooBig);
 }
 
 #[test]
 fn rfc6455_10_4_a_message_too_big_is_refused_by_its_header() {
     let header = &frame(FIN | TEXT, &[b'a'; MAX_MESSAGE + 1])[..8];
-    assert_fault(header, Fault::MessageTooBig);
+    assert_fault(header, ProtocolViolation::MessageTooBig);
 
     let mut largest_length = vec![FIN | TEXT, MASKED | LENGTH_64];
     largest_length.extend((u64::MAX >> 1).to_be_bytes());
     largest_length.extend(KEY);
-    assert_fault(&largest_length, Fault::MessageTooBig);
+    assert_fault(&largest_length, ProtocolViolation::MessageTooBig);
 
     let second_header = &frame(CONTINUATION, &[b'a'; 200])[..8];
     let stream = [&frame(TEXT, &[b'a'; 1000])[..], second_header].concat();
-    assert_fault(&stream, Fault::MessageTooBig);
+    assert_fault(&stream, ProtocolViolation::MessageTooBig);
 }
 
 #[test]
@@ -151,7 +154,10 @@ fn rfc6455_10_4_a_message_has_a_bounded_number_of_fragments() {
         stream
     };
     assert_eq!(decode(&fragments(limits::FRAGMENTS)).events, [text("")]);
-    assert_fault(&fragments(limits::FRAGMENTS + 1), Fault::TooManyFragments);
+    assert_fault(
+        &fragments(limits::FRAGMENTS + 1),
+        ProtocolViolation::TooManyFragments,
+    );
 
     let two_long_messages = fragments(limits::FRAGMENTS).repeat(2);
     assert_eq!(decode(&two_long_messages).events, [text(""), text("")]);
@@ -168,5 +174,5 @@ fn max_message_may_change_between_calls() {
         50,
         &mut seen,
     );
-    assert_eq!(seen.fault, Some(Fault::MessageTooBig));
+    assert_eq!(seen.fault, Some(ProtocolViolation::MessageTooBig));
 }

@@ -2,7 +2,7 @@
 //! the offers of permessage-deflate.
 
 use fanfare::limits::DEFLATE_WINDOW_BITS;
-use fanfare::wire::handshake::{Offer, Request, parse};
+use fanfare::wire::handshake::{DeflateOffer, HttpRequest, parse};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -25,11 +25,11 @@ fn accepted(server_max_window_bits: Option<u8>) -> Outcome {
 }
 
 /// Checks on the way that the response has the header once with a value, or not at all.
-fn negotiate(request: &Request) -> Outcome {
+fn negotiate(request: &HttpRequest) -> Outcome {
     let offer = request.deflate_offer();
     let deflate = match offer {
-        Offer::Acceptable(deflate) => Some(deflate),
-        Offer::None | Offer::Declined => None,
+        DeflateOffer::Acceptable(deflate) => Some(deflate),
+        DeflateOffer::None | DeflateOffer::Declined => None,
     };
     let response = String::from_utf8(request.accept(None, deflate).unwrap()).unwrap();
     let mut values = response.split("\r\n").filter_map(|line| {
@@ -44,9 +44,9 @@ fn negotiate(request: &Request) -> Outcome {
         "no line without a value"
     );
     match (offer, answer) {
-        (Offer::None, None) => Outcome::None,
-        (Offer::Declined, None) => Outcome::Declined,
-        (Offer::Acceptable(_), Some(answer)) => Outcome::Answer(answer),
+        (DeflateOffer::None, None) => Outcome::None,
+        (DeflateOffer::Declined, None) => Outcome::Declined,
+        (DeflateOffer::Acceptable(_), Some(answer)) => Outcome::Answer(answer),
         mixed => panic!("{mixed:?}"),
     }
 }

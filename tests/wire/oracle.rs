@@ -10,7 +10,7 @@
 
 use std::io::{self, Read, Write};
 
-use fanfare::wire::Fault;
+use fanfare::wire::ProtocolViolation;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use tungstenite::error::{CapacityError, ProtocolError};
@@ -84,7 +84,7 @@ fn assert_agreement(stream: &[u8]) -> Result<(), TestCaseError> {
     let ours = decode(stream);
     let is_bad_gateway = |event: &Owned| matches!(event, Owned::Close(Some(1014), _));
     match ours.fault {
-        Some(Fault::LengthNotMinimal | Fault::TooManyFragments) => {
+        Some(ProtocolViolation::LengthNotMinimal | ProtocolViolation::TooManyFragments) => {
             let (theirs, _) = tungstenite_reads(stream);
             prop_assert!(theirs.starts_with(&ours.events));
         }
@@ -153,42 +153,42 @@ fn tungstenite_gives_the_same_reason() {
     let cases = [
         (
             frame(FIN | RSV1 | TEXT, b""),
-            Fault::ReservedBits,
+            ProtocolViolation::ReservedBits,
             P::NonZeroReservedBits,
         ),
         (
             frame(FIN | 0x3, b""),
-            Fault::ReservedOpcode,
+            ProtocolViolation::ReservedOpcode,
             P::InvalidOpcode(3),
         ),
         (
             vec![FIN | TEXT, 0],
-            Fault::UnmaskedFrame,
+            ProtocolViolation::UnmaskedFrame,
             P::UnmaskedFrameFromClient,
         ),
         (
             frame(PING, b""),
-            Fault::FragmentedControl,
+            ProtocolViolation::FragmentedControl,
             P::FragmentedControlFrame,
         ),
         (
             frame(FIN | PING, &[0; 126]),
-            Fault::ControlTooLong,
+            ProtocolViolation::ControlTooLong,
             P::ControlFrameTooBig,
         ),
         (
             frame(FIN | CONTINUATION, b""),
-            Fault::UnexpectedContinuation,
+            ProtocolViolation::UnexpectedContinuation,
             P::UnexpectedContinueFrame,
         ),
         (
             [frame(TEXT, b""), frame(TEXT, b"")].concat(),
-            Fault::ExpectedContinuation,
+            ProtocolViolation::ExpectedContinuation,
             P::ExpectedFragment(tungstenite::protocol::frame::coding::Data::Text),
         ),
         (
             frame(FIN | CLOSE, b"\x03"),
-            Fault::InvalidClosePayload,
+            ProtocolViolation::InvalidClosePayload,
             P::InvalidCloseSequence,
         ),
     ];
@@ -206,17 +206,17 @@ fn tungstenite_gives_the_same_reason() {
 #[test]
 fn tungstenite_finds_the_same_limit_and_the_same_bad_text() {
     let too_big = frame(FIN | TEXT, &[b'a'; MAX_MESSAGE + 1]);
-    assert_fault(&too_big, Fault::MessageTooBig);
+    assert_fault(&too_big, ProtocolViolation::MessageTooBig);
     let (_, error) = tungstenite_reads(&too_big);
     assert!(matches!(
         error,
         Some(Error::Capacity(CapacityError::MessageTooLong { .. }))
     ));
     for (stream, fault) in [
-        (frame(FIN | TEXT, b"\xff"), Fault::InvalidUtf8),
+        (frame(FIN | TEXT, b"\xff"), ProtocolViolation::InvalidUtf8),
         (
             frame(FIN | CLOSE, b"\x03\xe8\xff"),
-            Fault::CloseReasonNotUtf8,
+            ProtocolViolation::CloseReasonNotUtf8,
         ),
     ] {
         assert_fault(&stream, fault);

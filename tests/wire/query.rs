@@ -1,12 +1,12 @@
 //! The query string, form-decoded (WHATWG URL, section 5.1), strictly.
 
-use fanfare::wire::Refusal;
+use fanfare::wire::HttpRefusal;
 
 use crate::handshake::{LINES, head, request};
 
 #[test]
 fn the_query_is_form_decoded() {
-    let pairs = |query: &str| -> Result<Vec<(String, String)>, Refusal> {
+    let pairs = |query: &str| -> Result<Vec<(String, String)>, HttpRefusal> {
         request(&head(&format!("GET /raw{query} HTTP/1.1"), &LINES))
             .query()
             .map(|pair| pair.map(|(name, value)| (name.into_owned(), value.into_owned())))
@@ -41,7 +41,7 @@ fn the_query_is_form_decoded() {
         "?b=%C5&c=%BC",
     ] {
         assert!(
-            matches!(pairs(query), Err(Refusal::BadRequest(_))),
+            matches!(pairs(query), Err(HttpRefusal::BadRequest(_))),
             "{query}"
         );
     }

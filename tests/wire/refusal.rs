@@ -2,49 +2,49 @@
 
 use std::collections::BTreeSet;
 
-use fanfare::wire::handshake::{self, Refusal};
+use fanfare::wire::handshake::{self, HttpRefusal};
 
 #[test]
 fn every_refusal_is_a_response_that_says_what_to_do() {
     for (refusal, status_line, header) in [
-        (Refusal::BadRequest("why"), "400 Bad Request", ""),
-        (Refusal::ForbiddenOrigin, "403 Forbidden", ""),
-        (Refusal::ReservedTopic, "403 Forbidden", ""),
-        (Refusal::NotFound, "404 Not Found", ""),
+        (HttpRefusal::BadRequest("why"), "400 Bad Request", ""),
+        (HttpRefusal::ForbiddenOrigin, "403 Forbidden", ""),
+        (HttpRefusal::ReservedTopic, "403 Forbidden", ""),
+        (HttpRefusal::NotFound, "404 Not Found", ""),
         (
-            Refusal::MethodNotAllowed,
+            HttpRefusal::MethodNotAllowed,
             "405 Method Not Allowed",
             "Allow: GET",
         ),
-        (Refusal::RequestTimeout, "408 Request Timeout", ""),
-        (Refusal::TargetTooLong, "414 URI Too Long", ""),
+        (HttpRefusal::RequestTimeout, "408 Request Timeout", ""),
+        (HttpRefusal::TargetTooLong, "414 URI Too Long", ""),
         (
-            Refusal::UpgradeRequired,
+            HttpRefusal::UpgradeRequired,
             "426 Upgrade Required",
             "Upgrade: websocket",
         ),
         (
-            Refusal::UpgradeRequired,
+            HttpRefusal::UpgradeRequired,
             "426 Upgrade Required",
             "Connection: Upgrade, close",
         ),
         (
-            Refusal::WebSocketVersion,
+            HttpRefusal::WebSocketVersion,
             "426 Upgrade Required",
             "Sec-WebSocket-Version: 13",
         ),
         (
-            Refusal::HeadTooLarge,
+            HttpRefusal::HeadTooLarge,
             "431 Request Header Fields Too Large",
             "",
         ),
         (
-            Refusal::Unavailable("full"),
+            HttpRefusal::Unavailable("full"),
             "503 Service Unavailable",
             "Retry-After: 5",
         ),
         (
-            Refusal::VersionNotSupported,
+            HttpRefusal::VersionNotSupported,
             "505 HTTP Version Not Supported",
             "",
         ),
@@ -70,20 +70,20 @@ fn every_refusal_is_a_response_that_says_what_to_do() {
 #[test]
 fn refusals_have_different_names() {
     let refusals = [
-        Refusal::BadRequest(""),
-        Refusal::ForbiddenOrigin,
-        Refusal::ReservedTopic,
-        Refusal::NotFound,
-        Refusal::MethodNotAllowed,
-        Refusal::RequestTimeout,
-        Refusal::TargetTooLong,
-        Refusal::UpgradeRequired,
-        Refusal::WebSocketVersion,
-        Refusal::HeadTooLarge,
-        Refusal::Unavailable(""),
-        Refusal::VersionNotSupported,
+        HttpRefusal::BadRequest(""),
+        HttpRefusal::ForbiddenOrigin,
+        HttpRefusal::ReservedTopic,
+        HttpRefusal::NotFound,
+        HttpRefusal::MethodNotAllowed,
+        HttpRefusal::RequestTimeout,
+        HttpRefusal::TargetTooLong,
+        HttpRefusal::UpgradeRequired,
+        HttpRefusal::WebSocketVersion,
+        HttpRefusal::HeadTooLarge,
+        HttpRefusal::Unavailable(""),
+        HttpRefusal::VersionNotSupported,
     ];
-    let names: BTreeSet<_> = refusals.iter().map(Refusal::name).collect();
+    let names: BTreeSet<_> = refusals.iter().map(HttpRefusal::name).collect();
     assert_eq!(names.len(), refusals.len());
 }
 

@@ -1,6 +1,6 @@
 //! Builds client frames, and collects what a decoder makes of them.
 
-use fanfare::wire::{Decoder, Event, Fault, Inflater};
+use fanfare::wire::{Decoder, Incoming, Inflater, ProtocolViolation};
 
 pub const MAX_MESSAGE: usize = 1024;
 pub const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
@@ -23,7 +23,7 @@ pub const LENGTH_64: u8 = 0x7f;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Seen {
     pub events: Vec<Owned>,
-    pub fault: Option<Fault>,
+    pub fault: Option<ProtocolViolation>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,14 +35,14 @@ pub enum Owned {
     Close(Option<u16>, String),
 }
 
-impl From<Event<'_>> for Owned {
-    fn from(event: Event<'_>) -> Self {
+impl From<Incoming<'_>> for Owned {
+    fn from(event: Incoming<'_>) -> Self {
         match event {
-            Event::Text(text) => Self::Text(str::from_utf8(text).unwrap().to_owned()),
-            Event::Binary(bytes) => Self::Binary(bytes.to_vec()),
-            Event::Ping(bytes) => Self::Ping(bytes.to_vec()),
-            Event::Pong(bytes) => Self::Pong(bytes.to_vec()),
-            Event::Close { code, reason } => Self::Close(code, reason.to_owned()),
+            Incoming::Text(text) => Self::Text(str::from_utf8(text).unwrap().to_owned()),
+            Incoming::Binary(bytes) => Self::Binary(bytes.to_vec()),
+            Incoming::Ping(bytes) => Self::Ping(bytes.to_vec()),
+            Incoming::Pong(bytes) => Self::Pong(bytes.to_vec()),
+            Incoming::Close { code, reason } => Self::Close(code, reason.to_owned()),
         }
     }
 }
@@ -152,7 +152,7 @@ pub fn assert_events(stream: &[u8], events: &[Owned]) {
 
 /// Asserts that the stream fails with this fault and before any event, whole and byte by byte.
 #[track_caller]
-pub fn assert_fault(stream: &[u8], fault: Fault) {
+pub fn assert_fault(stream: &[u8], fault: ProtocolViolation) {
     let expected = Seen {
         events: Vec::new(),
         fault: Some(fault),

@@ -1,6 +1,6 @@
 //! RFC 6455, section 8.1: text that is not UTF-8 fails at its first wrong byte.
 
-use fanfare::wire::{Decoder, Fault};
+use fanfare::wire::{Decoder, ProtocolViolation};
 
 use crate::support::*;
 
@@ -56,7 +56,11 @@ fn rfc6455_8_1_a_wrong_byte_fails_the_moment_it_arrives() {
                 MAX_MESSAGE,
                 &mut seen,
             );
-            assert_eq!(seen.fault, Some(Fault::InvalidUtf8), "{wrong:x?}");
+            assert_eq!(
+                seen.fault,
+                Some(ProtocolViolation::InvalidUtf8),
+                "{wrong:x?}"
+            );
         }
     }
 }
@@ -72,7 +76,7 @@ fn rfc6455_8_1_a_wrong_byte_fails_across_every_fragment_border() {
                 frame(CONTINUATION, &payload[border..]),
             ]
             .concat();
-            assert_fault(&stream, Fault::InvalidUtf8);
+            assert_fault(&stream, ProtocolViolation::InvalidUtf8);
         }
     }
 }
@@ -99,9 +103,9 @@ fn rfc6455_8_1_characters_may_be_cut_by_fragments_anywhere() {
 #[test]
 fn rfc6455_8_1_a_message_does_not_end_inside_a_character() {
     for cut in [&b"\xc3"[..], b"\xe2\x82", b"\xf0\x9f\x98"] {
-        assert_fault(&frame(FIN | TEXT, cut), Fault::InvalidUtf8);
+        assert_fault(&frame(FIN | TEXT, cut), ProtocolViolation::InvalidUtf8);
         let fragments = [frame(TEXT, cut), frame(FIN | CONTINUATION, b"")].concat();
-        assert_fault(&fragments, Fault::InvalidUtf8);
+        assert_fault(&fragments, ProtocolViolation::InvalidUtf8);
     }
 }
 
@@ -115,7 +119,7 @@ fn rfc6455_8_1_a_new_message_starts_a_new_character() {
     .concat();
     let seen = decode_pieces(stream.chunks(1), MAX_MESSAGE);
     assert_eq!(seen.events, [text("ż")]);
-    assert_eq!(seen.fault, Some(Fault::InvalidUtf8));
+    assert_eq!(seen.fault, Some(ProtocolViolation::InvalidUtf8));
 }
 
 #[test]

@@ -28,7 +28,7 @@ use std::time::Duration;
 
 use crate::config::{Config, Layout};
 use crate::fabric::{Fabric, Order};
-use crate::hub::Leaving;
+use crate::hub::DrainScope;
 use crate::limits::LOAD_SAMPLE;
 
 use model::{Model, Report};
@@ -139,7 +139,7 @@ impl Monitor {
         };
         let period_us = period.as_micros() as u64;
         for (index, part) in parts.into_iter().enumerate().filter(|(_, part)| *part > 0) {
-            let leaving = Leaving::Count(part);
+            let leaving = DrainScope::Count(part);
             if shards[index]
                 .lane
                 .order(Order::Drain { leaving, period_us })

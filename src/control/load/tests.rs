@@ -34,7 +34,7 @@ fn stop_up(monitor: &Monitor, shard: usize) {
 fn ordered(monitor: &Monitor, shard: usize) -> Option<u64> {
     match monitor.fabric.shards[shard].lane.pop_order()? {
         Order::Drain {
-            leaving: Leaving::Count(count),
+            leaving: DrainScope::Count(count),
             ..
         } => Some(count),
         _ => None,

@@ -4,12 +4,12 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::config::PayloadKind;
-use crate::fabric::{Rules, Wake, Wanted};
-use crate::hub::Encoding;
+use crate::delivery::{Encoding, NamespaceRules};
+use crate::fabric::{Wake, Wanted};
 use crate::limits::LANE_BATCHES;
 use crate::wire::{Deflater, encode};
 
-const RULES: Rules = Rules {
+const RULES: NamespaceRules = NamespaceRules {
     kind: PayloadKind::Json,
     deflates: true,
     joins: true,
@@ -40,7 +40,7 @@ impl Desk {
         self.wanted[shard].set(&self.fabric.shards[shard].interest, hash, true);
     }
 
-    fn add(&mut self, topic: &str, payload: &str, rules: Rules) {
+    fn add(&mut self, topic: &str, payload: &str, rules: NamespaceRules) {
         let publication = Publication {
             topic,
             payload: payload.as_bytes().into(),
@@ -65,7 +65,7 @@ impl Desk {
         self.flush();
         let batches = self.batches(0);
         let broadcasts = batches.iter().flat_map(|batch| &batch.broadcasts);
-        broadcasts.map(Outgoing::publications).collect()
+        broadcasts.map(Broadcast::publications).collect()
     }
 }
 
@@ -77,7 +77,7 @@ fn config(batch: usize) -> Config {
 
 /// The frame of the client protocol, without its header.
 fn message(broadcast: &Broadcast) -> Vec<u8> {
-    let frame = broadcast.frames(Encoding::plain(Form::Json), &mut Deflater::default());
+    let frame = broadcast.frames(Encoding::plain(Codec::Json), &mut Deflater::default());
     encode::payload(&frame).to_vec()
 }
 
@@ -114,7 +114,7 @@ proptest! {
         for (topic, bytes, chance) in steps {
             let bytes = if chance < 30 { bytes / 50 } else { bytes };
             let body = format!(r#"[{},"{}"]"#, published[topic], "x".repeat(bytes));
-            let rules = Rules { joins: !TOPICS[topic].starts_with("latest"), ..RULES };
+            let rules = NamespaceRules { joins: !TOPICS[topic].starts_with("latest"), ..RULES };
             desk.add(TOPICS[topic], &body, rules);
             published[topic] += 1;
             if chance == 0 {
@@ -178,7 +178,7 @@ fn the_topic_counts_for_the_frame() {
     let topic = "t".repeat(255);
     let mut desk = Desk::new(8_192);
     desk.want(0, &topic);
-    let text = Rules {
+    let text = NamespaceRules {
         kind: PayloadKind::Text,
         ..RULES
     };
@@ -196,11 +196,11 @@ fn the_topic_counts_for_the_frame() {
 
 #[test]
 fn without_a_batch_size_and_where_it_is_conflated_nothing_joins_not_even_empty_texts() {
-    let text = Rules {
+    let text = NamespaceRules {
         kind: PayloadKind::Text,
         ..RULES
     };
-    let conflated = Rules {
+    let conflated = NamespaceRules {
         joins: false,
         ..text
     };
@@ -230,7 +230,7 @@ fn topics_with_one_hash_share_no_broadcast() {
         router
             .broadcasts
             .iter()
-            .map(Outgoing::publications)
+            .map(Broadcast::publications)
             .collect::<Vec<_>>(),
         [2, 2]
     );

@@ -6,7 +6,7 @@ use miniz_oxide::inflate::core::{DecompressorOxide, decompress, inflate_flags};
 
 use super::FLUSH;
 use crate::limits::{DEFLATE_KEPT_BYTES, INFLATE_BLOCK_BYTES, INFLATE_BLOCKS, INFLATE_START_BYTES};
-use crate::wire::fault::Fault;
+use crate::wire::violation::ProtocolViolation;
 
 /// All of the message stays in front of what is written next, for blocks to refer to; and every
 /// block is to be counted.
@@ -24,7 +24,11 @@ pub struct Inflater {
 impl Inflater {
     /// The message that the payload stands for: at most `max_message` bytes. Of a longer one no
     /// more is made than there is room for already, whatever the payload claims.
-    pub fn inflate(&mut self, payload: &[u8], max_message: usize) -> Result<&mut [u8], Fault> {
+    pub fn inflate(
+        &mut self,
+        payload: &[u8],
+        max_message: usize,
+    ) -> Result<&mut [u8], ProtocolViolation> {
         let Self { walker, message } = self;
         let mut stream = Stream {
             walker: walker.get_or_insert_default(),
@@ -66,7 +70,7 @@ struct Stream<'a> {
 
 impl Stream<'_> {
     /// Inflates the blocks of a payload, up to the flush that its sender left out.
-    fn blocks(&mut self, mut payload: &[u8]) -> Result<(), Fault> {
+    fn blocks(&mut self, mut payload: &[u8]) -> Result<(), ProtocolViolation> {
         while let Some(rest) = self.segment(payload)? {
             // A block was marked as the last one. More may follow all the same (section 7.2.3.4).
             if rest.is_empty() {
@@ -79,7 +83,7 @@ impl Stream<'_> {
     }
 
     /// Inflates input until it is used up, or until a last block: then what is left of it.
-    fn segment<'i>(&mut self, mut input: &'i [u8]) -> Result<Option<&'i [u8]>, Fault> {
+    fn segment<'i>(&mut self, mut input: &'i [u8]) -> Result<Option<&'i [u8]>, ProtocolViolation> {
         const MORE_FLAGS: u32 = FLAGS | inflate_flags::TINFL_FLAG_HAS_MORE_INPUT;
         loop {
             if self.written == self.message.len() {
@@ -90,33 +94,33 @@ impl Stream<'_> {
             input = &input[took..];
             self.written += gave;
             if self.written > self.max_message {
-                return Err(Fault::MessageTooBig);
+                return Err(ProtocolViolation::MessageTooBig);
             }
             if matches!(status, TINFLStatus::BlockBoundary | TINFLStatus::Done) {
                 self.blocks_left = self
                     .blocks_left
                     .checked_sub(1)
-                    .ok_or(Fault::TooManyBlocks)?;
+                    .ok_or(ProtocolViolation::TooManyBlocks)?;
             }
             match status {
                 TINFLStatus::Done => return Ok(Some(input)),
                 TINFLStatus::NeedsMoreInput => return Ok(None),
                 TINFLStatus::HasMoreOutput | TINFLStatus::BlockBoundary => {}
-                _ => return Err(Fault::InvalidDeflate),
+                _ => return Err(ProtocolViolation::InvalidDeflate),
             }
         }
     }
 
     /// Puts the flush back. All of it ends one empty block; to a payload that was cut off it
     /// means something else, even if that happens to be valid.
-    fn flush(&mut self) -> Result<(), Fault> {
+    fn flush(&mut self) -> Result<(), ProtocolViolation> {
         let (status, took, gave) =
             decompress(self.walker, &FLUSH, self.message, self.written, FLAGS);
         let is_block = matches!(status, TINFLStatus::BlockBoundary | TINFLStatus::Done);
         if is_block && took == FLUSH.len() && gave == 0 {
             return Ok(());
         }
-        Err(Fault::InvalidDeflate)
+        Err(ProtocolViolation::InvalidDeflate)
     }
 
     /// Twice the room, up to one byte more than a message may have: it is there to be noticed.

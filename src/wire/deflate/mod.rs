@@ -6,14 +6,14 @@
 //!
 //! ```text
 //! message -> Deflater::deflate -> payload of an RSV1 frame for everyone     or None: send it plain
-//! payload of an RSV1 frame -> Inflater::inflate -> message                  or a Fault
+//! payload of an RSV1 frame -> Inflater::inflate -> message                  or a ProtocolViolation
 //! ```
 
 mod inflate;
 mod pack;
 
 pub use inflate::Inflater;
-pub use pack::{Deflater, Tally, Window};
+pub use pack::{DeflateWindow, Deflater, Tally};
 
 /// Ends a message on a byte's boundary. Senders leave it out and receivers put it back (section
 /// 7.2.1). It is an empty block without compression, less the 3 bits of its header.

@@ -16,14 +16,14 @@ use crate::limits::{DEFLATE_KEPT_BYTES, DEFLATE_WINDOW_BITS};
 
 /// How far back the compressed data may refer, at most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Window {
+pub enum DeflateWindow {
     /// 2 to the power of [`DEFLATE_WINDOW_BITS`] bytes, for clients that keep no more.
     Narrow,
     /// 32 KiB, the most there is.
     Full,
 }
 
-impl Window {
+impl DeflateWindow {
     /// Bytes that are compressed in one piece; nothing refers beyond its piece.
     pub fn piece_bytes(self) -> usize {
         match self {
@@ -78,7 +78,7 @@ impl Deflater {
 
     /// The payload that stands for `message` in a frame with RSV1, never empty. `None`: it is not
     /// worth it, so send it plain.
-    pub fn deflate(&mut self, message: &[u8], window: Window) -> Option<&[u8]> {
+    pub fn deflate(&mut self, message: &[u8], window: DeflateWindow) -> Option<&[u8]> {
         if message.len() < self.threshold || message.is_empty() {
             self.tally.small += 1;
             return None;
@@ -134,7 +134,7 @@ impl Engine {
     }
 
     /// Fills `packed`. False: it would not be smaller than the message.
-    fn pack(&mut self, message: &[u8], window: Window) -> bool {
+    fn pack(&mut self, message: &[u8], window: DeflateWindow) -> bool {
         self.packed.clear();
         for piece in message.chunks(window.piece_bytes()) {
             if !self.packed.is_empty() {

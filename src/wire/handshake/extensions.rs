@@ -10,20 +10,20 @@ use std::borrow::Cow;
 use std::{fmt, mem};
 
 use crate::limits;
-use crate::wire::deflate::Window;
+use crate::wire::deflate::DeflateWindow;
 
 const NAME: &[u8] = b"permessage-deflate";
 
 /// What a request says about permessage-deflate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Offer {
+pub enum DeflateOffer {
     /// Not offered.
     None,
     /// Offered, but every offer has something that must be declined; or the header is malformed
     /// before any that is acceptable.
     Declined,
     /// The first offer that can be kept.
-    Acceptable(Deflate),
+    Acceptable(AgreedDeflate),
 }
 
 /// permessage-deflate as agreed for one connection: no context takeover on either side, and the
@@ -31,21 +31,21 @@ pub enum Offer {
 ///
 /// `Display` is the value of the response's `Sec-WebSocket-Extensions`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Deflate {
+pub struct AgreedDeflate {
     server_max_window_bits: Option<u8>,
 }
 
-impl Deflate {
+impl AgreedDeflate {
     /// How far back what we send may refer.
-    pub fn window(self) -> Window {
+    pub fn window(self) -> DeflateWindow {
         match self.server_max_window_bits {
-            None | Some(15) => Window::Full,
-            Some(_) => Window::Narrow,
+            None | Some(15) => DeflateWindow::Full,
+            Some(_) => DeflateWindow::Narrow,
         }
     }
 }
 
-impl fmt::Display for Deflate {
+impl fmt::Display for AgreedDeflate {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         // `client_max_window_bits` is never answered: any window can be inflated.
         out.write_str(
@@ -65,12 +65,12 @@ impl fmt::Display for Deflate {
 /// RFC 6455, section 9.1, would have the connection failed over a malformed header. That helps
 /// nobody: the same client would fail again at each attempt, while without extensions it works.
 /// So what stands before the fault counts, and the rest is declined.
-pub(super) fn negotiate<'a>(lines: impl Iterator<Item = &'a [u8]>) -> Offer {
-    first_acceptable(lines).unwrap_or(Offer::Declined)
+pub(super) fn negotiate<'a>(lines: impl Iterator<Item = &'a [u8]>) -> DeflateOffer {
+    first_acceptable(lines).unwrap_or(DeflateOffer::Declined)
 }
 
-fn first_acceptable<'a>(lines: impl Iterator<Item = &'a [u8]>) -> Result<Offer, Malformed> {
-    let mut outcome = Offer::None;
+fn first_acceptable<'a>(lines: impl Iterator<Item = &'a [u8]>) -> Result<DeflateOffer, Malformed> {
+    let mut outcome = DeflateOffer::None;
     for line in lines {
         let mut reader = Reader::new(line);
         while !reader.rest.is_empty() {
@@ -79,9 +79,9 @@ fn first_acceptable<'a>(lines: impl Iterator<Item = &'a [u8]>) -> Result<Offer, 
                 continue;
             }
             match extension(&mut reader)? {
-                Offer::None => {}
-                Offer::Declined => outcome = Offer::Declined,
-                acceptable @ Offer::Acceptable(_) => return Ok(acceptable),
+                DeflateOffer::None => {}
+                DeflateOffer::Declined => outcome = DeflateOffer::Declined,
+                acceptable @ DeflateOffer::Acceptable(_) => return Ok(acceptable),
             }
         }
     }
@@ -89,7 +89,7 @@ fn first_acceptable<'a>(lines: impl Iterator<Item = &'a [u8]>) -> Result<Offer, 
 }
 
 /// One element of the list, read to its end. Another extension is no offer.
-fn extension(reader: &mut Reader<'_>) -> Result<Offer, Malformed> {
+fn extension(reader: &mut Reader<'_>) -> Result<DeflateOffer, Malformed> {
     let is_deflate = reader.token()? == NAME;
     let mut parameters = Some(Parameters::default());
     while reader.take(b';') {
@@ -105,12 +105,12 @@ fn extension(reader: &mut Reader<'_>) -> Result<Offer, Malformed> {
         return Err(Malformed);
     }
     Ok(match parameters {
-        _ if !is_deflate => Offer::None,
-        None => Offer::Declined,
+        _ if !is_deflate => DeflateOffer::None,
+        None => DeflateOffer::Declined,
         Some(Parameters {
             server_max_window_bits,
             ..
-        }) => Offer::Acceptable(Deflate {
+        }) => DeflateOffer::Acceptable(AgreedDeflate {
             server_max_window_bits,
         }),
     })

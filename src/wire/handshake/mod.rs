@@ -20,8 +20,8 @@ use tungstenite::http::HeaderValue;
 
 use crate::limits;
 
-pub use extensions::{Deflate, Offer};
-pub use refusal::{Refusal, response};
+pub use extensions::{AgreedDeflate, DeflateOffer};
+pub use refusal::{HttpRefusal, response};
 
 /// Headers whose repetition would let two readers of one request see different things.
 const SINGLE: [&str; 5] = [
@@ -37,12 +37,12 @@ const SINGLE: [&str; 5] = [
 /// `None`: more bytes are needed; call again with all of them. Otherwise the request and the
 /// length of its head in bytes; what follows belongs to the WebSocket. However the bytes are
 /// cut, the outcome is the same.
-pub fn parse(head: &[u8]) -> Result<Option<(usize, Request)>, Refusal> {
+pub fn parse(head: &[u8]) -> Result<Option<(usize, HttpRequest)>, HttpRefusal> {
     let (bound, too_long) = bound(head);
     let seen = &head[..head.len().min(bound)];
     match server::Request::try_parse(seen).map_err(|error| refuse(&error))? {
         Some((head_bytes, request)) => {
-            let request = Request(request);
+            let request = HttpRequest(request);
             check_lines(&seen[..head_bytes])?;
             request.check_headers()?;
             Ok(Some((head_bytes, request)))
@@ -53,7 +53,7 @@ pub fn parse(head: &[u8]) -> Result<Option<(usize, Request)>, Refusal> {
 }
 
 /// How many bytes the head may take, and what it is refused with when it takes more.
-fn bound(head: &[u8]) -> (usize, Refusal) {
+fn bound(head: &[u8]) -> (usize, HttpRefusal) {
     let is_line_end = |byte: &u8| matches!(byte, b'\r' | b'\n');
     let line = head
         .iter()
@@ -67,38 +67,38 @@ fn bound(head: &[u8]) -> (usize, Refusal) {
             .iter()
             .any(|byte| *byte == b' ' || is_line_end(byte));
         if !ends && bound <= limits::HANDSHAKE_BYTES {
-            return (bound, Refusal::TargetTooLong);
+            return (bound, HttpRefusal::TargetTooLong);
         }
     }
-    (limits::HANDSHAKE_BYTES, Refusal::HeadTooLarge)
+    (limits::HANDSHAKE_BYTES, HttpRefusal::HeadTooLarge)
 }
 
 /// Why tungstenite could not read a request.
-fn refuse(error: &Error) -> Refusal {
+fn refuse(error: &Error) -> HttpRefusal {
     match error {
-        Error::Capacity(CapacityError::TooManyHeaders) => Refusal::HeadTooLarge,
-        Error::Protocol(ProtocolError::WrongHttpMethod) => Refusal::MethodNotAllowed,
-        Error::Protocol(ProtocolError::WrongHttpVersion) => Refusal::VersionNotSupported,
-        _ => Refusal::BadRequest("the request head is not valid HTTP/1.1"),
+        Error::Capacity(CapacityError::TooManyHeaders) => HttpRefusal::HeadTooLarge,
+        Error::Protocol(ProtocolError::WrongHttpMethod) => HttpRefusal::MethodNotAllowed,
+        Error::Protocol(ProtocolError::WrongHttpVersion) => HttpRefusal::VersionNotSupported,
+        _ => HttpRefusal::BadRequest("the request head is not valid HTTP/1.1"),
     }
 }
 
 /// Every line ends in CR LF: a lone LF is where readers of one request start to disagree.
-fn check_lines(head: &[u8]) -> Result<(), Refusal> {
+fn check_lines(head: &[u8]) -> Result<(), HttpRefusal> {
     let mut lines = head.split_inclusive(|byte| *byte == b'\n');
     if lines.all(|line| line.ends_with(b"\r\n")) {
         return Ok(());
     }
-    Err(Refusal::BadRequest(
+    Err(HttpRefusal::BadRequest(
         "every line of the request head must end in CR LF",
     ))
 }
 
 /// A well-formed GET request.
 #[derive(Debug)]
-pub struct Request(server::Request);
+pub struct HttpRequest(server::Request);
 
-impl Request {
+impl HttpRequest {
     /// The path of the request target, as sent.
     pub fn path(&self) -> &str {
         self.0.uri().path()
@@ -106,7 +106,7 @@ impl Request {
 
     /// The pairs of the query, form-decoded (WHATWG URL): `+` is a space. Where that standard
     /// would guess at a broken escape or at bytes that are not UTF-8, this refuses.
-    pub fn query(&self) -> impl Iterator<Item = Result<(Cow<'_, str>, Cow<'_, str>), Refusal>> {
+    pub fn query(&self) -> impl Iterator<Item = Result<(Cow<'_, str>, Cow<'_, str>), HttpRefusal>> {
         query::pairs(self.0.uri().query().unwrap_or_default())
     }
 
@@ -143,7 +143,7 @@ impl Request {
     }
 
     /// What the client offers of permessage-deflate, in all its `Sec-WebSocket-Extensions`.
-    pub fn deflate_offer(&self) -> Offer {
+    pub fn deflate_offer(&self) -> DeflateOffer {
         let lines = self.0.headers().get_all("sec-websocket-extensions");
         extensions::negotiate(lines.iter().map(HeaderValue::as_bytes))
     }
@@ -162,18 +162,18 @@ impl Request {
     pub fn accept(
         &self,
         subprotocol: Option<&str>,
-        deflate: Option<Deflate>,
-    ) -> Result<Vec<u8>, Refusal> {
+        deflate: Option<AgreedDeflate>,
+    ) -> Result<Vec<u8>, HttpRefusal> {
         if !self.is_upgrade() {
-            return Err(Refusal::UpgradeRequired);
+            return Err(HttpRefusal::UpgradeRequired);
         }
         if self.header("sec-websocket-version") != Some("13") {
-            return Err(Refusal::WebSocketVersion);
+            return Err(HttpRefusal::WebSocketVersion);
         }
         let key = self
             .header("sec-websocket-key")
             .filter(|key| is_nonce(key))
-            .ok_or(Refusal::BadRequest(
+            .ok_or(HttpRefusal::BadRequest(
                 "Sec-WebSocket-Key must be 16 random bytes in Base64",
             ))?;
         let mut out = format!(
@@ -190,7 +190,7 @@ impl Request {
             out.push_str("\r\n");
         }
         if let Some(deflate) = deflate {
-            debug_assert_eq!(self.deflate_offer(), Offer::Acceptable(deflate));
+            debug_assert_eq!(self.deflate_offer(), DeflateOffer::Acceptable(deflate));
             write!(out, "Sec-WebSocket-Extensions: {deflate}\r\n").expect("a String takes it all");
         }
         out.push_str("\r\n");
@@ -199,27 +199,27 @@ impl Request {
 
     /// What RFC 9112 demands of every request, and that no body follows: a body would be read
     /// as frames.
-    fn check_headers(&self) -> Result<(), Refusal> {
+    fn check_headers(&self) -> Result<(), HttpRefusal> {
         let headers = self.0.headers();
         if SINGLE
             .iter()
             .any(|name| headers.get_all(*name).iter().nth(1).is_some())
         {
-            return Err(Refusal::BadRequest(
+            return Err(HttpRefusal::BadRequest(
                 "a header that may stand only once is repeated",
             ));
         }
         if self.header("host").is_none() {
-            return Err(Refusal::BadRequest("the Host header is missing"));
+            return Err(HttpRefusal::BadRequest("the Host header is missing"));
         }
         if self.0.uri().authority().is_some() || !self.path().starts_with('/') {
-            return Err(Refusal::BadRequest("the request target must be a path"));
+            return Err(HttpRefusal::BadRequest("the request target must be a path"));
         }
         let has_content = headers
             .get("content-length")
             .is_some_and(|length| length != "0");
         if has_content || headers.contains_key("transfer-encoding") {
-            return Err(Refusal::BadRequest("a GET request here has no body"));
+            return Err(HttpRefusal::BadRequest("a GET request here has no body"));
         }
         Ok(())
     }

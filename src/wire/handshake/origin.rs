@@ -1,6 +1,6 @@
 //! Which web pages may connect (RFC 6454; RFC 6455, section 10.2). Used on every shard core.
 
-/// See [`super::Request::origin_allowed`]; that any origin is allowed is settled before.
+/// See [`super::HttpRequest::origin_allowed`]; that any origin is allowed is settled before.
 pub(super) fn is_allowed(origin: &str, host: &str, allowed: &[String]) -> bool {
     let Some(origin) = Origin::parse(origin) else {
         // Such as `null`, the origin of sandboxed pages and local files.

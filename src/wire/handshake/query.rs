@@ -2,12 +2,12 @@
 
 use std::borrow::Cow;
 
-use crate::wire::handshake::refusal::Refusal;
+use crate::wire::handshake::refusal::HttpRefusal;
 
 /// The decoded pairs of a query. A pair without `=` has an empty value; empty pairs are skipped.
 pub(super) fn pairs(
     query: &str,
-) -> impl Iterator<Item = Result<(Cow<'_, str>, Cow<'_, str>), Refusal>> {
+) -> impl Iterator<Item = Result<(Cow<'_, str>, Cow<'_, str>), HttpRefusal>> {
     query
         .split('&')
         .filter(|pair| !pair.is_empty())
@@ -18,7 +18,7 @@ pub(super) fn pairs(
 }
 
 /// Undoes `+` and `%XX`. Borrows when there is nothing to undo.
-fn decode(encoded: &str) -> Result<Cow<'_, str>, Refusal> {
+fn decode(encoded: &str) -> Result<Cow<'_, str>, HttpRefusal> {
     if !encoded.contains(['+', '%']) {
         return Ok(Cow::Borrowed(encoded));
     }
@@ -40,13 +40,13 @@ fn decode(encoded: &str) -> Result<Cow<'_, str>, Refusal> {
     }
     String::from_utf8(decoded)
         .map(Cow::Owned)
-        .map_err(|_| Refusal::BadRequest("the query is not UTF-8 once decoded"))
+        .map_err(|_| HttpRefusal::BadRequest("the query is not UTF-8 once decoded"))
 }
 
-const BAD_ESCAPE: Refusal =
-    Refusal::BadRequest("a % in the query must be followed by two hexadecimal digits");
+const BAD_ESCAPE: HttpRefusal =
+    HttpRefusal::BadRequest("a % in the query must be followed by two hexadecimal digits");
 
-fn hex(digit: u8) -> Result<u8, Refusal> {
+fn hex(digit: u8) -> Result<u8, HttpRefusal> {
     match digit {
         b'0'..=b'9' => Ok(digit - b'0'),
         b'a'..=b'f' => Ok(digit - b'a' + 10),

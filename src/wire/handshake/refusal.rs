@@ -5,7 +5,7 @@ use crate::limits;
 
 /// A request that is answered and closed. `Display` is the body: what to do about it.
 #[derive(thiserror::Error, Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refusal {
+pub enum HttpRefusal {
     #[error("bad request: {0}")]
     BadRequest(&'static str),
     #[error("pages of this Origin may not connect: add it to ws.origins")]
@@ -38,7 +38,7 @@ pub enum Refusal {
     VersionNotSupported,
 }
 
-impl Refusal {
+impl HttpRefusal {
     /// The HTTP status code.
     pub fn status(&self) -> u16 {
         match self {

@@ -1,7 +1,7 @@
 //! Compression both ways: whatever a client sends is a fault or a bounded message, and whatever is
 //! packed inflates to itself.
 
-use fanfare::wire::deflate::{Deflater, Inflater, Window};
+use fanfare::wire::deflate::{DeflateWindow, Deflater, Inflater};
 
 const MAX_MESSAGE: usize = 2048;
 
@@ -16,8 +16,8 @@ pub fn deflate(data: &[u8]) {
     assert_eq!(inflate(&mut inflater, bytes), message);
 
     let window = match choice & 1 {
-        0 => Window::Narrow,
-        _ => Window::Full,
+        0 => DeflateWindow::Narrow,
+        _ => DeflateWindow::Full,
     };
     let mut deflater = Deflater::new(1 + choice / 2 % 12, 0);
     if let Some(message) = message {
@@ -34,7 +34,7 @@ fn inflate(inflater: &mut Inflater, payload: &[u8]) -> Option<Vec<u8>> {
     message
 }
 
-fn check(deflater: &mut Deflater, inflater: &mut Inflater, message: &[u8], window: Window) {
+fn check(deflater: &mut Deflater, inflater: &mut Inflater, message: &[u8], window: DeflateWindow) {
     let Some(packed) = deflater.deflate(message, window) else {
         return;
     };

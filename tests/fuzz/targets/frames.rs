@@ -1,7 +1,7 @@
 //! The frame decoder: a stream in pieces gives what the whole stream gives, within its memory;
 //! with compressed messages and without.
 
-use fanfare::wire::{Decoder, Event, Fault, Inflater};
+use fanfare::wire::{Decoder, Incoming, Inflater, ProtocolViolation};
 
 const MAX_MESSAGE: usize = 512;
 
@@ -32,7 +32,7 @@ pub fn frames(data: &[u8]) {
 fn decode<'a>(
     pieces: impl IntoIterator<Item = &'a [u8]>,
     mut inflater: Option<&mut Inflater>,
-) -> (Vec<String>, Option<Fault>) {
+) -> (Vec<String>, Option<ProtocolViolation>) {
     let payload_bytes = MAX_MESSAGE + inflater.as_ref().map_or(0, |_| MAX_MESSAGE / 4 + 64);
     let mut decoder = Decoder::default();
     let mut events = Vec::new();
@@ -59,12 +59,12 @@ fn decode<'a>(
     (events, end)
 }
 
-fn check(event: &Event<'_>) {
+fn check(event: &Incoming<'_>) {
     match event {
-        Event::Text(text) => assert!(str::from_utf8(text).is_ok() && text.len() <= MAX_MESSAGE),
-        Event::Binary(bytes) => assert!(bytes.len() <= MAX_MESSAGE),
-        Event::Ping(payload) | Event::Pong(payload) => assert!(payload.len() <= 125),
-        Event::Close { code, reason } => {
+        Incoming::Text(text) => assert!(str::from_utf8(text).is_ok() && text.len() <= MAX_MESSAGE),
+        Incoming::Binary(bytes) => assert!(bytes.len() <= MAX_MESSAGE),
+        Incoming::Ping(payload) | Incoming::Pong(payload) => assert!(payload.len() <= 125),
+        Incoming::Close { code, reason } => {
             assert!(reason.len() <= 123 && (code.is_some() || reason.is_empty()));
         }
     }

@@ -1,7 +1,7 @@
 //! The request parser: a head in pieces gives what the whole head gives; nothing panics after.
 
 use fanfare::limits;
-use fanfare::wire::handshake::{Offer, Refusal, Request, parse};
+use fanfare::wire::handshake::{DeflateOffer, HttpRefusal, HttpRequest, parse};
 
 /// The first two bytes are the lengths of the pieces, over and over; the rest is the stream.
 pub fn handshake(data: &[u8]) {
@@ -21,7 +21,7 @@ pub fn handshake(data: &[u8]) {
 }
 
 /// All that a caller can learn from a request, or why it is refused.
-fn answer(stream: &[u8]) -> Result<Option<(usize, String)>, Refusal> {
+fn answer(stream: &[u8]) -> Result<Option<(usize, String)>, HttpRefusal> {
     match parse(stream) {
         Ok(None) => {
             assert!(
@@ -41,12 +41,12 @@ fn answer(stream: &[u8]) -> Result<Option<(usize, String)>, Refusal> {
     }
 }
 
-fn describe(request: &Request) -> String {
+fn describe(request: &HttpRequest) -> String {
     let origins = ["https://*.example.com".to_owned(), "null".to_owned()];
     let offer = request.deflate_offer();
     let deflate = match offer {
-        Offer::Acceptable(deflate) => Some(deflate),
-        Offer::None | Offer::Declined => None,
+        DeflateOffer::Acceptable(deflate) => Some(deflate),
+        DeflateOffer::None | DeflateOffer::Declined => None,
     };
     let accepted = request.accept(None, deflate);
     assert!(accepted.is_err() || request.is_upgrade());

@@ -7,33 +7,14 @@ use std::sync::OnceLock;
 
 use bytes::Bytes;
 
-use crate::config::{Namespace, PayloadKind, SlowPolicy};
-use crate::hub::{ENCODINGS, Encoding, Form, Outgoing};
+use crate::config::PayloadKind;
 use crate::protocol::push;
 use crate::wire::Deflater;
-use crate::wire::deflate::Window;
+use crate::wire::deflate::DeflateWindow;
 use crate::wire::encode::{self, Data};
 
-/// What a topic's namespace says about its broadcasts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rules {
-    pub kind: PayloadKind,
-    /// They may be compressed.
-    pub deflates: bool,
-    /// Publications that came together may share one.
-    pub joins: bool,
-}
-
-impl From<&Namespace> for Rules {
-    fn from(namespace: &Namespace) -> Self {
-        Self {
-            kind: namespace.payload,
-            deflates: namespace.deflate,
-            // Of a topic that conflates each publication must be able to go by itself.
-            joins: namespace.slow != SlowPolicy::Conflate,
-        }
-    }
-}
+use super::encoding::{Codec, ENCODINGS, Encoding};
+use super::rules::NamespaceRules;
 
 /// One accepted publication, or several of one topic that came together.
 #[derive(Debug)]
@@ -46,7 +27,7 @@ pub struct Broadcast {
     later: Vec<u32>,
     /// Bytes of the client protocol's frame, which is the largest, but for escapes in texts.
     frame_bytes: usize,
-    rules: Rules,
+    rules: NamespaceRules,
     arrived_us: u64,
     frames: [OnceLock<Bytes>; ENCODINGS],
 }
@@ -56,7 +37,7 @@ impl Broadcast {
         topic: &str,
         topic_hash: u64,
         payload: &[u8],
-        rules: Rules,
+        rules: NamespaceRules,
         arrived_us: u64,
     ) -> Self {
         Self {
@@ -87,9 +68,9 @@ impl Broadcast {
         true
     }
 
-    /// Makes the plain encoding of this form, before anybody waits for it.
-    pub fn encode(&self, form: Form) {
-        self.plain(form);
+    /// Makes the plain encoding of this codec, before anybody waits for it.
+    pub fn encode(&self, codec: Codec) {
+        self.plain(codec);
     }
 
     /// Bytes it keeps alive while it waits on a lane, about.
@@ -107,10 +88,10 @@ impl Broadcast {
             .map(|(begin, end)| &self.payloads[begin..end])
     }
 
-    fn plain(&self, form: Form) -> &Bytes {
-        self.frames[Encoding::plain(form).index()].get_or_init(|| match form {
-            Form::Json => self.push(),
-            Form::Raw => {
+    fn plain(&self, codec: Codec) -> &Bytes {
+        self.frames[Encoding::plain(codec).index()].get_or_init(|| match codec {
+            Codec::Json => self.push(),
+            Codec::Raw => {
                 let headers = self
                     .payloads()
                     .map(|payload| encode::header_len(payload.len()));
@@ -144,18 +125,18 @@ impl Broadcast {
     }
 
     /// The messages as the client will see them, each in a frame of its own, and their type.
-    fn messages(&self, form: Form) -> (Data, impl Iterator<Item = &[u8]>) {
-        let (data, joined) = match form {
-            Form::Json => (Data::Text, Some(encode::payload(self.plain(form)))),
-            Form::Raw => (self.raw_type(), None),
+    fn messages(&self, codec: Codec) -> (Data, impl Iterator<Item = &[u8]>) {
+        let (data, joined) = match codec {
+            Codec::Json => (Data::Text, Some(encode::payload(self.plain(codec)))),
+            Codec::Raw => (self.raw_type(), None),
         };
         let single = self.payloads().filter(move |_| joined.is_none());
         (data, joined.into_iter().chain(single))
     }
 
-    fn deflated(&self, form: Form, window: Window, deflater: &mut Deflater) -> Bytes {
-        let plain = self.plain(form);
-        let (data, messages) = self.messages(form);
+    fn deflated(&self, codec: Codec, window: DeflateWindow, deflater: &mut Deflater) -> Bytes {
+        let plain = self.plain(codec);
+        let (data, messages) = self.messages(codec);
         let mut out = Vec::with_capacity(plain.len());
         let mut is_smaller = false;
         for message in messages {
@@ -173,48 +154,42 @@ impl Broadcast {
         out.shrink_to_fit();
         out.into()
     }
-}
 
-impl Outgoing for Broadcast {
-    fn topic(&self) -> &str {
+    pub fn topic(&self) -> &str {
         &self.topic
     }
 
-    fn topic_hash(&self) -> u64 {
+    /// Hash of the topic by the [`super::TopicHasher`] of this process.
+    pub fn topic_hash(&self) -> u64 {
         self.topic_hash
     }
 
-    fn frames(&self, encoding: Encoding, deflater: &mut Deflater) -> Bytes {
-        let Encoding { form, window } = encoding;
+    /// WebSocket frames of this encoding. `deflater` is used if no core has compressed it yet.
+    pub fn frames(&self, encoding: Encoding, deflater: &mut Deflater) -> Bytes {
+        let Encoding { codec, window } = encoding;
         let Some(mut window) = window.filter(|_| self.rules.deflates) else {
-            return self.plain(form).clone();
+            return self.plain(codec).clone();
         };
-        let (_, mut messages) = self.messages(form);
+        let (_, mut messages) = self.messages(codec);
         if messages.all(|message| message.len() <= window.piece_bytes()) {
-            window = Window::Full; // No message is as large as any window: all share one.
+            window = DeflateWindow::Full; // No message is as large as any window: all share one.
         }
         let encoding = Encoding {
-            form,
+            codec,
             window: Some(window),
         };
         self.frames[encoding.index()]
-            .get_or_init(|| self.deflated(form, window, deflater))
+            .get_or_init(|| self.deflated(codec, window, deflater))
             .clone()
     }
 
-    fn publications(&self) -> u32 {
+    /// Number of publications, at least one.
+    pub fn publications(&self) -> u32 {
         1 + self.later.len() as u32
     }
 
-    fn arrived_us(&self) -> u64 {
+    /// When the first publication arrived at the ingest thread.
+    pub fn arrived_us(&self) -> u64 {
         self.arrived_us
     }
-}
-
-/// What ingest drained in one go, in order of arrival; of one topic, that is.
-#[derive(Debug)]
-pub struct Batch {
-    pub broadcasts: Vec<Broadcast>,
-    /// Bytes it keeps alive.
-    pub held_bytes: usize,
 }

@@ -5,7 +5,7 @@
 ///
 /// `Display` is the reason of the close frame: it tells the peer what to change.
 #[derive(thiserror::Error, Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub enum ProtocolViolation {
     #[error("reserved header bits are set where no extension was negotiated for them")]
     ReservedBits,
     #[error("the frame has a reserved opcode")]
@@ -42,7 +42,7 @@ pub enum Fault {
     CloseReasonNotUtf8,
 }
 
-impl Fault {
+impl ProtocolViolation {
     /// Every fault, in the order of a metric's label values.
     pub const ALL: [Self; 17] = [
         Self::ReservedBits,

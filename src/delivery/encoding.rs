@@ -1,0 +1,50 @@
+//! The wire forms of a broadcast: a codec, with or without compression. Every core.
+
+use crate::wire::deflate::DeflateWindow;
+
+/// The format of the messages that a client receives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Codec {
+    /// The Centrifugal client protocol's JSON push in a text frame.
+    Json,
+    /// The bare payload in a text or binary frame.
+    Raw,
+}
+
+/// Number of codecs.
+pub const CODECS: usize = 2;
+
+/// One wire form of a broadcast: a codec, plain or compressed for a window size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Encoding {
+    pub codec: Codec,
+    /// `None`: not compressed.
+    pub window: Option<DeflateWindow>,
+}
+
+/// Number of encodings.
+pub const ENCODINGS: usize = 3 * CODECS;
+
+impl Encoding {
+    pub fn plain(codec: Codec) -> Self {
+        Self {
+            codec,
+            window: None,
+        }
+    }
+
+    pub fn is_deflated(self) -> bool {
+        self.window.is_some()
+    }
+
+    /// Index of this encoding in an array of [`ENCODINGS`] elements.
+    pub fn index(self) -> usize {
+        let window = match self.window {
+            None => 0,
+            Some(DeflateWindow::Narrow) => 1,
+            Some(DeflateWindow::Full) => 2,
+        };
+        window * CODECS + self.codec as usize
+    }
+}
