@@ -1,4 +1,4 @@
-//! How a hub reaches the fabric. Shard core.
+//! Connects the hub to the fabric. Shard thread.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use crate::fabric::{Fabric, Origin, Submission, Wanted};
 use crate::hub::{Busy, Upstream};
 use crate::observe::Health;
 
-/// The fabric as shard `index` sees it.
+/// The fabric, used by the hub of shard `index`.
 pub(super) struct FabricUpstream {
     fabric: Arc<Fabric>,
     index: usize,
