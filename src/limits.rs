@@ -22,6 +22,18 @@ pub const FRAGMENTS: u32 = 128 * 1024;
 /// Client commands in one WebSocket message. SDKs batch their resubscriptions on reconnect.
 pub const COMMANDS_PER_MESSAGE: usize = 256;
 
+/// Commands of one connection that wait for their answer: several full messages of commands, so that
+/// only a client that does not wait for replies at all reaches the bound.
+pub const PENDING_COMMANDS: u16 = 4 * COMMANDS_PER_MESSAGE as u16;
+
+/// Commands of one shard that wait for their answer. At some 64 bytes each the memory of them stays
+/// at a few megabytes.
+pub const PENDING_COMMANDS_PER_SHARD: usize = 64 * 1024;
+
+/// How long a command waits for its answer. SDKs give up after 5 s; the error reply reaches them
+/// before.
+pub const PENDING_COMMAND_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(4);
+
 /// Nesting of arrays and objects in what clients and publishers send. Real messages stay below
 /// ten; browsers' and SDKs' parsers are recursive.
 pub const JSON_DEPTH: usize = 64;

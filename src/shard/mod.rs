@@ -5,6 +5,7 @@
 //! executor    the thread: glommio yields and waits between the turns of the loop
 //! shard_loop  a turn: completions, requests, lane, one submit of sends
 //! dispatch    what each completion means for the hub
+//! questions   questions of the hub to other threads
 //! lane        publications from the ingest thread to the hub
 //! egress      sends of what is pending, in rounds
 //! requests    requests of the control thread
@@ -31,6 +32,7 @@ mod executor;
 mod lane;
 mod listener;
 mod preflight;
+mod questions;
 mod requests;
 mod ring;
 mod shard_loop;

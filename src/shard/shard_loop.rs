@@ -125,6 +125,7 @@ impl<R: Ring> ShardLoop<R> {
             }
         }
         self.handle_completions(now_us)?;
+        self.submit_questions(now_us);
         worked |= self.drain_lane(now_us)? == Work::Done;
         self.hub.tick(now_us);
         self.end_accepting(now_us)?;
