@@ -22,8 +22,8 @@ pub const FRAGMENTS: u32 = 128 * 1024;
 /// Client commands in one WebSocket message. SDKs batch their resubscriptions on reconnect.
 pub const COMMANDS_PER_MESSAGE: usize = 256;
 
-/// Commands of one connection that wait for their answer: several full messages of commands, so that
-/// only a client that does not wait for replies at all reaches the bound.
+/// Commands of one connection that wait for their answer: several full messages of commands, so
+/// that only a client that does not wait for replies at all reaches the bound.
 pub const PENDING_COMMANDS: u16 = 4 * COMMANDS_PER_MESSAGE as u16;
 
 /// Commands of one shard that wait for their answer. At some 64 bytes each the memory of them stays

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::delivery::Codec;
 use crate::fabric::{Fabric, Wanted};
-use crate::hub::Upstream;
+use crate::hub::{SocketAdmission, Upstream};
 use crate::observe::Health;
 
 /// The fabric as shard `index` sees it.
@@ -25,8 +25,12 @@ impl FabricUpstream {
 }
 
 impl Upstream for FabricUpstream {
-    fn admit(&self) -> Option<bool> {
-        self.fabric.admit()
+    fn admit(&self) -> SocketAdmission {
+        match self.fabric.admit() {
+            Some(false) => SocketAdmission::Admitted,
+            Some(true) => SocketAdmission::OverLimit,
+            None => SocketAdmission::Refused,
+        }
     }
 
     fn leave(&self) {
@@ -38,8 +42,12 @@ impl Upstream for FabricUpstream {
             .set(&self.fabric.shards[self.index].interest, topic_hash, wanted);
     }
 
-    fn codec(&self, codec: Codec, came: bool) {
-        self.fabric.codec(codec, came);
+    fn add_codec(&self, codec: Codec) {
+        self.fabric.codec(codec, true);
+    }
+
+    fn remove_codec(&self, codec: Codec) {
+        self.fabric.codec(codec, false);
     }
 
     fn health(&self) -> Health {

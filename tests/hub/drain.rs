@@ -121,7 +121,7 @@ fn refusals_while_draining_are_told_from_those_of_a_full_process() {
 #[test]
 fn the_processs_own_connections_stay_and_hold_nobody_up() {
     let mut world = World::new(config());
-    let own = world.adopt();
+    let own = world.accept_internal();
     world.feed(own, &upgrade("/raw?topic=a"));
     let clients: Vec<_> = (0..10).map(|_| world.client()).collect();
     drain(&mut world);

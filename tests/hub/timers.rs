@@ -227,6 +227,6 @@ fn the_ping_of_the_client_protocol_is_its_ping_in_a_text_frame() {
     while world.counts().pings == 0 {
         world.wait(SECOND_US);
     }
-    let ping = fanfare::wire::encode::text(fanfare::protocol::reply::PING);
+    let ping = fanfare::wire::encode::text(fanfare::protocol::json::replies::PING);
     assert_eq!(world.socket(id).unread, ping);
 }
