@@ -1,6 +1,6 @@
 //! How connections end: by close handshake, by failure, or many of them in a paced drain.
 
-use crate::limits::{CLOSE_TIMEOUT_US, TICK_US};
+use crate::limits::{CLOSE_TIMEOUT, TIMER_TICK};
 use crate::protocol::codes::Disconnect;
 use crate::wire::encode;
 use crate::wire::violation::ProtocolViolation;
@@ -116,7 +116,7 @@ impl Hub {
         };
         connection.phase = Phase::Closing;
         connection.inbound = super::connection::Inbound::default();
-        self.set_deadline(id, now_us + CLOSE_TIMEOUT_US);
+        self.set_deadline(id, now_us + CLOSE_TIMEOUT.as_micros() as u64);
         self.push_reply(id, last, now_us);
     }
 
@@ -246,7 +246,7 @@ impl Hub {
         if over {
             drain.seen = 0; // Whoever came in between goes in the next round.
         }
-        drain.next_us = now_us + TICK_US;
+        drain.next_us = now_us + TIMER_TICK.as_micros() as u64;
         self.draining = (all || !over).then_some(drain);
     }
 

@@ -4,9 +4,11 @@
 //! found early, and is placed again. Only moving it earlier places a second entry, and the first
 //! one is then ignored by its tick.
 
-use crate::limits::{TICK_US, WHEEL_SLOTS};
+use crate::limits::{TIMER_TICK, WHEEL_SLOTS};
 
 use super::connection::ConnectionId;
+
+const TICK_US: u64 = TIMER_TICK.as_micros() as u64;
 
 /// `timer_tick` of a connection without an entry.
 pub(super) const UNPLACED: u64 = u64::MAX;
