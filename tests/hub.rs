@@ -31,6 +31,8 @@ mod model;
 mod negotiation;
 #[path = "hub/opening.rs"]
 mod opening;
+#[path = "hub/pending.rs"]
+mod pending;
 #[path = "hub/sends.rs"]
 mod sends;
 #[path = "hub/share.rs"]

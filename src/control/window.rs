@@ -157,7 +157,7 @@ pub(super) struct Window {
 }
 
 impl Window {
-    /// Keeps a reading; one every [`METRICS_SAMPLE_INTERVAL`](crate::limits::METRICS_SAMPLE_INTERVAL) is enough.
+    /// Keeps a reading. One reading per `METRICS_SAMPLE_INTERVAL` is enough.
     pub(super) fn keep(&mut self, reading: Reading) {
         let now_us = reading.at_us;
         self.readings.push_back(reading);
@@ -171,8 +171,8 @@ impl Window {
         }
     }
 
-    /// From the youngest reading that is at least [`METRICS_WINDOW`] old, or the oldest there is, to
-    /// `to`. Without any it is from the start.
+    /// From the youngest reading that is at least [`METRICS_WINDOW`] old, or the oldest there is,
+    /// to `to`. Without any it is from the start.
     pub(super) fn until(&self, to: Reading) -> Interval {
         let mut readings = self.readings.iter().rev();
         let from = readings.find(|from| from.at_us + WINDOW_US <= to.at_us);

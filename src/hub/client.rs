@@ -5,7 +5,7 @@ use std::mem;
 use uuid::Uuid;
 
 use crate::config::PayloadKind;
-use crate::limits::COMMANDS_PER_MESSAGE;
+use crate::limits::{COMMANDS_PER_MESSAGE, PENDING_COMMANDS};
 use crate::protocol::codes::ClientError;
 use crate::protocol::command::{self, Command, Outcome, Request};
 use crate::protocol::reply;
@@ -13,6 +13,7 @@ use crate::protocol::topic;
 use crate::wire::encode;
 
 use super::connection::{Admission, ConnectionId, Phase};
+use super::pending::{Answer, PendingCommand, PublishAnswer, Question, Ticket};
 use super::{CloseReason, Hub};
 
 impl Hub {
@@ -43,11 +44,7 @@ impl Hub {
             }
         }
         self.parser = parser;
-        if !self.replies.is_empty() {
-            let frame = encode::text(&self.replies);
-            self.replies.clear();
-            self.push_reply(id, frame, now_us);
-        }
+        self.send_replies(id, now_us);
         if let Some(cause) = failure {
             self.close(id, cause, now_us);
         }
@@ -78,7 +75,9 @@ impl Hub {
                 self.unsubscribe(id, request, channel);
                 Ok(())
             }
-            Command::Publish { channel, data } => self.publish_from(id, request, channel, data),
+            Command::Publish { channel, data } => {
+                self.publish_from(id, request, channel, data, now_us)
+            }
             Command::Ping => {
                 self.reply(|out| reply::ping(out, request));
                 Ok(())
@@ -138,6 +137,7 @@ impl Hub {
         request: u32,
         name: &str,
         data: Vec<u8>,
+        now_us: u64,
     ) -> Result<(), ClientError> {
         let may_use = self.may_use(id, name);
         let namespace = self.config.namespace(name);
@@ -150,11 +150,83 @@ impl Hub {
         if data.len() > self.config.ingest.max_payload {
             return Err(ClientError::LimitExceeded);
         }
-        self.upstream
-            .publish(name, data)
-            .map_err(|_| ClientError::TooManyRequests)?;
-        self.reply(|out| reply::publish(out, request));
+        let question = Question::Publish {
+            topic: name.into(),
+            payload: data,
+        };
+        self.ask(id, request, question, now_us)
+    }
+
+    /// Makes a command pending until the answer to the question arrives.
+    fn ask(
+        &mut self,
+        id: ConnectionId,
+        request: u32,
+        question: Question,
+        now_us: u64,
+    ) -> Result<(), ClientError> {
+        let connection = self.connections.at(id.slot() as u32);
+        if connection.pending_commands >= PENDING_COMMANDS {
+            return Err(ClientError::TooManyRequests);
+        }
+        let command = PendingCommand {
+            connection: id,
+            request,
+        };
+        self.pending.ask(command, question, now_us)?;
+        connection.pending_commands += 1;
         Ok(())
+    }
+
+    /// Returns the questions that commands asked since the last call. The shell takes them once
+    /// per turn and later calls [`Hub::answer`] with each ticket.
+    #[must_use]
+    pub fn take_questions(&mut self) -> Vec<(Ticket, Question)> {
+        self.pending.take_questions()
+    }
+
+    /// Replies to a pending command. An answer that is late, or whose connection has ended, is
+    /// ignored.
+    pub fn answer(&mut self, ticket: Ticket, answer: Answer, now_us: u64) {
+        let Some(command) = self.pending.end(ticket) else {
+            return;
+        };
+        let error = match answer {
+            Answer::Publish(PublishAnswer::Accepted) => None,
+            Answer::Publish(PublishAnswer::Rejected) => Some(ClientError::BadRequest),
+            Answer::Publish(PublishAnswer::Busy) => Some(ClientError::TooManyRequests),
+        };
+        self.reply_pending(command, error, now_us);
+    }
+
+    /// Replies to a command that got no answer in time: the error is temporary.
+    pub(super) fn fail_pending(&mut self, command: PendingCommand, now_us: u64) {
+        self.reply_pending(command, Some(ClientError::Internal), now_us);
+    }
+
+    fn reply_pending(&mut self, command: PendingCommand, error: Option<ClientError>, now_us: u64) {
+        let id = command.connection;
+        let Some(connection) = self.connections.get_mut(id) else {
+            return;
+        };
+        connection.pending_commands -= 1;
+        if !connection.phase.is_open() {
+            return;
+        }
+        match error {
+            None => self.reply(|out| reply::publish(out, command.request)),
+            Some(error) => self.answer_error(command.request, error),
+        }
+        self.send_replies(id, now_us);
+    }
+
+    /// Sends the replies that were collected, in one frame.
+    fn send_replies(&mut self, id: ConnectionId, now_us: u64) {
+        if !self.replies.is_empty() {
+            let frame = encode::text(&self.replies);
+            self.replies.clear();
+            self.push_reply(id, frame, now_us);
+        }
     }
 
     /// Whether a topic is open to the connection: one is the process's own.

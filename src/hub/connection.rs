@@ -119,6 +119,8 @@ pub(super) struct Connection {
     /// The peer will send nothing more.
     pub(super) read_closed: bool,
     pub(super) place: Admission,
+    /// Commands that wait for their answer.
+    pub(super) pending_commands: u16,
     /// Commands it may still send in this second.
     pub(super) commands_left: u32,
     /// The second for which `commands_left` counts.
@@ -144,6 +146,7 @@ impl Connection {
             pinged: false,
             read_closed: false,
             place,
+            pending_commands: 0,
             commands_left: 0,
             commands_second: NO_SECOND,
             inbound: Inbound::Head(Box::default()),

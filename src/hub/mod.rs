@@ -13,6 +13,7 @@ mod egress;
 mod inbound;
 mod outbox;
 mod pages;
+mod pending;
 mod pool;
 mod survey;
 mod timers;
@@ -32,6 +33,7 @@ use crate::wire::{Deflater, Inflater};
 
 use close::Drain;
 use connection::{Admission, Connections, Phase};
+use pending::PendingCommands;
 use pool::Pool;
 use timers::Wheel;
 
@@ -39,8 +41,9 @@ pub use close::{CloseReason, DrainScope};
 pub use connection::ConnectionId;
 pub use egress::{Egress, Send, SendOutcome};
 pub use pages::Pages;
+pub use pending::{Answer, PublishAnswer, Question, Ticket};
 pub use survey::{SlowConnection, Survey};
-pub use upstream::{Busy, Upstream};
+pub use upstream::Upstream;
 
 use topics::Topics;
 
@@ -77,6 +80,7 @@ pub struct Hub {
     topics: Topics,
     pool: Pool,
     wheel: Wheel,
+    pending: PendingCommands,
     /// Slots with something to send, each at most once ([`connection::Connection::dirty`]).
     dirty: Vec<u32>,
     /// Scratch: slots whose outbox overflowed during one publish.
@@ -115,6 +119,7 @@ impl Hub {
             topics: Topics::new(hasher),
             pool: Pool::default(),
             wheel: Wheel::default(),
+            pending: PendingCommands::default(),
             dirty: Vec::new(),
             overflowed: Vec::new(),
             expired: Vec::new(),
@@ -181,7 +186,9 @@ impl Hub {
     #[must_use]
     pub fn deadline_us(&self) -> Option<u64> {
         let drain = self.draining.map(|drain| drain.next_us);
-        self.wheel.next_us().into_iter().chain(drain).min()
+        let pending = self.pending.deadline_us();
+        let wheel = self.wheel.next_us();
+        wheel.into_iter().chain(drain).chain(pending).min()
     }
 
     /// When the oldest of what is due by now came due; `None` if nothing is.
@@ -201,6 +208,9 @@ impl Hub {
             self.expire(id, now_us);
         }
         self.expired = expired;
+        while let Some(command) = self.pending.expire(now_us) {
+            self.fail_pending(command, now_us);
+        }
         self.drain_step(now_us);
     }
 

@@ -33,7 +33,7 @@ impl Hub {
             // The usual case: the whole head in one piece, nothing to keep.
             match handshake::parse(input) {
                 Ok(Some((used, request))) => {
-                    self.answer(id, &request, now_us);
+                    self.respond(id, &request, now_us);
                     return self.receive(id, &mut input[used..], now_us);
                 }
                 Ok(None) => head.extend_from_slice(input),
@@ -50,7 +50,7 @@ impl Hub {
         match handshake::parse(head) {
             Ok(Some((used, request))) => {
                 let mut head = mem::take(head);
-                self.answer(id, &request, now_us);
+                self.respond(id, &request, now_us);
                 self.receive(id, &mut head[used..], now_us);
             }
             Ok(None) => {}
@@ -58,7 +58,7 @@ impl Hub {
         }
     }
 
-    fn answer(&mut self, id: ConnectionId, request: &HttpRequest, now_us: u64) {
+    fn respond(&mut self, id: ConnectionId, request: &HttpRequest, now_us: u64) {
         if request.path() == PATH_HEALTH {
             let health = self.upstream.health();
             let body = health.json();

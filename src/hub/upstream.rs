@@ -14,12 +14,5 @@ pub trait Upstream {
     fn want(&mut self, topic_hash: u64, wanted: bool);
     /// A connection that takes this codec came (true) or went.
     fn codec(&self, codec: Codec, came: bool);
-    /// Hands a client's publication to ingest, where it gets its place in the topic's order.
-    fn publish(&self, topic: &str, payload: Vec<u8>) -> Result<(), Busy>;
     fn health(&self) -> Health;
 }
-
-/// Ingest has its hands full; the client may try again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the ingest queue is full; try again")]
-pub struct Busy;

@@ -31,6 +31,18 @@ pub const FRAGMENTS: u32 = 128 * 1024;
 /// subscriptions in one message.
 pub const COMMANDS_PER_MESSAGE: usize = 256;
 
+/// Maximum number of commands of one connection that wait for their answers: several full messages
+/// of commands. Only a client that never waits for replies reaches the bound.
+pub const PENDING_COMMANDS: u16 = 4 * COMMANDS_PER_MESSAGE as u16;
+
+/// Maximum number of commands of one shard that wait for their answers. With about 64 bytes for
+/// each command, they use a few megabytes.
+pub const PENDING_COMMANDS_PER_SHARD: usize = 64 * 1024;
+
+/// Time that a command waits for its answer. SDKs give up after 5 s, so the error reply reaches
+/// them before that.
+pub const PENDING_COMMAND_TIMEOUT: Duration = Duration::from_secs(4);
+
 /// Maximum nesting of arrays and objects in JSON from clients and publishers. Real messages nest
 /// fewer than 10 levels. The parsers of browsers and SDKs are recursive, so deep nesting could
 /// exhaust their stack.

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::delivery::Codec;
-use crate::fabric::{Fabric, Origin, Submission, Wanted};
-use crate::hub::{Busy, Upstream};
+use crate::fabric::{Fabric, Wanted};
+use crate::hub::Upstream;
 use crate::observe::Health;
 
 /// The fabric as shard `index` sees it.
@@ -40,16 +40,6 @@ impl Upstream for FabricUpstream {
 
     fn codec(&self, codec: Codec, came: bool) {
         self.fabric.codec(codec, came);
-    }
-
-    fn publish(&self, topic: &str, payload: Vec<u8>) -> Result<(), Busy> {
-        let submission = Submission {
-            origin: Origin::Client,
-            topic: topic.into(),
-            payload,
-            reply: None,
-        };
-        self.fabric.inlet.submit(submission).map_err(|_| Busy)
     }
 
     fn health(&self) -> Health {

@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use fanfare::config::{Config, Namespace, PayloadKind, SlowPolicy};
 use fanfare::delivery::{Broadcast, CODECS, Codec, NamespaceRules, TopicHasher};
-use fanfare::hub::{Busy, Upstream};
+use fanfare::hub::Upstream;
 use fanfare::observe::Health;
 
 /// What the hub asked for, and what it is answered.
@@ -19,11 +19,9 @@ pub struct Asked {
     pub codecs: [i64; CODECS],
     pub admits: u64,
     pub leaves: u64,
-    pub published: Vec<(String, Vec<u8>)>,
     /// Sockets from which on no upgrade is answered, and none is even taken.
     pub limit: u64,
     pub ceiling: u64,
-    pub busy: bool,
     pub health: Health,
 }
 
@@ -38,10 +36,8 @@ impl Default for FakeUpstream {
             codecs: [0; CODECS],
             admits: 0,
             leaves: 0,
-            published: Vec::new(),
             limit: u64::MAX,
             ceiling: u64::MAX,
-            busy: false,
             health: Health::Ok,
         })))
     }
@@ -79,15 +75,6 @@ impl Upstream for FakeUpstream {
         let count = &mut self.0.borrow_mut().codecs[codec as usize];
         *count += if came { 1 } else { -1 };
         assert!(*count >= 0, "a connection that came goes once");
-    }
-
-    fn publish(&self, topic: &str, payload: Vec<u8>) -> Result<(), Busy> {
-        let mut asked = self.0.borrow_mut();
-        if asked.busy {
-            return Err(Busy);
-        }
-        asked.published.push((topic.into(), payload));
-        Ok(())
     }
 
     fn health(&self) -> Health {

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use fanfare::config::Config;
 use fanfare::delivery::TopicHasher;
-use fanfare::hub::{ConnectionId, Egress, Hub, SendOutcome, SocketAction};
+use fanfare::hub::{
+    Answer, ConnectionId, Egress, Hub, PublishAnswer, Question, SendOutcome, SocketAction, Ticket,
+};
 use fanfare::limits::{CLOSE_TIMEOUT, TIMER_TICK};
 use fanfare::observe::{Histogram, ShardCounts};
 
@@ -40,6 +42,11 @@ pub struct World {
     pub now_us: u64,
     pub hasher: TopicHasher,
     pub sockets: HashMap<ConnectionId, Socket>,
+    /// What clients published, and the answer that they get at once; `None`: the answer is pending.
+    pub published: Vec<(String, Vec<u8>)>,
+    pub publish_answer: Option<PublishAnswer>,
+    /// Tickets without an answer.
+    pub tickets: Vec<Ticket>,
     /// Whether closed connections are released at once.
     pub releases: bool,
     egress: Egress,
@@ -64,6 +71,9 @@ impl World {
             now_us: 10 * SECOND_US,
             hasher,
             sockets: HashMap::new(),
+            published: Vec::new(),
+            publish_answer: Some(PublishAnswer::Accepted),
+            tickets: Vec::new(),
             releases: true,
             egress: Egress::default(),
         }
@@ -195,6 +205,7 @@ impl World {
 
     /// Sends what is pending, and does what the hub asks for.
     pub fn turn(&mut self) {
+        self.answer_questions();
         while self.hub.poll_egress(&mut self.egress) {
             for send in self.egress.sends() {
                 let bytes = self.egress.bytes(send);
@@ -228,6 +239,23 @@ impl World {
             }
         }
         self.counts();
+    }
+
+    fn answer_questions(&mut self) {
+        for (ticket, question) in self.hub.take_questions() {
+            let Question::Publish { topic, payload } = question;
+            self.published.push((topic, payload));
+            match self.publish_answer {
+                Some(answer) => self.answer(ticket, answer),
+                None => self.tickets.push(ticket),
+            }
+        }
+    }
+
+    /// Answers a client's publication.
+    pub fn answer(&mut self, ticket: Ticket, answer: PublishAnswer) {
+        self.hub
+            .answer(ticket, Answer::Publish(answer), self.now_us);
     }
 
     /// The whole frames that reached the client.
