@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::limits::CLOSE_TIMEOUT_US;
+use crate::limits::CLOSE_TIMEOUT;
 
 use super::close_reason::CloseReason;
 use super::connection_id::ConnectionId;
@@ -38,7 +38,8 @@ impl Hub {
     /// Queues the last bytes of a connection, and limits the time that they may take.
     pub(super) fn send_last(&mut self, id: ConnectionId, bytes: Bytes, now_us: u64) {
         self.sessions[id].start_closing();
-        self.sessions.set_deadline(id, now_us + CLOSE_TIMEOUT_US);
+        self.sessions
+            .set_deadline(id, now_us + CLOSE_TIMEOUT.as_micros() as u64);
         self.outboxes.push(id.into(), bytes, &mut self.counts);
     }
 

@@ -1,7 +1,7 @@
 //! The pace of a drain: how many connections are to be closed by now, and which slot is next. Shard
 //! core.
 
-use crate::limits::TICK_US;
+use crate::limits::TIMER_TICK;
 
 use super::connection_id::Slot;
 
@@ -95,7 +95,7 @@ impl Drain {
         if is_over {
             self.visited = 0; // Connections accepted meanwhile are closed in the next round.
         }
-        self.next_us = now_us + TICK_US;
+        self.next_us = now_us + TIMER_TICK.as_micros() as u64;
         (self.scope == DrainScope::All || !is_over).then_some(self)
     }
 

@@ -5,9 +5,12 @@
 //! A deadline that moves earlier gets a second entry, and the session's tick tells which one
 //! counts.
 
-use crate::limits::{TICK_US, WHEEL_SLOTS};
+use crate::limits::{TIMER_TICK, WHEEL_SLOTS};
 
 use super::connection_id::ConnectionId;
+
+/// Length of a tick in microseconds.
+const TICK_US: u64 = TIMER_TICK.as_micros() as u64;
 
 /// The tick of a session without an entry in the wheel.
 pub(super) const UNPLACED: u64 = u64::MAX;

@@ -1,11 +1,10 @@
 //! The paced goodbye: 3001 to everybody, evenly, and nobody is left.
 
 use fanfare::hub::{ConnectionId, DrainScope};
-use fanfare::limits::{CLOSE_TIMEOUT_US, TICK_US};
 
 use crate::upstream::config;
 use crate::wire::{Frame, upgrade};
-use crate::world::{SECOND_US, World};
+use crate::world::{CLOSE_TIMEOUT_US, SECOND_US, TICK_US, World};
 
 const PERIOD_US: u64 = 10 * SECOND_US;
 

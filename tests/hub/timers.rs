@@ -3,11 +3,10 @@
 use std::slice;
 
 use fanfare::hub::ConnectionId;
-use fanfare::limits::{CLOSE_TIMEOUT_US, TICK_US};
 
 use crate::upstream::config;
 use crate::wire::{self, Frame, text};
-use crate::world::{SECOND_US, World};
+use crate::world::{CLOSE_TIMEOUT_US, SECOND_US, TICK_US, World};
 
 const HANDSHAKE_US: u64 = 5 * SECOND_US;
 const PING_US: u64 = 25 * SECOND_US;

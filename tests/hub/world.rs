@@ -9,12 +9,15 @@ use fanfare::hub::{
     Answer, ConnectionId, Egress, Hub, PublishAnswer, Question, SendOutcome, SocketAction, Ticket,
     Writability,
 };
+use fanfare::limits::{CLOSE_TIMEOUT, TIMER_TICK};
 use fanfare::observe::{Histogram, ShardCounts};
 
 use crate::upstream::{FakeUpstream, RULES, joined};
 use crate::wire::{self, Frame, Taken};
 
 pub const SECOND_US: u64 = 1_000_000;
+pub const TICK_US: u64 = TIMER_TICK.as_micros() as u64;
+pub const CLOSE_TIMEOUT_US: u64 = CLOSE_TIMEOUT.as_micros() as u64;
 
 /// The kernel's side of one connection.
 #[derive(Debug)]
