@@ -22,7 +22,6 @@ const NOT_YET_PLAIN: &[&str] = &[
     "src/observe",
     "src/protocol",
     "src/shard",
-    "src/wire",
     "tests/bench",
     "tests/cli",
     "tests/config",
