@@ -19,7 +19,6 @@ const NOT_YET_PLAIN: &[&str] = &[
     "src/hub",
     "src/ingest",
     "src/limits",
-    "src/observe",
     "src/protocol",
     "src/shard",
     "tests/bench",
