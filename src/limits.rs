@@ -73,6 +73,11 @@ pub const LANE_BATCHES: usize = 4096;
 /// on top, each smaller than the plain one that is counted.
 pub const LANE_BYTES: usize = 64 * 1024 * 1024;
 
+/// Maximum number of submissions of one shard whose answers the shard has not taken off its lane. A
+/// lane has room for this many answers in addition to [`LANE_BATCHES`], so that no answer is lost. A
+/// shard submits once per turn; beyond the bound it answers its clients that ingest is busy.
+pub const LANE_ANSWERS: usize = 1024;
+
 /// Publications in one batch: small enough that the first of them does not wait for the last.
 pub const BATCH_PUBLICATIONS: usize = 256;
 

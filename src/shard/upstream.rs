@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::delivery::Codec;
-use crate::fabric::{Fabric, Wanted};
+use crate::fabric::{Fabric, InterestCounts, SocketAdmission};
 use crate::hub::Upstream;
 use crate::observe::Health;
 
@@ -11,7 +11,7 @@ use crate::observe::Health;
 pub(super) struct FabricUpstream {
     fabric: Arc<Fabric>,
     index: usize,
-    wanted: Wanted,
+    interest: InterestCounts,
 }
 
 impl FabricUpstream {
@@ -19,27 +19,39 @@ impl FabricUpstream {
         Self {
             fabric,
             index,
-            wanted: Wanted::default(),
+            interest: InterestCounts::default(),
         }
     }
 }
 
 impl Upstream for FabricUpstream {
     fn admit(&self) -> Option<bool> {
-        self.fabric.admit()
+        match self.fabric.sockets.add() {
+            SocketAdmission::Admitted => Some(false),
+            SocketAdmission::OverLimit => Some(true),
+            SocketAdmission::Refused => None,
+        }
     }
 
     fn leave(&self) {
-        self.fabric.leave();
+        self.fabric.sockets.remove();
     }
 
     fn want(&mut self, topic_hash: u64, wanted: bool) {
-        self.wanted
-            .set(&self.fabric.shards[self.index].interest, topic_hash, wanted);
+        let shared = &self.fabric.shards[self.index].interest;
+        if wanted {
+            self.interest.add(shared, topic_hash);
+        } else {
+            self.interest.remove(shared, topic_hash);
+        }
     }
 
     fn codec(&self, codec: Codec, came: bool) {
-        self.fabric.codec(codec, came);
+        if came {
+            self.fabric.codecs.add(codec);
+        } else {
+            self.fabric.codecs.remove(codec);
+        }
     }
 
     fn health(&self) -> Health {
