@@ -1,7 +1,6 @@
 //! Publications over HTTP: `POST /publish` with a JSON body. Control thread.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
@@ -17,7 +16,7 @@ use crate::fabric::{
     BUSY_CODE, Fabric, ReplyTarget, Submission, SubmissionResult, SubmissionSource,
     SubmittedPublication,
 };
-use crate::limits::ADMIN_VERDICT_MS;
+use crate::limits::ADMIN_PUBLISH_TIMEOUT;
 
 /// The request body: `{"channel":"news","data":{…}}`, with `text` or `b64data` in place of `data`
 /// for namespaces of these kinds.
@@ -69,8 +68,7 @@ pub(super) async fn publish(
             "the ingest thread is busy; try again",
         );
     }
-    let timeout = Duration::from_millis(ADMIN_VERDICT_MS);
-    let results = tokio::time::timeout(timeout, receiver).await;
+    let results = tokio::time::timeout(ADMIN_PUBLISH_TIMEOUT, receiver).await;
     // No results: the ingest thread did not answer in time, or dropped the submission and ended.
     let results = results.ok().and_then(Result::ok).unwrap_or_default();
     match results.first() {

@@ -10,7 +10,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use crate::config::Config;
 use crate::delivery::Batch;
 use crate::hub::{DrainScope, SlowConnection, Ticket};
-use crate::limits::{LANE_ANSWERS, LANE_BATCHES, LANE_BYTES, LANE_ORDERS};
+use crate::limits::{LANE_ANSWERS, LANE_BATCHES, LANE_BYTES, SHARD_REQUESTS};
 
 use super::submission::SubmissionResult;
 use super::wake::Wake;
@@ -81,7 +81,7 @@ impl Lane {
     pub(super) fn new(wake: Wake) -> Self {
         Self {
             items: bounded(LANE_BATCHES + LANE_ANSWERS),
-            orders: bounded(LANE_ORDERS),
+            orders: bounded(SHARD_REQUESTS),
             queued_bytes: AtomicUsize::new(0),
             awaited_answers: AtomicUsize::new(0),
             pushed_total: AtomicU64::new(0),

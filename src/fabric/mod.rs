@@ -39,7 +39,7 @@ pub use descriptors::{TooFewDescriptors, check_descriptors, max_connections, own
 pub use interest::{Interest, InterestCounts};
 pub use lane::{Lane, LaneBatch, LaneFull, LaneItem, Order};
 pub use rejection::Rejection;
-pub use socket_limit::{SocketAdmission, SocketLimit};
+pub use socket_limit::SocketLimit;
 pub use submission::{
     BUSY_CODE, PublishError, ReplyTarget, Submission, SubmissionResult, SubmissionSource,
     SubmittedPublication,

@@ -3,8 +3,8 @@
 
 use crate::limits;
 use crate::observe::IngestCounts;
-use crate::protocol::json::JsonFault;
-use crate::protocol::topic::TopicFault;
+use crate::protocol::json::JsonError;
+use crate::protocol::topic::TopicError;
 
 /// Why a message is not a valid publication. The text tells the publisher what to change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
@@ -77,16 +77,16 @@ impl Rejection {
         match self {
             Self::NoDelimiter => ("no_delimiter", |counts| &mut counts.rejected_no_delimiter),
             Self::Parts => ("parts", |counts| &mut counts.rejected_parts),
-            Self::TopicEmpty => (TopicFault::Empty.name(), |counts| {
+            Self::TopicEmpty => (TopicError::Empty.name(), |counts| {
                 &mut counts.rejected_topic_empty
             }),
-            Self::TopicTooLong => (TopicFault::TooLong.name(), |counts| {
+            Self::TopicTooLong => (TopicError::TooLong.name(), |counts| {
                 &mut counts.rejected_topic_too_long
             }),
-            Self::TopicNotUtf8 => (TopicFault::NotUtf8.name(), |counts| {
+            Self::TopicNotUtf8 => (TopicError::NotUtf8.name(), |counts| {
                 &mut counts.rejected_topic_not_utf8
             }),
-            Self::TopicControl => (TopicFault::Control.name(), |counts| {
+            Self::TopicControl => (TopicError::Control.name(), |counts| {
                 &mut counts.rejected_topic_control
             }),
             Self::PayloadTooLarge => ("payload_too_large", |counts| {
@@ -112,23 +112,23 @@ impl Rejection {
     }
 }
 
-impl From<TopicFault> for Rejection {
-    fn from(fault: TopicFault) -> Self {
+impl From<TopicError> for Rejection {
+    fn from(fault: TopicError) -> Self {
         match fault {
-            TopicFault::Empty => Self::TopicEmpty,
-            TopicFault::TooLong => Self::TopicTooLong,
-            TopicFault::NotUtf8 => Self::TopicNotUtf8,
-            TopicFault::Control => Self::TopicControl,
+            TopicError::Empty => Self::TopicEmpty,
+            TopicError::TooLong => Self::TopicTooLong,
+            TopicError::NotUtf8 => Self::TopicNotUtf8,
+            TopicError::Control => Self::TopicControl,
         }
     }
 }
 
-impl From<JsonFault> for Rejection {
-    fn from(fault: JsonFault) -> Self {
+impl From<JsonError> for Rejection {
+    fn from(fault: JsonError) -> Self {
         match fault {
-            JsonFault::Syntax => Self::PayloadNotJson,
-            JsonFault::NotUtf8 => Self::PayloadNotUtf8,
-            JsonFault::TooDeep => Self::PayloadTooDeep,
+            JsonError::Syntax => Self::PayloadNotJson,
+            JsonError::NotUtf8 => Self::PayloadNotUtf8,
+            JsonError::TooDeep => Self::PayloadTooDeep,
         }
     }
 }

@@ -2,19 +2,8 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::hub::SocketAdmission;
 use crate::limits::REFUSAL_SOCKETS;
-
-/// Outcome of counting an accepted socket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SocketAdmission {
-    /// The socket is below the limit on connections.
-    Admitted,
-    /// The limit on connections is reached. The socket may send a request and gets an HTTP
-    /// response, but no upgrade.
-    OverLimit,
-    /// There is no room even for a refusal. The socket was not counted; close it.
-    Refused,
-}
 
 /// Counter of the open sockets of all shards.
 #[derive(Debug)]

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use crate::config::Config;
-use crate::limits::INLET_PUBLICATIONS;
+use crate::limits::SUBMISSION_QUEUE_PUBLICATIONS;
 
 use super::submission::Submission;
 use super::wake::Wake;
@@ -35,7 +35,7 @@ pub struct SubmissionQueue {
 impl SubmissionQueue {
     pub(super) fn new(wake: Wake) -> Self {
         Self {
-            submissions: bounded(INLET_PUBLICATIONS),
+            submissions: bounded(SUBMISSION_QUEUE_PUBLICATIONS),
             publications: AtomicUsize::new(0),
             configs: bounded(1),
             closed: AtomicBool::new(false),
@@ -45,12 +45,12 @@ impl SubmissionQueue {
 
     /// Adds a submission and wakes the ingest thread.
     ///
-    /// Fails if the publications in the queue would exceed [`INLET_PUBLICATIONS`]. An empty queue
+    /// Fails if the publications in the queue would exceed [`SUBMISSION_QUEUE_PUBLICATIONS`]. An empty queue
     /// accepts a submission of any size, because one turn of a shard may collect more.
     pub fn submit(&self, submission: Submission) -> Result<(), SubmissionQueueFull> {
         let added = submission.publications.len();
         let queued = self.publications.fetch_add(added, Ordering::Relaxed);
-        let is_full = queued > 0 && queued + added > INLET_PUBLICATIONS;
+        let is_full = queued > 0 && queued + added > SUBMISSION_QUEUE_PUBLICATIONS;
         let refused = if is_full {
             Some(submission)
         } else {
@@ -135,7 +135,7 @@ mod tests {
     #[test]
     fn the_queue_is_full_at_its_number_of_publications() {
         let queue = queue();
-        for _ in 0..INLET_PUBLICATIONS / 2 {
+        for _ in 0..SUBMISSION_QUEUE_PUBLICATIONS / 2 {
             let added = queue.submit(submission(2, ReplyTarget::Nobody));
             assert!(added.is_ok());
         }
@@ -152,7 +152,7 @@ mod tests {
     #[test]
     fn an_empty_queue_accepts_a_submission_of_any_size() {
         let queue = queue();
-        let large = || submission(INLET_PUBLICATIONS + 1, ReplyTarget::Nobody);
+        let large = || submission(SUBMISSION_QUEUE_PUBLICATIONS + 1, ReplyTarget::Nobody);
         assert!(queue.submit(large()).is_ok());
         assert!(queue.submit(large()).is_err());
         queue.discard();

@@ -12,7 +12,7 @@ use foldhash::{HashMap, HashMapExt};
 use crate::limits::{PENDING_COMMAND_TIMEOUT, PENDING_COMMANDS_PER_SHARD};
 use crate::protocol::codes::ClientError;
 
-use super::connection::ConnectionId;
+use super::connection_id::ConnectionId;
 
 /// Identifies a pending command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -9,7 +9,7 @@ use crate::config::Config;
 use crate::fabric::{
     Fabric, LaneFull, Rejection, ReplyTarget, Submission, SubmissionResult, SubmissionSource,
 };
-use crate::limits::DRAIN_MESSAGES;
+use crate::limits::SOCKET_TURN_MESSAGES;
 use crate::observe::{IngestCounts, PipelineStage, lossy};
 
 use super::envelope::{Checker, Publication, split_router};
@@ -25,7 +25,7 @@ use super::zap::{Authenticator, Decision};
 pub(super) enum Drained {
     /// The socket has no message left.
     Empty,
-    /// [`DRAIN_MESSAGES`] messages were read, so that other sockets have their turn.
+    /// [`SOCKET_TURN_MESSAGES`] messages were read, so that other sockets have their turn.
     BoundReached,
 }
 
@@ -55,14 +55,14 @@ impl MessageHandler {
         }
     }
 
-    /// Handles the messages of a socket, up to [`DRAIN_MESSAGES`].
+    /// Handles the messages of a socket, up to [`SOCKET_TURN_MESSAGES`].
     pub(super) fn drain_socket(
         &mut self,
         kind: SocketKind,
         socket: &Socket,
         arrived_us: u64,
     ) -> Drained {
-        for _ in 0..DRAIN_MESSAGES {
+        for _ in 0..SOCKET_TURN_MESSAGES {
             let received = self.frames.receive(socket);
             if received == Received::Nothing {
                 return Drained::Empty;
@@ -120,10 +120,10 @@ impl MessageHandler {
         }
     }
 
-    /// Handles submissions until their publications reach [`DRAIN_MESSAGES`].
+    /// Handles submissions until their publications reach [`SOCKET_TURN_MESSAGES`].
     pub(super) fn drain_submissions(&mut self, arrived_us: u64) {
         let mut handled = 0;
-        while handled < DRAIN_MESSAGES {
+        while handled < SOCKET_TURN_MESSAGES {
             let Some(submission) = self.fabric.submissions.take() else {
                 break;
             };

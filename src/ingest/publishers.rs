@@ -8,11 +8,11 @@ use std::mem;
 
 use foldhash::quality::RandomState;
 
-use crate::limits::{PUBLISHER_PATIENCE_US, PUBLISHERS};
+use crate::limits::PUBLISHERS;
 use crate::observe::IngestCounts;
 
 use super::meta::Meta;
-use super::sequence::{Change, Sequence};
+use super::sequence::{Change, REORDER_TIMEOUT_US, Sequence};
 
 /// The publishers that sent numbered messages recently.
 ///
@@ -72,13 +72,13 @@ impl Publishers {
         self.young.insert(key, sequence);
     }
 
-    /// Counts numbers as lost that are missing for [`PUBLISHER_PATIENCE_US`]. Called in every round
+    /// Counts numbers as lost that are missing for [`REORDER_TIMEOUT_US`]. Called in every round
     /// of the ingest loop.
     pub(super) fn review(&mut self, now_us: u64, counts: &mut IngestCounts) {
         if self.listed.is_empty() || now_us < self.review_us {
             return;
         }
-        self.review_us = now_us + PUBLISHER_PATIENCE_US / 4;
+        self.review_us = now_us + REORDER_TIMEOUT_US / 4;
         let (young, old) = (&mut self.young, &mut self.old);
         self.listed.retain(|key| {
             let Some(sequence) = young.get_mut(key).or_else(|| old.get_mut(key)) else {

@@ -3,14 +3,17 @@
 //!
 //! A publisher may use several connections and sockets, whose messages overtake each other. So a
 //! number that was skipped may still arrive, until the publisher is [`PUBLISHER_WINDOW`] numbers
-//! further or [`PUBLISHER_PATIENCE_US`] have passed; then its message is lost. A number that arrives
+//! further or [`PUBLISHER_REORDER_TIMEOUT`] has passed; then its message is lost. A number that arrives
 //! again, or after it was counted as lost, is a duplicate. [`PUBLISHER_RUN`] consecutive ascending
 //! numbers from below the window show that the publisher has started again.
 
 use std::mem;
 use std::ops::Range;
 
-use crate::limits::{PUBLISHER_JUMP, PUBLISHER_PATIENCE_US, PUBLISHER_RUN, PUBLISHER_WINDOW};
+use crate::limits::{PUBLISHER_JUMP, PUBLISHER_REORDER_TIMEOUT, PUBLISHER_RUN, PUBLISHER_WINDOW};
+
+/// Time for which a skipped number is expected, in microseconds.
+pub(super) const REORDER_TIMEOUT_US: u64 = PUBLISHER_REORDER_TIMEOUT.as_micros() as u64;
 
 /// The state of one publisher's numbers.
 #[derive(Clone, Copy, Debug)]
@@ -134,10 +137,10 @@ impl Sequence {
         lost
     }
 
-    /// Gives up all missing numbers if the last one was skipped [`PUBLISHER_PATIENCE_US`] ago.
+    /// Gives up all missing numbers if the last one was skipped [`REORDER_TIMEOUT_US`] ago.
     /// Returns how many there were.
     pub(super) fn give_up_overdue(&mut self, now_us: u64) -> u64 {
-        if now_us < self.skipped_us + PUBLISHER_PATIENCE_US {
+        if now_us < self.skipped_us + REORDER_TIMEOUT_US {
             return 0;
         }
         self.missing.clear()

@@ -7,7 +7,7 @@ use std::os::unix::net::UnixStream;
 use zmq::{Context, Socket, SocketType};
 
 use crate::config::{Config, Ingest};
-use crate::limits::{LINGER_MS, MESSAGE_FRAME_SLACK};
+use crate::limits::{MESSAGE_FRAME_SLACK, ZEROMQ_LINGER};
 
 use super::zap::{self, Authenticator};
 
@@ -101,7 +101,7 @@ fn open(context: &Context, kind: SocketType, ingest: &Ingest) -> Result<Socket, 
     let socket = context.socket(kind)?;
     let high_water_mark = i32::try_from(ingest.high_water_mark).unwrap_or(i32::MAX);
     let max_message = ingest.max_payload + MESSAGE_FRAME_SLACK;
-    socket.set_linger(LINGER_MS)?;
+    socket.set_linger(ZEROMQ_LINGER.as_millis() as i32)?;
     socket.set_rcvhwm(high_water_mark)?;
     socket.set_sndhwm(high_water_mark)?;
     socket.set_maxmsgsize(i64::try_from(max_message).unwrap_or(i64::MAX))?;

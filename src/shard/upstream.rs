@@ -1,13 +1,13 @@
-//! How a hub reaches the fabric. Shard core.
+//! Connects the hub of a shard to the memory that the threads share. Shard thread.
 
 use std::sync::Arc;
 
 use crate::delivery::Codec;
-use crate::fabric::{Fabric, InterestCounts, SocketAdmission};
-use crate::hub::Upstream;
+use crate::fabric::{Fabric, InterestCounts};
+use crate::hub::{SocketAdmission, Upstream};
 use crate::observe::Health;
 
-/// The fabric as shard `index` sees it.
+/// The shared memory, as shard `index` uses it.
 pub(super) struct FabricUpstream {
     fabric: Arc<Fabric>,
     index: usize,
@@ -25,12 +25,8 @@ impl FabricUpstream {
 }
 
 impl Upstream for FabricUpstream {
-    fn admit(&self) -> Option<bool> {
-        match self.fabric.sockets.add() {
-            SocketAdmission::Admitted => Some(false),
-            SocketAdmission::OverLimit => Some(true),
-            SocketAdmission::Refused => None,
-        }
+    fn admit(&self) -> SocketAdmission {
+        self.fabric.sockets.add()
     }
 
     fn leave(&self) {
@@ -46,12 +42,12 @@ impl Upstream for FabricUpstream {
         }
     }
 
-    fn codec(&self, codec: Codec, came: bool) {
-        if came {
-            self.fabric.codecs.add(codec);
-        } else {
-            self.fabric.codecs.remove(codec);
-        }
+    fn add_codec(&self, codec: Codec) {
+        self.fabric.codecs.add(codec);
+    }
+
+    fn remove_codec(&self, codec: Codec) {
+        self.fabric.codecs.remove(codec);
     }
 
     fn health(&self) -> Health {

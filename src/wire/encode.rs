@@ -40,6 +40,11 @@ pub fn text(payload: &[u8]) -> Bytes {
     frame(OpCode::Data(Data::Text), payload)
 }
 
+/// A message in one frame. The payload of a text message must be valid UTF-8.
+pub fn message(data: Data, payload: &[u8]) -> Bytes {
+    frame(OpCode::Data(data), payload)
+}
+
 /// A text message in one frame, whose payload of about `len_hint` bytes `write` appends.
 pub fn text_with(len_hint: usize, write: impl FnOnce(&mut Vec<u8>)) -> Bytes {
     const ROOM: usize = 10; // The longest header; the true one goes right before the payload.

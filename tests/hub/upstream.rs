@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use fanfare::config::{Config, Namespace, PayloadKind, SlowPolicy};
 use fanfare::delivery::{Broadcast, CODECS, Codec, NamespaceRules, TopicHasher};
-use fanfare::hub::Upstream;
+use fanfare::hub::{SocketAdmission, Upstream};
 use fanfare::observe::Health;
 
 /// What the hub asked for, and what it is answered.
@@ -44,14 +44,18 @@ impl Default for FakeUpstream {
 }
 
 impl Upstream for FakeUpstream {
-    fn admit(&self) -> Option<bool> {
+    fn admit(&self) -> SocketAdmission {
         let mut asked = self.0.borrow_mut();
         let inside = asked.admits - asked.leaves;
         if inside >= asked.ceiling {
-            return None;
+            return SocketAdmission::Refused;
         }
         asked.admits += 1;
-        Some(inside >= asked.limit)
+        if inside < asked.limit {
+            SocketAdmission::Admitted
+        } else {
+            SocketAdmission::OverLimit
+        }
     }
 
     fn leave(&self) {
@@ -71,10 +75,17 @@ impl Upstream for FakeUpstream {
         }
     }
 
-    fn codec(&self, codec: Codec, came: bool) {
+    fn add_codec(&self, codec: Codec) {
+        self.0.borrow_mut().codecs[codec as usize] += 1;
+    }
+
+    fn remove_codec(&self, codec: Codec) {
         let count = &mut self.0.borrow_mut().codecs[codec as usize];
-        *count += if came { 1 } else { -1 };
-        assert!(*count >= 0, "a connection that came goes once");
+        *count -= 1;
+        assert!(
+            *count >= 0,
+            "a codec is removed once per connection that added it"
+        );
     }
 
     fn health(&self) -> Health {

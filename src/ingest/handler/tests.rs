@@ -9,7 +9,7 @@ use zmq::{Context, SocketType};
 use super::*;
 use crate::fabric::{InterestCounts, LaneItem, SubmittedPublication, Wake};
 use crate::hub::Ticket;
-use crate::limits::{INLET_PUBLICATIONS, LANE_ANSWERS, LANE_BATCHES};
+use crate::limits::{LANE_ANSWERS, LANE_BATCHES, SUBMISSION_QUEUE_PUBLICATIONS};
 use crate::observe::ShardCounts;
 
 /// A handler with two shards.
@@ -211,7 +211,7 @@ fn clients_of_a_shard_with_a_full_lane_still_get_their_answers() {
 #[test]
 fn a_shard_gets_its_tickets_back_when_the_queue_is_full() {
     let world = World::new();
-    let many = vec!["a"; INLET_PUBLICATIONS];
+    let many = vec!["a"; SUBMISSION_QUEUE_PUBLICATIONS];
     world.submit(SubmissionSource::Admin, &many, ReplyTarget::Nobody);
     for _ in 0..2 * LANE_ANSWERS {
         let submitted = world

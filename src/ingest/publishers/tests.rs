@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::limits::{
-    DRAIN_MESSAGES, PUBLISHER_JUMP, PUBLISHER_RUN as RUN, PUBLISHER_WINDOW as WINDOW,
+    PUBLISHER_JUMP, PUBLISHER_RUN as RUN, PUBLISHER_WINDOW as WINDOW, SOCKET_TURN_MESSAGES,
 };
 
 /// A table of publishers, its counters and a clock.
@@ -30,7 +30,7 @@ impl Table {
     /// Moves the clock until no missing number is expected any more.
     fn wait(&mut self) {
         for _ in 0..2 {
-            self.now_us += PUBLISHER_PATIENCE_US;
+            self.now_us += REORDER_TIMEOUT_US;
             self.publishers.review(self.now_us, &mut self.counts);
         }
     }
@@ -101,7 +101,7 @@ fn a_missing_number_is_lost_after_a_window_or_a_timeout() {
     table.note("a", [1, 3]);
     table
         .publishers
-        .review(PUBLISHER_PATIENCE_US - 1, &mut table.counts);
+        .review(REORDER_TIMEOUT_US - 1, &mut table.counts);
     assert_eq!(table.found(), [0, 0, 0]);
     table.wait();
     assert_eq!(table.found(), [1, 0, 0]);
@@ -180,7 +180,7 @@ fn repetitions_of_old_numbers_are_not_a_restart() {
 /// The publisher uses two sockets alternately, and ingest drains them alternately.
 #[test]
 fn two_sockets_drained_alternately_lose_nothing() {
-    let drain = 2 * DRAIN_MESSAGES as u64;
+    let drain = 2 * SOCKET_TURN_MESSAGES as u64;
     for start in [0, 1, 70_000] {
         let drains = (start..start + 10 * drain).step_by(drain as usize);
         let numbers = drains.flat_map(|from| {
