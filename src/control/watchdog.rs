@@ -80,7 +80,7 @@ impl Watchdog {
         let submission = Submission {
             source: SubmissionSource::Canary,
             publications: vec![canary],
-            reply: ReplyTarget::Nobody,
+            reply: ReplyTarget::Discard,
         };
         Sight {
             ingest_taken: counts.received_canary + counts.received_admin + counts.received_client,

@@ -6,7 +6,7 @@ use crate::observe::IngestCounts;
 use crate::protocol::json::JsonError;
 use crate::protocol::topic::TopicError;
 
-/// Why a message is not a valid publication. The text tells the publisher what to change.
+/// Why a message is not a valid publication. The text is an instruction for the publisher.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum Rejection {
     #[error("send an empty frame between the routing frames and the topic, as REQ does")]
@@ -72,7 +72,7 @@ impl Rejection {
         self.row().1(counts)
     }
 
-    /// Name and counter of each rejection.
+    /// Returns the name and the counter of the rejection.
     fn row(self) -> (&'static str, Counter) {
         match self {
             Self::NoDelimiter => ("no_delimiter", |counts| &mut counts.rejected_no_delimiter),
@@ -139,7 +139,7 @@ mod tests {
     use crate::observe::Counts;
 
     #[test]
-    fn names_are_distinct_and_texts_say_what_to_do() {
+    fn names_are_distinct_and_texts_are_instructions() {
         let mut names = Rejection::ALL.map(Rejection::name).to_vec();
         names.sort_unstable();
         names.dedup();

@@ -37,7 +37,7 @@ pub struct Submission {
 #[derive(Debug)]
 pub enum ReplyTarget {
     /// The results are discarded.
-    Nobody,
+    Discard,
     /// A tokio task. If the ingest thread ends first, the sender is dropped and the task gets an
     /// error.
     Task(oneshot::Sender<Vec<SubmissionResult>>),
@@ -50,13 +50,13 @@ impl ReplyTarget {
     /// Returns the tickets of a shard; other targets have none.
     pub(super) fn into_tickets(self) -> Vec<Ticket> {
         match self {
-            Self::Nobody | Self::Task(_) => Vec::new(),
+            Self::Discard | Self::Task(_) => Vec::new(),
             Self::Shard { tickets, .. } => tickets,
         }
     }
 }
 
-/// What became of one publication.
+/// The result of one publication.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SubmissionResult {
     /// The publication has its place in the order of its topic, and is on the lane of every shard
@@ -74,7 +74,7 @@ pub enum SubmissionResult {
 pub struct PublishError {
     /// The metric label `reason` of `fanfare_rejected_total`.
     pub code: &'static str,
-    /// What the publisher has to do.
+    /// An instruction for the publisher.
     pub text: String,
 }
 

@@ -45,8 +45,8 @@ impl SubmissionQueue {
 
     /// Adds a submission and wakes the ingest thread.
     ///
-    /// Fails if the publications in the queue would exceed [`SUBMISSION_QUEUE_PUBLICATIONS`]. An empty queue
-    /// accepts a submission of any size, because one turn of a shard may collect more.
+    /// Fails if the publications in the queue would exceed [`SUBMISSION_QUEUE_PUBLICATIONS`]. An
+    /// empty queue accepts a submission of any size, because one turn of a shard may collect more.
     pub fn submit(&self, submission: Submission) -> Result<(), SubmissionQueueFull> {
         let added = submission.publications.len();
         let queued = self.publications.fetch_add(added, Ordering::Relaxed);
@@ -136,23 +136,23 @@ mod tests {
     fn the_queue_is_full_at_its_number_of_publications() {
         let queue = queue();
         for _ in 0..SUBMISSION_QUEUE_PUBLICATIONS / 2 {
-            let added = queue.submit(submission(2, ReplyTarget::Nobody));
+            let added = queue.submit(submission(2, ReplyTarget::Discard));
             assert!(added.is_ok());
         }
         let SubmissionQueueFull(returned) = queue
-            .submit(submission(1, ReplyTarget::Nobody))
+            .submit(submission(1, ReplyTarget::Discard))
             .expect_err("the queue is full");
         assert_eq!(returned.publications.len(), 1);
         assert_eq!(queue.take().map(|taken| taken.publications.len()), Some(2));
         assert!(queue.submit(returned).is_ok());
-        assert!(queue.submit(submission(2, ReplyTarget::Nobody)).is_err());
-        assert!(queue.submit(submission(1, ReplyTarget::Nobody)).is_ok());
+        assert!(queue.submit(submission(2, ReplyTarget::Discard)).is_err());
+        assert!(queue.submit(submission(1, ReplyTarget::Discard)).is_ok());
     }
 
     #[test]
     fn an_empty_queue_accepts_a_submission_of_any_size() {
         let queue = queue();
-        let large = || submission(SUBMISSION_QUEUE_PUBLICATIONS + 1, ReplyTarget::Nobody);
+        let large = || submission(SUBMISSION_QUEUE_PUBLICATIONS + 1, ReplyTarget::Discard);
         assert!(queue.submit(large()).is_ok());
         assert!(queue.submit(large()).is_err());
         queue.discard();

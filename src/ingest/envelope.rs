@@ -20,7 +20,7 @@ use super::meta::Meta;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Publication<'a> {
     pub topic: &'a str,
-    /// JSON on one line, UTF-8 text, or bytes, as `rules.kind` says.
+    /// JSON on one line, UTF-8 text, or bytes, depending on `rules.kind`.
     pub payload: Cow<'a, [u8]>,
     pub rules: NamespaceRules,
     pub meta: Option<Meta>,

@@ -217,7 +217,7 @@ fn reply(socket: &Socket, route: &[Frame], result: SubmissionResult) -> zmq::Res
 
 fn send_results(fabric: &Fabric, target: ReplyTarget, results: Vec<SubmissionResult>) {
     match target {
-        ReplyTarget::Nobody => {}
+        ReplyTarget::Discard => {}
         ReplyTarget::Task(sender) => {
             // An error means that the task has stopped waiting.
             let _ = sender.send(results);

@@ -19,7 +19,7 @@ use super::envelope::Publication;
 /// escapes each byte with six.
 const ENCODING_GROWTH: usize = 8;
 
-/// What happens to a publication if the lane of a shard that may want it is full.
+/// Treatment of a publication if the lane of a shard that may want it is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum FullLanePolicy {
     /// The publication is refused and goes to no shard, because its sender can try again.

@@ -3,9 +3,9 @@
 //!
 //! A publisher may use several connections and sockets, whose messages overtake each other. So a
 //! number that was skipped may still arrive, until the publisher is [`PUBLISHER_WINDOW`] numbers
-//! further or [`PUBLISHER_REORDER_TIMEOUT`] has passed; then its message is lost. A number that arrives
-//! again, or after it was counted as lost, is a duplicate. [`PUBLISHER_RUN`] consecutive ascending
-//! numbers from below the window show that the publisher has started again.
+//! further or [`PUBLISHER_REORDER_TIMEOUT`] has passed; then its message is lost. A number that
+//! arrives again, or after it was counted as lost, is a duplicate. [`PUBLISHER_RUN`] consecutive
+//! ascending numbers from below the window show that the publisher has started again.
 
 use std::mem;
 use std::ops::Range;
@@ -32,7 +32,7 @@ pub(super) struct Sequence {
     run_last: u64,
 }
 
-/// What one number changes. `lost` counts the numbers that are no longer expected.
+/// Effect of one number. `lost` counts the numbers that are no longer expected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Change {
     /// The number has not arrived before.

@@ -19,7 +19,7 @@ struct World {
     handler: MessageHandler,
 }
 
-/// What a shard finds on its lane.
+/// An item that a shard finds on its lane.
 #[derive(Debug, PartialEq)]
 enum Found {
     Batch { publications: u64 },
@@ -52,7 +52,7 @@ impl World {
     fn fill_lane(&mut self, shard: usize) {
         self.want(shard, "filler");
         for _ in 0..LANE_BATCHES {
-            self.submit(SubmissionSource::Canary, &["filler"], ReplyTarget::Nobody);
+            self.submit(SubmissionSource::Canary, &["filler"], ReplyTarget::Discard);
             self.round();
         }
         assert_eq!(self.handler.counts.lane_full, 0);
@@ -97,7 +97,7 @@ impl World {
     }
 }
 
-/// One publication with a valid payload per topic.
+/// Returns one publication with a valid payload per topic.
 fn publications(topics: &[&str]) -> Vec<SubmittedPublication> {
     let publication = |topic: &&str| SubmittedPublication {
         topic: (*topic).into(),
@@ -156,7 +156,7 @@ fn a_canary_is_dropped_for_the_shard_with_the_full_lane_only() {
     world.fill_lane(1);
     world.want(0, "both");
     world.want(1, "both");
-    world.submit(SubmissionSource::Canary, &["both"], ReplyTarget::Nobody);
+    world.submit(SubmissionSource::Canary, &["both"], ReplyTarget::Discard);
     world.round();
     assert_eq!(world.found(0), [Found::Batch { publications: 1 }]);
     assert_eq!(world.handler.counts.lane_full, 1);
@@ -167,14 +167,14 @@ fn a_canary_is_dropped_for_the_shard_with_the_full_lane_only() {
 fn answers_of_a_shard_follow_the_batch_with_its_publications() {
     let mut world = World::new();
     world.want(0, "a");
-    world.submit(SubmissionSource::Admin, &["a"], ReplyTarget::Nobody);
+    world.submit(SubmissionSource::Admin, &["a"], ReplyTarget::Discard);
     let submitted = world
         .fabric
         .submit_from_shard(0, publications(&["a", "", "a"]), tickets(3));
     assert_eq!(submitted, Ok(()));
-    world.submit(SubmissionSource::Admin, &["a"], ReplyTarget::Nobody);
+    world.submit(SubmissionSource::Admin, &["a"], ReplyTarget::Discard);
     world.round();
-    world.submit(SubmissionSource::Admin, &["a"], ReplyTarget::Nobody);
+    world.submit(SubmissionSource::Admin, &["a"], ReplyTarget::Discard);
     world.round();
     let results = [
         SubmissionResult::Accepted,
@@ -212,7 +212,7 @@ fn clients_of_a_shard_with_a_full_lane_still_get_their_answers() {
 fn a_shard_gets_its_tickets_back_when_the_queue_is_full() {
     let world = World::new();
     let many = vec!["a"; SUBMISSION_QUEUE_PUBLICATIONS];
-    world.submit(SubmissionSource::Admin, &many, ReplyTarget::Nobody);
+    world.submit(SubmissionSource::Admin, &many, ReplyTarget::Discard);
     for _ in 0..2 * LANE_ANSWERS {
         let submitted = world
             .fabric

@@ -136,10 +136,10 @@ fn a_restart_loses_nothing() {
 #[test]
 fn a_restart_that_loses_its_first_messages_is_detected() {
     for joined in [5, 100, 5_000] {
-        let anew = joined..joined + 1_000;
-        let numbers: Vec<u64> = (1..20_000).chain(anew.clone()).collect();
+        let restarted = joined..joined + 1_000;
+        let numbers: Vec<u64> = (1..20_000).chain(restarted.clone()).collect();
         assert_eq!(found(&numbers), [0, RUN - 1, 1], "{joined}");
-        let gap: Vec<u64> = numbers.into_iter().chain([anew.end + 7]).collect();
+        let gap: Vec<u64> = numbers.into_iter().chain([restarted.end + 7]).collect();
         assert_eq!(
             found(&gap),
             [7, RUN - 1, 1],
@@ -177,7 +177,7 @@ fn repetitions_of_old_numbers_are_not_a_restart() {
     assert_eq!(found(&near), [0, 400, 0]);
 }
 
-/// The publisher uses two sockets alternately, and ingest drains them alternately.
+/// Sends numbers alternately to two sockets, which ingest drains alternately.
 #[test]
 fn two_sockets_drained_alternately_lose_nothing() {
     let drain = 2 * SOCKET_TURN_MESSAGES as u64;
@@ -224,22 +224,22 @@ fn the_table_is_bounded_and_removes_inactive_publishers() {
 }
 
 proptest! {
-    /// If numbers overtake each other by less than the window, exactly those that never arrived are
-    /// lost, and exactly those that arrived twice are duplicates.
+    /// Checks numbers that overtake each other by less than the window: exactly those that never
+    /// arrived are lost, and exactly those that arrived twice are duplicates.
     #[test]
     fn order_makes_no_difference(
         start in 2..1_000_u64,
-        fates in prop::collection::vec((0..250_u64, 0..20_u32), 1..1500),
+        sent_numbers in prop::collection::vec((0..250_u64, 0..20_u32), 1..1500),
     ) {
         let mut sent: Vec<(u64, u64)> = Vec::new();
         let (mut lost, mut twice) = (0, 0);
-        for (index, &(delay, fate)) in fates.iter().enumerate() {
+        for (index, &(delay, outcome)) in sent_numbers.iter().enumerate() {
             // The first number is not overtaken by more than the numbers accepted below it.
             let delay = if index == 0 { delay.min(RUN) } else { delay };
             let (seq, at) = (start + index as u64, index as u64 + delay);
             // The first and the last number always arrive: a loss there cannot be detected.
-            let is_end = index == 0 || index == fates.len() - 1;
-            match fate {
+            let is_end = index == 0 || index == sent_numbers.len() - 1;
+            match outcome {
                 0 if !is_end => lost += 1,
                 1 => {
                     twice += 1;

@@ -162,7 +162,8 @@ proptest! {
                 prop_assert!(!is_shared || broadcast.topic() != "latest:a");
                 for (topic, number) in pushes {
                     prop_assert_eq!(&*topic, broadcast.topic());
-                    let position = TOPICS.iter().position(|each| *each == topic).expect("a topic of this test");
+                    let position = TOPICS.iter().position(|each| *each == topic);
+                    let position = position.expect("the topic is in TOPICS");
                     prop_assert_eq!(number, seen[position], "{}", topic);
                     seen[position] += 1;
                 }
@@ -373,7 +374,7 @@ fn a_publication_that_cannot_be_refused_is_dropped_and_counted() {
     );
 }
 
-/// The worst case for the size of a batch: every byte needs an escape in the JSON codec.
+/// Returns the worst case for the size of a batch: the JSON codec escapes every byte.
 fn escaped_payload(bytes: usize) -> String {
     "\u{1}".repeat(bytes)
 }
