@@ -1,41 +1,55 @@
-//! A file imports only from its own floor or from one below, and the folders of floor 0 do not
-//! import each other.
+//! A file imports only from its own layer or from a lower one, and the directories of layer 0 do
+//! not import each other.
 
 use crate::source::{Source, is_word};
 use crate::{Found, check, lines};
 
-/// The ground, floors 0 to 4, and the roof.
-const FLOORS: [&[&str]; 7] = [
+/// The layers from the lowest to the highest: base, layers 0 to 4, top.
+const LAYERS: [&[&str]; 7] = [
     &["config", "limits"],
     &["observe", "wire"],
-    &["protocol", "delivery"],
+    &["protocol", "access", "delivery", "log"],
     &["hub"],
     &["fabric"],
-    &["ingest", "control", "shard"],
+    &[
+        "ingest",
+        "shard",
+        "admin",
+        "load",
+        "metrics",
+        "liveness",
+        "lifecycle",
+        "cluster",
+        "bridge",
+        // Will be divided into admin, load, metrics, liveness and lifecycle.
+        "control",
+    ],
     &["engine", "main", "cli"],
 ];
 
-/// The floor whose folders are strangers to each other.
-const STRANGERS: usize = 1;
+/// Index in [`LAYERS`] of layer 0, whose directories are independent of each other.
+const LAYER_0: usize = 1;
 
-fn floor(module: &str) -> Option<usize> {
-    FLOORS.iter().position(|floor| floor.contains(&module))
+fn layer(module: &str) -> Option<usize> {
+    LAYERS.iter().position(|layer| layer.contains(&module))
 }
 
-fn floors(source: &Source) -> Vec<Found> {
+fn upward_imports(source: &Source) -> Vec<Found> {
     let path = modules(&source.path);
     let Some(own) = path.first() else {
-        return Vec::new();
-    }; // `lib.rs` declares them all.
-    let Some(own_floor) = floor(own) else {
-        return vec![(1, format!("`{own}` stands on no floor; see src/lib.rs"))];
+        return Vec::new(); // `lib.rs` declares all modules.
+    };
+    let Some(own_layer) = layer(own) else {
+        return vec![(1, format!("`{own}` is in no layer; see src/lib.rs"))];
     };
     let mut found = Vec::new();
     for (at, other) in imports(source, path.len()) {
-        let fault = match floor(&other) {
-            None => "stands on no floor; see src/lib.rs",
-            Some(floor) if floor > own_floor => "is on a floor above",
-            Some(STRANGERS) if own_floor == STRANGERS && other != *own => "shares floor 0",
+        let fault = match layer(&other) {
+            None => "is in no layer; see src/lib.rs",
+            Some(layer) if layer > own_layer => "is in a higher layer",
+            Some(LAYER_0) if own_layer == LAYER_0 && other != *own => {
+                "is in layer 0 too; directories of layer 0 do not import each other"
+            }
             Some(_) => continue,
         };
         found.push((source.line(at), format!("`{other}` {fault}")));
@@ -98,20 +112,20 @@ fn first_names(code: &str) -> Vec<String> {
 }
 
 #[test]
-fn nobody_imports_from_a_floor_above() {
-    check(&["src"], floors);
+fn files_import_from_their_own_layer_or_lower_ones() {
+    check(&["src"], upward_imports);
 }
 
 #[test]
-fn imports_from_above_are_found() {
+fn imports_from_higher_layers_are_found() {
     let bad = "\
         use crate::config::Config;\nuse crate::fabric::Lane;\nuse crate::{limits, shard::{a, b}};\n\
         fn f() { crate::engine::run() }\n// crate::engine\n";
-    assert_eq!(lines(floors, "src/hub/mod.rs", bad), [2, 3, 4]);
-    assert_eq!(lines(floors, "src/engine.rs", bad), [0; 0]);
+    assert_eq!(lines(upward_imports, "src/hub/mod.rs", bad), [2, 3, 4]);
+    assert_eq!(lines(upward_imports, "src/engine.rs", bad), [0; 0]);
     assert_eq!(
         lines(
-            floors,
+            upward_imports,
             "src/main.rs",
             "use fanfare::engine;\nuse fanfare::lost;\n"
         ),
@@ -122,10 +136,10 @@ fn imports_from_above_are_found() {
 #[test]
 fn imports_by_super_are_found() {
     let bad = "use super::super::fabric;\nuse super::topics;\nmod tests {\n    use super::super::super::shard;\n}\n";
-    assert_eq!(lines(floors, "src/hub/close.rs", bad), [1, 4]);
+    assert_eq!(lines(upward_imports, "src/hub/close.rs", bad), [1, 4]);
     assert_eq!(
         lines(
-            floors,
+            upward_imports,
             "src/hub/mod.rs",
             "use super::fabric;\nuse super::config;\n"
         ),
@@ -134,9 +148,9 @@ fn imports_by_super_are_found() {
 }
 
 #[test]
-fn floor_0_is_strangers_and_every_module_has_a_floor() {
+fn layer_0_directories_are_independent_and_every_module_has_a_layer() {
     let text = "use crate::wire::Frame;\n";
-    assert_eq!(lines(floors, "src/observe/mod.rs", text), [1]);
-    assert_eq!(lines(floors, "src/wire/mod.rs", text), [0; 0]);
-    assert_eq!(lines(floors, "src/attic/mod.rs", ""), [1]);
+    assert_eq!(lines(upward_imports, "src/observe/mod.rs", text), [1]);
+    assert_eq!(lines(upward_imports, "src/wire/mod.rs", text), [0; 0]);
+    assert_eq!(lines(upward_imports, "src/attic/mod.rs", ""), [1]);
 }
