@@ -14,7 +14,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::fabric::{Fabric, Origin, Submission, Verdict};
-use crate::limits::ADMIN_VERDICT_MS;
+use crate::limits::ADMIN_PUBLISH_TIMEOUT;
 
 /// `{"channel":"news","data":{…}}`, or `text` or `b64data` in place of `data`.
 #[derive(Deserialize)]
@@ -74,7 +74,7 @@ pub(super) async fn publish(
 
 /// Ingest answers within microseconds and cannot wake this runtime, so it is asked a few times.
 async fn wait(verdict: &Receiver<Verdict>) -> Option<Verdict> {
-    let until = Instant::now() + Duration::from_millis(ADMIN_VERDICT_MS);
+    let until = Instant::now() + ADMIN_PUBLISH_TIMEOUT;
     while Instant::now() < until {
         match verdict.try_recv() {
             Ok(verdict) => return Some(verdict),

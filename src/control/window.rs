@@ -6,8 +6,10 @@ use std::collections::VecDeque;
 use hdrhistogram::Histogram;
 
 use crate::fabric::Fabric;
-use crate::limits::WINDOW_US;
+use crate::limits::METRICS_WINDOW;
 use crate::observe::{Counts, Flow, HistogramSnapshot, IngestCounts, PipelineStage, ShardCounts};
+
+const WINDOW_US: u64 = METRICS_WINDOW.as_micros() as u64;
 
 /// The quantiles that are shown, as labels and in [`hdrhistogram`]'s terms. The last is the
 /// largest value.
@@ -148,14 +150,14 @@ impl Interval {
     }
 }
 
-/// The latest readings: enough to look back over [`WINDOW_US`].
+/// The latest readings: enough to look back over [`METRICS_WINDOW`].
 #[derive(Debug, Default)]
 pub(super) struct Window {
     readings: VecDeque<Reading>,
 }
 
 impl Window {
-    /// Keeps a reading; one every [`READING_US`](crate::limits::READING_US) is enough.
+    /// Keeps a reading. One reading per `METRICS_SAMPLE_INTERVAL` is enough.
     pub(super) fn keep(&mut self, reading: Reading) {
         let now_us = reading.at_us;
         self.readings.push_back(reading);
@@ -169,8 +171,8 @@ impl Window {
         }
     }
 
-    /// From the youngest reading that is at least [`WINDOW_US`] old, or the oldest there is, to
-    /// `to`. Without any it is from the start.
+    /// From the youngest reading that is at least [`METRICS_WINDOW`] old, or the oldest there is,
+    /// to `to`. Without any it is from the start.
     pub(super) fn until(&self, to: Reading) -> Interval {
         let mut readings = self.readings.iter().rev();
         let from = readings.find(|from| from.at_us + WINDOW_US <= to.at_us);
@@ -214,8 +216,9 @@ pub(super) fn merge<'a>(shards: impl Iterator<Item = &'a Delays>) -> Delays<Merg
 mod tests {
     use super::*;
 
-    use crate::limits::READING_US;
+    use crate::limits::METRICS_SAMPLE_INTERVAL;
 
+    const READING_US: u64 = METRICS_SAMPLE_INTERVAL.as_micros() as u64;
     const SECOND_US: u64 = 1_000_000;
 
     fn reading(at_us: u64, ingest: IngestCounts, shards: &[&[(u64, u64)]]) -> Reading {

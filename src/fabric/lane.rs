@@ -9,7 +9,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use crate::config::Config;
 use crate::delivery::Batch;
 use crate::hub::{DrainScope, SlowConnection};
-use crate::limits::{LANE_BATCHES, LANE_BYTES, LANE_ORDERS};
+use crate::limits::{LANE_BATCHES, LANE_BYTES, SHARD_REQUESTS};
 
 use super::wake::Wake;
 
@@ -64,7 +64,7 @@ impl Lane {
     pub(super) fn new(wake: Wake) -> Self {
         Self {
             parcels: bounded(LANE_BATCHES),
-            orders: bounded(LANE_ORDERS),
+            orders: bounded(SHARD_REQUESTS),
             queued_bytes: AtomicUsize::new(0),
             put: AtomicU64::new(0),
             wake,

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use glommio::io::BufferedFile;
 
-use crate::fabric::{Fabric, Order, ShardFabric, Watch};
-use crate::hub::{DrainScope, Egress, Hub, SocketAction};
+use crate::fabric::{Fabric, Order, Origin, ShardFabric, Submission, Watch};
+use crate::hub::{Answer, DrainScope, Egress, Hub, PublishAnswer, Question, SocketAction};
 use crate::limits::TURN_BROADCASTS;
 use crate::observe::{PipelineStage, lossy};
 
@@ -136,6 +136,7 @@ impl Drive {
             self.dispatch(completion, now_us)?;
         }
         self.dealing = dealing;
+        self.submit_questions(now_us);
         worked |= self.drain_lane(now_us)?;
         self.hub.tick(now_us);
         self.end_accept(now_us)?;
@@ -153,6 +154,24 @@ impl Drive {
             return Ok(Turn::Over);
         }
         Ok(if worked { Turn::Worked } else { Turn::Idle })
+    }
+
+    /// Hands the publications of clients to ingest. A full queue answers at once.
+    fn submit_questions(&mut self, now_us: u64) {
+        for (ticket, question) in self.hub.take_questions() {
+            let Question::Publish { topic, payload } = question;
+            let submission = Submission {
+                origin: Origin::Client,
+                topic,
+                payload,
+                reply: None,
+            };
+            let answer = match self.fabric.inlet.submit(submission) {
+                Ok(()) => PublishAnswer::Accepted,
+                Err(_) => PublishAnswer::Busy,
+            };
+            self.hub.answer(ticket, Answer::Publish(answer), now_us);
+        }
     }
 
     /// Matches what waits on the lane, up to a bound, so that sockets get their turn. What was

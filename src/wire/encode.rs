@@ -42,6 +42,11 @@ pub fn text(payload: &[u8]) -> Bytes {
     frame(OpCode::Data(Data::Text), payload)
 }
 
+/// Encodes a message. The payload of a text message must be valid UTF-8.
+pub fn message(data: Data, payload: &[u8]) -> Bytes {
+    frame(OpCode::Data(data), payload)
+}
+
 /// Encodes a text message. `write` appends the payload, which has about `len_hint` bytes.
 pub fn text_with(len_hint: usize, write: impl FnOnce(&mut Vec<u8>)) -> Bytes {
     const HEADER_BYTES_MAX: usize = 10;

@@ -14,7 +14,6 @@ const DIRECTORIES_WITH_CYCLES: [&str; 6] = [
     "bench",
     "src/config",
     "src/control",
-    "src/hub",
     "src/ingest",
     "src/shard",
 ];

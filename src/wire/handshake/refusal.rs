@@ -86,7 +86,7 @@ impl HttpRefusal {
             ),
             Self::Unavailable(_) => (
                 "close",
-                format!("Retry-After: {}\r\n", limits::RETRY_AFTER_SECONDS),
+                format!("Retry-After: {}\r\n", limits::RETRY_AFTER.as_secs()),
             ),
             _ => ("close", String::new()),
         };

@@ -1,4 +1,4 @@
-//! What carries a publication to a client: one line of JSON, made once per publication. Ingest
+//! Pushes in JSON: one line carries a publication to a client. Made once per publication. Ingest
 //! core.
 
 use base64::Engine;
@@ -11,11 +11,10 @@ const BEFORE_TOPIC: &[u8] = b"{\"push\":{\"channel\":";
 const BEFORE_DATA: &[u8] = b",\"pub\":{\"data\":";
 const AFTER_DATA: &[u8] = b"}}}";
 
-/// Appends the push of `payload` to the subscribers of `topic`.
+/// Appends the push of a publication.
 ///
-/// The payload has been checked for its kind: JSON without raw newlines, embedded as it is; text
-/// in UTF-8, which becomes a JSON string; or bytes, which become a base64 string (RFC 4648,
-/// section 4, padded).
+/// The caller has checked the payload: JSON without line ends is embedded unchanged, UTF-8 text
+/// becomes a JSON string, and bytes become a padded base64 string (RFC 4648, section 4).
 pub fn publication(out: &mut Vec<u8>, topic: &str, payload: &[u8], kind: PayloadKind) {
     out.reserve(publication_len_hint(topic, payload, kind));
     out.extend_from_slice(BEFORE_TOPIC);
@@ -23,14 +22,15 @@ pub fn publication(out: &mut Vec<u8>, topic: &str, payload: &[u8], kind: Payload
     out.extend_from_slice(BEFORE_DATA);
     match kind {
         PayloadKind::Json => out.extend_from_slice(payload),
-        // A text payload was checked to be UTF-8, so nothing is lost here.
+        // Lossless, because ingest has checked that a text payload is UTF-8.
         PayloadKind::Text => escape::string(out, &String::from_utf8_lossy(payload)),
         PayloadKind::Binary => base64(out, payload),
     }
     out.extend_from_slice(AFTER_DATA);
 }
 
-/// Bytes that [`publication`] appends, exact unless the topic or a text need escapes.
+/// Returns the number of bytes that [`publication`] appends. The number is exact unless the topic
+/// or a text contains characters to escape.
 pub fn publication_len_hint(topic: &str, payload: &[u8], kind: PayloadKind) -> usize {
     let data = match kind {
         PayloadKind::Json => payload.len(),

@@ -1,7 +1,6 @@
-//! Scans over text that is known to be valid JSON: depth, compaction, stand-ins. Every core, on
-//! rare paths.
+//! Scans of text that is known to be valid JSON. Every core, for rare texts.
 
-/// How deep arrays and objects are nested.
+/// Returns how deep arrays and objects are nested.
 pub(super) fn depth(json: &[u8]) -> usize {
     let (mut depth, mut deepest) = (0_usize, 0);
     let mut at = 0;
@@ -20,7 +19,7 @@ pub(super) fn depth(json: &[u8]) -> usize {
     deepest
 }
 
-/// The same value without whitespace between tokens.
+/// Returns the same value without whitespace between tokens.
 pub(super) fn compact(json: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(json.len());
     let mut at = 0;
@@ -37,23 +36,23 @@ pub(super) fn compact(json: &[u8]) -> Vec<u8> {
     out
 }
 
-/// Overwrites what the grammar allows but simd-json cannot hold, in place: escapes of lone
-/// surrogates become the replacement character, numbers that may not fit become -1. Commands keep
-/// their meaning: neither is part of a valid id or channel.
-pub(super) fn tame(json: &mut [u8]) {
+/// Replaces in place what the grammar allows but simd-json cannot represent: escapes of lone
+/// surrogates become the replacement character, and numbers that may not fit become -1. A command
+/// keeps its meaning, because neither is part of a valid id or channel.
+pub(super) fn make_representable(json: &mut [u8]) {
     let mut at = 0;
     while at < json.len() {
         match json[at] {
             b'"' => {
                 let end = string_end(json, at);
-                tame_string(&mut json[at + 1..end]);
+                replace_lone_surrogates(&mut json[at + 1..end]);
                 at = end + 1;
             }
             b'-' | b'0'..=b'9' => {
                 let number =
                     |byte: &u8| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E');
                 let length = json[at..].iter().take_while(|byte| number(byte)).count();
-                tame_number(&mut json[at..at + length]);
+                replace_large_number(&mut json[at..at + length]);
                 at += length;
             }
             _ => at += 1,
@@ -61,7 +60,7 @@ pub(super) fn tame(json: &mut [u8]) {
     }
 }
 
-/// Where the string that opens at `open` closes.
+/// Returns the index of the quote that closes the string that opens at `open`.
 fn string_end(json: &[u8], open: usize) -> usize {
     let mut at = open + 1;
     while at < json.len() && json[at] != b'"' {
@@ -70,8 +69,8 @@ fn string_end(json: &[u8], open: usize) -> usize {
     at.min(json.len())
 }
 
-fn tame_number(number: &mut [u8]) {
-    // 15 digits fit any integer and any double.
+fn replace_large_number(number: &mut [u8]) {
+    // Every number of 15 characters fits a 64-bit integer or a double exactly.
     const SAFE_LENGTH: usize = 15;
     if number.len() > SAFE_LENGTH || number.iter().any(|byte| matches!(byte, b'e' | b'E')) {
         number.fill(b' ');
@@ -79,7 +78,7 @@ fn tame_number(number: &mut [u8]) {
     }
 }
 
-fn tame_string(inner: &mut [u8]) {
+fn replace_lone_surrogates(inner: &mut [u8]) {
     const ESCAPE: usize = "\\uXXXX".len();
     let mut at = 0;
     while at < inner.len() {
@@ -95,7 +94,7 @@ fn tame_string(inner: &mut [u8]) {
     }
 }
 
-/// The UTF-16 code unit that `\uXXXX` at the start of `text` stands for.
+/// Returns the UTF-16 code unit of the escape `\uXXXX` at the start of `text`.
 fn escaped_unit(text: &[u8]) -> Option<u16> {
     let digits = text.strip_prefix(b"\\u")?.get(..4)?;
     u16::from_str_radix(str::from_utf8(digits).ok()?, 16).ok()
@@ -158,7 +157,7 @@ mod tests {
         ];
         for (json, expected) in cases {
             let mut text = json.as_bytes().to_vec();
-            tame(&mut text);
+            make_representable(&mut text);
             assert_eq!(str::from_utf8(&text).unwrap(), expected);
         }
     }

@@ -1,9 +1,12 @@
 //! Commands, line by line: what each one becomes, or which fault it has.
 
 use super::*;
+use crate::protocol::codes::{ClientError, Disconnect};
+use crate::protocol::command::ErrorEffect;
+use crate::protocol::topic::TopicError;
 
 /// The outcome of one line: the id and command, or the fault.
-fn parse(line: &str) -> Result<(u32, String), CommandFault> {
+fn parse(line: &str) -> Result<(u32, String), CommandError> {
     let mut parser = Parser::new();
     let request = parser.parse(line.as_bytes())?;
     let command = match request.command {
@@ -130,7 +133,7 @@ fn what_a_client_would_rely_on_in_vain_is_unsupported() {
 
 #[test]
 fn faults() {
-    use CommandFault as F;
+    use CommandError as F;
     let deep = format!(r#"{{"id":1,"connect":{{"data":{}}}}}"#, "[".repeat(64));
     let cases = [
         ("", F::NotJson),
@@ -205,7 +208,7 @@ fn bad_parameters() {
     for line in bad {
         assert_eq!(
             parse(line),
-            Err(CommandFault::BadParameters { id: 4 }),
+            Err(CommandError::BadParameters { id: 4 }),
             "{line}"
         );
     }
@@ -228,18 +231,18 @@ fn channels() {
         assert_eq!(subscribe(written), ok!(5, &format!("subscribe {channel}")));
     }
     for (written, fault) in [
-        ("", TopicFault::Empty),
-        (&"x".repeat(256), TopicFault::TooLong),
-        (r"a\u0000b", TopicFault::Control),
-        (r"a\n", TopicFault::Control),
+        ("", TopicError::Empty),
+        (&"x".repeat(256), TopicError::TooLong),
+        (r"a\u0000b", TopicError::Control),
+        (r"a\n", TopicError::Control),
     ] {
         assert_eq!(
             subscribe(written),
-            Err(CommandFault::BadChannel { id: 5, fault })
+            Err(CommandError::BadChannel { id: 5, fault })
         );
     }
     // A raw control character, even NUL, is no JSON.
-    assert_eq!(subscribe("a\0b"), Err(CommandFault::NotJson));
+    assert_eq!(subscribe("a\0b"), Err(CommandError::NotJson));
 }
 
 #[test]
@@ -281,37 +284,37 @@ fn a_cut_emoji_elsewhere_does_not_disconnect() {
 
 #[test]
 fn outcomes() {
-    let disconnect = Outcome::Disconnect(Disconnect::BadRequest);
-    let reply = |error| Outcome::Reply { id: 9, error };
+    let disconnect = ErrorEffect::Disconnect(Disconnect::BadRequest);
+    let reply = |error| ErrorEffect::Reply { id: 9, error };
     let cases = [
-        (CommandFault::NotJson, disconnect),
-        (CommandFault::TooDeep, disconnect),
-        (CommandFault::NotAnObject, disconnect),
-        (CommandFault::IdMissing, disconnect),
-        (CommandFault::IdInvalid, disconnect),
-        (CommandFault::NoMethod, disconnect),
+        (CommandError::NotJson, disconnect),
+        (CommandError::TooDeep, disconnect),
+        (CommandError::NotAnObject, disconnect),
+        (CommandError::IdMissing, disconnect),
+        (CommandError::IdInvalid, disconnect),
+        (CommandError::NoMethod, disconnect),
         (
-            CommandFault::UnknownMethod { id: 9 },
+            CommandError::UnknownMethod { id: 9 },
             reply(ClientError::MethodNotFound),
         ),
         (
-            CommandFault::SeveralMethods { id: 9 },
+            CommandError::SeveralMethods { id: 9 },
             reply(ClientError::BadRequest),
         ),
         (
-            CommandFault::BadParameters { id: 9 },
+            CommandError::BadParameters { id: 9 },
             reply(ClientError::BadRequest),
         ),
         (
-            CommandFault::BadChannel {
+            CommandError::BadChannel {
                 id: 9,
-                fault: TopicFault::Control,
+                fault: TopicError::Control,
             },
             reply(ClientError::BadRequest),
         ),
     ];
     for (fault, outcome) in cases {
-        assert_eq!(fault.outcome(), outcome);
+        assert_eq!(fault.effect(), outcome);
     }
 }
 
@@ -338,6 +341,6 @@ fn one_parser_takes_many_lines() {
                 command: Command::Subscribe { channel: &channel }
             }
         );
-        assert_eq!(parser.parse(b"[").unwrap_err(), CommandFault::NotJson);
+        assert_eq!(parser.parse(b"[").unwrap_err(), CommandError::NotJson);
     }
 }

@@ -1,60 +1,62 @@
-//! The frames that some outbox of this shard still holds, each once, counted without atomics.
+//! The frames that some outbox of this shard holds. Each is stored once and counts its holders
+//! without atomic operations. Shard core.
 
 use bytes::Bytes;
 
 use crate::config::SlowPolicy;
 use crate::limits::{FRAME_OVERHEAD_BYTES, POOL_KEPT_FRAMES};
 
-/// Index of a frame in the [`Pool`]: what an outbox stores per pending frame.
-pub(super) type FrameIndex = u32;
+/// The index of a frame in the [`Pool`]: what an outbox stores for each pending frame.
+pub(in crate::hub) type FrameIndex = u32;
 
-/// A frame on its way to one or many connections, or several that are never parted.
+/// Bytes that are sent as a unit: one frame, or several frames that are never separated.
 #[derive(Debug)]
 pub(super) struct Frame {
     pub(super) bytes: Bytes,
-    /// Outboxes that hold it.
+    /// Number of outboxes that hold the frame.
     holders: u32,
-    /// Those of the delivery, without having to ask whether it is one.
+    /// `delivery.publications`, or zero.
     publications: u32,
-    /// `None`: a reply, ping or close, which no slow policy may drop.
+    /// `None`: a reply, ping or close frame, which no slow policy drops.
     pub(super) delivery: Option<Delivery>,
 }
 
+/// What is needed to account for the publications of a frame.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::hub) struct Delivery {
+    pub(in crate::hub) topic_hash: u64,
+    pub(in crate::hub) arrived_us: u64,
+    pub(in crate::hub) publications: u32,
+    pub(in crate::hub) slow: SlowPolicy,
+}
+
 impl Frame {
-    /// What it costs in memory, as [`super::outbox::Outbox::weight`] counts.
+    /// Returns what the frame costs in memory, as [`super::outbox::Outbox::weight`] counts it.
     pub(super) fn weight(&self) -> usize {
         self.bytes.len() + FRAME_OVERHEAD_BYTES
     }
 
-    /// How many publications it carries; a reply, ping or close none.
+    /// Returns the number of publications in the frame; zero for a reply, ping or close frame.
     pub(super) fn publications(&self) -> u64 {
         u64::from(self.publications)
     }
 
-    /// Whether it carries a publication of a topic that drops rather than disconnects.
+    /// Returns whether the slow policy of the topic drops publications instead of closing the
+    /// connection.
     pub(super) fn may_drop(&self) -> bool {
         let slow = self.delivery.map(|delivery| delivery.slow);
         slow.is_some_and(|slow| slow != SlowPolicy::Disconnect)
     }
 
-    /// Whether a later publication of its topic may take its place.
+    /// Returns whether a later publication of the topic may replace this one.
     pub(super) fn may_conflate(&self) -> bool {
         let slow = self.delivery.map(|delivery| delivery.slow);
         slow == Some(SlowPolicy::Conflate)
     }
 }
 
-/// What a frame that carries a publication is accounted by.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Delivery {
-    pub(super) topic_hash: u64,
-    pub(super) arrived_us: u64,
-    pub(super) publications: u32,
-    pub(super) slow: SlowPolicy,
-}
-
-/// A slab of frames. A shared frame costs its connections four bytes each, and the process one
-/// atomic count per shard instead of one per connection.
+/// A table of frames. A shared frame costs each connection four bytes, and the process one atomic
+/// operation per shard instead of one per connection.
 #[derive(Debug, Default)]
 pub(super) struct Pool {
     frames: Vec<Frame>,
@@ -64,7 +66,7 @@ pub(super) struct Pool {
 }
 
 impl Pool {
-    /// Adds a frame that the caller holds.
+    /// Adds a frame with the caller as its only holder.
     pub(super) fn insert(&mut self, bytes: Bytes, delivery: Option<Delivery>) -> FrameIndex {
         let frame = Frame {
             bytes,
@@ -85,26 +87,28 @@ impl Pool {
         &self.frames[index as usize]
     }
 
-    /// Whether a publication of this topic is at `index`, which may have been freed and reused.
+    /// Returns whether `index` holds publications of this topic. The index may have been freed and
+    /// used again.
     pub(super) fn carries(&self, index: FrameIndex, topic_hash: u64) -> bool {
         let frame = self.frames.get(index as usize);
         let delivery = frame.and_then(|frame| frame.delivery);
         delivery.is_some_and(|delivery| delivery.topic_hash == topic_hash)
     }
 
+    /// Adds a holder.
     pub(super) fn hold(&mut self, index: FrameIndex) {
         let frame = &mut self.frames[index as usize];
         frame.holders += 1;
         self.held += frame.publications();
     }
 
-    /// Publications that wait, once per outbox: counted where frames are held and let go, so that
-    /// it cannot agree by construction with what became of them.
+    /// Returns the number of pending publications, once per outbox. The pool counts them where
+    /// frames are held and released, independently of the counters of what was written and dropped.
     pub(super) fn held(&self) -> u64 {
         self.held
     }
 
-    /// One holder less; the last one frees it.
+    /// Removes a holder, and the frame with its last holder.
     pub(super) fn release(&mut self, index: FrameIndex) {
         let frame = &mut self.frames[index as usize];
         debug_assert!(frame.holders > 0, "a frame is released once per holder");
@@ -115,8 +119,8 @@ impl Pool {
         }
         (frame.bytes, frame.delivery) = (Bytes::new(), None);
         self.free.push(index);
-        let peak_is_over = self.free.len() == self.frames.len();
-        if peak_is_over && self.frames.capacity() > POOL_KEPT_FRAMES {
+        let is_empty = self.free.len() == self.frames.len();
+        if is_empty && self.frames.capacity() > POOL_KEPT_FRAMES {
             self.frames.clear();
             self.frames.shrink_to(POOL_KEPT_FRAMES);
             self.free.clear();
@@ -130,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_empty_pool_gives_the_memory_of_its_peak_back() {
+    fn an_empty_pool_returns_the_memory_of_its_peak() {
         let mut pool = Pool::default();
         for _ in 0..2 {
             let peak: Vec<_> = (0..10 * POOL_KEPT_FRAMES)

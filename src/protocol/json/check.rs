@@ -1,10 +1,11 @@
-//! JSON as clients and publishers send it, read by simd-json with memory that is reused. Every
-//! core: commands on shards, payloads on the ingest core.
+//! Checks and reads JSON from clients and publishers with simd-json and reused memory. Every core:
+//! commands on shards, payloads on the ingest core.
 //!
-//! What passes is exactly what `JSON.parse` accepts (the grammar of RFC 8259) down to
-//! [`limits::JSON_DEPTH`]. simd-json refuses some of that, because it turns text into values:
-//! integers beyond 64 bits, numbers beyond a double, escapes of lone surrogates (which a browser
-//! sends when a program cuts an emoji in half). So what it refuses gets a second, slower opinion.
+//! The accepted texts are exactly those that `JSON.parse` accepts (the grammar of RFC 8259), nested
+//! at most [`limits::JSON_DEPTH`] deep. simd-json makes values of a text and therefore refuses some
+//! valid texts: integers beyond 64 bits, numbers beyond a double, and escapes of lone surrogates,
+//! which a browser sends when a program cuts an emoji in half. A second, slower parser checks every
+//! text that simd-json refuses.
 
 use std::borrow::Cow;
 use std::mem;
@@ -12,12 +13,12 @@ use std::mem;
 use serde::de::IgnoredAny;
 use simd_json::{Buffers, ErrorType, INPUT_PADDING, Node, Tape};
 
-use super::json_scan;
+use super::scan;
 use crate::limits;
 
-/// Why a text is not JSON that fanfare takes.
+/// Why a text is not accepted as JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
-pub enum JsonFault {
+pub enum JsonError {
     #[error("not JSON")]
     Syntax,
     #[error("JSON that is not UTF-8")]
@@ -26,7 +27,7 @@ pub enum JsonFault {
     TooDeep,
 }
 
-/// Checks texts, one after the other.
+/// Checks one text after the other and reuses its memory.
 pub struct Checker {
     scratch: Scratch,
     tape: Tape<'static>,
@@ -40,15 +41,15 @@ impl Checker {
         }
     }
 
-    /// Whether `text` is one JSON value, whitespace around it allowed.
-    pub fn check(&mut self, text: &[u8]) -> Result<(), JsonFault> {
+    /// Checks that `text` is one JSON value, with whitespace around it or without.
+    pub fn check(&mut self, text: &[u8]) -> Result<(), JsonError> {
         let mut tape = mem::replace(&mut self.tape, empty_tape()).reset();
         let parsed = self.scratch.parse(text, &mut tape);
         self.tape = recycle(tape);
         match parsed {
             Ok(()) => Ok(()),
-            Err(Refusal::TooDeep) => Err(JsonFault::TooDeep),
-            Err(Refusal::Other) => check_grammar(text),
+            Err(SimdRefusal::TooDeep) => Err(JsonError::TooDeep),
+            Err(SimdRefusal::Other) => check_grammar(text),
         }
     }
 }
@@ -59,49 +60,49 @@ impl Default for Checker {
     }
 }
 
-/// Reads texts onto tapes whose strings stay in the reader's memory.
+/// Reads texts onto tapes whose strings borrow from the reader.
 pub(super) struct Reader {
     fast: Scratch,
-    /// For the rare text that simd-json takes only after [`json_scan::tame`].
-    tamed: Scratch,
+    /// For texts that simd-json accepts only after [`scan::make_representable`].
+    replaced: Scratch,
 }
 
 impl Reader {
     pub(super) fn new() -> Self {
         Self {
             fast: Scratch::new(),
-            tamed: Scratch::new(),
+            replaced: Scratch::new(),
         }
     }
 
-    /// Puts `text` on the tape. Numbers and strings that simd-json cannot hold are stood in for:
-    /// see [`json_scan::tame`].
+    /// Reads `text` onto the tape. Numbers and strings that simd-json cannot represent are
+    /// replaced: see [`scan::make_representable`].
     pub(super) fn read<'a>(
         &'a mut self,
         text: &[u8],
         tape: &mut Tape<'a>,
-    ) -> Result<(), JsonFault> {
+    ) -> Result<(), JsonError> {
         match self.fast.parse(text, tape) {
             Ok(()) => return Ok(()),
-            Err(Refusal::TooDeep) => return Err(JsonFault::TooDeep),
-            Err(Refusal::Other) => check_grammar(text)?,
+            Err(SimdRefusal::TooDeep) => return Err(JsonError::TooDeep),
+            Err(SimdRefusal::Other) => check_grammar(text)?,
         }
-        let mut stand_in = text.to_vec();
-        json_scan::tame(&mut stand_in);
-        self.tamed
-            .parse(&stand_in, tape)
-            .map_err(|_| JsonFault::Syntax)
+        let mut replacement = text.to_vec();
+        scan::make_representable(&mut replacement);
+        self.replaced
+            .parse(&replacement, tape)
+            .map_err(|_| JsonError::Syntax)
     }
 }
 
-/// The memory of one parse: simd-json unescapes strings in place, so it gets a copy.
+/// The memory of one parse. simd-json unescapes strings in place, so it gets a copy of the text.
 struct Scratch {
     buffers: Buffers,
     text: Vec<u8>,
 }
 
-/// simd-json's no: final for depth, otherwise it takes a second opinion.
-enum Refusal {
+/// Why simd-json refuses a text. Only `TooDeep` is final.
+enum SimdRefusal {
     TooDeep,
     Other,
 }
@@ -114,7 +115,7 @@ impl Scratch {
         }
     }
 
-    fn parse<'a>(&'a mut self, text: &[u8], tape: &mut Tape<'a>) -> Result<(), Refusal> {
+    fn parse<'a>(&'a mut self, text: &[u8], tape: &mut Tape<'a>) -> Result<(), SimdRefusal> {
         if self.text.capacity() > limits::JSON_KEPT_BYTES {
             *self = Self::new();
         }
@@ -124,8 +125,8 @@ impl Scratch {
         self.text.resize(text.len() + INPUT_PADDING, b' ');
         simd_json::fill_tape_padded(&mut self.text, text.len(), &mut self.buffers, tape).map_err(
             |error| match error.error() {
-                ErrorType::DepthLimitExceeded => Refusal::TooDeep,
-                _ => Refusal::Other,
+                ErrorType::DepthLimitExceeded => SimdRefusal::TooDeep,
+                _ => SimdRefusal::Other,
             },
         )
     }
@@ -135,28 +136,28 @@ pub(super) fn empty_tape() -> Tape<'static> {
     Tape(Vec::new())
 }
 
-/// The tape's memory for the next parse, unless a large text made it large.
+/// Returns the memory of a tape for the next parse, unless a large text made it large.
 pub(super) fn recycle(tape: Tape<'_>) -> Tape<'static> {
     let kept = tape.0.capacity() * size_of::<Node<'_>>() <= limits::JSON_KEPT_BYTES;
     if kept { tape.reset() } else { empty_tape() }
 }
 
-/// The second opinion: the grammar alone, no values made.
+/// Checks the grammar alone, without making values.
 #[cold]
-fn check_grammar(text: &[u8]) -> Result<(), JsonFault> {
-    let text = str::from_utf8(text).map_err(|_| JsonFault::NotUtf8)?;
-    serde_json::from_str::<IgnoredAny>(text).map_err(|_| JsonFault::Syntax)?;
-    if json_scan::depth(text.as_bytes()) > limits::JSON_DEPTH {
-        return Err(JsonFault::TooDeep);
+fn check_grammar(text: &[u8]) -> Result<(), JsonError> {
+    let text = str::from_utf8(text).map_err(|_| JsonError::NotUtf8)?;
+    serde_json::from_str::<IgnoredAny>(text).map_err(|_| JsonError::Syntax)?;
+    if scan::depth(text.as_bytes()) > limits::JSON_DEPTH {
+        return Err(JsonError::TooDeep);
     }
     Ok(())
 }
 
-/// Valid JSON on one line: raw newlines, which are whitespace, become spaces. The client
-/// protocol joins its messages with newlines. Copies only if there is one.
+/// Replaces the line ends in valid JSON, where they are whitespace, by spaces. The client protocol
+/// separates messages by line ends. Copies the text only if it has one.
 pub fn on_one_line(text: &[u8]) -> Cow<'_, [u8]> {
     let is_newline = |byte: u8| byte == b'\n' || byte == b'\r';
-    // Whole chunks without an early exit: the compiler makes vector instructions of it.
+    // Without an early exit inside a chunk, the compiler generates vector instructions.
     let newlines = |chunk: &[u8]| {
         chunk
             .iter()
@@ -334,13 +335,13 @@ mod tests {
         for text in REFUSED {
             assert_eq!(
                 checker.check(text.as_bytes()),
-                Err(JsonFault::Syntax),
+                Err(JsonError::Syntax),
                 "{text:?}"
             );
             let shifted = format!("{}{text}", " ".repeat(70));
             assert_eq!(
                 checker.check(shifted.as_bytes()),
-                Err(JsonFault::Syntax),
+                Err(JsonError::Syntax),
                 "{text:?}"
             );
         }
@@ -358,7 +359,7 @@ mod tests {
             b"\xff{}",
         ];
         for text in cases {
-            assert_eq!(checker.check(text), Err(JsonFault::NotUtf8), "{text:?}");
+            assert_eq!(checker.check(text), Err(JsonError::NotUtf8), "{text:?}");
         }
     }
 
@@ -375,7 +376,7 @@ mod tests {
             let deeper = nested(limits::JSON_DEPTH + 1, inner);
             assert_eq!(
                 checker.check(deeper.as_bytes()),
-                Err(JsonFault::TooDeep),
+                Err(JsonError::TooDeep),
                 "{inner}"
             );
         }
@@ -384,13 +385,13 @@ mod tests {
             Ok(())
         );
         let deeper = objects(limits::JSON_DEPTH + 1);
-        assert_eq!(checker.check(deeper.as_bytes()), Err(JsonFault::TooDeep));
+        assert_eq!(checker.check(deeper.as_bytes()), Err(JsonError::TooDeep));
         // The number before the nesting makes simd-json stop early.
         let behind = format!("[1e999,{}]", nested(limits::JSON_DEPTH, ""));
-        assert_eq!(checker.check(behind.as_bytes()), Err(JsonFault::TooDeep));
+        assert_eq!(checker.check(behind.as_bytes()), Err(JsonError::TooDeep));
         assert_eq!(
             checker.check(&vec![b'['; 64 * 1024]),
-            Err(JsonFault::TooDeep)
+            Err(JsonError::TooDeep)
         );
     }
 

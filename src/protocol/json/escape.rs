@@ -1,4 +1,5 @@
-//! Text to JSON strings. Clean runs are found eight bytes at a time and copied whole. Every core.
+//! Writes JSON strings. Runs of bytes without escapes are found eight bytes at a time and copied
+//! together. Every core.
 
 /// Appends `text` as a JSON string, quotes included (RFC 8259, section 7).
 pub fn string(out: &mut Vec<u8>, text: &str) {
@@ -16,7 +17,7 @@ pub fn string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
 }
 
-/// How many leading bytes stand for themselves in a JSON string.
+/// Returns the number of leading bytes that need no escape.
 fn clean_prefix(bytes: &[u8]) -> usize {
     let mut at = 0;
     while let Some(word) = bytes[at..].first_chunk() {
@@ -32,11 +33,11 @@ fn clean_prefix(bytes: &[u8]) -> usize {
     at + clean
 }
 
-/// Whether one of the word's bytes must be escaped.
+/// Returns whether a byte of the word needs an escape.
 fn any_special(word: u64) -> bool {
     const ONES: u64 = u64::from_ne_bytes([0x01; 8]);
     const TOPS: u64 = u64::from_ne_bytes([0x80; 8]);
-    // A byte below `n` borrows into its top bit, unless that bit was set in it already.
+    // The subtraction sets the top bit of every byte below `n` whose top bit was clear.
     let below = |word: u64, n: u8| word.wrapping_sub(ONES * u64::from(n)) & !word & TOPS;
     let quotes = word ^ (ONES * u64::from(b'"'));
     let backslashes = word ^ (ONES * u64::from(b'\\'));
