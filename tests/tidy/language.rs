@@ -17,7 +17,6 @@ const NOT_YET_PLAIN: &[&str] = &[
     "src/engine",
     "src/fabric",
     "src/hub",
-    "src/ingest",
     "src/limits",
     "src/protocol",
     "src/shard",
