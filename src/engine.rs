@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 
 use crossbeam_channel::Receiver;
 
-use crate::config::{Config, ConfigSource, Layout};
+use crate::config::{Config, ConfigSource, Endpoint, Layout};
 use crate::fabric::{self, Core, Fabric, Notice, Order, Watchtower};
 use crate::shard::{self, Plan, Shard};
 use crate::{control, ingest};
@@ -175,9 +175,12 @@ fn build_fabric(config: &Config, descriptors: u64, shards: usize) -> Result<Fabr
 /// The screen that greets the operator: what listens where, which core does what, and how many
 /// connections fit.
 pub fn screen(engine: &Engine, config: &Config) -> String {
-    let list = |endpoints: &[String]| match endpoints {
-        [] => "off".to_owned(),
-        endpoints => endpoints.join(", "),
+    let list = |endpoints: &[Endpoint]| {
+        let endpoints: Vec<_> = endpoints.iter().map(Endpoint::as_str).collect();
+        match endpoints.as_slice() {
+            [] => "off".to_owned(),
+            endpoints => endpoints.join(", "),
+        }
     };
     let shards: Vec<_> = engine
         .layout

@@ -15,7 +15,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
-use crate::config::{Config, same_secret};
+use crate::config::{BearerToken, Config};
 use crate::limits::{
     ADMIN_ACCEPT_PAUSE, ADMIN_BODY_BYTES, ADMIN_CONNECTION_TIMEOUT, ADMIN_CONNECTIONS,
     ADMIN_DISCARD_BYTES,
@@ -31,7 +31,7 @@ pub(super) struct Admin {
 
 /// What a request must show before it is looked at.
 struct Rules {
-    token: Option<String>,
+    token: Option<BearerToken>,
 }
 
 impl Admin {
@@ -133,7 +133,7 @@ impl Rules {
         let given = authorization
             .and_then(|value| value.strip_prefix("Bearer "))
             .unwrap_or("");
-        same_secret(token.as_bytes(), given.as_bytes())
+        token.matches(given.as_bytes())
     }
 }
 

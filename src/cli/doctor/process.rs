@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use fanfare::config::{Config, WebSocket};
+use fanfare::config::{Config, WsConfig};
 use fanfare::fabric::max_connections;
 use fanfare::shard::{memlock_wanted_bytes, preflight};
 
@@ -163,7 +163,7 @@ fn descriptors(host: &Host, plan: &Plan) -> Option<Observation> {
     // `serve` raises its soft limit to the hard one.
     let usable = soft.max(hard);
     let unlimited = Config {
-        ws: WebSocket {
+        ws: WsConfig {
             max_connections: None,
             ..plan.config.ws.clone()
         },
