@@ -7,10 +7,10 @@ use std::thread::JoinHandle;
 
 use crossbeam_channel::Receiver;
 
-use crate::config::{Config, ConfigSource, Layout};
+use crate::config::{Config, ConfigSource, Endpoint, Layout};
 use crate::fabric::{self, Core, Fabric, Notice, Order, Watchtower};
 use crate::shard::{self, Shard, ShardOptions};
-use crate::{control, ingest, limits};
+use crate::{control, ingest};
 
 /// Why the engine could not start, or did not end as it should; the text names the remedy.
 #[derive(Debug, thiserror::Error)]
@@ -62,7 +62,8 @@ impl Engine {
         // pin themselves. Unpinned it would all work, only less evenly.
         let _pinned = core_affinity::set_for_current(core_affinity::CoreId { id: layout.ingest });
         let descriptors = shard::raise_descriptor_limit();
-        fabric::check_descriptors(descriptors, count).map_err(Fault::Descriptors)?;
+        fabric::check_descriptors(descriptors, count)
+            .map_err(|error| Fault::Descriptors(error.limit))?;
         shard::preflight(count)?;
         let listeners = listen(config.ws.listen, count)?;
         let sockets = shard::with_private_files(|| ingest::bind(config))?;
@@ -139,7 +140,7 @@ impl Engine {
                 outcome = outcome.and(Err(fault));
             }
         }
-        self.fabric.inlet.close();
+        self.fabric.submissions.close();
         if self.ingest.join().is_err() && outcome.is_ok() {
             outcome = Err(Fault::Ended { core: Core::Ingest });
         }
@@ -174,9 +175,12 @@ fn build_fabric(config: &Config, descriptors: u64, shards: usize) -> Result<Fabr
 /// The screen that greets the operator: what listens where, which core does what, and how many
 /// connections fit.
 pub fn screen(engine: &Engine, config: &Config) -> String {
-    let list = |endpoints: &[String]| match endpoints {
-        [] => "off".to_owned(),
-        endpoints => endpoints.join(", "),
+    let list = |endpoints: &[Endpoint]| {
+        let endpoints: Vec<_> = endpoints.iter().map(Endpoint::as_str).collect();
+        match endpoints.as_slice() {
+            [] => "off".to_owned(),
+            endpoints => endpoints.join(", "),
+        }
     };
     let shards: Vec<_> = engine
         .layout
@@ -204,9 +208,7 @@ pub fn screen(engine: &Engine, config: &Config) -> String {
         shards = shards.join(", "),
         connections = engine.fabric.max_connections(),
         descriptors = engine.descriptors,
-        own = limits::OWN_DESCRIPTORS
-            + limits::REFUSAL_SOCKETS
-            + shards.len() * limits::OWN_DESCRIPTORS_PER_SHARD,
+        own = fabric::own_descriptors(shards.len()),
     )
 }
 

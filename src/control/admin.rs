@@ -2,7 +2,6 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -16,9 +15,10 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
-use crate::config::{Config, same_secret};
+use crate::config::{BearerToken, Config};
 use crate::limits::{
-    ADMIN_BODY_BYTES, ADMIN_CONNECTIONS, ADMIN_DISCARD_BYTES, ADMIN_PAUSE_MS, ADMIN_TIMEOUT_S,
+    ADMIN_ACCEPT_PAUSE, ADMIN_BODY_BYTES, ADMIN_CONNECTION_TIMEOUT, ADMIN_CONNECTIONS,
+    ADMIN_DISCARD_BYTES,
 };
 
 use super::load::Monitor;
@@ -31,7 +31,7 @@ pub(super) struct Admin {
 
 /// What a request must show before it is looked at.
 struct Rules {
-    token: Option<String>,
+    token: Option<BearerToken>,
 }
 
 impl Admin {
@@ -60,7 +60,7 @@ impl Admin {
             };
             let Ok((stream, _)) = listener.accept().await else {
                 // Out of descriptors, as a rule: trying again at once would only burn the core.
-                tokio::time::sleep(Duration::from_millis(ADMIN_PAUSE_MS)).await;
+                tokio::time::sleep(ADMIN_ACCEPT_PAUSE).await;
                 continue;
             };
             let service = TowerToHyperService::new(self.service.clone());
@@ -70,8 +70,7 @@ impl Admin {
                 .serve_connection(TokioIo::new(stream), service);
             tokio::spawn(async move {
                 // What a peer does wrong is answered or cut off; there is nothing to be done here.
-                let limit = Duration::from_secs(ADMIN_TIMEOUT_S);
-                let _ = tokio::time::timeout(limit, connection).await;
+                let _ = tokio::time::timeout(ADMIN_CONNECTION_TIMEOUT, connection).await;
                 drop(place);
             });
         }
@@ -134,7 +133,7 @@ impl Rules {
         let given = authorization
             .and_then(|value| value.strip_prefix("Bearer "))
             .unwrap_or("");
-        same_secret(token.as_bytes(), given.as_bytes())
+        token.matches(given.as_bytes())
     }
 }
 

@@ -8,17 +8,17 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, reload};
 
-use crate::config::{Log, LogFormat};
+use crate::config::{LogConfig, LogFilter, LogFormat};
 
 /// The installed filter. `tracing` has one subscriber per process, so this is process-wide too.
 static FILTER: OnceLock<reload::Handle<EnvFilter, Registry>> = OnceLock::new();
 
 /// Installs the subscriber. A second call, as in tests, changes the level only.
-pub fn init(log: &Log) {
+pub fn init(log: &LogConfig) {
     if FILTER.get().is_some() {
         return set_level(&log.level);
     }
-    let (filter, handle) = reload::Layer::new(EnvFilter::new(&log.level));
+    let (filter, handle) = reload::Layer::new(log.level.to_env_filter());
     let lines = fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal());
@@ -35,12 +35,11 @@ pub fn init(log: &Log) {
     }
 }
 
-/// Changes what is logged from now on. `level` has passed [`Config::check`](crate::config::Config),
-/// so that it reads; before [`init`] there is nothing to change.
-pub fn set_level(level: &str) {
-    if let (Some(handle), Ok(filter)) = (FILTER.get(), EnvFilter::builder().parse(level)) {
+/// Changes what is logged. Before [`init`] there is nothing to change.
+pub fn set_level(level: &LogFilter) {
+    if let Some(handle) = FILTER.get() {
         // Fails only once the subscriber is gone, which lasts as long as the process.
-        let _ = handle.reload(filter);
+        let _ = handle.reload(level.to_env_filter());
     }
 }
 
@@ -52,17 +51,18 @@ mod tests {
 
     #[test]
     fn the_level_changes_live() {
-        init(&Log {
+        let filter = |text| LogFilter::parse(text).expect("the filter is valid");
+        init(&LogConfig {
             format: LogFormat::Human,
-            level: "error".into(),
+            level: filter("error"),
         });
         assert!(enabled!(Level::ERROR) && !enabled!(Level::WARN));
-        set_level("warn,fanfare::control=debug");
+        set_level(&filter("warn,fanfare::control=debug"));
         assert!(enabled!(Level::DEBUG) && !enabled!(Level::TRACE));
         assert!(enabled!(target: "other", Level::WARN) && !enabled!(target: "other", Level::INFO));
-        init(&Log {
+        init(&LogConfig {
             format: LogFormat::Json,
-            level: "error".into(),
+            level: filter("error"),
         });
         assert!(
             !enabled!(Level::WARN),

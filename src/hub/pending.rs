@@ -12,7 +12,7 @@ use foldhash::{HashMap, HashMapExt};
 use crate::limits::{PENDING_COMMAND_TIMEOUT, PENDING_COMMANDS_PER_SHARD};
 use crate::protocol::codes::ClientError;
 
-use super::connection::ConnectionId;
+use super::connection_id::ConnectionId;
 
 /// Identifies a pending command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -21,7 +21,18 @@ pub struct Ticket {
     number: u32,
 }
 
-/// What the hub asks of the process around it.
+#[cfg(test)]
+impl Ticket {
+    /// Creates a ticket for tests outside the hub, where only its identity matters.
+    pub(crate) fn numbered(number: u32) -> Self {
+        Self {
+            connection: ConnectionId::from_bits(u64::from(number)),
+            number,
+        }
+    }
+}
+
+/// A question of the hub to the process around it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Question {
     /// Take a client's publication. The topic is valid and the payload is JSON.

@@ -1,18 +1,34 @@
-//! What a hub asks of the process around it, and what it is given to deliver.
+//! The services that a hub needs from the process around it at once. Shard core.
+//!
+//! Requests whose answer takes longer are questions: see [`super::Question`].
 
 use crate::delivery::Codec;
 use crate::observe::Health;
 
-/// The process around a hub. Calls return at once; none may call back into the hub.
+/// Whether the process has room for a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SocketAdmission {
+    /// Within `ws.max_connections`.
+    Admitted,
+    /// Over `ws.max_connections`, but within the sockets kept for refusals: the socket may ask for
+    /// `/health`, and gets a 503 instead of an upgrade.
+    OverLimit,
+    /// The sockets kept for refusals are in use, too. The socket is not counted.
+    Refused,
+}
+
+/// The process around a hub. Calls return at once and must not call the hub.
 pub trait Upstream {
-    /// Counts a fresh socket in. `None`: no room even to refuse politely. `Some(true)`: past the
-    /// limit, so it may ask for `/health` but not stay.
-    fn admit(&self) -> Option<bool>;
-    /// Counts a socket out.
+    /// Counts a new socket, unless it is refused.
+    fn admit(&self) -> SocketAdmission;
+    /// Removes a socket from the count.
     fn leave(&self);
-    /// From now on publications to topics with this hash are wanted here, or no longer.
+    /// Sets whether this shard wants publications of topics with this hash.
     fn want(&mut self, topic_hash: u64, wanted: bool);
-    /// A connection that takes this codec came (true) or went.
-    fn codec(&self, codec: Codec, came: bool);
+    /// Counts a connection that receives publications in this codec.
+    fn add_codec(&self, codec: Codec);
+    /// Removes a connection from the count of its codec.
+    fn remove_codec(&self, codec: Codec);
+    /// Returns the health of the process.
     fn health(&self) -> Health;
 }

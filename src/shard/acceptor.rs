@@ -3,7 +3,7 @@
 
 use std::io;
 
-use crate::limits::{ACCEPT_PAUSE_US, ACCEPT_REFUSALS};
+use crate::limits::{ACCEPT_PAUSE, ACCEPT_REFUSALS};
 
 use super::ring::{Cancelled, Listener, Ring};
 
@@ -93,7 +93,7 @@ impl<R: Ring> Acceptor<R> {
         if self.deadline_us().is_none_or(|until_us| until_us > now_us) {
             return Ok(AcceptEvent::None);
         }
-        let until_us = now_us + ACCEPT_PAUSE_US;
+        let until_us = now_us + ACCEPT_PAUSE.as_micros() as u64;
         if matches!(self.state, State::Paused { .. }) {
             self.state = State::Resumed { until_us };
             self.start(ring)?;
@@ -124,7 +124,7 @@ impl<R: Ring> Acceptor<R> {
         } else {
             Shortage::Continues
         };
-        let until_us = now_us + ACCEPT_PAUSE_US;
+        let until_us = now_us + ACCEPT_PAUSE.as_micros() as u64;
         self.state = State::Paused { until_us };
         self.reserve = None;
         let mut refused = 0;

@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::OwnedFd;
 
-use crate::hub::{ConnectionId, SendOutcome};
+use crate::hub::{ConnectionId, SendOutcome, Writability};
 
 use super::acceptor::{Exhaustion, Shortage};
 use super::ring::{Completion, Errno, Multishot, ReceivedBuffer, Ring};
@@ -77,7 +77,7 @@ impl<R: Ring> ShardLoop<R> {
 
     /// Takes over a connection whose other end is inside of this process.
     pub(super) fn accept_internal(&mut self, stream: OwnedFd, now_us: u64) -> io::Result<()> {
-        let id = self.hub.adopt(now_us);
+        let id = self.hub.accept_internal(now_us);
         let socket = self.ring.adopt(stream);
         self.sockets.insert(id, socket);
         self.start_receive(id)
@@ -148,7 +148,7 @@ impl<R: Ring> ShardLoop<R> {
             Err(Errno(libc::EAGAIN | libc::EINTR | libc::ENOBUFS)) => SendOutcome::Written(0),
             Err(_) => SendOutcome::Failed,
         };
-        if self.hub.sent(id, outcome, now_us)
+        if self.hub.sent(id, outcome, now_us) == Writability::Full
             && let Some(socket) = self.sockets.open(id)
         {
             self.ring.wait_writable(socket, id)?;

@@ -3,7 +3,8 @@
 use std::io;
 
 use super::ring::{Completion, PinnedBytes, Ring};
-use super::shard_loop::{ShardLoop, Work};
+use super::shard_loop::ShardLoop;
+use super::work::Work;
 
 /// Whether all sends of a round have completed.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::limits::{ACCEPT_BACKLOG, LISTEN_PATIENCE, LISTEN_RETRY, NOT_SENT_BYTES};
+use crate::limits::{ACCEPT_BACKLOG, LISTEN_RETRY_INTERVAL, LISTEN_TIMEOUT, NOT_SENT_BYTES};
 
 /// Opens one listener per shard on the same address. The kernel distributes connections over them.
 ///
@@ -23,12 +23,12 @@ pub fn listen(address: SocketAddr, shards: usize) -> io::Result<Vec<TcpListener>
 /// a while, because the rings of a process that was killed release its sockets only a moment after
 /// the process has ended.
 fn bind_exclusively(address: SocketAddr) -> io::Result<Socket> {
-    let give_up = Instant::now() + LISTEN_PATIENCE;
+    let give_up = Instant::now() + LISTEN_TIMEOUT;
     loop {
         let socket = socket(address)?;
         match socket.bind(&address.into()) {
             Err(error) if error.kind() == ErrorKind::AddrInUse && Instant::now() < give_up => {
-                thread::sleep(LISTEN_RETRY);
+                thread::sleep(LISTEN_RETRY_INTERVAL);
             }
             bound => return bound.map(|()| socket),
         }

@@ -5,7 +5,7 @@
 //! executor    the thread: glommio yields and waits between the turns of the loop
 //! shard_loop  a turn: completions, requests, lane, one submit of sends
 //! dispatch    what each completion means for the hub
-//! questions   questions of the hub to other threads
+//! questions   publications of clients to the ingest thread, and their results to the hub
 //! lane        publications from the ingest thread to the hub
 //! egress      sends of what is pending, in rounds
 //! requests    requests of the control thread
@@ -20,6 +20,7 @@
 //! listener    opens the listening sockets
 //! preflight   checks that the host can run a shard
 //! system      system calls that std does not wrap
+//! work        whether a part of a turn had something to do
 //! error       the errors that end a shard
 //! ```
 
@@ -42,6 +43,7 @@ mod survey;
 mod system;
 mod upstream;
 mod uring;
+mod work;
 
 pub use error::ShardError;
 pub use executor::{Shard, ShardOptions, spawn};

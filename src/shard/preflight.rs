@@ -4,6 +4,7 @@
 use std::fs;
 use std::io;
 
+use crate::limits::MEMLOCK_PER_SHARD_BYTES;
 use crate::observe::Clock;
 
 use super::system::{memlock_limit_bytes, wake};
@@ -37,9 +38,6 @@ impl From<io::Error> for PreflightError {
         }
     }
 }
-
-/// glommio does not start an executor with less lockable memory.
-const MEMLOCK_PER_SHARD_BYTES: u64 = 512 * 1024;
 
 /// Returns the lockable memory that so many shards need, with one share for the rest of the
 /// process.

@@ -1,25 +1,46 @@
-//! Passes the questions of the hub to other threads. Shard thread.
+//! Hands the publications of clients to the ingest thread and the results back to the hub. Shard
+//! thread.
 
-use crate::fabric::{Origin, Submission};
-use crate::hub::{Answer, PublishAnswer, Question};
+use crate::fabric::{SubmissionResult, SubmittedPublication};
+use crate::hub::{Answer, PublishAnswer, Question, Ticket};
 
 use super::ring::Ring;
 use super::shard_loop::ShardLoop;
 
 impl<R: Ring> ShardLoop<R> {
-    /// Submits the publications of clients to the ingest thread. A full queue answers at once.
+    /// Submits the publications that clients sent since the last call, as one submission. If there
+    /// is no room for it, all of them are answered at once.
     pub(super) fn submit_questions(&mut self, now_us: u64) {
-        for (ticket, question) in self.hub.take_questions() {
-            let Question::Publish { topic, payload } = question;
-            let submission = Submission {
-                origin: Origin::Client,
-                topic,
-                payload,
-                reply: None,
-            };
-            let answer = match self.fabric.inlet.submit(submission) {
-                Ok(()) => PublishAnswer::Accepted,
-                Err(_) => PublishAnswer::Busy,
+        let questions = self.hub.take_questions();
+        if questions.is_empty() {
+            return;
+        }
+        let mut publications = Vec::with_capacity(questions.len());
+        let mut tickets = Vec::with_capacity(questions.len());
+        for (ticket, Question::Publish { topic, payload }) in questions {
+            publications.push(SubmittedPublication { topic, payload });
+            tickets.push(ticket);
+        }
+        let submitted = self
+            .fabric
+            .submit_from_shard(self.index, publications, tickets);
+        for ticket in submitted.err().unwrap_or_default() {
+            let busy = Answer::Publish(PublishAnswer::Busy);
+            self.hub.answer(ticket, busy, now_us);
+        }
+    }
+
+    /// Hands the results of publications to the hub.
+    pub(super) fn deliver_answers(
+        &mut self,
+        answers: Vec<(Ticket, SubmissionResult)>,
+        now_us: u64,
+    ) {
+        for (ticket, result) in answers {
+            let answer = match result {
+                SubmissionResult::Accepted => PublishAnswer::Accepted,
+                SubmissionResult::Rejected(_) => PublishAnswer::Rejected,
+                SubmissionResult::Busy => PublishAnswer::Busy,
             };
             self.hub.answer(ticket, Answer::Publish(answer), now_us);
         }

@@ -16,8 +16,9 @@ use crate::observe::lossy;
 use super::acceptor::{AcceptEvent, Acceptor};
 use super::ring::{Completion, CompletionSignals, Ring};
 use super::sockets::{Removal, Sockets};
-use super::survey::{SurveyProgress, SurveyQueue};
+use super::survey::SurveyQueue;
 use super::upstream::FabricUpstream;
+use super::work::Work;
 
 /// The hub of one shard and everything that connects it to the kernel and to the other threads.
 pub struct ShardLoop<R: Ring> {
@@ -56,13 +57,6 @@ pub enum Turn {
     Idle,
     /// The shard was stopped, or its drain is complete.
     Ended,
-}
-
-/// Whether something was done in a part of a turn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Work {
-    Done,
-    None,
 }
 
 impl<R: Ring> ShardLoop<R> {
@@ -133,7 +127,7 @@ impl<R: Ring> ShardLoop<R> {
         worked |= self.flush()? == Work::Done;
         self.apply_socket_actions();
         let survey = self.surveys.step(&mut self.hub, &self.sockets, now_us);
-        worked |= survey == SurveyProgress::Advanced;
+        worked |= survey == Work::Done;
         if worked {
             self.hub.counts_mut().turns += 1;
             let turn_us = self.ring.now_us() - now_us;
@@ -208,7 +202,7 @@ impl<R: Ring> ShardLoop<R> {
     }
 
     pub(super) fn set_out_of_descriptors(&self, is_out: bool) {
-        let flag = &self.shard().starved;
+        let flag = &self.shard().out_of_descriptors;
         flag.store(is_out, std::sync::atomic::Ordering::Relaxed);
     }
 

@@ -12,7 +12,7 @@
 use std::io;
 use std::time::Duration;
 
-use crate::limits::NAP;
+use crate::limits::SHORT_SLEEP;
 
 use super::ring::{Cancelled, Completion, CompletionSignals, Ring};
 use super::shard_loop::ShardLoop;
@@ -93,7 +93,7 @@ impl<R: Ring> ShardLoop<R> {
             self.ring.read_wake()?;
             self.reading_wake = true;
         }
-        self.ring.short_sleep(NAP)?;
+        self.ring.short_sleep(SHORT_SLEEP)?;
         if self.park() == LastCheck::Work {
             return Ok(LastCheck::Work);
         }

@@ -5,10 +5,11 @@ use std::collections::VecDeque;
 
 use crossbeam_channel::Sender;
 
-use crate::hub::{Hub, SlowConnection, Survey};
+use crate::hub::{Hub, SlowConnection, Survey, SurveyProgress};
 
 use super::ring::Socket;
 use super::sockets::Sockets;
+use super::work::Work;
 
 /// Surveys that were requested and are not answered yet, oldest first.
 #[derive(Default)]
@@ -19,13 +20,6 @@ pub(super) struct SurveyQueue {
 struct SurveyRequest {
     survey: Survey,
     reply: Sender<Vec<SlowConnection>>,
-}
-
-/// Whether there was a survey to advance.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum SurveyProgress {
-    Advanced,
-    NoSurvey,
 }
 
 impl SurveyQueue {
@@ -41,13 +35,13 @@ impl SurveyQueue {
         hub: &mut Hub,
         sockets: &Sockets<S>,
         now_us: u64,
-    ) -> SurveyProgress {
+    ) -> Work {
         let Some(mut request) = self.requests.pop_front() else {
-            return SurveyProgress::NoSurvey;
+            return Work::None;
         };
-        if !hub.survey(&mut request.survey, now_us) {
+        if hub.survey(&mut request.survey, now_us) == SurveyProgress::InProgress {
             self.requests.push_front(request);
-            return SurveyProgress::Advanced;
+            return Work::Done;
         }
         let mut found = request.survey.into_found();
         for connection in &mut found {
@@ -55,6 +49,6 @@ impl SurveyQueue {
         }
         // Fails if the requester has given up waiting.
         let _ = request.reply.try_send(found);
-        SurveyProgress::Advanced
+        Work::Done
     }
 }

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use fanfare::config::{Config, Namespace, PayloadKind, SlowPolicy};
-use fanfare::delivery::{Broadcast, CODECS, Codec, NamespaceRules, TopicHasher};
-use fanfare::hub::Upstream;
+use fanfare::delivery::{Broadcast, CODECS, Codec, Joined, NamespaceRules, TopicHasher};
+use fanfare::hub::{SocketAdmission, Upstream};
 use fanfare::observe::Health;
 
 /// What the hub asked for, and what it is answered.
@@ -44,14 +44,18 @@ impl Default for FakeUpstream {
 }
 
 impl Upstream for FakeUpstream {
-    fn admit(&self) -> Option<bool> {
+    fn admit(&self) -> SocketAdmission {
         let mut asked = self.0.borrow_mut();
         let inside = asked.admits - asked.leaves;
         if inside >= asked.ceiling {
-            return None;
+            return SocketAdmission::Refused;
         }
         asked.admits += 1;
-        Some(inside >= asked.limit)
+        if inside < asked.limit {
+            SocketAdmission::Admitted
+        } else {
+            SocketAdmission::OverLimit
+        }
     }
 
     fn leave(&self) {
@@ -71,10 +75,17 @@ impl Upstream for FakeUpstream {
         }
     }
 
-    fn codec(&self, codec: Codec, came: bool) {
+    fn add_codec(&self, codec: Codec) {
+        self.0.borrow_mut().codecs[codec as usize] += 1;
+    }
+
+    fn remove_codec(&self, codec: Codec) {
         let count = &mut self.0.borrow_mut().codecs[codec as usize];
-        *count += if came { 1 } else { -1 };
-        assert!(*count >= 0, "a connection that came goes once");
+        *count -= 1;
+        assert!(
+            *count >= 0,
+            "a codec is removed once per connection that added it"
+        );
     }
 
     fn health(&self) -> Health {
@@ -84,9 +95,9 @@ impl Upstream for FakeUpstream {
 
 /// JSON that may be compressed, and share a broadcast.
 pub const RULES: NamespaceRules = NamespaceRules {
-    kind: PayloadKind::Json,
-    deflates: true,
-    joins: true,
+    payload_kind: PayloadKind::Json,
+    may_deflate: true,
+    may_join: true,
 };
 
 /// A publication whose body is JSON.
@@ -106,7 +117,7 @@ pub fn joined(
     let hash = hasher.hash(topic);
     let mut broadcast = Broadcast::new(topic, hash, first.as_bytes(), rules, arrived_us);
     for body in others {
-        assert!(broadcast.join(body.as_bytes(), usize::MAX), "{topic} joins");
+        assert_eq!(broadcast.join(body.as_bytes(), usize::MAX), Joined::Added);
     }
     broadcast
 }

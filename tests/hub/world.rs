@@ -7,13 +7,17 @@ use fanfare::config::Config;
 use fanfare::delivery::TopicHasher;
 use fanfare::hub::{
     Answer, ConnectionId, Egress, Hub, PublishAnswer, Question, SendOutcome, SocketAction, Ticket,
+    Writability,
 };
+use fanfare::limits::{CLOSE_TIMEOUT, TIMER_TICK};
 use fanfare::observe::{Histogram, ShardCounts};
 
 use crate::upstream::{FakeUpstream, RULES, joined};
 use crate::wire::{self, Frame, Taken};
 
 pub const SECOND_US: u64 = 1_000_000;
+pub const TICK_US: u64 = TIMER_TICK.as_micros() as u64;
+pub const CLOSE_TIMEOUT_US: u64 = CLOSE_TIMEOUT.as_micros() as u64;
 
 /// The kernel's side of one connection.
 #[derive(Debug)]
@@ -81,9 +85,9 @@ impl World {
         self.connect(id)
     }
 
-    /// A connection of the process's own.
-    pub fn adopt(&mut self) -> ConnectionId {
-        let id = self.hub.adopt(self.now_us);
+    /// A connection that this process opened.
+    pub fn accept_internal(&mut self) -> ConnectionId {
+        let id = self.hub.accept_internal(self.now_us);
         self.connect(id)
     }
 
@@ -219,7 +223,7 @@ impl World {
                 socket.unread.extend_from_slice(&bytes[..taken]);
                 socket.room -= if socket.room == usize::MAX { 0 } else { taken };
                 let sent = SendOutcome::Written(taken as u32);
-                socket.awaiting = self.hub.sent(send.id, sent, self.now_us);
+                socket.awaiting = self.hub.sent(send.id, sent, self.now_us) == Writability::Full;
                 assert_eq!(socket.awaiting, taken < bytes.len());
             }
             self.egress.clear();

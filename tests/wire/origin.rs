@@ -1,13 +1,19 @@
 //! RFC 6455, section 10.2: which pages may connect.
 
+use fanfare::config::OriginRule;
+
 use crate::handshake::request;
 
 fn is_allowed(host: &str, origin: Option<&str>, origins: &[&str]) -> bool {
     let origin = origin
         .map(|origin| format!("Origin: {origin}\r\n"))
         .unwrap_or_default();
-    let origins: Vec<_> = origins.iter().map(|origin| (*origin).to_owned()).collect();
-    request(&format!("GET / HTTP/1.1\r\nHost: {host}\r\n{origin}\r\n")).origin_allowed(&origins)
+    // A text that is not a rule allows nothing.
+    let rules: Vec<_> = origins
+        .iter()
+        .filter_map(|origin| OriginRule::parse(origin).ok())
+        .collect();
+    request(&format!("GET / HTTP/1.1\r\nHost: {host}\r\n{origin}\r\n")).origin_allowed(&rules)
 }
 
 #[test]

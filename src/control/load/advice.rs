@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::config::Scale;
+use crate::config::ScaleConfig;
 
 /// What an operator, or a program of theirs, is advised to do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -52,7 +52,7 @@ impl Advisor {
     pub(super) fn advise(
         &mut self,
         (load, part): (f64, &str),
-        scale: &Scale,
+        scale: &ScaleConfig,
         leaving: bool,
         now_us: u64,
     ) -> (Advice, String) {
@@ -122,7 +122,7 @@ mod tests {
 
     /// Advice each minute while the load is like this.
     fn minutes(advisor: &mut Advisor, from: u64, loads: &[f64]) -> Vec<Advice> {
-        let scale = Scale::default();
+        let scale = ScaleConfig::default();
         let each = loads.iter().zip(from..).map(|(load, minute)| {
             let now_us = minute * 60_000_000;
             advisor.advise((*load, "cpu"), &scale, false, now_us).0
@@ -151,7 +151,7 @@ mod tests {
 
     #[test]
     fn the_reason_says_what_is_awaited_and_what_has_been() {
-        let (mut advisor, scale) = (Advisor::default(), Scale::default());
+        let (mut advisor, scale) = (Advisor::default(), ScaleConfig::default());
         let mut reason = |load, second: u64| {
             let now_us = second * 1_000_000;
             advisor.advise((load, "egress"), &scale, false, now_us).1
@@ -169,7 +169,7 @@ mod tests {
 
     #[test]
     fn leaving_connections_say_nothing() {
-        let (mut advisor, scale) = (Advisor::default(), Scale::default());
+        let (mut advisor, scale) = (Advisor::default(), ScaleConfig::default());
         let mut advise = |leaving, minute: u64| {
             let now_us = minute * 60_000_000;
             advisor.advise((0.1, "cpu"), &scale, leaving, now_us).0

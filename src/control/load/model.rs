@@ -1,7 +1,7 @@
 //! The load of a node over time: parts, smoothing, charge, cost, weight and advice in one. Time
 //! comes with the samples. No clock, no IO. Control thread.
 
-use crate::config::{Load, Scale};
+use crate::config::{LoadConfig, ScaleConfig};
 use crate::limits::LOAD_PART_CEILING;
 
 use super::advice::{Advice, Advisor};
@@ -33,8 +33,8 @@ pub(super) struct Report {
 
 #[derive(Debug)]
 pub(super) struct Model {
-    full: Load,
-    scale: Scale,
+    full: LoadConfig,
+    scale: ScaleConfig,
     window: Window,
     load: Smoothed,
     cost: Smoothed,
@@ -46,7 +46,7 @@ pub(super) struct Model {
 }
 
 impl Model {
-    pub(super) fn new(full: Load, scale: Scale) -> Self {
+    pub(super) fn new(full: LoadConfig, scale: ScaleConfig) -> Self {
         Self {
             cost: Smoothed::starting_at(planned(&full)),
             full,
@@ -61,7 +61,7 @@ impl Model {
     }
 
     /// New measures, from the next sample on.
-    pub(super) fn reconfigure(&mut self, full: Load, scale: Scale) {
+    pub(super) fn reconfigure(&mut self, full: LoadConfig, scale: ScaleConfig) {
         (self.full, self.scale) = (full, scale);
     }
 
@@ -78,7 +78,7 @@ impl Model {
         let parts = self.window.add(sample, &self.full);
         let (part, raw) = parts.largest();
         let bounded = raw.min(LOAD_PART_CEILING);
-        let Load {
+        let LoadConfig {
             up,
             down,
             fresh: fading,
@@ -118,14 +118,14 @@ impl Model {
 }
 
 /// What a connection is planned to cost.
-fn planned(full: &Load) -> f64 {
+fn planned(full: &LoadConfig) -> f64 {
     1.0 / full.connections as f64
 }
 
 /// What a connection costs: the slope of the work over the connections, by least squares with the
 /// plan as a further observation. With few connections that is the plan, so that what an idle node
 /// does anyway is not laid to their charge.
-fn cost(work: f64, connections: f64, full: &Load) -> f64 {
+fn cost(work: f64, connections: f64, full: &LoadConfig) -> f64 {
     let prior = full.connections as f64 * PLAN_WEIGHT;
     let (own, plan) = (connections * work, prior * prior * planned(full));
     (own + plan) / (connections * connections + prior * prior)

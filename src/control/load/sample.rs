@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 
-use crate::config::Load;
-use crate::limits::LOAD_WINDOW_US;
+use crate::config::LoadConfig;
+use crate::limits::LOAD_WINDOW;
 use crate::observe::HistogramSnapshot;
 
 /// One measurement. Counters are since the start.
@@ -124,7 +124,7 @@ impl Parts {
     }
 }
 
-/// The samples of the last [`LOAD_WINDOW_US`].
+/// The samples of the last [`LOAD_WINDOW`].
 #[derive(Debug, Default)]
 pub(super) struct Window {
     samples: VecDeque<Sample>,
@@ -132,8 +132,8 @@ pub(super) struct Window {
 
 impl Window {
     /// Takes a sample in and says what the window comes to.
-    pub(super) fn add(&mut self, sample: Sample, full: &Load) -> Parts {
-        let since_us = sample.at_us.saturating_sub(LOAD_WINDOW_US);
+    pub(super) fn add(&mut self, sample: Sample, full: &LoadConfig) -> Parts {
+        let since_us = sample.at_us.saturating_sub(LOAD_WINDOW.as_micros() as u64);
         self.samples.push_back(sample);
         // The first stays until the second is old enough to measure from.
         while self.samples.get(1).is_some_and(|at| at.at_us <= since_us) {
@@ -202,10 +202,10 @@ mod tests {
 
     #[test]
     fn each_part_is_measured_against_its_own_measure() {
-        let full = Load {
+        let full = LoadConfig {
             egress: Some(1000),
             memory: Some(500),
-            ..Load::default()
+            ..LoadConfig::default()
         };
         let mut window = Window::default();
         window.add(
@@ -266,7 +266,7 @@ mod tests {
                     threads: threads.collect(),
                     ..Sample::default()
                 };
-                window.add(sample, &Load::default())
+                window.add(sample, &LoadConfig::default())
             };
             add(0, [0; 7]);
             let parts = add(1_000_000, spent_ms);
@@ -285,9 +285,9 @@ mod tests {
 
     #[test]
     fn rates_are_of_the_last_second() {
-        let full = Load {
+        let full = LoadConfig {
             egress: Some(100),
-            ..Load::default()
+            ..LoadConfig::default()
         };
         let mut window = Window::default();
         let mut egress_bytes = 0;
@@ -325,7 +325,10 @@ mod tests {
                 lag: recorded(&buckets),
                 ..Sample::default()
             };
-            lags.push(ratio_of(&window.add(sample, &Load::default()), Part::Lag));
+            lags.push(ratio_of(
+                &window.add(sample, &LoadConfig::default()),
+                Part::Lag,
+            ));
         }
         let expected = [(0, 1), (100, 10), (0, 4), (2, 10), (0, 5)];
         let expected: Vec<i64> = expected
@@ -337,7 +340,7 @@ mod tests {
 
     #[test]
     fn a_first_sample_has_no_rates() {
-        let parts = Window::default().add(Sample::default(), &Load::default());
+        let parts = Window::default().add(Sample::default(), &LoadConfig::default());
         assert!(parts.largest().1.abs() < 1e-9);
     }
 }

@@ -25,8 +25,8 @@ use tokio::net::{UdpSocket, lookup_host};
 use tokio::sync::oneshot::Receiver;
 use tokio::time::{self, Instant, MissedTickBehavior};
 
-use crate::config::Statsd;
-use crate::limits::{STATSD_PACE, STATSD_TIMEOUT};
+use crate::config::{HostAndPort, StatsdConfig};
+use crate::limits::{STATSD_PACKET_PAUSE, STATSD_TIMEOUT};
 
 use super::load::Monitor;
 use super::sampler::Sampler;
@@ -35,7 +35,7 @@ use sample::Sample;
 
 /// Sends what the process counts.
 pub(super) struct Push {
-    address: String,
+    address: HostAndPort,
     prefix: String,
     interval: time::Duration,
     sampler: Arc<Sampler>,
@@ -47,13 +47,13 @@ pub(super) struct Push {
 impl Push {
     /// `None`: it is off.
     pub(super) fn new(
-        config: &Statsd,
+        config: &StatsdConfig,
         sampler: Arc<Sampler>,
         monitor: Arc<Monitor>,
     ) -> Option<Self> {
         Some(Self {
             address: config.address.clone()?,
-            prefix: config.prefix.replace("{host}", &host()),
+            prefix: config.prefix.for_host(&host()),
             interval: config.interval,
             sampler,
             monitor,
@@ -87,11 +87,11 @@ impl Push {
         match &outcome {
             Err(error) if !self.failing => {
                 tracing::warn!(
-                    address = self.address,
+                    address = %self.address,
                     "statsd: {error}; keeping the counts"
                 );
             }
-            Ok(()) if self.failing => tracing::info!(address = self.address, "statsd: back"),
+            Ok(()) if self.failing => tracing::info!(address = %self.address, "statsd: back"),
             _ => {}
         }
         self.failing = outcome.is_err();
@@ -105,7 +105,7 @@ impl Push {
         {
             socket.send(packet.text().as_bytes()).await?;
             self.ledger.settle(&packet);
-            time::sleep(STATSD_PACE).await;
+            time::sleep(STATSD_PACKET_PAUSE).await;
         }
         Ok(())
     }
@@ -113,8 +113,8 @@ impl Push {
 
 /// A socket of its own for every flush: a statsd that moved is found, and an old refusal is not
 /// taken for a new one. Connected, so that a refusal comes back as an error.
-async fn connect(address: &str) -> io::Result<UdpSocket> {
-    let target = lookup_host(address).await?.next();
+async fn connect(address: &HostAndPort) -> io::Result<UdpSocket> {
+    let target = lookup_host((address.host(), address.port())).await?.next();
     let target = target.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
     let own = match target {
         SocketAddr::V4(_) => SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),

@@ -1,5 +1,6 @@
 //! The request parser: a head in pieces gives what the whole head gives; nothing panics after.
 
+use fanfare::config::OriginRule;
 use fanfare::limits;
 use fanfare::wire::handshake::{DeflateOffer, HttpRefusal, HttpRequest, parse};
 
@@ -42,7 +43,8 @@ fn answer(stream: &[u8]) -> Result<Option<(usize, String)>, HttpRefusal> {
 }
 
 fn describe(request: &HttpRequest) -> String {
-    let origins = ["https://*.example.com".to_owned(), "null".to_owned()];
+    let origins = ["https://*.example.com", "null"]
+        .map(|origin| OriginRule::parse(origin).expect("the origin is valid"));
     let offer = request.deflate_offer();
     let deflate = match offer {
         DeflateOffer::Acceptable(deflate) => Some(deflate),

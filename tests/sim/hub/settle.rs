@@ -2,10 +2,12 @@
 //! no client may miss anything. Also the end of a run.
 
 use fanfare::hub::{ConnectionId, DrainScope};
-use fanfare::limits::CLOSE_TIMEOUT_US;
+use fanfare::limits::CLOSE_TIMEOUT;
 
 use super::Simulation;
 use crate::counts::dropped;
+
+const CLOSE_TIMEOUT_US: u64 = CLOSE_TIMEOUT.as_micros() as u64;
 
 impl Simulation {
     /// Completes all sends, lets all clients read, and delivers all bytes, at one moment.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use fanfare::delivery::NamespaceRules;
-use fanfare::hub::{ConnectionId, SendOutcome};
+use fanfare::hub::{ConnectionId, SendOutcome, Writability};
 
 use super::kernel::Kernel;
 use super::{Peer, Simulation};
@@ -107,11 +107,11 @@ impl Simulation {
             let topic = self.random.usize(..TOPICS.len());
             let name = TOPICS[topic].0;
             let rules = NamespaceRules {
-                joins: !name.starts_with("latest:"),
-                deflates: name != "b",
+                may_join: !name.starts_with("latest:"),
+                may_deflate: name != "b",
                 ..RULES
             };
-            let bodies = self.bodies.make(rules.joins, &mut self.random);
+            let bodies = self.bodies.make(rules.may_join, &mut self.random);
             for peer in self.peers.values_mut() {
                 peer.client.published(topic, &bodies);
             }
@@ -215,8 +215,11 @@ impl Simulation {
         let before = self.hub.counts();
         let wrote = SendOutcome::Written(self.random.u32(..1000));
         self.hub.receive(id, &mut wire::close(1000), self.now_us);
-        assert!(!self.hub.sent(id, wrote, self.now_us));
-        assert!(!self.hub.sent(id, SendOutcome::Failed, self.now_us));
+        assert_eq!(self.hub.sent(id, wrote, self.now_us), Writability::Ready);
+        assert_eq!(
+            self.hub.sent(id, SendOutcome::Failed, self.now_us),
+            Writability::Ready
+        );
         self.hub.writable(id);
         self.hub.end_of_stream(id);
         self.hub.lost(id);

@@ -1,6 +1,6 @@
 //! What must hold when the shard decides to sleep: nothing is due that nobody will wake it for.
 
-use fanfare::limits::ACCEPT_PAUSE_US;
+use fanfare::limits::ACCEPT_PAUSE;
 use fanfare::shard::CompletionSignals;
 
 use super::connection::{Receive, ServerEnd};
@@ -58,7 +58,10 @@ impl World {
             self.check_timer(due_us, "a deadline of the hub");
         }
         if self.kernel.listener.is_some() && !self.kernel.is_accepting {
-            self.check_timer(self.now_us + ACCEPT_PAUSE_US, "the end of an accept pause");
+            self.check_timer(
+                self.now_us + ACCEPT_PAUSE.as_micros() as u64,
+                "the end of an accept pause",
+            );
         }
         for (key, connection) in &self.kernel.connections {
             let is_idle = connection.receive == Receive::Idle && !connection.shut_down;

@@ -2,7 +2,7 @@
 
 use fanfare::fabric::{Order, own_descriptors};
 use fanfare::hub::DrainScope;
-use fanfare::limits::CLOSE_TIMEOUT_US;
+use fanfare::limits::CLOSE_TIMEOUT;
 use fanfare::observe::ShardCounts;
 use fanfare::shard::ShardLoop;
 
@@ -148,7 +148,7 @@ impl Simulation {
         };
         let leaving = DrainScope::All;
         self.request(Order::Drain { leaving, period_us });
-        let deadline_us = end_us + 2 * CLOSE_TIMEOUT_US;
+        let deadline_us = end_us + 2 * CLOSE_TIMEOUT.as_micros() as u64;
         while self.thread != Thread::Ended {
             {
                 let world = &mut *self.world.borrow_mut();

@@ -275,11 +275,11 @@ impl World {
             let topic = self.random.usize(..TOPICS.len());
             let name = TOPICS[topic].0;
             let rules = NamespaceRules {
-                joins: !name.starts_with("latest:"),
-                deflates: name != "b",
+                may_join: !name.starts_with("latest:"),
+                may_deflate: name != "b",
                 ..RULES
             };
-            let bodies = self.bodies.make(rules.joins, &mut self.random);
+            let bodies = self.bodies.make(rules.may_join, &mut self.random);
             let texts: Vec<_> = bodies.iter().map(String::as_str).collect();
             let broadcast = joined(&self.fabric.hasher, name, &texts, rules, self.now_us);
             if shard.interest.may_want(broadcast.topic_hash()) {

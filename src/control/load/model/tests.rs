@@ -22,18 +22,18 @@ struct Node {
 /// One connection in a thousand makes a node full, as planned, at this rate.
 const PLANNED_BYTES: f64 = 1000.0;
 
-fn full() -> Load {
-    Load {
+fn full() -> LoadConfig {
+    LoadConfig {
         egress: Some(1_000_000),
         connections: 1000,
-        ..Load::default()
+        ..LoadConfig::default()
     }
 }
 
 impl Node {
     fn new(cost: f64) -> Self {
         Self {
-            model: Model::new(full(), Scale::default()),
+            model: Model::new(full(), ScaleConfig::default()),
             now_us: 0,
             connections: 0.0,
             bytes: PLANNED_BYTES * cost,
@@ -134,7 +134,7 @@ fn dear_connections_are_found_out() {
 
 #[test]
 fn an_idle_node_is_not_dear_for_what_it_does_anyway() {
-    let mut model = Model::new(full(), Scale::default());
+    let mut model = Model::new(full(), ScaleConfig::default());
     let mut weight = 0;
     for tick in 0..200 {
         let sample = Sample {
