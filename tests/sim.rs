@@ -38,7 +38,7 @@ use std::thread;
 
 use fanfare::observe::{Counts, ShardCounts};
 
-use shard::Met;
+use shard::EventCounts;
 
 /// Runs of each simulation, and steps of each run.
 const SEEDS: u64 = 90;
@@ -73,7 +73,7 @@ fn run_seeds<T: Send>(run: impl Fn(u64, u64) -> T + Sync) -> Vec<T> {
     })
 }
 
-/// Whether the runs are long enough to meet everything that they simulate.
+/// Returns whether the runs are long enough to meet everything that they simulate.
 fn is_complete() -> bool {
     let steps = number("FANFARE_SIM_STEPS").unwrap_or(STEPS);
     number("FANFARE_SIM_SEED").is_none() && steps >= STEPS
@@ -112,12 +112,12 @@ fn counters_add_up_and_clients_get_what_they_were_promised() {
 #[test]
 fn a_shard_loses_nothing_and_never_sleeps_past_work() {
     let runs = run_seeds(|seed, steps| shard::Simulation::new(seed, steps).run());
-    let (mut seen, mut met) = (ShardCounts::default(), Met::default());
+    let (mut seen, mut events) = (ShardCounts::default(), EventCounts::default());
     for (counts, run) in &runs {
         Counts::add(&mut seen, counts);
-        met.add(run);
+        events.add(run);
     }
-    println!("{seen:#?}\n{met:#?}");
+    println!("{seen:#?}\n{events:#?}");
     if is_complete() {
         let counted = [
             seen.written,
@@ -136,6 +136,6 @@ fn a_shard_loses_nothing_and_never_sleeps_past_work() {
             seen.buffers_exhausted,
         ];
         assert!(counted.iter().all(|count| *count > 0), "{counted:?}");
-        assert!(met.is_complete(), "{met:?}");
+        assert!(events.is_complete(), "{events:?}");
     }
 }

@@ -6,6 +6,7 @@
 //! rejection         why the ingest thread rejects a message
 //! lane              the queue from the ingest thread to one shard
 //! interest          which topics a shard may want
+//! interest_counts   the number of topics behind each bit of the interest, owned by the shard
 //! wake              wakes a thread that sleeps
 //! socket_limit      the limit on open client sockets
 //! codec_use         how many connections use each codec
@@ -19,6 +20,7 @@
 mod codec_use;
 mod descriptors;
 mod interest;
+mod interest_counts;
 mod lane;
 mod rejection;
 mod socket_limit;
@@ -36,7 +38,8 @@ use crate::observe::{Clock, Health, Histogram, IngestCounts, Published, ShardCou
 
 pub use codec_use::CodecUse;
 pub use descriptors::{TooFewDescriptors, check_descriptors, max_connections, own_descriptors};
-pub use interest::{Interest, InterestCounts};
+pub use interest::Interest;
+pub use interest_counts::InterestCounts;
 pub use lane::{Lane, LaneBatch, LaneFull, LaneItem, Order};
 pub use rejection::Rejection;
 pub use socket_limit::SocketLimit;

@@ -34,7 +34,7 @@ enum State {
     Closed,
 }
 
-/// What happens when a pause, or the check after it, is due.
+/// The event when a pause, or the check after it, is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum AcceptEvent {
     /// Nothing is due, or the shortage continues.

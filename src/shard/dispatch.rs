@@ -1,4 +1,4 @@
-//! What each completion means for the hub. Shard thread.
+//! Handles completions: passes each to the hub, and starts operations again. Shard thread.
 
 use std::io;
 use std::os::fd::OwnedFd;

@@ -19,7 +19,7 @@ use super::sleep::Sleep;
 use super::system;
 use super::uring::UringRing;
 
-/// What a shard is started with.
+/// Everything that a shard needs to start.
 pub struct ShardOptions {
     pub index: usize,
     /// The core that the shard's thread is pinned to.

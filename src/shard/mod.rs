@@ -4,7 +4,7 @@
 //! ```text
 //! executor    the thread: glommio yields and waits between the turns of the loop
 //! shard_loop  a turn: completions, requests, lane, one submit of sends
-//! dispatch    what each completion means for the hub
+//! dispatch    completions to the hub
 //! questions   publications of clients to the ingest thread, and their results to the hub
 //! lane        publications from the ingest thread to the hub
 //! egress      sends of what is pending, in rounds

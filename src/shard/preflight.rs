@@ -10,7 +10,7 @@ use crate::observe::Clock;
 use super::system::{memlock_limit_bytes, wake};
 use super::uring::UringRing;
 
-/// Why a ring could not be set up. The text says what to change.
+/// Why a ring could not be set up. The text names what to change.
 #[derive(Debug, thiserror::Error)]
 pub enum PreflightError {
     #[error("io_uring lacks what fanfare needs; run Linux 6.1 or newer (this is {0})")]

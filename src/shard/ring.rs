@@ -16,8 +16,9 @@ use crate::hub::ConnectionId;
 /// A completion ring with its clock, its receive buffers and the descriptors that it works on.
 ///
 /// Operations are queued by the methods that start them and submitted by [`Ring::reap`],
-/// [`Ring::reap_one`] and [`Ring::short_sleep`], or earlier if the queue is full. What the kernel
-/// does not take at once, because it lacks memory for the moment, stays queued for the next call.
+/// [`Ring::reap_one`] and [`Ring::short_sleep`], or earlier if the queue is full. Operations that
+/// the kernel does not take at once, because it lacks memory for the moment, stay queued for the
+/// next call.
 pub trait Ring {
     type Socket: Socket;
     type Listener: Listener;
@@ -58,7 +59,7 @@ pub trait Ring {
     /// has completed to `completions`. Does not wait.
     fn reap(&mut self, completions: &mut Vec<Completion<Self::Socket>>) -> io::Result<()>;
 
-    /// Like [`Ring::reap`], but waits until at least one operation has completed.
+    /// Does the same as [`Ring::reap`], but waits until at least one operation has completed.
     fn reap_one(&mut self, completions: &mut Vec<Completion<Self::Socket>>) -> io::Result<()>;
 
     /// Returns whether something has completed or is queued for submission.
@@ -175,7 +176,7 @@ pub struct ReceivedBuffer {
 }
 
 impl ReceivedBuffer {
-    /// For implementations of [`Ring`], when the kernel hands out the buffer with this index.
+    /// Creates the token for a buffer that the kernel has filled. For implementations of [`Ring`].
     pub fn new(index: u16) -> Self {
         Self { index }
     }
@@ -190,6 +191,8 @@ impl ReceivedBuffer {
 pub struct PinnedBytes<'a>(&'a [u8]);
 
 impl<'a> PinnedBytes<'a> {
+    /// Promises that the bytes stay in place.
+    ///
     /// # Safety
     /// The bytes must stay where they are, unchanged, until the completion of the send is reaped
     /// or the ring is dropped. The lifetime of the reference may end earlier.

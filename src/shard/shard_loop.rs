@@ -140,7 +140,7 @@ impl<R: Ring> ShardLoop<R> {
         Ok(if worked { Turn::Worked } else { Turn::Idle })
     }
 
-    /// The hub, for checks of its state.
+    /// Returns the hub, for checks of its state.
     pub fn hub(&self) -> &Hub {
         &self.hub
     }

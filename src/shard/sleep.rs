@@ -17,7 +17,7 @@ use crate::limits::SHORT_SLEEP;
 use super::ring::{Cancelled, Completion, CompletionSignals, Ring};
 use super::shard_loop::ShardLoop;
 
-/// What the caller of [`ShardLoop::sleep`] has to do.
+/// The next step of the caller of [`ShardLoop::sleep`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Sleep {

@@ -1,4 +1,4 @@
-//! What clients and publishers do at random, in both simulations.
+//! Random behaviour of clients and publishers, for both simulations.
 
 use fastrand::Rng;
 
@@ -25,7 +25,7 @@ pub fn random_config(random: &mut Rng) -> Config {
     config
 }
 
-/// Changes the rules for compression. What was agreed with a client stays in force.
+/// Changes the rules for compression. Agreements with clients stay in force.
 pub fn change_config(config: &mut Config, random: &mut Rng) {
     let deflate = &mut config.ws.deflate;
     deflate.enabled = random.u32(..4) > 0;
@@ -51,7 +51,7 @@ pub fn random_capacity(random: &mut Rng) -> usize {
     random.usize(1..=most)
 }
 
-/// Lets a client send something. Returns what it was, for the log.
+/// Lets a client send something. Returns a description for the log.
 pub fn act(client: &mut Client, random: &mut Rng) -> String {
     let topics = some_topics(random);
     let choice = random.u32(..100);

@@ -39,7 +39,7 @@ enum Expected {
     },
 }
 
-/// What follows when the hub has received a message of the client.
+/// The effect of a message of the client when the hub has received it.
 #[derive(Debug, Default)]
 struct Effect {
     /// Where the message ends, in bytes since the client connected.
@@ -78,6 +78,10 @@ pub struct Client {
     /// Compressed frames that it received.
     pub inflated: u64,
     next_id: u32,
+    /// Ids of publish commands that are not answered yet. Their replies arrive between the others.
+    publishing: BTreeSet<u32>,
+    /// Replies to publish commands.
+    pub publish_replies: u64,
 }
 
 impl Client {
@@ -102,6 +106,8 @@ impl Client {
             received: 0,
             inflated: 0,
             next_id: 2,
+            publishing: BTreeSet::new(),
+            publish_replies: 0,
         };
         match kind {
             Kind::Protocol => {
@@ -170,6 +176,15 @@ impl Client {
         }
     }
 
+    /// Publishes to a topic.
+    pub fn publish(&mut self, topic: usize, body: &str) {
+        let (id, name) = (self.next_id, TOPICS[topic].0);
+        self.next_id += 1;
+        self.publishing.insert(id);
+        let command = format!(r#"{{"id":{id},"publish":{{"channel":"{name}","data":{body}}}}}"#);
+        self.send(&wire::text(&command), Effect::default());
+    }
+
     pub fn ping(&mut self, payload: &[u8]) {
         let expected = Some(Expected::Pong(payload.into()));
         self.send(
@@ -224,13 +239,13 @@ impl Client {
         });
     }
 
-    /// Topics that the hub has subscribed it to.
+    /// Returns the topics that the hub has subscribed it to.
     pub fn subscriptions(&self) -> impl Iterator<Item = usize> {
         self.subscribed.iter().copied()
     }
 
-    /// Whether no more frames follow: its request was refused or answered, or it has received a
-    /// close frame.
+    /// Returns whether no more frames follow: its request was refused or answered, or it has
+    /// received a close frame.
     pub fn is_over(&self) -> bool {
         self.close_code.is_some() || self.status.is_some_and(|status| status != 101)
     }
@@ -275,6 +290,16 @@ impl Client {
     /// Checks that the frame is the next expected one, after publications that were dropped.
     fn check(&mut self, frame: &Frame) {
         assert!(!self.misses_reply, "{frame:?} after a partial answer");
+        if let Some(id) = self
+            .publishing
+            .iter()
+            .find(|id| answers(frame, **id))
+            .copied()
+        {
+            self.publishing.remove(&id);
+            self.publish_replies += 1;
+            return;
+        }
         loop {
             let expected = self.expected.pop_front();
             let expected = expected.unwrap_or_else(|| panic!("unexpected: {frame:?}"));
@@ -308,6 +333,11 @@ impl Client {
             "something is missing, without a close frame"
         );
         assert_eq!(self.inbound, b"", "an incomplete frame");
+        assert!(
+            self.publishing.is_empty(),
+            "publish commands are not answered: {:?}",
+            self.publishing
+        );
         while let Some(expected) = self.expected.pop_front() {
             match expected {
                 Expected::Publication {
@@ -333,7 +363,16 @@ fn matches(frame: &Frame, expected: &Expected) -> bool {
     }
 }
 
-/// Whether the frame answers only the first commands of a message.
+/// Returns whether the frame is the reply to the publish command with this id.
+fn answers(frame: &Frame, id: u32) -> bool {
+    let Frame::Text(text) = frame else {
+        return false;
+    };
+    let rest = text.strip_prefix(&format!(r#"{{"id":{id},""#));
+    rest.is_some_and(|rest| rest == r#"publish":{}}"# || rest.starts_with(r#"error":{"#))
+}
+
+/// Returns whether the frame answers only the first commands of a message.
 fn answers_first_of(frame: &Frame, reply: &str) -> bool {
     let Frame::Text(text) = frame else {
         return false;

@@ -1,4 +1,4 @@
-//! What must hold between the counters of a shard.
+//! The equation between the counters of a shard.
 
 use fanfare::observe::ShardCounts;
 
@@ -6,7 +6,7 @@ pub fn dropped(counts: &ShardCounts) -> u64 {
     counts.dropped_slow + counts.dropped_oldest + counts.dropped_conflated + counts.dropped_closed
 }
 
-/// Every matched delivery is written, dropped for a reason, or pending.
+/// Checks that every matched delivery is written, dropped for a reason, or pending.
 #[track_caller]
 pub fn check_identity(counts: &ShardCounts) {
     let accounted = counts.written + dropped(counts) + counts.pending;

@@ -91,7 +91,7 @@ impl Simulation {
         self.note(|| format!("{id:?}: {} bytes in", bytes.len()));
     }
 
-    /// A client sends something.
+    /// Lets a client send something.
     fn act(&mut self) {
         let talks = |peer: &Peer| {
             matches!(peer.client.kind, Kind::Protocol | Kind::Raw) && !peer.client.is_over()

@@ -1,4 +1,4 @@
-//! What must hold when the shard decides to sleep: nothing is due that nobody will wake it for.
+//! Checks of the decision to sleep: everything that is due has something that wakes the shard.
 
 use fanfare::limits::ACCEPT_PAUSE;
 use fanfare::shard::CompletionSignals;
@@ -9,7 +9,7 @@ use super::kernel::WakeRead;
 use super::world::World;
 
 impl World {
-    /// The shard sleeps in its ring. Whatever has completed wakes it at once.
+    /// Checks a sleep in the ring. A completion ends the sleep at once.
     pub fn check_sleep_in_ring(&mut self) {
         if self.kernel.has_completed() {
             return;
@@ -22,10 +22,10 @@ impl World {
         self.check_sleep();
     }
 
-    /// The shard sleeps in its executor. A signal wakes it at once.
+    /// Checks a sleep in the executor. A signal ends the sleep at once.
     pub fn check_sleep_in_executor(&mut self) {
         let kernel = &mut self.kernel;
-        kernel.met.executor_sleeps += 1;
+        kernel.events.executor_sleeps += 1;
         assert_eq!(
             kernel.wake_read,
             WakeRead::None,
@@ -38,7 +38,7 @@ impl World {
         }
     }
 
-    /// While the shard sleeps in its executor, everything that happens signals it.
+    /// Checks that an event signals a shard that sleeps in its executor.
     pub fn check_signalled(&mut self) {
         self.kernel.read_event();
         let has_work = self.kernel.has_work() || !self.fabric.shards[0].lane.is_empty();
@@ -81,7 +81,7 @@ impl World {
         assert_eq!(held.count(), 0, "sleeps and holds buffers");
     }
 
-    /// A timer runs that fires by this time, or at once if the time has passed.
+    /// Checks that a timer fires by this time, or at once if the time has passed.
     fn check_timer(&self, due_us: u64, what: &str) {
         let due_us = due_us.max(self.now_us);
         let is_armed = self

@@ -74,7 +74,7 @@ impl Connection {
         }
     }
 
-    /// Whether an operation of the shard uses the socket.
+    /// Returns whether an operation of the shard uses the socket.
     pub fn is_in_use(&self) -> bool {
         matches!(self.receive, Receive::Armed(_)) || self.writable.is_some() || self.is_sending
     }
@@ -87,7 +87,7 @@ impl Connection {
         }
     }
 
-    /// Whether a wait for writability completes.
+    /// Returns whether a wait for writability completes.
     pub fn is_writable(&self) -> bool {
         self.room() > 0 || self.client_reset || self.shut_down
     }
@@ -108,7 +108,7 @@ impl Connection {
         Ok(taken)
     }
 
-    /// What the client reads, at most `most` bytes.
+    /// Returns the bytes that the client reads, at most `most`.
     pub fn read(&mut self, most: usize) -> Vec<u8> {
         if self.server == ServerEnd::Reset || self.client_reset {
             self.to_client.clear();
@@ -117,7 +117,7 @@ impl Connection {
         self.to_client.drain(..taken).collect()
     }
 
-    /// Whether the client has read the stream to its end.
+    /// Returns whether the client has read the stream to its end.
     pub fn is_at_end(&self) -> bool {
         let is_closed = matches!(self.server, ServerEnd::Closed | ServerEnd::Reset);
         self.to_client.is_empty() && (self.write_ended || self.shut_down || is_closed)

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 /// A number that identifies a TCP connection for the whole run.
 pub type Key = u64;
 
-/// What a descriptor refers to.
+/// The object that a descriptor refers to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
     Connection(Key),

@@ -11,7 +11,7 @@ use fastrand::Rng;
 
 use super::connection::{Connection, Receive, ServerEnd};
 use super::descriptors::{Descriptors, Key, Target};
-use super::met::Met;
+use super::events::EventCounts;
 
 /// An operation that is queued for submission.
 #[derive(Debug)]
@@ -108,11 +108,11 @@ pub struct Kernel {
     /// Bytes that sends have taken, accepted connections that were reaped, bytes received.
     pub sent_bytes: u64,
     pub accepted: u64,
-    pub met: Met,
+    pub events: EventCounts,
 }
 
 impl Kernel {
-    /// `descriptors` is the limit of the process.
+    /// Creates a kernel. `descriptors` is the limit of the process.
     pub fn new(random: &mut Rng, event: UnixStream, descriptors: usize) -> Self {
         let buffer_bytes = [6, 60, 400, 4_000][random.usize(..4)];
         let most_buffers = [2, 6, 40][random.usize(..3)];
@@ -150,7 +150,7 @@ impl Kernel {
             has_faults: true,
             sent_bytes: 0,
             accepted: 0,
-            met: Met::default(),
+            events: EventCounts::default(),
         }
     }
 
@@ -198,7 +198,7 @@ impl Kernel {
     pub fn enter(&mut self, random: &mut Rng, now_us: u64) {
         self.flush_deferred(random);
         if self.has_faults && !self.queue.is_empty() && random.u32(..50) == 0 {
-            self.met.submits_postponed += 1;
+            self.events.submits_postponed += 1;
             return;
         }
         while let Some(operation) = self.queue.pop_front() {
@@ -232,7 +232,7 @@ impl Kernel {
         !self.deferred.is_empty() || !self.completed.is_empty()
     }
 
-    /// Whether every send was reaped.
+    /// Returns whether every send was reaped.
     pub fn sends_are_complete(&self) -> bool {
         self.sends == 0
     }
@@ -274,7 +274,7 @@ impl Kernel {
         while let Some(first) = self.deferred.front() {
             let is_send = matches!(first, Completed::Send(..));
             if self.completed.len() >= self.completion_capacity {
-                self.met.completions_postponed += 1;
+                self.events.completions_postponed += 1;
                 return;
             }
             // Sends complete within the submit; what follows may wait.
@@ -320,7 +320,7 @@ impl Kernel {
         }
     }
 
-    /// The descriptor of an operation must still be the connection's.
+    /// Checks that the descriptor of an operation still refers to the connection.
     fn check(&self, handle: Handle) {
         let target = self.descriptors.get(handle.number);
         let expected = Some(Target::Connection(handle.key));
@@ -342,11 +342,11 @@ impl Kernel {
         match sent {
             Ok(taken) => {
                 self.sent_bytes += taken as u64;
-                self.met.short_sends += u64::from(taken < bytes.len());
+                self.events.short_sends += u64::from(taken < bytes.len());
                 Ok(taken as u32)
             }
             Err(Errno(libc::EAGAIN)) => {
-                self.met.sends_postponed += 1;
+                self.events.sends_postponed += 1;
                 let errors = [libc::EAGAIN, libc::EAGAIN, libc::EINTR, libc::ENOBUFS];
                 Err(Errno(errors[random.usize(..4)]))
             }
@@ -358,7 +358,7 @@ impl Kernel {
         let cancelled = match target {
             Cancelled::Accept if self.is_accepting => {
                 self.is_accepting = false;
-                self.met.accept_cancels += 1;
+                self.events.accept_cancels += 1;
                 let error = Err(Errno(libc::ECANCELED));
                 Some(Completed::Accept(error, Multishot::Ended))
             }
@@ -376,7 +376,7 @@ impl Kernel {
         }
     }
 
-    /// The ring is closed: nothing completes any more.
+    /// Closes the ring. Nothing completes any more.
     pub fn close_ring(&mut self) {
         self.is_closed = true;
         let lost = self.deferred.drain(..).chain(self.completed.drain(..));
@@ -405,7 +405,7 @@ impl Kernel {
                 // The hub refuses some before anything is received.
                 let is_unused = connection.receive == Receive::Idle && !connection.shut_down;
                 connection.close();
-                self.met.refused_unread += u64::from(is_unused && !is_closed);
+                self.events.refused_unread += u64::from(is_unused && !is_closed);
             }
             Target::Listener => {
                 assert!(

@@ -3,8 +3,9 @@
 mod checks;
 mod connection;
 mod descriptors;
+mod events;
+mod ingest;
 mod kernel;
-mod met;
 mod progress;
 mod ring;
 mod settle;
@@ -27,9 +28,9 @@ use descriptors::Target;
 use ring::{SharedWorld, SimulatedRing, open_listener};
 use world::World;
 
-pub use met::Met;
+pub use events::EventCounts;
 
-/// What the shard's thread is about to do.
+/// The next step of the shard's thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Thread {
     Turns,
@@ -68,7 +69,7 @@ impl Simulation {
     }
 
     /// Runs to the end. Returns what the shard counted and what the run met.
-    pub fn run(mut self) -> (ShardCounts, Met) {
+    pub fn run(mut self) -> (ShardCounts, EventCounts) {
         let steps = self.world.borrow().steps;
         for step in 1..=steps {
             self.world.borrow_mut().step = step;
@@ -81,7 +82,7 @@ impl Simulation {
         self.finish()
     }
 
-    /// Another thread acts, or the shard does.
+    /// Lets another thread act, or the shard.
     fn step(&mut self) {
         let shard_runs = self.world.borrow_mut().random.u32(..3) > 0;
         if shard_runs {
@@ -95,7 +96,7 @@ impl Simulation {
         self.check();
     }
 
-    /// The shard's thread runs to its next wait, as the executor runs it.
+    /// Runs the shard's thread to its next wait, as the executor runs it.
     fn run_shard(&mut self) {
         match self.thread {
             Thread::Turns => {
@@ -139,7 +140,7 @@ impl Simulation {
         }
     }
 
-    /// What must hold at every moment.
+    /// Checks what must hold at every moment.
     fn check(&mut self) {
         let counts = self.shard.hub().counts();
         check_identity(&counts);
@@ -158,7 +159,7 @@ impl Simulation {
         assert!(held <= beyond);
     }
 
-    /// What must hold after a turn.
+    /// Checks what must hold after a turn.
     fn check_turn(&mut self, turn: Turn) {
         let counts = self.shard.hub().counts();
         let world = self.world.borrow();
@@ -171,7 +172,7 @@ impl Simulation {
         }
     }
 
-    /// What must hold when the shard has done everything there was to do.
+    /// Checks what must hold when the shard has nothing left to do.
     fn check_idle(&mut self) {
         let counts = self.shard.hub().counts();
         let world = self.world.borrow();
@@ -179,15 +180,15 @@ impl Simulation {
         if kernel.event_count > 0 {
             return;
         }
-        let waiting = kernel.met.internal - world.internal.len() as u64;
-        let accepted = kernel.accepted + kernel.met.refused + waiting;
+        let waiting = kernel.events.internal - world.internal.len() as u64;
+        let accepted = kernel.accepted + kernel.events.refused + waiting;
         assert_eq!(counts.accepted, accepted, "{counts:?}");
         let open = kernel
             .descriptors
             .count(|it| matches!(it, Target::Connection(_)));
         let open = (open - world.internal.len()) as u64;
         assert_eq!(counts.connections, open, "{counts:?}");
-        assert_eq!(counts.refused_descriptors, kernel.met.refused);
+        assert_eq!(counts.refused_descriptors, kernel.events.refused);
         assert!(dropped(&counts) <= counts.matched);
     }
 }

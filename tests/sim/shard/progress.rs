@@ -1,4 +1,4 @@
-//! What the simulated kernel completes on its own, whenever it likes.
+//! The operations that the simulated kernel completes on its own, at any time.
 
 use fanfare::shard::{Errno, Multishot};
 use fastrand::Rng;
@@ -8,7 +8,7 @@ use super::descriptors::{Key, Target};
 use super::kernel::{Completed, Kernel, Queued};
 
 impl Kernel {
-    /// Some of the operations that can complete do.
+    /// Completes some of the operations that can complete.
     pub fn progress(&mut self, random: &mut Rng, now_us: u64) {
         let keys: Vec<_> = self.connections.keys().copied().collect();
         for _ in 0..random.usize(1..6) {
@@ -29,7 +29,7 @@ impl Kernel {
         }
     }
 
-    /// Everything that can complete does. Returns whether something did.
+    /// Completes all operations that can complete. Returns whether there were any.
     pub fn progress_all(&mut self, random: &mut Rng, now_us: u64) -> bool {
         let before = self.deferred.len();
         self.read_event();
@@ -111,7 +111,7 @@ impl Kernel {
             };
             if let Some(error) = error {
                 self.is_accepting = false;
-                self.met.accepts_failed += 1;
+                self.events.accepts_failed += 1;
                 let error = Err(Errno(error));
                 return self.post(Completed::Accept(error, Multishot::Ended));
             }
@@ -170,13 +170,13 @@ impl Kernel {
             } else {
                 Receive::Ended
             };
-            self.met.receives_ended_early += u64::from(is_fault);
+            self.events.receives_ended_early += u64::from(is_fault);
             self.post(end(result));
             return false;
         }
         let Some(index) = self.free_buffers.pop_front() else {
             connection.receive = Receive::Idle;
-            self.met.buffers_missing += 1;
+            self.events.buffers_missing += 1;
             self.post(end(Err(Errno(libc::ENOBUFS))));
             return false;
         };
@@ -187,7 +187,7 @@ impl Kernel {
         buffer.filled_for = Some(key);
         let series = if fault == 2 {
             connection.receive = Receive::Idle;
-            self.met.receives_ended_early += 1;
+            self.events.receives_ended_early += 1;
             Multishot::Ended
         } else {
             Multishot::Continues

@@ -221,7 +221,7 @@ impl Ring for SimulatedRing {
             world.kernel.fire_timers(world.now_us);
             world.interleave(2);
         }
-        world.kernel.met.short_sleeps_ended += u64::from(world.kernel.has_completed());
+        world.kernel.events.short_sleeps_ended += u64::from(world.kernel.has_completed());
         Ok(())
     }
 
@@ -334,7 +334,7 @@ impl Listener for SimulatedDescriptor {
             .open_beyond_limit(Target::Connection(key));
         kernel.connection(key).server = ServerEnd::Open;
         kernel.close(number);
-        kernel.met.refused += 1;
+        kernel.events.refused += 1;
         Ok(())
     }
 }

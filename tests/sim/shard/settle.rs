@@ -7,7 +7,7 @@ use fanfare::observe::ShardCounts;
 use fanfare::shard::ShardLoop;
 
 use super::descriptors::Target;
-use super::met::Met;
+use super::events::EventCounts;
 use super::world::World;
 use super::{Simulation, Thread};
 use crate::client::TOPICS;
@@ -51,7 +51,7 @@ impl Simulation {
         }
     }
 
-    /// What must hold when everything has arrived.
+    /// Checks what must hold when everything has arrived.
     pub fn check_settled(&mut self) {
         let counts = self.shard.hub().counts();
         assert_eq!((counts.pending, counts.pending_bytes), (0, 0), "{counts:?}");
@@ -84,7 +84,7 @@ impl Simulation {
     }
 
     /// Ends the run with a drain, with broken connections or at once. Nothing may be left.
-    pub fn finish(mut self) -> (ShardCounts, Met) {
+    pub fn finish(mut self) -> (ShardCounts, EventCounts) {
         match self.random_ending() {
             0 => self.drain(),
             1 => {
@@ -106,7 +106,7 @@ impl Simulation {
         drop::<ShardLoop<_>>(shard);
         let world = &mut *world.borrow_mut();
         world.check_closed();
-        (counts, world.kernel.met)
+        (counts, world.kernel.events)
     }
 
     fn random_ending(&mut self) -> u32 {
@@ -118,7 +118,7 @@ impl Simulation {
         assert!(world.fabric.shards[0].lane.order(request), "requests fit");
     }
 
-    /// What must hold when every connection has ended.
+    /// Checks what must hold when every connection has ended.
     fn check_empty(&self) {
         let counts = self.shard.hub().counts();
         let world = self.world.borrow();
@@ -179,10 +179,10 @@ impl World {
         }
     }
 
-    /// Clients send and read everything, those that are done leave, and the kernel completes what
-    /// it can. Returns whether something moved.
+    /// Lets clients send and read everything and leave when they are done, and completes everything
+    /// in the kernel. Returns whether something moved.
     pub fn settle_clients(&mut self) -> bool {
-        let mut has_moved = false;
+        let mut has_moved = self.answer_submission();
         for key in self.peers.keys().copied().collect::<Vec<_>>() {
             has_moved |= self.transmit(key, usize::MAX);
             has_moved |= self.read(key, usize::MAX);
@@ -195,7 +195,7 @@ impl World {
         has_moved | self.kernel.progress_all(&mut self.random, self.now_us)
     }
 
-    /// What must hold when the shard is gone: every descriptor was closed once.
+    /// Checks what must hold when the shard has ended: every descriptor was closed once.
     fn check_closed(&mut self) {
         self.close_other_descriptors();
         for number in std::mem::take(&mut self.internal).into_values() {

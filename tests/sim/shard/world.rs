@@ -9,7 +9,6 @@ use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, bounded};
 use fanfare::config::Config;
-use fanfare::delivery::{Batch, Broadcast, NamespaceRules};
 use fanfare::fabric::{Fabric, Order};
 use fanfare::hub::{DrainScope, SlowConnection};
 use fastrand::Rng;
@@ -19,8 +18,10 @@ use super::descriptors::{Key, Target};
 use super::kernel::Kernel;
 use crate::behaviour::{self, Bodies};
 use crate::client::{Client, Kind, TOPICS};
-use crate::upstream::{RULES, joined};
 use crate::wire;
+
+/// Topic and bodies of each broadcast of a batch.
+pub type Contents = Vec<(usize, Vec<String>)>;
 
 /// A client, and how far it has got with its end of the connection.
 pub struct Peer {
@@ -45,9 +46,10 @@ pub struct World {
     /// Connections that the run opens at a time, and that a crowd opens at once.
     most_peers: usize,
     crowd: usize,
-    bodies: Bodies,
-    /// The contents of the batches that were pushed and are not known to be taken by the shard.
-    lane: VecDeque<Vec<(usize, Vec<String>)>>,
+    pub bodies: Bodies,
+    /// The contents of the batches that were pushed and that the shard had not taken when the lane
+    /// was last checked.
+    pub lane: VecDeque<Contents>,
     /// Streams that the control thread has given to the shard and the shard has not taken.
     pub internal: BTreeMap<RawFd, u32>,
     pub surveys: Vec<Receiver<Vec<SlowConnection>>>,
@@ -91,6 +93,10 @@ impl World {
             0 => (200, 100, 60),
             _ => (random.usize(20..60), 60, 20),
         };
+        let mut config = behaviour::random_config(&mut random);
+        for namespace in &mut config.namespaces {
+            namespace.publish = true;
+        }
         Self {
             seed,
             steps,
@@ -98,7 +104,7 @@ impl World {
             now_us: random.u64(..10_000_000),
             kernel: Kernel::new(&mut random, event, descriptors),
             fabric,
-            config: behaviour::random_config(&mut random),
+            config,
             peers: BTreeMap::new(),
             next_key: 0,
             most_peers,
@@ -126,14 +132,14 @@ impl World {
         self.log.push_back(line);
     }
 
-    /// Another thread acts between two calls of the shard, once in `one_in` times.
+    /// Lets another thread act between two calls of the shard, once in `one_in` times.
     pub fn interleave(&mut self, one_in: u32) {
         if !self.is_quiet && self.random.u32(..one_in) == 0 {
             self.act();
         }
     }
 
-    /// One random event.
+    /// Causes one random event.
     pub fn act(&mut self) {
         match self.random.u32(..100) {
             0..4 => self.connect(),
@@ -147,6 +153,9 @@ impl World {
             86..87 => self.disrupt(),
             87..89 => self.change_descriptors(),
             89..91 => self.request(),
+            91..93 => {
+                self.answer_submission();
+            }
             _ => self.pass_time(),
         }
         self.kernel.read_event();
@@ -189,7 +198,7 @@ impl World {
         key
     }
 
-    /// Clients connect, one or a crowd of them.
+    /// Connects clients, one or a crowd of them.
     pub fn connect(&mut self) {
         let is_crowd = self.random.u32(..30) == 0;
         let crowd = if is_crowd { self.crowd } else { 1 };
@@ -214,6 +223,12 @@ impl World {
         };
         let Some(key) = self.pick(talks) else { return };
         let client = &mut self.peers.get_mut(&key).expect("picked").client;
+        if client.kind == Kind::Protocol && self.random.u32(..8) == 0 {
+            let topic = self.random.usize(..TOPICS.len());
+            let body = self.bodies.make(false, &mut self.random).remove(0);
+            client.publish(topic, &body);
+            return self.note(|| format!("{key}: publishes to {}", TOPICS[topic].0));
+        }
         let action = behaviour::act(client, &mut self.random);
         self.note(|| format!("{key}: {action}"));
     }
@@ -231,7 +246,7 @@ impl World {
         self.transmit(key, most);
     }
 
-    /// A client passes bytes to its kernel. Returns whether there were any.
+    /// Passes bytes of a client to the kernel. Returns whether there were any.
     pub fn transmit(&mut self, key: Key, most: usize) -> bool {
         let peer = self.peers.get_mut(&key).expect("it is connected");
         let connection = self.kernel.connection(key);
@@ -246,68 +261,13 @@ impl World {
         taken > 0
     }
 
-    /// The shard has taken bytes of a connection out of a buffer.
+    /// Records that the shard takes received bytes out of a buffer.
     pub fn delivered(&mut self, key: Key, bytes: &[u8]) {
         self.match_lane();
         let peer = self.peers.get_mut(&key).expect("it is connected");
         let expected = peer.client.deliver(bytes.len());
         assert!(expected == bytes, "{key}: received bytes are out of order");
         self.note(|| format!("{key}: {} bytes in", bytes.len()));
-    }
-
-    /// Clients are promised the publications of the batches that the shard has taken.
-    pub fn match_lane(&mut self) {
-        let queued = self.fabric.shards[0].lane.queued_batches();
-        while self.lane.len() > queued {
-            for (topic, bodies) in self.lane.pop_front().into_iter().flatten() {
-                for peer in self.peers.values_mut() {
-                    peer.client.published(topic, &bodies);
-                }
-            }
-        }
-    }
-
-    /// The ingest thread puts a batch on the lane if the shard may want some of it.
-    fn publish(&mut self) {
-        let shard = &self.fabric.shards[0];
-        let (mut broadcasts, mut contents, mut wanted) = (Vec::new(), Vec::new(), 0);
-        for _ in 0..self.random.usize(1..5) {
-            let topic = self.random.usize(..TOPICS.len());
-            let name = TOPICS[topic].0;
-            let rules = NamespaceRules {
-                may_join: !name.starts_with("latest:"),
-                may_deflate: name != "b",
-                ..RULES
-            };
-            let bodies = self.bodies.make(rules.may_join, &mut self.random);
-            let texts: Vec<_> = bodies.iter().map(String::as_str).collect();
-            let broadcast = joined(&self.fabric.hasher, name, &texts, rules, self.now_us);
-            if shard.interest.may_want(broadcast.topic_hash()) {
-                wanted += texts.len() as u64;
-            }
-            broadcasts.push(broadcast);
-            contents.push((topic, bodies));
-        }
-        if wanted == 0 {
-            return;
-        }
-        let held_bytes = broadcasts.iter().map(Broadcast::held_bytes).sum();
-        let batch = Arc::new(Batch {
-            broadcasts,
-            held_bytes,
-        });
-        self.kernel.read_event();
-        let signalled = self.kernel.signalled;
-        if shard.lane.push(batch, wanted, self.now_us).is_err() {
-            return;
-        }
-        self.kernel.read_event();
-        assert!(
-            !self.is_in_turn || self.kernel.signalled == signalled,
-            "a shard that works is signalled"
-        );
-        self.lane.push_back(contents);
-        self.note(|| format!("{wanted} publications, {held_bytes} bytes on the lane"));
     }
 
     fn read_some(&mut self) {
@@ -324,7 +284,7 @@ impl World {
         }
     }
 
-    /// A client reads, and answers the pings that it finds. Returns whether there was something.
+    /// Lets a client read, and answer the pings that it finds. Returns whether there were bytes.
     pub fn read(&mut self, key: Key, most: usize) -> bool {
         self.match_lane();
         let bytes = self.kernel.connection(key).read(most);
@@ -345,7 +305,7 @@ impl World {
         }
     }
 
-    /// Clients that have read the end of their stream leave, and closed connections are forgotten.
+    /// Ends connections of clients that have read the end of their stream.
     fn finish_some(&mut self) {
         for _ in 0..self.random.usize(1..4) {
             let is_over = |peer: &Peer, connection: &Connection| {
@@ -370,11 +330,12 @@ impl World {
         self.received += peer.client.received;
         self.skipped += peer.client.skipped;
         self.inflated += peer.client.inflated;
+        self.kernel.events.publish_replies += peer.client.publish_replies;
         self.note(|| format!("{key}: finished"));
         true
     }
 
-    /// A client leaves without a close frame.
+    /// Ends or resets a connection without a close frame.
     fn disrupt(&mut self) {
         let Some(key) = self.pick(|_, _| true) else {
             return;
@@ -388,14 +349,14 @@ impl World {
         self.note(|| format!("{key}: disrupted"));
     }
 
-    /// Every client resets its connection.
+    /// Resets every connection.
     pub fn disrupt_all(&mut self) {
         for connection in self.kernel.connections.values_mut() {
             connection.client_reset = true;
         }
     }
 
-    /// Other threads open all descriptors that are left, or close theirs.
+    /// Opens all descriptors that are left, or closes some, as other threads do.
     fn change_descriptors(&mut self) {
         let descriptors = &mut self.kernel.descriptors;
         if self.random.u32(..4) == 0 {
@@ -414,7 +375,7 @@ impl World {
         }
     }
 
-    /// The control thread asks the shard for something.
+    /// Sends a request to the shard, as the control thread does.
     fn request(&mut self) {
         let request = match self.random.u32(..10) {
             0..4 => {
@@ -439,7 +400,7 @@ impl World {
         self.fabric.shards[0].lane.order(request);
     }
 
-    /// A part of this process connects to the shard.
+    /// Connects from inside of the process.
     fn connect_internally(&mut self) {
         let count = self.peers.values().filter(|it| it.is_internal).count();
         if count > 2 || self.kernel.descriptors.is_full() {
@@ -454,7 +415,7 @@ impl World {
         let (stream, _) = UnixStream::pair().expect("a socket pair");
         let stream = OwnedFd::from(stream);
         self.internal.insert(stream.as_raw_fd(), number);
-        self.kernel.met.internal += 1;
+        self.kernel.events.internal += 1;
         let adopt = Order::Adopt(Arc::new(stream));
         assert!(self.fabric.shards[0].lane.order(adopt), "requests fit");
         self.note(|| format!("{key}: connects internally"));
@@ -462,14 +423,14 @@ impl World {
 
     /// Takes the answers to surveys.
     pub fn check_surveys(&mut self) {
-        let met = &mut self.kernel.met;
+        let events = &mut self.kernel.events;
         self.surveys.retain(|survey| match survey.try_recv() {
             Ok(found) => {
                 let order =
                     |pair: &[SlowConnection]| pair[0].pending_bytes >= pair[1].pending_bytes;
                 assert!(found.windows(2).all(order), "{found:?}");
                 assert!(found.iter().all(|it| it.pending_bytes > 0), "{found:?}");
-                met.surveys += 1;
+                events.surveys += 1;
                 false
             }
             Err(error) => {
@@ -479,7 +440,7 @@ impl World {
         });
     }
 
-    /// Internal connections that the shard has taken and not closed.
+    /// Returns the number of internal connections that the shard has taken and not closed.
     pub fn internal_connections(&self) -> usize {
         let is_open = |key| self.kernel.connections[key].server == ServerEnd::Open;
         let internal = self.peers.iter().filter(|(_, peer)| peer.is_internal);

@@ -1,27 +1,27 @@
-//! What happened in a run, so that runs that never met what they simulate are noticed.
+//! Counts of simulated events, so that runs in which some event never occurs are noticed.
 
-macro_rules! met {
+macro_rules! events {
     ($($(#[$meta:meta])* $field:ident,)*) => {
         #[derive(Clone, Copy, Debug, Default)]
-        pub struct Met {
+        pub struct EventCounts {
             $($(#[$meta])* pub $field: u64,)*
         }
 
-        impl Met {
+        impl EventCounts {
             pub fn add(&mut self, other: &Self) {
                 $(self.$field += other.$field;)*
             }
 
-            /// Whether everything happened.
+            /// Returns whether every event occurred.
             pub fn is_complete(&self) -> bool {
-                let is_met = [$(self.$field),*].iter().all(|count| *count > 0);
-                is_met && self.refused_unread > self.refused
+                let have_occurred = [$(self.$field),*].iter().all(|count| *count > 0);
+                have_occurred && self.refused_unread > self.refused
             }
         }
     };
 }
 
-met! {
+events! {
     accepts_failed,
     accept_cancels,
     /// Connections that were refused for lack of descriptors.
@@ -45,4 +45,8 @@ met! {
     surveys,
     /// Connections from inside of the process.
     internal,
+    /// Publications of clients that the ingest thread answered.
+    submissions,
+    /// Replies to publish commands that clients received.
+    publish_replies,
 }
