@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use fanfare::control::client::Client;
+use fanfare::admin_client::AdminClient;
 
 use crate::fault::Fault;
 use crate::process::Process;
@@ -43,7 +43,7 @@ impl Scrape {
             admin: admin.to_owned(),
             text,
         };
-        let client = Client::new(admin, None).map_err(|error| fault(error.to_string()))?;
+        let client = AdminClient::new(admin, None).map_err(|error| fault(error.to_string()))?;
         let body = client.get("/metrics");
         let body = body.map_err(|error| fault(error.to_string()))?;
         let scrape = Self::parse(&body);

@@ -9,8 +9,10 @@ use crossbeam_channel::Receiver;
 
 use crate::config::{Config, ConfigSource, Layout};
 use crate::fabric::{self, Core, Fabric, Notice, Order, Watchtower};
+use crate::lifecycle::{Control, ControlError, Farewell};
+use crate::liveness::service_manager;
 use crate::shard::{self, Plan, Shard};
-use crate::{control, ingest, limits};
+use crate::{ingest, limits};
 
 /// Why the engine could not start, or did not end as it should; the text names the remedy.
 #[derive(Debug, thiserror::Error)]
@@ -29,7 +31,7 @@ pub enum Fault {
     #[error(transparent)]
     Bind(#[from] ingest::BindError),
     #[error(transparent)]
-    Control(#[from] control::Fault),
+    Control(#[from] ControlError),
     #[error("a thread could not be started: {0}")]
     Thread(String),
     #[error("shard {index} ended: {error}")]
@@ -49,7 +51,7 @@ pub struct Engine {
     shards: Vec<Option<Shard>>,
     notices: Receiver<Notice>,
     ingest: JoinHandle<()>,
-    farewell: control::Farewell,
+    farewell: Farewell,
 }
 
 impl Engine {
@@ -66,7 +68,7 @@ impl Engine {
         shard::preflight(count)?;
         let listeners = listen(config.ws.listen, count)?;
         let sockets = shard::with_private_files(|| ingest::bind(config))?;
-        let control = control::Control::open(config)?;
+        let control = Control::open(config)?;
         let fabric = Arc::new(build_fabric(config, descriptors, count)?);
 
         let tower = Watchtower::default();
@@ -214,7 +216,7 @@ pub fn screen(engine: &Engine, config: &Config) -> String {
 pub fn run(config: Config, source: ConfigSource) -> Result<(), Fault> {
     let config = Arc::new(config);
     let engine = Engine::start(&config, source)?;
-    control::notify::ready();
+    service_manager::ready();
     // The greeting is a courtesy: a closed stdout is no reason to stop.
     let _ = writeln!(io::stdout(), "{}", screen(&engine, &config));
     engine.join()

@@ -1,16 +1,20 @@
 //! fanfare: a fan-out engine for bare Linux hosts. ZeroMQ in, WebSocket out.
 //!
-//! A file imports only from its own floor or from one below (`tests/tidy.rs` checks it):
+//! A file imports only from its own layer or from a lower one (`tests/tidy.rs` checks it):
 //!
 //! ```text
-//! ground   config      typed configuration          limits     every bound, with its reason
-//! floor 0  observe     counters and histograms      wire       HTTP upgrade, RFC 6455
-//!          protocol    client commands and replies
-//! floor 1  hub         one shard's memory and rules: time and bytes are arguments
-//! floor 2  fabric      the only memory that cores share: lanes, broadcasts, interest
-//! floor 3  ingest      publications in              control    admin, metrics, load, signals
-//! floor 4  shard       glommio executor and completion ring: the only files that do socket IO
-//! roof     engine      starts the cores, joins them, drains them
+//! base     config        typed configuration        limits     every bound, with its reason
+//! layer 0  observe       counters and histograms    wire       HTTP upgrade, RFC 6455
+//!          host          what the kernel reports in /proc and /sys
+//! layer 1  protocol      client commands, replies   delivery   encodings and broadcasts
+//! layer 2  hub           one shard's memory and rules: time and bytes are arguments
+//! layer 3  fabric        the only memory that threads share: lanes, submissions, interest
+//! layer 4  ingest        publications in            shard      glommio executor, completion ring
+//!          admin         the operators' HTTP port   metrics    OpenMetrics, JSON, statsd
+//!          load          how full the node is       liveness   watchdog, service manager
+//!          lifecycle     control thread, service thread, signals, reload
+//! top      engine        starts the threads, waits for their end
+//!          admin_client  a client of the admin port, for the command line and the load generator
 //! ```
 //!
 //! The life of a message: [`ingest`] receives and checks it, [`fabric`] encodes it once and
@@ -19,6 +23,7 @@
 pub mod config;
 pub mod limits;
 
+pub mod host;
 pub mod observe;
 pub mod protocol;
 pub mod wire;
@@ -29,9 +34,13 @@ pub mod hub;
 
 pub mod fabric;
 
-pub mod control;
+mod admin;
 pub mod ingest;
-
+pub mod lifecycle;
+mod liveness;
+mod load;
+mod metrics;
 pub mod shard;
 
+pub mod admin_client;
 pub mod engine;

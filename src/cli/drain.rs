@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
+use fanfare::admin_client::{AdminClient, AdminClientError};
 use fanfare::config;
-use fanfare::control::client::{self, Client};
 use serde::Deserialize;
 
 use super::{USAGE, fail};
@@ -38,7 +38,7 @@ pub(super) struct Drain {
 #[derive(Debug, thiserror::Error)]
 enum Fault {
     #[error(transparent)]
-    Admin(#[from] client::Fault),
+    Admin(#[from] AdminClientError),
     #[error("{0} answered with something else than what is moved; is it another version's?")]
     Answer(String),
     #[error(transparent)]
@@ -64,7 +64,7 @@ fn period(text: &str) -> Result<Duration, String> {
 pub(super) fn run(command: Drain) -> ExitCode {
     match drain(command) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(Fault::Admin(fault @ client::Fault::Address(_))) => fail(USAGE, &fault),
+        Err(Fault::Admin(fault @ AdminClientError::Address(_))) => fail(USAGE, &fault),
         Err(fault) => fail(1, &fault),
     }
 }
@@ -72,12 +72,12 @@ pub(super) fn run(command: Drain) -> ExitCode {
 fn drain(command: Drain) -> Result<(), Fault> {
     let token = command.token;
     let token = token.or_else(|| std::env::var("FANFARE_ADMIN_TOKEN").ok());
-    let client = Client::new(&command.admin, token)?;
+    let client = AdminClient::new(&command.admin, token)?;
     let period_ms = command.period.as_millis();
     let target = format!("/drain?share={}&period={period_ms}ms", command.share);
-    let answer = client.ask("POST", &target)?;
+    let answer = client.request("POST", &target)?;
     if answer.status != ACCEPTED {
-        return Err(client.refused(&target, &answer).into());
+        return Err(client.status_error(&target, &answer).into());
     }
     let moving: Moving = serde_json::from_str(&answer.body)
         .map_err(|_| Fault::Answer(client.address().to_owned()))?;

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use fanfare::{control, engine};
+use fanfare::{engine, lifecycle::logging};
 
 use super::{Settings, USAGE, fail};
 
@@ -11,7 +11,7 @@ pub(super) fn run(settings: Settings) -> ExitCode {
         Ok(loaded) => loaded,
         Err(fault) => return fail(USAGE, &fault),
     };
-    control::log::init(&config.log);
+    logging::init(&config.log);
     for warning in config.warnings() {
         tracing::warn!("{warning}");
     }

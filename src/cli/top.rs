@@ -20,7 +20,7 @@ use std::thread;
 use std::time::Duration;
 
 use clap::Args;
-use fanfare::control::client::{self, Client};
+use fanfare::admin_client::{AdminClient, AdminClientError};
 
 use super::{USAGE, fail, number_of_seconds};
 use model::Screen;
@@ -47,7 +47,7 @@ pub(super) struct Top {
 #[derive(Debug, thiserror::Error)]
 enum Fault {
     #[error(transparent)]
-    Admin(#[from] client::Fault),
+    Admin(#[from] AdminClientError),
     #[error("{target} of {address} is not understood: {error}; is it another version's?")]
     Answer {
         address: String,
@@ -76,7 +76,7 @@ fn interval(text: &str) -> Result<Duration, String> {
 pub(super) fn run(command: Top) -> ExitCode {
     let environment = || std::env::var("FANFARE_ADMIN_TOKEN").ok();
     let token = command.token.or_else(environment);
-    let node = match Client::new(&command.admin, token) {
+    let node = match AdminClient::new(&command.admin, token) {
         Ok(client) => Node::new(client),
         Err(fault) => return fail(USAGE, &fault),
     };

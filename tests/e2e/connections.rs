@@ -2,7 +2,7 @@
 
 use std::net::TcpStream;
 
-use fanfare::control::client::Client as Admin;
+use fanfare::admin_client::AdminClient as Admin;
 use serde_json::{Value, json};
 use socket2::{Domain, Socket as Socket2, Type};
 
@@ -79,11 +79,11 @@ fn a_limit_out_of_bounds_is_refused() {
     let server = Server::start(&[]);
     let admin = admin(&server);
     for limit in ["0", "101", "-1", "many"] {
-        let answer = admin.ask("GET", &format!("/connections?limit={limit}"));
+        let answer = admin.request("GET", &format!("/connections?limit={limit}"));
         assert_eq!(answer.unwrap().status, 400, "{limit}");
     }
     assert_eq!(
-        admin.ask("GET", "/connections?count=1").unwrap().status,
+        admin.request("GET", "/connections?count=1").unwrap().status,
         400
     );
     assert!(admin.get("/connections").is_ok());

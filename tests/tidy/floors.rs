@@ -7,12 +7,20 @@ use crate::{Found, check, lines};
 /// The ground, floors 0 to 4, and the roof.
 const FLOORS: [&[&str]; 7] = [
     &["config", "limits"],
-    &["observe", "wire"],
+    &["observe", "wire", "host"],
     &["protocol", "delivery"],
     &["hub"],
     &["fabric"],
-    &["ingest", "control", "shard"],
-    &["engine", "main", "cli"],
+    &[
+        "ingest",
+        "shard",
+        "admin",
+        "load",
+        "metrics",
+        "liveness",
+        "lifecycle",
+    ],
+    &["engine", "main", "cli", "admin_client"],
 ];
 
 /// The floor whose folders are strangers to each other.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use fanfare::control::client::Client;
+use fanfare::admin_client::AdminClient;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 
@@ -10,7 +10,7 @@ use super::Fault;
 
 /// A node to be asked.
 pub(super) struct Node {
-    client: Client,
+    client: AdminClient,
 }
 
 /// What a node said at one moment.
@@ -119,7 +119,7 @@ pub(super) struct Slow {
 }
 
 impl Node {
-    pub(super) fn new(client: Client) -> Self {
+    pub(super) fn new(client: AdminClient) -> Self {
         Self { client }
     }
 
@@ -127,8 +127,8 @@ impl Node {
     pub(super) fn sample(&self) -> Result<Sample, Fault> {
         let stats = self.client.get("/stats")?;
         // While it drains, its answer has another status and says so.
-        let health = self.client.ask("GET", "/health")?.body;
-        let connections = self.client.ask("GET", "/connections")?;
+        let health = self.client.request("GET", "/health")?.body;
+        let connections = self.client.request("GET", "/connections")?;
         let connections = match connections.status {
             200 => self.parse("/connections", &connections.body)?,
             // Another version, or others are asking.

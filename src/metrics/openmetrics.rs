@@ -13,24 +13,25 @@ use crate::fabric::Fabric;
 use crate::limits::BUCKET_QUARTERS;
 use crate::observe::{Counts, Description, HistogramSnapshot, Kind};
 
-use super::load::Monitor;
-use super::process::Process;
+use crate::host::process::ProcessUsage;
+use crate::load::Monitor;
+
+use super::process::ProcessCollector;
 use super::sampler::Sampler;
 use super::window::{Interval, QUANTILES, quantile_us};
 
-pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// All that is known at this moment.
-pub(super) fn render(sampler: &Sampler, monitor: &Monitor) -> String {
+pub(crate) fn render(sampler: &Sampler, monitor: &Monitor) -> String {
     let mut registry = Registry::with_prefix("fanfare");
     let scrape = Scrape::of(&sampler.fabric, &sampler.look());
     registry.register_collector(Box::new(scrape));
     registry.register_collector(Box::new(monitor.collector()));
     // Names that all programs share have no prefix.
     let mut shared = Registry::default();
-    shared.register_collector(Box::new(Process::now(
-        sampler.fabric.held_descriptors() as u64
-    )));
+    let usage = ProcessUsage::read(sampler.fabric.held_descriptors() as u64);
+    shared.register_collector(Box::new(ProcessCollector(usage)));
     let mut body = String::new();
     text::encode_registry(&mut body, &registry)
         .and_then(|()| text::encode(&mut body, &shared))

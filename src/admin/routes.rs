@@ -10,9 +10,10 @@ use axum::routing::{get, post};
 
 use crate::fabric::Fabric;
 
-use super::load::{self, Monitor};
-use super::sampler::Sampler;
-use super::{connections, metrics, publish, stats};
+use crate::load::Monitor;
+use crate::metrics::{Sampler, openmetrics, stats};
+
+use super::{connections, load, publish};
 
 pub(super) fn routes(sampler: Arc<Sampler>, monitor: Arc<Monitor>) -> Router {
     let fabric = Arc::clone(&sampler.fabric);
@@ -45,8 +46,8 @@ async fn metrics(
     State((sampler, monitor)): State<(Arc<Sampler>, Arc<Monitor>)>,
 ) -> impl IntoResponse {
     (
-        [(header::CONTENT_TYPE, metrics::CONTENT_TYPE)],
-        metrics::render(&sampler, &monitor),
+        [(header::CONTENT_TYPE, openmetrics::CONTENT_TYPE)],
+        openmetrics::render(&sampler, &monitor),
     )
 }
 

@@ -10,14 +10,14 @@ use crate::limits::READING_US;
 use super::window::{Interval, Reading, Window};
 
 /// The fabric, and what it counted lately.
-pub(super) struct Sampler {
-    pub(super) fabric: Arc<Fabric>,
+pub(crate) struct Sampler {
+    pub(crate) fabric: Arc<Fabric>,
     /// Only the control thread locks it, and never across a wait.
     window: Mutex<Window>,
 }
 
 impl Sampler {
-    pub(super) fn new(fabric: Arc<Fabric>) -> Self {
+    pub(crate) fn new(fabric: Arc<Fabric>) -> Self {
         Self {
             fabric,
             window: Mutex::default(),
@@ -25,7 +25,7 @@ impl Sampler {
     }
 
     /// Keeps readings for as long as the process lives.
-    pub(super) async fn run(self: Arc<Self>) {
+    pub(crate) async fn run(self: Arc<Self>) {
         let mut ticks = tokio::time::interval(Duration::from_micros(READING_US));
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {

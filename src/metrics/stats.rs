@@ -9,7 +9,7 @@ use super::sampler::Sampler;
 use super::window::{Delays, Interval, Merged, merge, quantile_us};
 
 /// The same numbers as the metrics, per shard and summed.
-pub(super) fn render(sampler: &Sampler) -> String {
+pub(crate) fn render(sampler: &Sampler) -> String {
     let interval = sampler.look();
     let fabric = &sampler.fabric;
     let mut shards = Vec::new();

@@ -7,9 +7,9 @@ use prometheus_client::encoding::DescriptorEncoder;
 use prometheus_client::metrics::MetricType;
 use serde_json::{Map, Value, json};
 
-use super::Monitor;
 use super::advice::Advice;
 use super::model::Report;
+use super::monitor::Monitor;
 use super::sample::Part;
 
 /// A gauge: name, help, and its samples, each with its label if it has one.
@@ -54,7 +54,7 @@ impl Report {
 
 impl Monitor {
     /// Each gauge's name, its label's value if it has one, and its value.
-    pub(in super::super) fn gauges(&self) -> Vec<(&'static str, Option<&'static str>, f64)> {
+    pub(crate) fn gauges(&self) -> Vec<(&'static str, Option<&'static str>, f64)> {
         let gauges = self.state().report.gauges().into_iter();
         let flat = gauges.flat_map(|(name, _, samples)| {
             let samples = samples.into_iter();
@@ -64,7 +64,7 @@ impl Monitor {
     }
 
     /// What `GET /load` answers.
-    pub(super) fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         let state = self.state();
         let report = &state.report;
         let parts = Part::ALL.iter().zip(report.parts.ratios);
@@ -97,7 +97,7 @@ impl Monitor {
     }
 
     /// What `/metrics` shows of it.
-    pub(in crate::control) fn collector(&self) -> impl Collector + 'static {
+    pub(crate) fn collector(&self) -> impl Collector + 'static {
         Figures(self.state().report.gauges())
     }
 }

@@ -21,11 +21,12 @@ use crate::limits::{
     ADMIN_BODY_BYTES, ADMIN_CONNECTIONS, ADMIN_DISCARD_BYTES, ADMIN_PAUSE_MS, ADMIN_TIMEOUT_S,
 };
 
-use super::load::Monitor;
-use super::routes;
-use super::sampler::Sampler;
+use crate::load::Monitor;
+use crate::metrics::Sampler;
 
-pub(super) struct Admin {
+use super::routes;
+
+pub(crate) struct Admin {
     service: axum::Router,
 }
 
@@ -35,7 +36,7 @@ struct Rules {
 }
 
 impl Admin {
-    pub(super) fn new(config: &Config, sampler: Arc<Sampler>, monitor: Arc<Monitor>) -> Self {
+    pub(crate) fn new(config: &Config, sampler: Arc<Sampler>, monitor: Arc<Monitor>) -> Self {
         let rules = Rules {
             token: config.admin.token.clone(),
         };
@@ -47,7 +48,7 @@ impl Admin {
 
     /// Serves until the process ends. Each connection has a bounded time for its requests, so
     /// that a place that is taken comes back.
-    pub(super) async fn serve(self, listener: std::net::TcpListener) {
+    pub(crate) async fn serve(self, listener: std::net::TcpListener) {
         let listener = match TcpListener::from_std(listener) {
             Ok(listener) => listener,
             Err(error) => return tracing::error!("the admin port is closed: {error}"),

@@ -7,21 +7,21 @@ use serde_json::{Value, json};
 
 /// One move, from its order on.
 #[derive(Clone, Debug)]
-pub(super) struct Move {
-    pub(super) share: f64,
+pub(crate) struct Move {
+    pub(crate) share: f64,
     /// How many there were, and how many of them are to leave.
-    pub(super) connections: u64,
-    pub(super) leaving: u64,
+    pub(crate) connections: u64,
+    pub(crate) leaving: u64,
     /// Shards that did not take the order: none of theirs leave.
-    pub(super) refused: Vec<usize>,
-    pub(super) began_us: u64,
-    pub(super) period: Duration,
+    pub(crate) refused: Vec<usize>,
+    pub(crate) began_us: u64,
+    pub(crate) period: Duration,
     /// How many had been told to leave before, since the start.
-    pub(super) told_before: u64,
+    pub(crate) told_before: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stage {
+pub(crate) enum Stage {
     /// Connections are being closed.
     Running,
     /// They were, and are on their way elsewhere.
@@ -30,7 +30,7 @@ pub(super) enum Stage {
 }
 
 impl Move {
-    pub(super) fn stage(&self, dwell: Duration, now_us: u64) -> Stage {
+    pub(crate) fn stage(&self, dwell: Duration, now_us: u64) -> Stage {
         let elapsed = Duration::from_micros(now_us.saturating_sub(self.began_us));
         if elapsed < self.period {
             Stage::Running
@@ -42,7 +42,7 @@ impl Move {
     }
 
     /// `told`: how many were told to leave since the start.
-    pub(super) fn json(&self, stage: Stage, told: u64) -> Value {
+    pub(crate) fn json(&self, stage: Stage, told: u64) -> Value {
         json!({
             "share": self.share,
             "connections": self.connections,

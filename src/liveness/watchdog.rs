@@ -11,10 +11,10 @@ use crate::fabric::{Core, Fabric, Origin, ShardFabric, Submission};
 use crate::protocol::topic;
 
 use super::canary::{self, Perch};
-use super::notify;
-use super::vigil::{ShardSight, Sight, Verdict, Vigil};
+use super::judgement::{ShardSight, Sight, Verdict, Vigil};
+use super::service_manager;
 
-pub(super) struct Watchdog {
+pub(crate) struct Watchdog {
     fabric: Arc<Fabric>,
     perches: Vec<Arc<Perch>>,
     vigil: Vigil,
@@ -24,7 +24,7 @@ pub(super) struct Watchdog {
 
 impl Watchdog {
     /// A watchdog, if the service manager wants one.
-    pub(super) fn wanted(fabric: &Arc<Fabric>) -> Option<Self> {
+    pub(crate) fn wanted(fabric: &Arc<Fabric>) -> Option<Self> {
         let period = sd_notify::watchdog_enabled().filter(|period| !period.is_zero())?;
         let period_us = period.as_micros() as u64;
         tracing::info!(?period, "the service manager's watchdog is fed");
@@ -37,7 +37,7 @@ impl Watchdog {
     }
 
     /// Watches for as long as the process lives.
-    pub(super) async fn run(mut self) {
+    pub(crate) async fn run(mut self) {
         for (index, perch) in self.perches.iter().enumerate() {
             let (fabric, perch) = (Arc::clone(&self.fabric), Arc::clone(perch));
             tokio::spawn(canary::keep(index, fabric, perch));
@@ -51,7 +51,7 @@ impl Watchdog {
             match self.vigil.judge(&sight, self.fabric.clock.now_us()) {
                 Verdict::Wait => {}
                 Verdict::Alive => {
-                    notify::alive();
+                    service_manager::alive();
                     if was_troubled {
                         tracing::info!("canaries come back from every core; the watchdog is fed");
                     }

@@ -2,7 +2,8 @@
 
 use crate::observe::{Counts, Kind};
 
-use super::super::load::Monitor;
+use crate::load::Monitor;
+
 use super::super::sampler::Sampler;
 use super::line;
 

@@ -11,12 +11,12 @@ use crate::limits::{CLOSE_TIMEOUT_US, STATUS_INTERVAL};
 use crate::observe::{Counts as _, ShardCounts};
 
 /// Every core works and every address is bound; or a reload is over.
-pub fn ready() {
+pub(crate) fn ready() {
     tell(&[NotifyState::Ready]);
 }
 
 /// The configuration is read again; [`ready`] follows, whatever comes of it.
-pub(super) fn reloading() {
+pub(crate) fn reloading() {
     match NotifyState::monotonic_usec_now() {
         Ok(now) => tell(&[NotifyState::Reloading, now]),
         Err(error) => tracing::warn!("the monotonic clock does not read: {error}"),
@@ -24,19 +24,19 @@ pub(super) fn reloading() {
 }
 
 /// The process drains for `period`, and ends when the last connection has said goodbye.
-pub(super) fn stopping(period: Duration) {
+pub(crate) fn stopping(period: Duration) {
     let wanted = period + Duration::from_micros(2 * CLOSE_TIMEOUT_US);
     let extension = format!("EXTEND_TIMEOUT_USEC={}", wanted.as_micros());
     tell(&[NotifyState::Stopping, NotifyState::Custom(&extension)]);
 }
 
 /// Every core does its work: the manager's timer starts afresh.
-pub(super) fn alive() {
+pub(crate) fn alive() {
     tell(&[NotifyState::Watchdog]);
 }
 
 /// Says now and then how busy the process is, in a line for people. Runs as long as the process.
-pub(super) async fn report(fabric: Arc<Fabric>) {
+pub(crate) async fn report(fabric: Arc<Fabric>) {
     if std::env::var_os("NOTIFY_SOCKET").is_none() {
         return;
     }

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use crate::config::{Config, ConfigSource, LiveChanges, live_changes};
 use crate::fabric::{Fabric, Order};
 
-use super::load::Monitor;
-use super::log;
+use crate::load::Monitor;
+
+use super::logging;
 
 pub(super) struct Reload {
     config: Arc<Config>,
@@ -56,7 +57,7 @@ impl Reload {
             }
             self.config = applied;
             self.monitor.reconfigure(&self.config);
-            log::set_level(&self.config.log.level);
+            logging::set_level(&self.config.log.level);
         }
         tracing::info!(changed = %words(&changed), "reload");
         if !needs_restart.is_empty() {

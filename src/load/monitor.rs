@@ -1,27 +1,4 @@
-//! How full this node is, what its load balancers are told, and what its operators are advised.
-//! Control thread.
-//!
-//! ```text
-//! probe    measures the node: what the cores publish, what the kernel says
-//! sample   one measurement, and the parts of the load that a second of them gives
-//! smooth   values with time constants
-//! weight   the percentage that is announced
-//! advice   scale out, hold, scale in
-//! model    all of these over time
-//! share    a share of the connections that is being moved away
-//! report   what is known, as JSON and as metrics
-//! routes   GET /load, POST /drain
-//! ```
-
-mod advice;
-mod model;
-mod probe;
-mod report;
-mod routes;
-mod sample;
-mod share;
-mod smooth;
-mod weight;
+//! Measures the load all the time, and starts to close shares of the connections. Control thread.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -31,30 +8,28 @@ use crate::fabric::{Fabric, Order};
 use crate::hub::DrainScope;
 use crate::limits::LOAD_SAMPLE;
 
-use model::{Model, Report};
-use probe::Probe;
-use share::{Move, Stage, apportion};
-
-pub(super) use routes::routes;
+use super::model::{Model, Report};
+use super::probe::Probe;
+use super::share::{Move, Stage, apportion};
 
 /// Measures all the time, and knows the last outcome.
-pub(super) struct Monitor {
-    fabric: Arc<Fabric>,
+pub(crate) struct Monitor {
+    pub(super) fabric: Arc<Fabric>,
     /// Only the control thread takes it, so nobody ever waits.
     state: Mutex<State>,
 }
 
-struct State {
+pub(super) struct State {
     probe: Probe,
     model: Model,
-    report: Report,
-    moving: Option<Move>,
-    dwell: Duration,
+    pub(super) report: Report,
+    pub(super) moving: Option<Move>,
+    pub(super) dwell: Duration,
 }
 
 /// Why no share is moved away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Refused {
+pub(crate) enum Refused {
     #[error("the process is on its way out and closes all connections anyway")]
     Ending,
     #[error("another share is being closed; see GET /load")]
@@ -64,7 +39,7 @@ pub(super) enum Refused {
 }
 
 impl Monitor {
-    pub(super) fn new(config: &Config, layout: &Layout, fabric: Arc<Fabric>) -> Arc<Self> {
+    pub(crate) fn new(config: &Config, layout: &Layout, fabric: Arc<Fabric>) -> Arc<Self> {
         let guest = layout.shards.iter().position(|core| *core == layout.ingest);
         let state = State {
             probe: Probe::new(guest),
@@ -82,14 +57,14 @@ impl Monitor {
     }
 
     /// Measures for as long as the process lives.
-    pub(super) async fn run(self: Arc<Self>) {
+    pub(crate) async fn run(self: Arc<Self>) {
         loop {
             tokio::time::sleep(LOAD_SAMPLE).await;
             self.measure();
         }
     }
 
-    pub(super) fn reconfigure(&self, config: &Config) {
+    pub(crate) fn reconfigure(&self, config: &Config) {
         let mut state = self.state();
         state
             .model
@@ -99,7 +74,7 @@ impl Monitor {
 
     /// The answer to `HAProxy`'s `agent-check`: one whole line (its configuration manual, 5.2).
     /// `ready` takes an earlier `drain` back, `up` an earlier `down`.
-    pub(super) fn line(&self) -> String {
+    pub(crate) fn line(&self) -> String {
         if self.fabric.is_draining() {
             return "drain\n".into();
         }
@@ -109,7 +84,7 @@ impl Monitor {
     /// Starts to move a share of the connections away. Returns what that comes to, which is less
     /// if a shard refuses: the others are closing theirs by then. The watchdog's own connections,
     /// one per shard, count but stay.
-    fn shed(&self, share: f64, period: Duration) -> Result<Move, Refused> {
+    pub(crate) fn shed(&self, share: f64, period: Duration) -> Result<Move, Refused> {
         if self.fabric.is_draining() {
             return Err(Refused::Ending);
         }
@@ -159,7 +134,7 @@ impl Monitor {
     }
 
     /// Connections told to leave since the start.
-    fn told(&self) -> u64 {
+    pub(super) fn told(&self) -> u64 {
         let shards = self.fabric.shards.iter();
         shards
             .map(|shard| shard.counts.load().closed_shutdown)
@@ -174,13 +149,13 @@ impl Monitor {
         state.report = state.model.observe(sample, leaving);
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl State {
-    fn stage(&self, now_us: u64) -> Option<Stage> {
+    pub(super) fn stage(&self, now_us: u64) -> Option<Stage> {
         let moving = self.moving.as_ref()?;
         Some(moving.stage(self.dwell, now_us))
     }

@@ -14,10 +14,10 @@ use tokio::time;
 
 use crate::limits::{AGENT_CONNECTIONS, AGENT_DISCARD_BYTES, AGENT_TIMEOUT, LOAD_SAMPLE};
 
-use super::load::Monitor;
+use super::monitor::Monitor;
 
 /// Answers until the process ends.
-pub(super) async fn serve(listener: std::net::TcpListener, monitor: Arc<Monitor>) {
+pub(crate) async fn serve(listener: std::net::TcpListener, monitor: Arc<Monitor>) {
     let listener = match TcpListener::from_std(listener) {
         Ok(listener) => listener,
         Err(error) => return tracing::error!("the agent's port is closed: {error}"),

@@ -1,50 +1,5 @@
-//! The thread beside the data path: signals, and the operators' HTTP port. Ingest core.
-//!
-//! ```text
-//! signals      drain, stop, reload
-//! reload       a new configuration for running cores, as far as it can change live
-//! admin        the HTTP server: who may ask, how many at once
-//! routes       what it answers
-//! publish      publications over HTTP
-//! connections  those with the most pending
-//! load         how full the node is: weight, advice, shares of connections
-//! agent        what `HAProxy` is told of it
-//! sampler      reads all counters at an interval
-//! window       what happened in the last ten seconds
-//! metrics      counters and histograms as OpenMetrics
-//! stats        the same as JSON
-//! statsd       the same to a statsd, over UDP
-//! notify       what the service manager is told
-//! watchdog     tells it that every core works, as far as canaries come back
-//! vigil        what that takes: the judgement, without IO
-//! canary       a connection to a shard that carries canaries
-//! process      what the kernel says of the process
-//! log          log lines and their level
-//! client       the other end of the admin port, for the programs that ask it
-//! ```
-//!
-//! It reads what the cores publish and hands them orders; it never makes one of them wait.
-
-mod admin;
-mod agent;
-mod canary;
-pub mod client;
-mod connections;
-mod load;
-pub mod log;
-mod metrics;
-pub mod notify;
-mod process;
-mod publish;
-mod reload;
-mod routes;
-mod sampler;
-mod signals;
-mod stats;
-mod statsd;
-mod vigil;
-mod watchdog;
-mod window;
+//! The control thread: the operators' HTTP port, metrics, the load, the watchdog and signals.
+//! It runs on the ingest core.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -55,13 +10,20 @@ use crossbeam_channel::Receiver;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
 
+use crate::admin::Admin;
 use crate::config::{Config, ConfigSource};
 use crate::fabric::{Fabric, Watch};
 use crate::limits;
+use crate::liveness::{Watchdog, service_manager};
+use crate::load::{Monitor, agent};
+use crate::metrics::{Sampler, statsd};
+
+use super::reload::Reload;
+use super::signals::Signals;
 
 /// A port could not be opened.
 #[derive(Debug, thiserror::Error)]
-pub enum Fault {
+pub enum ControlError {
     #[error("{key} = {address}: the address is taken; choose another, or off")]
     Taken {
         key: &'static str,
@@ -82,7 +44,7 @@ pub struct Gate(oneshot::Sender<TcpListener>);
 
 impl Gate {
     /// Opens the port, now that every core does its work: from here on load balancers are told.
-    pub fn open(self, config: &Config) -> Result<(), Fault> {
+    pub fn open(self, config: &Config) -> Result<(), ControlError> {
         if let Some(address) = config.agent.listen {
             // A control thread that has ended gave its own notice.
             let _ = self.0.send(open("agent.listen", address)?);
@@ -94,7 +56,7 @@ impl Gate {
 /// The control thread before its start: the admin port is open, signals are held.
 pub struct Control {
     runtime: Runtime,
-    signals: signals::Signals,
+    signals: Signals,
     listener: Option<TcpListener>,
 }
 
@@ -115,15 +77,15 @@ impl Farewell {
 
 impl Control {
     /// Opens the admin port and takes the signals over.
-    pub fn open(config: &Config) -> Result<Self, Fault> {
+    pub fn open(config: &Config) -> Result<Self, ControlError> {
         let listener = config.admin.listen;
         let listener = listener.map(|address| open("admin.listen", address));
         let listener = listener.transpose()?;
         let runtime = Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(Fault::Thread)?;
+        let runtime = runtime.map_err(ControlError::Thread)?;
         let signals = {
             let _entered = runtime.enter();
-            signals::Signals::install().map_err(Fault::Thread)?
+            Signals::install().map_err(ControlError::Thread)?
         };
         Ok(Self {
             runtime,
@@ -150,13 +112,13 @@ impl Control {
         let (wanted, end) = oneshot::channel();
         let (done, said) = crossbeam_channel::bounded(0);
         let run = async move {
-            let monitor = load::Monitor::new(&config, &layout, Arc::clone(&fabric));
+            let monitor = Monitor::new(&config, &layout, Arc::clone(&fabric));
             tokio::spawn(Arc::clone(&monitor).run());
             watch.ready();
-            let sampler = Arc::new(sampler::Sampler::new(Arc::clone(&fabric)));
+            let sampler = Arc::new(Sampler::new(Arc::clone(&fabric)));
             tokio::spawn(Arc::clone(&sampler).run());
             if let Some(listener) = listener {
-                let admin = admin::Admin::new(&config, Arc::clone(&sampler), Arc::clone(&monitor));
+                let admin = Admin::new(&config, Arc::clone(&sampler), Arc::clone(&monitor));
                 tokio::spawn(admin.serve(listener));
             }
             if let Some(push) = statsd::Push::new(&config.statsd, sampler, Arc::clone(&monitor)) {
@@ -164,8 +126,8 @@ impl Control {
             } else {
                 drop(done);
             }
-            tokio::spawn(notify::report(Arc::clone(&fabric)));
-            if let Some(watchdog) = watchdog::Watchdog::wanted(&fabric) {
+            tokio::spawn(service_manager::report(Arc::clone(&fabric)));
+            if let Some(watchdog) = Watchdog::wanted(&fabric) {
                 tokio::spawn(watchdog.run());
             }
             let told = Arc::clone(&monitor);
@@ -174,7 +136,7 @@ impl Control {
                     agent::serve(listener, told).await;
                 }
             });
-            let reload = reload::Reload::new(config, source, Arc::clone(&fabric), monitor);
+            let reload = Reload::new(config, source, Arc::clone(&fabric), monitor);
             signals.act(reload, &fabric).await;
         };
         let thread = thread::Builder::new().name("control".into());
@@ -183,10 +145,10 @@ impl Control {
     }
 }
 
-fn open(key: &'static str, address: SocketAddr) -> Result<TcpListener, Fault> {
+fn open(key: &'static str, address: SocketAddr) -> Result<TcpListener, ControlError> {
     let fault = |error: io::Error| match error.kind() {
-        io::ErrorKind::AddrInUse => Fault::Taken { key, address },
-        _ => Fault::Listen {
+        io::ErrorKind::AddrInUse => ControlError::Taken { key, address },
+        _ => ControlError::Listen {
             key,
             address,
             error,

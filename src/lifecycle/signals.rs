@@ -10,7 +10,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::fabric::{Fabric, Order};
 use crate::hub::DrainScope;
 
-use super::notify;
+use crate::liveness::service_manager;
+
 use super::reload::Reload;
 
 pub(super) struct Signals {
@@ -40,9 +41,9 @@ impl Signals {
                 _ = self.terminate.recv() => {}
                 _ = self.interrupt.recv() => {}
                 _ = self.hangup.recv() => {
-                    notify::reloading();
+                    service_manager::reloading();
                     reload.run();
-                    notify::ready();
+                    service_manager::ready();
                     continue;
                 }
             }
@@ -53,7 +54,7 @@ impl Signals {
             draining = true;
             let period = reload.config().drain.period;
             tracing::info!(?period, "draining; a second signal ends at once");
-            notify::stopping(period);
+            service_manager::stopping(period);
             let period_us = period.as_micros() as u64;
             let leaving = DrainScope::All;
             if !fabric.order(&Order::Drain { leaving, period_us }) {

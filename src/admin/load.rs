@@ -12,14 +12,12 @@ use serde::Deserialize;
 
 use crate::config;
 use crate::limits::TIMEOUT_CEILING;
-
-use super::share::Stage;
-use super::{Monitor, Refused};
+use crate::load::{Monitor, Refused, Stage};
 
 /// Over how long a share leaves, unless it is said.
 const PERIOD: Duration = Duration::from_secs(60);
 
-pub(in crate::control) fn routes(monitor: Arc<Monitor>) -> Router {
+pub(super) fn routes(monitor: Arc<Monitor>) -> Router {
     Router::new()
         .route("/load", get(load))
         .route("/drain", post(drain))

@@ -28,13 +28,14 @@ use tokio::time::{self, Instant, MissedTickBehavior};
 use crate::config::Statsd;
 use crate::limits::{STATSD_PACE, STATSD_TIMEOUT};
 
-use super::load::Monitor;
+use crate::load::Monitor;
+
 use super::sampler::Sampler;
 use ledger::Ledger;
 use sample::Sample;
 
 /// Sends what the process counts.
-pub(super) struct Push {
+pub(crate) struct Push {
     address: String,
     prefix: String,
     interval: time::Duration,
@@ -46,7 +47,7 @@ pub(super) struct Push {
 
 impl Push {
     /// `None`: it is off.
-    pub(super) fn new(
+    pub(crate) fn new(
         config: &Statsd,
         sampler: Arc<Sampler>,
         monitor: Arc<Monitor>,
@@ -63,7 +64,7 @@ impl Push {
     }
 
     /// Runs until the other end of `wanted` is gone, flushes a last time, then drops `said`.
-    pub(super) async fn run(mut self, mut wanted: Receiver<()>, said: Sender<()>) {
+    pub(crate) async fn run(mut self, mut wanted: Receiver<()>, said: Sender<()>) {
         let mut ticks = time::interval_at(Instant::now() + self.interval, self.interval);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {

@@ -57,7 +57,7 @@ mod tests {
             level: "error".into(),
         });
         assert!(enabled!(Level::ERROR) && !enabled!(Level::WARN));
-        set_level("warn,fanfare::control=debug");
+        set_level("warn,fanfare::lifecycle=debug");
         assert!(enabled!(Level::DEBUG) && !enabled!(Level::TRACE));
         assert!(enabled!(target: "other", Level::WARN) && !enabled!(target: "other", Level::INFO));
         init(&Log {

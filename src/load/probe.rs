@@ -4,8 +4,8 @@
 use std::fs;
 use std::path::Path;
 
-use crate::control::process;
 use crate::fabric::Fabric;
+use crate::host::process;
 use crate::observe::HistogramSnapshot;
 
 use super::sample::{Core, Sample, Thread};
@@ -77,7 +77,12 @@ fn cpu_us(id: u32) -> Option<u64> {
 /// What this process may have: the least of its control groups' `memory.max` (cgroup v2) and the
 /// host's memory.
 fn allowed_memory_bytes() -> u64 {
-    let host = process::kib_of("/proc/meminfo", "MemTotal:").unwrap_or(0) * 1024;
+    let host = process::kib_in(
+        &fs::read_to_string("/proc/meminfo").unwrap_or_default(),
+        "MemTotal:",
+    )
+    .unwrap_or(0)
+        * 1024;
     let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
     let own = groups.lines().find_map(|line| line.strip_prefix("0::/"));
     let own = Path::new("/sys/fs/cgroup").join(own.unwrap_or_default());

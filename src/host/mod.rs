@@ -1,0 +1,3 @@
+//! What the kernel reports about this host and this process, in /proc and /sys. Any thread.
+
+pub mod process;
