@@ -67,8 +67,8 @@ pub const BATCH_PUBLICATIONS: usize = 256;
 /// Publications from clients and the admin port that wait for ingest.
 pub const INLET_PUBLICATIONS: usize = 4096;
 
-/// Orders from the control thread that wait for a shard.
-pub const LANE_ORDERS: usize = 64;
+/// Requests from the control thread that wait for one shard.
+pub const LANE_REQUESTS: usize = 64;
 
 /// Buckets of a shard's interest filter: 32 KiB of bits, which stay in the ingest core's cache.
 /// With 100,000 topics on a shard, two of three publications nobody wants are still spared.
@@ -302,8 +302,14 @@ pub const STATSD_PACE: std::time::Duration = std::time::Duration::from_millis(1)
 /// How long one flush to a statsd may take, looking its name up included.
 pub const STATSD_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(5);
 
-/// How long the end of the process waits for the last flush.
-pub const FAREWELL: std::time::Duration = std::time::Duration::from_secs(1);
+/// How long the end of the process waits for the service thread, which sends the last figures to a
+/// Statsd. Longer would hold up a restart for the sake of a statsd that does not answer.
+pub const SERVICE_SHUTDOWN: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// Threads for calls of the service thread that block, such as name resolution. A resolver that
+/// does not answer holds a call for some 30 s, and a flush to a statsd makes one every 5 s.
+pub const SERVICE_BLOCKING_THREADS: usize = 16;
+
 /// How far back the figures of the last interval reach: two scrapes of the usual 5 s.
 pub const WINDOW_US: u64 = 10_000_000;
 

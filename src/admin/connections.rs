@@ -1,142 +1,66 @@
-//! The connections with the most pending: `GET /connections?limit=10`. Control thread.
-//!
-//! Each shard looks for its own, a page in each turn, and answers on a channel; nobody waits for
-//! one that does not.
+//! The connections with the most pending bytes: `GET /connections?limit=10`. Control thread.
 
 use std::cmp::Reverse;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use crossbeam_channel::{Receiver, TryRecvError, bounded};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::sync::Mutex;
 
-use crate::fabric::{Fabric, Order};
+use crate::fabric::Fabric;
 use crate::hub::SlowConnection;
 use crate::limits::{SURVEY_LISTED, SURVEY_WAIT_MS};
 
-/// Connections listed when no limit is given.
-const LIMIT: usize = 10;
+use super::survey::{SurveyError, SurveyResult, Surveyor};
+
+/// Number of connections that are listed when the request has no limit.
+const DEFAULT_LIMIT: usize = 10;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Asked {
+struct Parameters {
     limit: Option<usize>,
-}
-
-/// Asks the shards, one survey at a time.
-struct Surveyor {
-    fabric: Arc<Fabric>,
-    /// How long it waits for the shards, and before for those who asked first.
-    wait: Duration,
-    /// The answer that each shard owes. One that owes is not asked again, so that a stuck shard's
-    /// orders do not pile up.
-    owed: Mutex<Vec<Option<Receiver<Vec<SlowConnection>>>>>,
-}
-
-/// What the shards said.
-#[derive(Default)]
-struct Surveyed {
-    /// Each with its shard.
-    found: Vec<(usize, SlowConnection)>,
-    /// Shards that did not answer in time.
-    silent: Vec<usize>,
 }
 
 pub(super) fn routes(fabric: Arc<Fabric>) -> Router {
     let surveyor = Surveyor::new(fabric, Duration::from_millis(SURVEY_WAIT_MS));
     Router::new()
-        .route("/connections", get(connections))
+        .route("/connections", get(get_connections))
         .with_state(Arc::new(surveyor))
 }
 
-async fn connections(
+async fn get_connections(
     State(surveyor): State<Arc<Surveyor>>,
-    Query(asked): Query<Asked>,
+    Query(parameters): Query<Parameters>,
 ) -> Response {
-    let limit = asked.limit.unwrap_or(LIMIT);
+    let limit = parameters.limit.unwrap_or(DEFAULT_LIMIT);
     if !(1..=SURVEY_LISTED).contains(&limit) {
         let text = format!("limit is 1 to {SURVEY_LISTED}\n");
         return (StatusCode::BAD_REQUEST, text).into_response();
     }
-    let Some(surveyed) = surveyor.ask(limit).await else {
-        let text = "others are asking; try again\n";
-        return (StatusCode::TOO_MANY_REQUESTS, text).into_response();
-    };
-    Json(surveyed.json(limit)).into_response()
-}
-
-impl Surveyor {
-    fn new(fabric: Arc<Fabric>, wait: Duration) -> Self {
-        let owed = fabric.shards.iter().map(|_| None).collect();
-        Self {
-            fabric,
-            wait,
-            owed: Mutex::new(owed),
+    match surveyor.survey(limit).await {
+        Ok(result) => Json(render(result, limit)).into_response(),
+        Err(SurveyError::Busy) => {
+            let text = "others are asking; try again\n";
+            (StatusCode::TOO_MANY_REQUESTS, text).into_response()
         }
-    }
-
-    /// `None`: others asked first and it takes too long.
-    async fn ask(&self, limit: usize) -> Option<Surveyed> {
-        let mut owed = tokio::time::timeout(self.wait, self.owed.lock())
-            .await
-            .ok()?;
-        let mut surveyed = Surveyed::default();
-        let mut asked = Vec::new();
-        for (shard, owed) in owed.iter_mut().enumerate() {
-            let late = owed.as_ref().map(Receiver::try_recv);
-            if late == Some(Err(TryRecvError::Empty)) {
-                surveyed.silent.push(shard);
-                continue;
-            }
-            let (reply, answer) = bounded(1);
-            *owed = Some(answer);
-            // An order that is not taken drops the channel, which is seen as an answer below.
-            let order = Order::Survey { limit, reply };
-            self.fabric.shards[shard].lane.order(order);
-            asked.push(shard);
-        }
-        let until = Instant::now() + self.wait;
-        while !asked.is_empty() && Instant::now() < until {
-            asked.retain(|shard| !surveyed.take(*shard, &mut owed[*shard]));
-            // A shard cannot wake this runtime, so it is asked a few times.
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-        surveyed.silent.extend(asked);
-        surveyed.silent.sort_unstable();
-        Some(surveyed)
     }
 }
 
-impl Surveyed {
-    /// Takes a shard's answer. False: it has none yet.
-    fn take(&mut self, shard: usize, owed: &mut Option<Receiver<Vec<SlowConnection>>>) -> bool {
-        match owed.as_ref().map(Receiver::try_recv) {
-            Some(Err(TryRecvError::Empty)) => return false,
-            Some(Ok(found)) => {
-                let found = found.into_iter().map(|connection| (shard, connection));
-                self.found.extend(found);
-            }
-            // It has ended, or its orders are full.
-            Some(Err(TryRecvError::Disconnected)) | None => self.silent.push(shard),
-        }
-        *owed = None;
-        true
-    }
-
-    fn json(mut self, limit: usize) -> Value {
-        self.found
-            .sort_by_key(|(_, connection)| Reverse(connection.pending_bytes));
-        self.found.truncate(limit);
-        let connections: Vec<_> = self.found.iter().map(row).collect();
-        json!({ "connections": connections, "silent_shards": self.silent })
-    }
+/// Returns the body of the response: the `limit` connections of all shards with the most pending
+/// bytes.
+fn render(mut result: SurveyResult, limit: usize) -> Value {
+    result
+        .found
+        .sort_by_key(|(_, connection)| Reverse(connection.pending_bytes));
+    result.found.truncate(limit);
+    let connections: Vec<_> = result.found.iter().map(row).collect();
+    json!({ "connections": connections, "silent_shards": result.silent })
 }
 
 fn row((shard, connection): &(usize, SlowConnection)) -> Value {
@@ -159,15 +83,16 @@ fn row((shard, connection): &(usize, SlowConnection)) -> Value {
 mod tests {
     use std::fs::OpenOptions;
     use std::thread;
+    use std::time::Instant;
 
-    use crossbeam_channel::Sender;
+    use tokio::sync::oneshot;
 
-    use crate::fabric::Wake;
+    use crate::fabric::{ShardRequest, Wake};
     use crate::hub::ConnectionId;
 
     use super::*;
 
-    /// Two shards that nobody runs.
+    /// Returns a surveyor of two shards without a thread.
     fn surveyor(wait_ms: u64) -> Surveyor {
         let wake = || {
             let null = OpenOptions::new().write(true).open("/dev/null");
@@ -177,17 +102,22 @@ mod tests {
         Surveyor::new(Arc::new(fabric), Duration::from_millis(wait_ms))
     }
 
+    /// Makes a survey and returns the response.
     fn ask(surveyor: &Surveyor, limit: usize) -> Value {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
             .build();
-        let surveyed = runtime.unwrap().block_on(surveyor.ask(limit));
-        surveyed.unwrap().json(limit)
+        let result = runtime.unwrap().block_on(surveyor.survey(limit));
+        render(result.unwrap(), limit)
     }
 
-    fn ordered(surveyor: &Surveyor, shard: usize) -> Option<Sender<Vec<SlowConnection>>> {
-        match surveyor.fabric.shards[shard].lane.pop_order() {
-            Some(Order::Survey { reply, .. }) => Some(reply),
+    /// Takes a request like a shard and returns the sender of its reply.
+    fn take_request(
+        surveyor: &Surveyor,
+        shard: usize,
+    ) -> Option<oneshot::Sender<Vec<SlowConnection>>> {
+        match surveyor.fabric.shards[shard].lane.pop_request() {
+            Some(ShardRequest::Survey { reply, .. }) => Some(reply),
             None => None,
             other => panic!("not a survey: {other:?}"),
         }
@@ -209,11 +139,11 @@ mod tests {
     }
 
     #[test]
-    fn the_shards_answers_are_merged() {
+    fn the_replies_of_the_shards_are_merged() {
         let surveyor = surveyor(20_000);
         let answer = |shard: usize, bytes: &[u64]| {
             let reply = loop {
-                match ordered(&surveyor, shard) {
+                match take_request(&surveyor, shard) {
                     Some(reply) => break reply,
                     None => thread::yield_now(),
                 }
@@ -236,29 +166,39 @@ mod tests {
     }
 
     #[test]
-    fn a_shard_that_does_not_answer_is_named_and_not_asked_twice() {
+    fn a_shard_that_does_not_reply_is_listed_and_gets_no_second_request() {
         let surveyor = surveyor(1);
         assert_eq!(ask(&surveyor, 1)["silent_shards"], json!([0, 1]));
-        let late = ordered(&surveyor, 0).unwrap();
+        let late = take_request(&surveyor, 0).unwrap();
         assert_eq!(ask(&surveyor, 1)["silent_shards"], json!([0, 1]));
-        assert!(ordered(&surveyor, 0).is_none(), "it owes an answer already");
+        assert!(
+            take_request(&surveyor, 0).is_none(),
+            "its reply is outstanding"
+        );
         late.send(vec![slow(1)]).unwrap();
-        assert_eq!(ask(&surveyor, 1)["connections"], json!([]), "too late");
-        assert!(ordered(&surveyor, 0).is_some(), "it is asked again");
+        assert_eq!(
+            ask(&surveyor, 1)["connections"],
+            json!([]),
+            "the reply was too late"
+        );
+        assert!(
+            take_request(&surveyor, 0).is_some(),
+            "the shard gets a request again"
+        );
     }
 
     #[test]
-    fn a_shard_that_has_ended_is_silent_at_once() {
+    fn a_shard_that_has_ended_is_not_waited_for() {
         let surveyor = surveyor(20_000);
         let began = Instant::now();
         let answered = thread::scope(|scope| {
             for shard in 0..2 {
                 let surveyor = &surveyor;
-                scope.spawn(move || while ordered(surveyor, shard).is_none() {});
+                scope.spawn(move || while take_request(surveyor, shard).is_none() {});
             }
             ask(&surveyor, 1)
         });
         assert_eq!(answered["silent_shards"], json!([0, 1]));
-        assert!(began.elapsed() < surveyor.wait);
+        assert!(began.elapsed() < surveyor.timeout);
     }
 }

@@ -12,67 +12,71 @@ use serde::Deserialize;
 
 use crate::config;
 use crate::limits::TIMEOUT_CEILING;
-use crate::load::{Monitor, Refused, Stage};
+use crate::load::{Monitor, ShareDrainError};
 
-/// Over how long a share leaves, unless it is said.
-const PERIOD: Duration = Duration::from_secs(60);
+/// How long the drain of a share takes when the request has no period.
+const DEFAULT_PERIOD: Duration = Duration::from_secs(60);
 
 pub(super) fn routes(monitor: Arc<Monitor>) -> Router {
     Router::new()
-        .route("/load", get(load))
-        .route("/drain", post(drain))
+        .route("/load", get(get_load))
+        .route("/drain", post(post_drain))
         .with_state(monitor)
 }
 
-async fn load(State(monitor): State<Arc<Monitor>>) -> Response {
+async fn get_load(State(monitor): State<Arc<Monitor>>) -> Response {
     let body = format!("{:#}\n", monitor.json());
     ([(header::CONTENT_TYPE, "application/json")], body).into_response()
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Asked {
+struct Parameters {
     share: String,
     period: Option<String>,
 }
 
-/// Browsers name the page's origin in every POST to another site, so that no page can be made to
-/// move anybody.
-async fn drain(
+/// Starts the drain of a share. Requests with an Origin header are refused: browsers add it to
+/// every POST to another site, so a page in an operator's browser cannot start a drain.
+async fn post_drain(
     State(monitor): State<Arc<Monitor>>,
     headers: HeaderMap,
-    Query(asked): Query<Asked>,
+    Query(parameters): Query<Parameters>,
 ) -> Response {
-    let refuse = |status: StatusCode, text: &str| (status, format!("{text}\n")).into_response();
     if headers.contains_key(header::ORIGIN) {
         return refuse(StatusCode::FORBIDDEN, "pages may not ask for this");
     }
-    let Some(share) = config::share(&asked.share) else {
+    let Some(share) = config::share(&parameters.share) else {
         let text = "share is a part of all connections, such as 0.2 or 20%";
         return refuse(StatusCode::BAD_REQUEST, text);
     };
-    let period = asked
-        .period
-        .as_deref()
-        .map_or(Some(PERIOD), config::duration);
-    let Some(period) = period.filter(|period| *period <= TIMEOUT_CEILING) else {
+    let period = match &parameters.period {
+        Some(text) => config::duration(text).filter(|period| *period <= TIMEOUT_CEILING),
+        None => Some(DEFAULT_PERIOD),
+    };
+    let Some(period) = period else {
         let text = "period is a duration such as 60s or 5m, of a day at most";
         return refuse(StatusCode::BAD_REQUEST, text);
     };
-    match monitor.shed(share, period) {
-        Ok(moving) => {
-            let (leaving, connections) = (moving.leaving, moving.connections);
+    match monitor.drain_share(share, period) {
+        Ok(drain) => {
+            let (leaving, connections) = (drain.leaving, drain.connections);
             tracing::info!(leaving, connections, ?period, "moving connections away");
-            if !moving.refused.is_empty() {
-                let shards = &moving.refused;
-                tracing::warn!(?shards, "these shards do not take orders, and move nobody");
+            if !drain.refused_shards.is_empty() {
+                let shards = &drain.refused_shards;
+                tracing::warn!(?shards, "these shards take no requests and close nothing");
             }
-            let body = moving.json(Stage::Running, moving.told_before);
-            (StatusCode::ACCEPTED, Json(body)).into_response()
+            (StatusCode::ACCEPTED, Json(drain.json_at_start())).into_response()
         }
-        Err(refused @ Refused::Stuck) => {
-            refuse(StatusCode::SERVICE_UNAVAILABLE, &refused.to_string())
+        Err(error @ ShareDrainError::NoShard) => {
+            refuse(StatusCode::SERVICE_UNAVAILABLE, &error.to_string())
         }
-        Err(refused) => refuse(StatusCode::CONFLICT, &refused.to_string()),
+        Err(error @ (ShareDrainError::Draining | ShareDrainError::Running)) => {
+            refuse(StatusCode::CONFLICT, &error.to_string())
+        }
     }
+}
+
+fn refuse(status: StatusCode, text: &str) -> Response {
+    (status, format!("{text}\n")).into_response()
 }

@@ -1,4 +1,4 @@
-//! What the admin port answers. Control thread.
+//! The paths of the admin port, and the pages that are only read. Control thread.
 
 use std::sync::Arc;
 
@@ -9,30 +9,30 @@ use axum::response::IntoResponse;
 use axum::routing::{get, post};
 
 use crate::fabric::Fabric;
-
 use crate::load::Monitor;
 use crate::metrics::{Sampler, openmetrics, stats};
 
 use super::{connections, load, publish};
 
+/// Returns the router of all paths.
 pub(super) fn routes(sampler: Arc<Sampler>, monitor: Arc<Monitor>) -> Router {
     let fabric = Arc::clone(&sampler.fabric);
     let connections = connections::routes(Arc::clone(&fabric));
     Router::new()
-        .route("/metrics", get(metrics))
+        .route("/metrics", get(get_metrics))
         .with_state((Arc::clone(&sampler), Arc::clone(&monitor)))
-        .route("/stats", get(stats))
+        .route("/stats", get(get_stats))
         .with_state(sampler)
-        .route("/health", get(health))
+        .route("/health", get(get_health))
         .route("/publish", post(publish::publish))
-        // The body was read and bounded before it came here.
+        // The server has read the body and checked its length.
         .layer(DefaultBodyLimit::disable())
         .with_state(fabric)
         .merge(connections)
         .merge(load::routes(monitor))
 }
 
-async fn health(State(fabric): State<Arc<Fabric>>) -> impl IntoResponse {
+async fn get_health(State(fabric): State<Arc<Fabric>>) -> impl IntoResponse {
     let health = fabric.health();
     let status = StatusCode::from_u16(health.http_status()).unwrap_or(StatusCode::OK);
     (
@@ -42,7 +42,7 @@ async fn health(State(fabric): State<Arc<Fabric>>) -> impl IntoResponse {
     )
 }
 
-async fn metrics(
+async fn get_metrics(
     State((sampler, monitor)): State<(Arc<Sampler>, Arc<Monitor>)>,
 ) -> impl IntoResponse {
     (
@@ -51,7 +51,7 @@ async fn metrics(
     )
 }
 
-async fn stats(State(sampler): State<Arc<Sampler>>) -> impl IntoResponse {
+async fn get_stats(State(sampler): State<Arc<Sampler>>) -> impl IntoResponse {
     (
         [(header::CONTENT_TYPE, "application/json")],
         stats::render(&sampler),

@@ -1,12 +1,11 @@
-//! The operators' HTTP server: who may ask, how many at once, for how long. Control thread.
+//! The HTTP server of the admin port, with bounds on connections, time and bytes. Control thread.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use http_body_util::BodyExt as _;
@@ -16,51 +15,44 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
-use crate::config::{Config, same_secret};
+use crate::config::Config;
 use crate::limits::{
     ADMIN_BODY_BYTES, ADMIN_CONNECTIONS, ADMIN_DISCARD_BYTES, ADMIN_PAUSE_MS, ADMIN_TIMEOUT_S,
 };
-
 use crate::load::Monitor;
 use crate::metrics::Sampler;
 
+use super::access::AccessRule;
 use super::routes;
 
+/// The server of the admin port.
 pub(crate) struct Admin {
     service: axum::Router,
 }
 
-/// What a request must show before it is looked at.
-struct Rules {
-    token: Option<String>,
-}
-
 impl Admin {
     pub(crate) fn new(config: &Config, sampler: Arc<Sampler>, monitor: Arc<Monitor>) -> Self {
-        let rules = Rules {
-            token: config.admin.token.clone(),
-        };
+        let rule = Arc::new(AccessRule::new(config.admin.token.clone()));
         let routes = routes::routes(sampler, monitor);
         Self {
-            service: routes.layer(middleware::from_fn_with_state(Arc::new(rules), check)),
+            service: routes.layer(middleware::from_fn_with_state(rule, check)),
         }
     }
 
-    /// Serves until the process ends. Each connection has a bounded time for its requests, so
-    /// that a place that is taken comes back.
+    /// Serves until the process ends. The time of each connection is bounded, so that connections
+    /// that hang cannot use up [`ADMIN_CONNECTIONS`].
     pub(crate) async fn serve(self, listener: std::net::TcpListener) {
         let listener = match TcpListener::from_std(listener) {
             Ok(listener) => listener,
             Err(error) => return tracing::error!("the admin port is closed: {error}"),
         };
-        let places = Arc::new(Semaphore::new(ADMIN_CONNECTIONS));
+        let permits = Arc::new(Semaphore::new(ADMIN_CONNECTIONS));
         loop {
-            // The semaphore is never closed.
-            let Ok(place) = Arc::clone(&places).acquire_owned().await else {
-                return;
+            let Ok(permit) = Arc::clone(&permits).acquire_owned().await else {
+                return; // The semaphore is never closed.
             };
             let Ok((stream, _)) = listener.accept().await else {
-                // Out of descriptors, as a rule: trying again at once would only burn the core.
+                // The usual reason is a lack of descriptors. Retrying at once would fail as well.
                 tokio::time::sleep(Duration::from_millis(ADMIN_PAUSE_MS)).await;
                 continue;
             };
@@ -70,22 +62,21 @@ impl Admin {
                 .keep_alive(true)
                 .serve_connection(TokioIo::new(stream), service);
             tokio::spawn(async move {
-                // What a peer does wrong is answered or cut off; there is nothing to be done here.
                 let limit = Duration::from_secs(ADMIN_TIMEOUT_S);
+                // Errors of a client need no handling: hyper has answered or closed.
                 let _ = tokio::time::timeout(limit, connection).await;
-                drop(place);
+                drop(permit);
             });
         }
     }
 }
 
-/// Turns away who has not the token, and pages that a browser was tricked into by a name that
-/// resolves to this host. The body is read in any case: an answer that is sent while bytes are
-/// unread may be lost to a reset.
-async fn check(State(rules): State<Arc<Rules>>, request: Request, next: Next) -> Response {
+/// Checks a request and reads its body before it is routed. The body is read even if the request is
+/// refused: a response that is sent while bytes are unread can be lost when the socket is reset.
+async fn check(State(rule): State<Arc<AccessRule>>, request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
     let body = read(body).await;
-    if let Some(refusal) = rules.refusal(&parts.headers) {
+    if let Some(refusal) = rule.refusal(&parts.headers) {
         return refusal.into_response();
     }
     match body {
@@ -94,8 +85,8 @@ async fn check(State(rules): State<Arc<Rules>>, request: Request, next: Next) ->
     }
 }
 
-/// The whole body, or `None` if it is longer than [`ADMIN_BODY_BYTES`] or breaks off. What is
-/// beyond is read and thrown away, within reason.
+/// Reads a body. Returns `None` if the body is incomplete or longer than [`ADMIN_BODY_BYTES`]. The
+/// bytes beyond that are read and discarded, up to [`ADMIN_DISCARD_BYTES`].
 async fn read(mut body: Body) -> Option<Vec<u8>> {
     let (mut kept, mut length) = (Vec::new(), 0);
     while let Some(frame) = body.frame().await {
@@ -111,41 +102,4 @@ async fn read(mut body: Body) -> Option<Vec<u8>> {
         }
     }
     (length <= ADMIN_BODY_BYTES).then_some(kept)
-}
-
-impl Rules {
-    fn refusal(&self, headers: &HeaderMap) -> Option<(StatusCode, &'static str)> {
-        let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-        // A page cannot make up the token, so whoever has it may use any name.
-        if self.token.is_none() && !is_ours(text(header::HOST)) {
-            let hint = "ask by address or as localhost, or set admin.token: other names are not answered\n";
-            return Some((StatusCode::MISDIRECTED_REQUEST, hint));
-        }
-        if !self.admits(text(header::AUTHORIZATION)) {
-            let hint = "send the header Authorization: Bearer with the value of admin.token\n";
-            return Some((StatusCode::UNAUTHORIZED, hint));
-        }
-        None
-    }
-
-    fn admits(&self, authorization: Option<&str>) -> bool {
-        let Some(token) = &self.token else {
-            return true;
-        };
-        let given = authorization
-            .and_then(|value| value.strip_prefix("Bearer "))
-            .unwrap_or("");
-        same_secret(token.as_bytes(), given.as_bytes())
-    }
-}
-
-/// Whether a Host header is an address or localhost, with or without a port.
-fn is_ours(host: Option<&str>) -> bool {
-    let Some(host) = host else { return true };
-    let name = match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
-        _ => host,
-    };
-    let name = name.trim_start_matches('[').trim_end_matches(']');
-    name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok()
 }

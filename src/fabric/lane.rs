@@ -1,37 +1,15 @@
-//! The bounded lock-free queue from ingest to one shard, and the shard's orders from control.
+//! The bounded lock-free queue from ingest to one shard, and the queue of requests to it.
 
-use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-use crate::config::Config;
 use crate::delivery::Batch;
-use crate::hub::{DrainScope, SlowConnection};
-use crate::limits::{LANE_BATCHES, LANE_BYTES, LANE_ORDERS};
+use crate::limits::{LANE_BATCHES, LANE_BYTES, LANE_REQUESTS};
 
+use super::shard_request::{RequestQueueFull, ShardRequest};
 use super::wake::Wake;
-
-/// What control tells a shard.
-#[derive(Clone, Debug)]
-pub enum Order {
-    /// Close connections over `period_us`; if all are leaving, stop accepting, and end.
-    Drain { leaving: DrainScope, period_us: u64 },
-    /// New rules.
-    Reconfigure(Arc<Config>),
-    /// Say which connections have the most pending, `limit` of them at most. The shard answers
-    /// when it has looked at all, a page in each turn.
-    Survey {
-        limit: usize,
-        reply: Sender<Vec<SlowConnection>>,
-    },
-    /// Take this stream in as if it had been accepted, full or not. It goes to one shard only, so
-    /// that the order holds the only reference.
-    Adopt(Arc<OwnedFd>),
-    /// End now.
-    Stop,
-}
 
 /// A batch on a lane, with what its shard has to account for.
 #[derive(Debug)]
@@ -49,11 +27,12 @@ pub struct Parcel {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Full;
 
-/// One shard's lane. Ingest pushes, the shard pops; control orders.
+/// The queues of one shard. The ingest thread pushes batches, the control thread sends requests,
+/// and the shard takes both.
 #[derive(Debug)]
 pub struct Lane {
     parcels: (Sender<Parcel>, Receiver<Parcel>),
-    orders: (Sender<Order>, Receiver<Order>),
+    requests: (Sender<ShardRequest>, Receiver<ShardRequest>),
     queued_bytes: AtomicUsize,
     /// Publications put here since the start. Ingest writes it.
     put: AtomicU64,
@@ -64,7 +43,7 @@ impl Lane {
     pub(super) fn new(wake: Wake) -> Self {
         Self {
             parcels: bounded(LANE_BATCHES),
-            orders: bounded(LANE_ORDERS),
+            requests: bounded(LANE_REQUESTS),
             queued_bytes: AtomicUsize::new(0),
             put: AtomicU64::new(0),
             wake,
@@ -111,20 +90,22 @@ impl Lane {
         self.put.load(Ordering::Acquire)
     }
 
-    /// Gives the shard an order. False: it has not carried out the ones before for a long time.
-    pub fn order(&self, order: Order) -> bool {
-        let sent = self.orders.0.try_send(order).is_ok();
+    /// Sends a request to the shard and wakes it if it sleeps. A request that is not taken is
+    /// dropped, and with it the sender of its reply.
+    pub fn request(&self, request: ShardRequest) -> Result<(), RequestQueueFull> {
+        let sent = self.requests.0.try_send(request);
         self.wake.wake();
-        sent
+        sent.map_err(|_| RequestQueueFull)
     }
 
-    pub fn pop_order(&self) -> Option<Order> {
-        self.orders.1.try_recv().ok()
+    /// Takes the oldest request.
+    pub fn pop_request(&self) -> Option<ShardRequest> {
+        self.requests.1.try_recv().ok()
     }
 
     /// Nothing waits for the shard.
     pub fn is_empty(&self) -> bool {
-        self.parcels.1.is_empty() && self.orders.1.is_empty()
+        self.parcels.1.is_empty() && self.requests.1.is_empty()
     }
 
     /// So much waits that the next batch may find no room.

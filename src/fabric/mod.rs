@@ -3,26 +3,29 @@
 //! Every part says who writes it. The one lock on the way of a message: an encoding that
 //! two shards miss at the same moment is made by one of them while the other waits.
 
+mod descriptor_budget;
 mod inlet;
 mod interest;
 mod lane;
+mod shard_request;
+mod thread_monitor;
 mod wake;
-mod watch;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use crate::config::Config;
 use crate::delivery::{CODECS, Codec, TopicHasher};
 use crate::hub::DrainScope;
 use crate::limits;
 use crate::observe::{Clock, Health, Histogram, IngestCounts, Published, ShardCounts};
 
+pub use descriptor_budget::{DescriptorBudget, TooFewDescriptors};
 pub use inlet::{Inlet, Origin, Submission, Verdict};
 pub use interest::{Interest, Wanted};
-pub use lane::{Full, Lane, Order, Parcel};
+pub use lane::{Full, Lane, Parcel};
+pub use shard_request::{RequestNotTaken, RequestQueueFull, ShardRequest};
+pub use thread_monitor::{ThreadEvent, ThreadGuard, ThreadMonitor, ThreadName};
 pub use wake::Wake;
-pub use watch::{Core, Notice, Watch, Watchtower};
 
 /// What all cores of one process share.
 pub struct Fabric {
@@ -98,9 +101,11 @@ impl Fabric {
         self.sockets.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Descriptors that may be open: the sockets, and all that are kept back for the process.
-    pub fn held_descriptors(&self) -> usize {
-        self.sockets.load(Ordering::Relaxed) + own_descriptors(self.shards.len())
+    /// Returns the largest number of descriptors that may be open: one for each socket, and those
+    /// that are reserved for the process.
+    pub fn held_descriptors(&self) -> u64 {
+        let sockets = self.sockets.load(Ordering::Relaxed) as u64;
+        sockets + DescriptorBudget::reserved_for(self.shards.len())
     }
 
     /// A connection that takes this codec came or went.
@@ -118,25 +123,35 @@ impl Fabric {
         self.codecs[codec as usize].load(Ordering::Relaxed) > 0
     }
 
-    /// Sends every shard the same order. False: one of them did not take it.
-    pub fn order(&self, order: &Order) -> bool {
-        if matches!(
-            order,
-            Order::Drain {
-                leaving: DrainScope::All,
-                ..
+    /// Sends a request to every shard. `request` creates the request of one shard.
+    pub fn request_all(
+        &self,
+        mut request: impl FnMut() -> ShardRequest,
+    ) -> Result<(), RequestNotTaken> {
+        let mut shards = Vec::new();
+        for (index, shard) in self.shards.iter().enumerate() {
+            if shard.lane.request(request()).is_err() {
+                shards.push(index);
             }
-        ) {
-            self.draining.store(true, Ordering::Relaxed);
         }
-        let mut all = true;
-        for shard in &self.shards {
-            all &= shard.lane.order(order.clone());
+        if shards.is_empty() {
+            Ok(())
+        } else {
+            Err(RequestNotTaken { shards })
         }
-        all
     }
 
-    /// Whether the process is on its way out.
+    /// Makes every shard close all its connections over `period_us` and end, and marks the process
+    /// as draining. This cannot be undone.
+    pub fn drain(&self, period_us: u64) -> Result<(), RequestNotTaken> {
+        self.draining.store(true, Ordering::Relaxed);
+        self.request_all(|| ShardRequest::Drain {
+            scope: DrainScope::All,
+            period_us,
+        })
+    }
+
+    /// Returns whether the process closes all its connections and ends.
     pub fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Relaxed)
     }
@@ -164,31 +179,4 @@ impl Fabric {
             Health::Degraded(reasons)
         }
     }
-}
-
-/// Descriptors that are not for connections.
-pub fn own_descriptors(shards: usize) -> usize {
-    limits::OWN_DESCRIPTORS + shards * limits::OWN_DESCRIPTORS_PER_SHARD + limits::REFUSAL_SOCKETS
-}
-
-/// Whether so many descriptors are enough for the process and a first connection; if not, they
-/// are given back.
-pub fn check_descriptors(descriptors: u64, shards: usize) -> Result<(), u64> {
-    if descriptors > own_descriptors(shards) as u64 {
-        Ok(())
-    } else {
-        Err(descriptors)
-    }
-}
-
-/// The limit on connections that a configuration and the descriptor limit give: what is left
-/// after the process's own descriptors, unless the operator wants fewer.
-pub fn max_connections(config: &Config, descriptors: u64, shards: usize) -> usize {
-    let room = (descriptors as usize)
-        .saturating_sub(own_descriptors(shards))
-        .max(1);
-    config
-        .ws
-        .max_connections
-        .map_or(room, |wanted| wanted.min(room))
 }

@@ -1,3 +1,4 @@
-//! What the kernel reports about this host and this process, in /proc and /sys. Any thread.
+//! What the kernel reports about this host and its processes, in /proc and /sys. Any thread.
 
+pub mod memory;
 pub mod process;

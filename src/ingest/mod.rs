@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
 
 use crate::config::Config;
-use crate::fabric::{Fabric, Watch};
+use crate::fabric::{Fabric, ThreadGuard};
 
 pub use sockets::{BindError, Sockets};
 
@@ -37,11 +37,11 @@ pub fn spawn(
     sockets: Sockets,
     config: &Config,
     fabric: Arc<Fabric>,
-    watch: Watch,
+    guard: ThreadGuard,
 ) -> std::io::Result<JoinHandle<()>> {
     let worker = worker::Worker::new(sockets, config, fabric)?;
     Builder::new().name("ingest".into()).spawn(move || {
-        watch.ready();
+        guard.ready();
         worker.run();
     })
 }

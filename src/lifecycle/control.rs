@@ -1,31 +1,30 @@
-//! The control thread: the operators' HTTP port, metrics, the load, the watchdog and signals.
-//! It runs on the ingest core.
+//! The control thread: a tokio runtime for the admin port, metrics, the load, the watchdog and
+//! signals. It runs on the core of the ingest thread. It reads what the other threads publish and
+//! sends them requests; it never makes one of them wait.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::thread;
 
-use crossbeam_channel::Receiver;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
 
 use crate::admin::Admin;
 use crate::config::{Config, ConfigSource};
-use crate::fabric::{Fabric, Watch};
-use crate::limits;
+use crate::fabric::ThreadGuard;
 use crate::liveness::{Watchdog, service_manager};
 use crate::load::{Monitor, agent};
-use crate::metrics::{Sampler, statsd};
+use crate::metrics::Sampler;
 
 use super::reload::Reload;
 use super::signals::Signals;
 
-/// A port could not be opened.
+/// Why the control thread could not be started.
 #[derive(Debug, thiserror::Error)]
 pub enum ControlError {
     #[error("{key} = {address}: the address is taken; choose another, or off")]
-    Taken {
+    AddressTaken {
         key: &'static str,
         address: SocketAddr,
     },
@@ -39,48 +38,26 @@ pub enum ControlError {
     Thread(io::Error),
 }
 
-/// The agent's port before it is open.
-pub struct Gate(oneshot::Sender<TcpListener>);
-
-impl Gate {
-    /// Opens the port, now that every core does its work: from here on load balancers are told.
-    pub fn open(self, config: &Config) -> Result<(), ControlError> {
-        if let Some(address) = config.agent.listen {
-            // A control thread that has ended gave its own notice.
-            let _ = self.0.send(open("agent.listen", address)?);
-        }
-        Ok(())
-    }
-}
-
-/// The control thread before its start: the admin port is open, signals are held.
-pub struct Control {
+/// The control thread before it starts. The admin port is bound and signals are caught.
+pub(crate) struct ControlThread {
     runtime: Runtime,
     signals: Signals,
-    listener: Option<TcpListener>,
+    admin_listener: Option<TcpListener>,
 }
 
-/// The control thread's last word, held by the main thread until all else has ended.
-pub struct Farewell {
-    wanted: oneshot::Sender<()>,
-    said: Receiver<()>,
+/// Opens the port of `HAProxy`'s agent on a running control thread.
+pub(crate) struct AgentPort {
+    listener: oneshot::Sender<TcpListener>,
 }
 
-impl Farewell {
-    /// Lets control send what it has counted up to now; waits for it, but not for long.
-    pub fn wait(self) {
-        drop(self.wanted);
-        // Control drops its end when it has done or has nothing to do; no word is ever sent.
-        let _ = self.said.recv_timeout(limits::FAREWELL);
-    }
-}
-
-impl Control {
-    /// Opens the admin port and takes the signals over.
-    pub fn open(config: &Config) -> Result<Self, ControlError> {
-        let listener = config.admin.listen;
-        let listener = listener.map(|address| open("admin.listen", address));
-        let listener = listener.transpose()?;
+impl ControlThread {
+    /// Binds the admin port and installs the signal handlers. Runs on the main thread, so that a
+    /// failure ends the start.
+    pub(crate) fn open(config: &Config) -> Result<Self, ControlError> {
+        let admin_listener = match config.admin.listen {
+            Some(address) => Some(listen("admin.listen", address)?),
+            None => None,
+        };
         let runtime = Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(ControlError::Thread)?;
         let signals = {
@@ -90,71 +67,78 @@ impl Control {
         Ok(Self {
             runtime,
             signals,
-            listener,
+            admin_listener,
         })
     }
 
-    /// Starts the control thread, on the core of the thread that calls. It ends with the process.
-    pub fn spawn(
+    /// Starts the thread on the cores of the calling thread. It runs until the process ends.
+    pub(crate) fn spawn(
         self,
         config: Arc<Config>,
         source: ConfigSource,
-        fabric: Arc<Fabric>,
-        watch: Watch,
-    ) -> io::Result<(Gate, Farewell)> {
+        sampler: Arc<Sampler>,
+        monitor: Arc<Monitor>,
+        guard: ThreadGuard,
+    ) -> io::Result<AgentPort> {
         let Self {
             runtime,
             signals,
-            listener,
+            admin_listener,
         } = self;
-        let layout = config.cpu.layout(&source.allowed_cores);
-        let (gate, agent) = oneshot::channel();
-        let (wanted, end) = oneshot::channel();
-        let (done, said) = crossbeam_channel::bounded(0);
+        let fabric = Arc::clone(&sampler.fabric);
+        let (listener, agent_listener) = oneshot::channel();
         let run = async move {
-            let monitor = Monitor::new(&config, &layout, Arc::clone(&fabric));
             tokio::spawn(Arc::clone(&monitor).run());
-            watch.ready();
-            let sampler = Arc::new(Sampler::new(Arc::clone(&fabric)));
             tokio::spawn(Arc::clone(&sampler).run());
-            if let Some(listener) = listener {
-                let admin = Admin::new(&config, Arc::clone(&sampler), Arc::clone(&monitor));
+            if let Some(listener) = admin_listener {
+                let admin = Admin::new(&config, sampler, Arc::clone(&monitor));
                 tokio::spawn(admin.serve(listener));
             }
-            if let Some(push) = statsd::Push::new(&config.statsd, sampler, Arc::clone(&monitor)) {
-                tokio::spawn(push.run(end, done));
-            } else {
-                drop(done);
-            }
-            tokio::spawn(service_manager::report(Arc::clone(&fabric)));
-            if let Some(watchdog) = Watchdog::wanted(&fabric) {
+            tokio::spawn(serve_agent(agent_listener, Arc::clone(&monitor)));
+            tokio::spawn(service_manager::report_status(Arc::clone(&fabric)));
+            if let Some(watchdog) = Watchdog::from_environment(&fabric) {
                 tokio::spawn(watchdog.run());
             }
-            let told = Arc::clone(&monitor);
-            tokio::spawn(async move {
-                if let Ok(listener) = agent.await {
-                    agent::serve(listener, told).await;
-                }
-            });
+            guard.ready();
             let reload = Reload::new(config, source, Arc::clone(&fabric), monitor);
-            signals.act(reload, &fabric).await;
+            signals.handle(reload, &fabric).await;
         };
         let thread = thread::Builder::new().name("control".into());
         thread.spawn(move || runtime.block_on(run))?;
-        Ok((Gate(gate), Farewell { wanted, said }))
+        Ok(AgentPort { listener })
     }
 }
 
-fn open(key: &'static str, address: SocketAddr) -> Result<TcpListener, ControlError> {
-    let fault = |error: io::Error| match error.kind() {
-        io::ErrorKind::AddrInUse => ControlError::Taken { key, address },
+impl AgentPort {
+    /// Binds `agent.listen`, if it is set. `HAProxy` connects to a node as soon as the port is
+    /// open, so call this only when every thread is ready.
+    pub(crate) fn open(self, config: &Config) -> Result<(), ControlError> {
+        if let Some(address) = config.agent.listen {
+            // The send fails only if the control thread has ended, which its guard reports.
+            let _ = self.listener.send(listen("agent.listen", address)?);
+        }
+        Ok(())
+    }
+}
+
+async fn serve_agent(listener: oneshot::Receiver<TcpListener>, monitor: Arc<Monitor>) {
+    // The sender is dropped without a listener if `agent.listen` is off.
+    if let Ok(listener) = listener.await {
+        agent::serve(listener, monitor).await;
+    }
+}
+
+/// Binds an address for use with tokio. `key` is the configuration key that the error names.
+fn listen(key: &'static str, address: SocketAddr) -> Result<TcpListener, ControlError> {
+    let describe = |error: io::Error| match error.kind() {
+        io::ErrorKind::AddrInUse => ControlError::AddressTaken { key, address },
         _ => ControlError::Listen {
             key,
             address,
             error,
         },
     };
-    let listener = TcpListener::bind(address).map_err(fault)?;
-    listener.set_nonblocking(true).map_err(fault)?;
+    let listener = TcpListener::bind(address).map_err(describe)?;
+    listener.set_nonblocking(true).map_err(describe)?;
     Ok(listener)
 }

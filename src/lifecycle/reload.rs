@@ -1,14 +1,15 @@
-//! A new configuration for running cores, as far as it can change live. Control thread.
+//! Applies a new configuration to running threads, as far as its keys can change without a restart.
+//! Control thread.
 
 use std::sync::Arc;
 
 use crate::config::{Config, ConfigSource, LiveChanges, live_changes};
-use crate::fabric::{Fabric, Order};
-
+use crate::fabric::{Fabric, ShardRequest};
 use crate::load::Monitor;
 
 use super::logging;
 
+/// The configuration that is in force and everything that a new one is applied to.
 pub(super) struct Reload {
     config: Arc<Config>,
     source: ConfigSource,
@@ -31,13 +32,13 @@ impl Reload {
         }
     }
 
-    /// What holds now.
+    /// Returns the configuration that is in force.
     pub(super) fn config(&self) -> &Config {
         &self.config
     }
 
-    /// Reads the configuration again and applies what can change. One that is wrong changes
-    /// nothing.
+    /// Reads the configuration again and applies the keys that can change live. A configuration
+    /// with an error changes nothing.
     pub(super) fn run(&mut self) {
         let new = match self.source.load() {
             Ok(new) => new,
@@ -50,23 +51,36 @@ impl Reload {
         } = live_changes(&self.config, &new);
         if !changed.is_empty() {
             let applied = Arc::new(applied);
-            let order = Order::Reconfigure(Arc::clone(&applied));
-            let shards = self.fabric.order(&order);
-            if !shards || !self.fabric.inlet.reconfigure(Arc::clone(&applied)) {
-                return tracing::error!("reload: a core does not take orders; signal again");
+            if let Err(error) = self.send(&applied) {
+                return tracing::error!("reload: {error}; send the signal again");
             }
             self.config = applied;
             self.monitor.reconfigure(&self.config);
             logging::set_level(&self.config.log.level);
         }
-        tracing::info!(changed = %words(&changed), "reload");
+        tracing::info!(changed = %list(&changed), "reload");
         if !needs_restart.is_empty() {
-            tracing::warn!(keys = %words(&needs_restart), "reload: these change with a restart");
+            tracing::warn!(
+                keys = %list(&needs_restart),
+                "reload: these keys change with a restart"
+            );
         }
+    }
+
+    /// Sends the new configuration to the shards and to the ingest thread.
+    fn send(&self, config: &Arc<Config>) -> Result<(), String> {
+        let request = || ShardRequest::Reconfigure(Arc::clone(config));
+        let sent = self.fabric.request_all(request);
+        sent.map_err(|error| error.to_string())?;
+        if !self.fabric.inlet.reconfigure(Arc::clone(config)) {
+            return Err("the ingest thread has not taken the configuration before yet".into());
+        }
+        Ok(())
     }
 }
 
-fn words(keys: &[&str]) -> String {
+/// Lists configuration keys for a log line.
+fn list(keys: &[&str]) -> String {
     if keys.is_empty() {
         "nothing".into()
     } else {

@@ -1,5 +1,5 @@
-//! SIGTERM and SIGINT drain, a second one ends at once, SIGHUP reloads; the service manager is
-//! told of each. Control thread.
+//! Signals: SIGTERM and SIGINT drain, a second one ends the process at once, SIGHUP reloads the
+//! configuration. Control thread.
 
 use std::io;
 use std::process;
@@ -7,24 +7,31 @@ use std::sync::Arc;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::fabric::{Fabric, Order};
-use crate::hub::DrainScope;
-
+use crate::fabric::Fabric;
 use crate::liveness::service_manager;
 
+use super::drain;
 use super::reload::Reload;
 
+/// The exit code after a second signal, when connections may not have been closed.
+const EXIT_WITHOUT_DRAIN: i32 = 1;
+
+/// The signals that the process handles.
 pub(super) struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hangup: Signal,
 }
 
-/// The exit code of a second signal: connections were cut off.
-const CUT_OFF: i32 = 1;
+/// A request that a signal stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Action {
+    Shutdown,
+    Reload,
+}
 
 impl Signals {
-    /// From here on the signals no longer end the process by themselves.
+    /// Installs the handlers. From here on the signals do not end the process by themselves.
     pub(super) fn install() -> io::Result<Self> {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
@@ -33,34 +40,34 @@ impl Signals {
         })
     }
 
-    /// Carries out signals for as long as the process lives.
-    pub(super) async fn act(mut self, mut reload: Reload, fabric: &Arc<Fabric>) {
-        let mut draining = false;
+    /// Handles signals until the process ends.
+    pub(super) async fn handle(mut self, mut reload: Reload, fabric: &Arc<Fabric>) {
         loop {
-            tokio::select! {
-                _ = self.terminate.recv() => {}
-                _ = self.interrupt.recv() => {}
-                _ = self.hangup.recv() => {
+            match self.next().await {
+                Action::Reload => {
                     service_manager::reloading();
                     reload.run();
                     service_manager::ready();
-                    continue;
+                }
+                Action::Shutdown if fabric.is_draining() => {
+                    tracing::warn!("a second signal; ending at once");
+                    process::exit(EXIT_WITHOUT_DRAIN);
+                }
+                Action::Shutdown => {
+                    if let Err(error) = drain::start(fabric, reload.config().drain.period) {
+                        tracing::error!("the drain could not be started: {error}; ending at once");
+                        process::exit(EXIT_WITHOUT_DRAIN);
+                    }
                 }
             }
-            if draining {
-                tracing::warn!("a second signal; ending at once");
-                process::exit(CUT_OFF);
-            }
-            draining = true;
-            let period = reload.config().drain.period;
-            tracing::info!(?period, "draining; a second signal ends at once");
-            service_manager::stopping(period);
-            let period_us = period.as_micros() as u64;
-            let leaving = DrainScope::All;
-            if !fabric.order(&Order::Drain { leaving, period_us }) {
-                tracing::error!("a shard does not take orders; ending at once");
-                process::exit(CUT_OFF);
-            }
+        }
+    }
+
+    async fn next(&mut self) -> Action {
+        tokio::select! {
+            _ = self.terminate.recv() => Action::Shutdown,
+            _ = self.interrupt.recv() => Action::Shutdown,
+            _ = self.hangup.recv() => Action::Reload,
         }
     }
 }

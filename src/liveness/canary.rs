@@ -1,140 +1,132 @@
-//! A connection to one shard that the process holds both ends of, subscribed to a topic that only
-//! the watchdog publishes to. The shard serves it like any other: handshake, interest, ring.
+//! An internal connection to one shard: the process holds both ends of the socket. It subscribes to
+//! a topic that is reserved for the watchdog. The shard serves it like any other connection.
 //! Control thread.
 
+use std::convert::Infallible;
 use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::net;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use tokio::net::UnixStream;
 use tungstenite::handshake::HandshakeError;
 use tungstenite::{Message, WebSocket};
 
-use crate::fabric::{Fabric, Order};
+use crate::fabric::{Fabric, RequestQueueFull, ShardRequest};
 use crate::limits::CANARY_RETRY;
 use crate::protocol::topic;
 
-/// Why a canary connection is over.
+/// Why a canary connection ended.
 #[derive(Debug, thiserror::Error)]
-enum Fault {
+enum CanaryError {
     #[error("no descriptors: {0}")]
     Descriptors(io::Error),
-    #[error("the shard does not take orders")]
-    Order,
+    #[error(transparent)]
+    Request(#[from] RequestQueueFull),
     #[error("the handshake failed: {0}")]
     Handshake(String),
     #[error("{0}")]
     Lost(Box<tungstenite::Error>),
 }
 
-impl From<tungstenite::Error> for Fault {
+impl From<tungstenite::Error> for CanaryError {
     fn from(error: tungstenite::Error) -> Self {
         Self::Lost(Box::new(error))
     }
 }
 
-impl From<io::Error> for Fault {
+impl From<io::Error> for CanaryError {
     fn from(error: io::Error) -> Self {
         tungstenite::Error::Io(error).into()
     }
 }
 
-/// What is known of a shard's canary: its connection writes, the watchdog reads.
+/// The canary connection of one shard. The connection writes it, the watchdog reads it.
 #[derive(Debug, Default)]
-pub(super) struct Perch {
-    /// How many messages came back.
-    pub(super) heard: AtomicU64,
-    absence: AtomicU8,
+pub(super) struct CanaryState {
+    delivered: AtomicU64,
+    is_exempt: AtomicBool,
 }
 
-/// Why there is no canary connection, where that is no fault of the shard.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-enum Absence {
-    None,
-    /// The process drains.
-    Farewell,
-    /// The process is out of descriptors.
-    Descriptors,
-}
-
-impl Perch {
-    /// The shard need not answer.
-    pub(super) fn is_excused(&self) -> bool {
-        self.absence.load(Ordering::Relaxed) != Absence::None as u8
+impl CanaryState {
+    /// Returns the number of messages that the connection has received since the start.
+    pub(super) fn delivered(&self) -> u64 {
+        self.delivered.load(Ordering::Relaxed)
     }
 
-    fn set(&self, absence: Absence) {
-        self.absence.store(absence as u8, Ordering::Relaxed);
+    /// Returns whether the connection cannot exist for a reason outside of the shard: the process
+    /// drains or has no descriptors left.
+    pub(super) fn is_exempt(&self) -> bool {
+        self.is_exempt.load(Ordering::Relaxed)
+    }
+
+    fn set_exempt(&self, is_exempt: bool) {
+        self.is_exempt.store(is_exempt, Ordering::Relaxed);
+    }
+
+    /// Counts a message if it is a publication. Other publishers may use the topic too: any
+    /// publication that is delivered has taken the whole path.
+    fn count(&self, message: &Message) {
+        if message.is_text() || message.is_binary() {
+            self.delivered.fetch_add(1, Ordering::Relaxed);
+        }
     }
 }
 
-/// Keeps a canary connection to shard `index` open until the process drains.
-pub(super) async fn keep(index: usize, fabric: Arc<Fabric>, perch: Arc<Perch>) {
+/// Keeps a canary connection to a shard open until the process drains.
+pub(super) async fn keep_connected(shard: usize, fabric: Arc<Fabric>, state: Arc<CanaryState>) {
     while !fabric.is_draining() {
-        let Err(fault) = listen(index, &fabric, &perch).await;
+        let Err(error) = connect_and_receive(shard, &fabric, &state).await;
         if fabric.is_draining() {
             break;
         }
-        if matches!(fault, Fault::Descriptors(_)) {
-            perch.set(Absence::Descriptors);
+        if matches!(error, CanaryError::Descriptors(_)) {
+            state.set_exempt(true);
         }
-        tracing::warn!("the canary connection to shard-{index} is opened again: {fault}");
+        tracing::warn!("the canary connection to shard-{shard} is opened again: {error}");
         tokio::time::sleep(CANARY_RETRY).await;
     }
-    perch.set(Absence::Farewell);
+    state.set_exempt(true);
 }
 
-/// Opens one and listens for as long as it lasts.
-async fn listen(
-    index: usize,
+/// Opens a connection and receives until it ends.
+async fn connect_and_receive(
+    shard: usize,
     fabric: &Fabric,
-    perch: &Perch,
-) -> Result<std::convert::Infallible, Fault> {
-    let (ours, theirs) = net::UnixStream::pair().map_err(Fault::Descriptors)?;
-    ours.set_nonblocking(true)?;
-    perch.set(Absence::None);
-    let adopt = Order::Adopt(Arc::new(OwnedFd::from(theirs)));
-    if !fabric.shards[index].lane.order(adopt) {
-        return Err(Fault::Order);
-    }
-    let wire = Wire(Arc::new(UnixStream::from_std(ours)?));
-    let mut socket = open(&wire).await?;
+    state: &CanaryState,
+) -> Result<Infallible, CanaryError> {
+    let (client, server) = net::UnixStream::pair().map_err(CanaryError::Descriptors)?;
+    client.set_nonblocking(true)?;
+    state.set_exempt(false);
+    let request = ShardRequest::AcceptInternal(OwnedFd::from(server));
+    fabric.shards[shard].lane.request(request)?;
+    let stream = ClientStream(Arc::new(UnixStream::from_std(client)?));
+    let mut socket = handshake(&stream).await?;
     loop {
         match socket.read() {
-            // tungstenite answers pings, and says goodbye, with the next read.
-            Ok(message) => perch.hear(&message),
-            Err(error) if would_block(&error) => wire.0.readable().await?,
+            // tungstenite answers a ping or a close with the next read.
+            Ok(message) => state.count(&message),
+            Err(error) if would_block(&error) => stream.0.readable().await?,
             Err(error) => return Err(error.into()),
         }
     }
 }
 
-impl Perch {
-    /// Publishers may use the topic too. Whoever sent it, a publication that is here has come all
-    /// the way.
-    fn hear(&self, message: &Message) {
-        if message.is_text() || message.is_binary() {
-            self.heard.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-}
-
-async fn open(wire: &Wire) -> Result<WebSocket<Wire>, Fault> {
-    wire.0.writable().await?; // From here on it is: little is ever written.
+async fn handshake(stream: &ClientStream) -> Result<WebSocket<ClientStream>, CanaryError> {
+    // The little that is written always fits the socket's buffer, so this is waited for only once.
+    stream.0.writable().await?;
     let request = format!("ws://fanfare/raw?topic={}", topic::RESERVED);
-    let mut attempt = tungstenite::client(request, wire.clone());
+    let mut attempt = tungstenite::client(request, stream.clone());
     loop {
         match attempt {
             Ok((socket, _)) => return Ok(socket),
             Err(HandshakeError::Interrupted(unfinished)) => {
-                wire.0.readable().await?;
+                stream.0.readable().await?;
                 attempt = unfinished.handshake();
             }
             Err(HandshakeError::Failure(error)) => {
-                return Err(Fault::Handshake(error.to_string()));
+                return Err(CanaryError::Handshake(error.to_string()));
             }
         }
     }
@@ -144,17 +136,18 @@ fn would_block(error: &tungstenite::Error) -> bool {
     matches!(error, tungstenite::Error::Io(error) if error.kind() == io::ErrorKind::WouldBlock)
 }
 
-/// Our end, as tungstenite wants it: it reads and writes what can be at once.
+/// The client's end of the socket, with the blocking interface that tungstenite requires. Each call
+/// returns at once.
 #[derive(Clone)]
-struct Wire(Arc<UnixStream>);
+struct ClientStream(Arc<UnixStream>);
 
-impl Read for Wire {
+impl Read for ClientStream {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.0.try_read(buffer)
     }
 }
 
-impl Write for Wire {
+impl Write for ClientStream {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.try_write(bytes)
     }
@@ -169,8 +162,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_publication_counts_whatever_it_says() {
-        let perch = Perch::default();
+    fn every_publication_counts_whatever_its_content() {
+        let state = CanaryState::default();
         let messages = [
             Message::text("7"),
             Message::text("7"),
@@ -178,10 +171,10 @@ mod tests {
             Message::text("not ours"),
         ];
         for (before, message) in messages.iter().enumerate() {
-            assert_eq!(perch.heard.load(Ordering::Relaxed), before as u64);
-            perch.hear(message);
+            assert_eq!(state.delivered(), before as u64);
+            state.count(message);
         }
-        perch.hear(&Message::Ping(b"7".as_slice().into()));
-        assert_eq!(perch.heard.load(Ordering::Relaxed), 4);
+        state.count(&Message::Ping(b"7".as_slice().into()));
+        assert_eq!(state.delivered(), 4);
     }
 }

@@ -1,5 +1,5 @@
-//! What the service manager is told, by the protocol of `sd_notify(3)`. Without `NOTIFY_SOCKET` in
-//! the environment nothing is. Main thread at start, then control thread.
+//! Messages to the service manager by the protocol of `sd_notify(3)`. Without `NOTIFY_SOCKET` in
+//! the environment nothing is sent. Main thread at start, then control thread.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,59 +10,62 @@ use crate::fabric::Fabric;
 use crate::limits::{CLOSE_TIMEOUT_US, STATUS_INTERVAL};
 use crate::observe::{Counts as _, ShardCounts};
 
-/// Every core works and every address is bound; or a reload is over.
+/// Reports that every thread is ready and every address is bound, or that a reload has ended.
 pub(crate) fn ready() {
-    tell(&[NotifyState::Ready]);
+    notify(&[NotifyState::Ready]);
 }
 
-/// The configuration is read again; [`ready`] follows, whatever comes of it.
+/// Reports that the configuration is read again. Call [`ready`] after it, even if the reload fails.
 pub(crate) fn reloading() {
     match NotifyState::monotonic_usec_now() {
-        Ok(now) => tell(&[NotifyState::Reloading, now]),
-        Err(error) => tracing::warn!("the monotonic clock does not read: {error}"),
+        Ok(now) => notify(&[NotifyState::Reloading, now]),
+        Err(error) => tracing::warn!("the monotonic clock cannot be read: {error}"),
     }
 }
 
-/// The process drains for `period`, and ends when the last connection has said goodbye.
+/// Reports that the process closes its connections over `period` and then ends. Asks for the time
+/// that this takes at most.
 pub(crate) fn stopping(period: Duration) {
-    let wanted = period + Duration::from_micros(2 * CLOSE_TIMEOUT_US);
-    let extension = format!("EXTEND_TIMEOUT_USEC={}", wanted.as_micros());
-    tell(&[NotifyState::Stopping, NotifyState::Custom(&extension)]);
+    let longest = period + Duration::from_micros(2 * CLOSE_TIMEOUT_US);
+    let extension = format!("EXTEND_TIMEOUT_USEC={}", longest.as_micros());
+    notify(&[NotifyState::Stopping, NotifyState::Custom(&extension)]);
 }
 
-/// Every core does its work: the manager's timer starts afresh.
-pub(crate) fn alive() {
-    tell(&[NotifyState::Watchdog]);
+/// Reports that every thread works. The watchdog of the service manager starts a new period.
+pub(super) fn alive() {
+    notify(&[NotifyState::Watchdog]);
 }
 
-/// Says now and then how busy the process is, in a line for people. Runs as long as the process.
-pub(crate) async fn report(fabric: Arc<Fabric>) {
+/// Reports in one line how busy the process is, at an interval and only if the line has changed.
+/// Runs until the process ends.
+pub(crate) async fn report_status(fabric: Arc<Fabric>) {
     if std::env::var_os("NOTIFY_SOCKET").is_none() {
         return;
     }
-    let (mut told, mut before) = (String::new(), Totals::of(&fabric));
+    let mut last_line = String::new();
+    let mut before = Activity::read(&fabric);
     loop {
         tokio::time::sleep(STATUS_INTERVAL).await;
-        let now = Totals::of(&fabric);
-        let line = now.since(&before);
-        if line != told {
-            tell(&[NotifyState::Status(&line)]);
-            told = line;
+        let now = Activity::read(&fabric);
+        let line = now.status_since(&before);
+        if line != last_line {
+            notify(&[NotifyState::Status(&line)]);
+            last_line = line;
         }
         before = now;
     }
 }
 
 /// The counters behind a line of status.
-struct Totals {
+struct Activity {
     at_us: u64,
     connections: u64,
     publications: u64,
     written: u64,
 }
 
-impl Totals {
-    fn of(fabric: &Fabric) -> Self {
+impl Activity {
+    fn read(fabric: &Fabric) -> Self {
         let mut shards = ShardCounts::default();
         for shard in &fabric.shards {
             shards.add(&shard.counts.load());
@@ -75,8 +78,9 @@ impl Totals {
         }
     }
 
+    /// Formats the number of connections and the rates since an earlier reading:
     /// `12 connections, 150 publications/s in, 1800 deliveries/s out`.
-    fn since(&self, before: &Self) -> String {
+    fn status_since(&self, before: &Self) -> String {
         let seconds = (self.at_us - before.at_us).max(1) as f64 / 1e6;
         let rate = |now: u64, then: u64| (now - then) as f64 / seconds;
         format!(
@@ -88,9 +92,9 @@ impl Totals {
     }
 }
 
-fn tell(states: &[NotifyState<'_>]) {
+fn notify(states: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
-        tracing::warn!("the service manager cannot be told {states:?}: {error}");
+        tracing::warn!("the service manager cannot be notified of {states:?}: {error}");
     }
 }
 
@@ -99,14 +103,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn status_is_a_line_with_rates() {
-        let totals = |at_us, publications, written| Totals {
+    fn the_status_is_one_line_with_rates() {
+        let activity = |at_us, publications, written| Activity {
             at_us,
             connections: 12,
             publications,
             written,
         };
-        let line = totals(3_000_000, 400, 3700).since(&totals(1_000_000, 100, 100));
+        let line = activity(3_000_000, 400, 3700).status_since(&activity(1_000_000, 100, 100));
         let wanted = "12 connections, 150 publications/s in, 1800 deliveries/s out";
         assert_eq!(line, wanted);
     }

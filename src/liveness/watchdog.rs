@@ -1,100 +1,109 @@
-//! Tells the service manager that every core works, as long as canaries come back: publications
-//! that take the way of all others, through ingest, each lane, each shard's hub and ring, to a
-//! WebSocket connection of each shard. Only with `WATCHDOG_USEC` in the environment.
-//! Control thread.
+//! Notifies the watchdog of the service manager as long as canaries are delivered. A canary is a
+//! publication that takes the same path as any other: through ingest, each lane, and the hub and
+//! the ring of each shard, to one WebSocket connection per shard. Control thread.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use crate::fabric::{Core, Fabric, Origin, ShardFabric, Submission};
+use crate::fabric::{Fabric, Origin, ShardFabric, Submission, ThreadName};
 use crate::protocol::topic;
 
-use super::canary::{self, Perch};
-use super::judgement::{ShardSight, Sight, Verdict, Vigil};
+use super::canary::{self, CanaryState};
+use super::check::{LivenessCheck, LivenessOutcome, Observation, ShardObservation};
 use super::service_manager;
 
+/// The watchdog of all threads of the data path.
 pub(crate) struct Watchdog {
     fabric: Arc<Fabric>,
-    perches: Vec<Arc<Perch>>,
-    vigil: Vigil,
-    /// The number of the canary published last.
-    number: u64,
+    /// The canary connection of each shard.
+    canaries: Vec<Arc<CanaryState>>,
+    check: LivenessCheck,
+    /// Canaries published so far.
+    published: u64,
 }
 
 impl Watchdog {
-    /// A watchdog, if the service manager wants one.
-    pub(crate) fn wanted(fabric: &Arc<Fabric>) -> Option<Self> {
+    /// Creates a watchdog if the service manager requires notifications (`WATCHDOG_USEC`).
+    pub(crate) fn from_environment(fabric: &Arc<Fabric>) -> Option<Self> {
         let period = sd_notify::watchdog_enabled().filter(|period| !period.is_zero())?;
         let period_us = period.as_micros() as u64;
         tracing::info!(?period, "the service manager's watchdog is fed");
         Some(Self {
             fabric: Arc::clone(fabric),
-            perches: fabric.shards.iter().map(|_| Arc::default()).collect(),
-            vigil: Vigil::new(period_us, fabric.clock.now_us()),
-            number: 0,
+            canaries: fabric.shards.iter().map(|_| Arc::default()).collect(),
+            check: LivenessCheck::new(period_us, fabric.clock.now_us()),
+            published: 0,
         })
     }
 
-    /// Watches for as long as the process lives.
+    /// Opens the canary connections, then publishes and checks until the process ends.
     pub(crate) async fn run(mut self) {
-        for (index, perch) in self.perches.iter().enumerate() {
-            let (fabric, perch) = (Arc::clone(&self.fabric), Arc::clone(perch));
-            tokio::spawn(canary::keep(index, fabric, perch));
+        for (shard, canary) in self.canaries.iter().enumerate() {
+            let (fabric, canary) = (Arc::clone(&self.fabric), Arc::clone(canary));
+            tokio::spawn(canary::keep_connected(shard, fabric, canary));
         }
         loop {
-            let wait_us = self.vigil.next_us();
+            let wait_us = self.check.next_us();
             let wait_us = wait_us.saturating_sub(self.fabric.clock.now_us());
             tokio::time::sleep(Duration::from_micros(wait_us)).await;
-            let sight = self.look();
-            let was_troubled = self.vigil.is_troubled();
-            match self.vigil.judge(&sight, self.fabric.clock.now_us()) {
-                Verdict::Wait => {}
-                Verdict::Alive => {
-                    service_manager::alive();
-                    if was_troubled {
-                        tracing::info!("canaries come back from every core; the watchdog is fed");
-                    }
-                }
-                Verdict::Overdue(cores) => tracing::error!(
-                    "no canary comes back from {}; the watchdog is not fed",
-                    names(&cores)
-                ),
-            }
+            self.check_once();
         }
     }
 
-    /// Publishes a canary, and says what is to be seen of the earlier ones.
-    fn look(&mut self) -> Sight {
-        let shards = self.fabric.shards.iter().zip(&self.perches);
-        let shards = shards.map(|(shard, perch)| sight(shard, perch)).collect();
+    fn check_once(&mut self) {
+        let observation = self.observe();
+        let was_overdue = self.check.is_overdue();
+        let outcome = self.check.check(&observation, self.fabric.clock.now_us());
+        match outcome {
+            LivenessOutcome::Pending => {}
+            LivenessOutcome::Alive => {
+                service_manager::alive();
+                if was_overdue {
+                    tracing::info!("canaries come back from every core; the watchdog is fed");
+                }
+            }
+            LivenessOutcome::Overdue(threads) => tracing::error!(
+                "no canary comes back from {}; the watchdog is not fed",
+                names(&threads)
+            ),
+        }
+    }
+
+    /// Reads the counters that show life, then publishes a canary.
+    fn observe(&mut self) -> Observation {
+        let shards = self.fabric.shards.iter().zip(&self.canaries);
+        let shards = shards.map(|(shard, canary)| observe_shard(shard, canary));
+        let shards = shards.collect();
         let counts = self.fabric.ingest_counts.load();
-        self.number += 1;
+        self.published += 1;
         let canary = Submission {
             origin: Origin::Canary,
             topic: topic::RESERVED.into(),
-            // A payload of every kind: JSON, text and bytes.
-            payload: self.number.to_string().into_bytes(),
+            // A number is valid in every payload type: JSON, text and binary.
+            payload: self.published.to_string().into_bytes(),
             reply: None,
         };
-        Sight {
-            ingest_taken: counts.received_canary + counts.received_admin + counts.received_client,
-            published: self.fabric.inlet.submit(canary).is_ok(),
+        Observation {
+            submissions_taken: counts.received_canary
+                + counts.received_admin
+                + counts.received_client,
+            is_published: self.fabric.inlet.submit(canary).is_ok(),
             shards,
         }
     }
 }
 
-fn sight(shard: &ShardFabric, perch: &Perch) -> ShardSight {
-    ShardSight {
-        heard: perch.heard.load(Ordering::Relaxed),
+fn observe_shard(shard: &ShardFabric, canary: &CanaryState) -> ShardObservation {
+    ShardObservation {
+        delivered: canary.delivered(),
         batches: shard.counts.load().batches,
         is_crowded: shard.lane.is_crowded(),
-        is_excused: perch.is_excused(),
+        is_exempt: canary.is_exempt(),
     }
 }
 
-fn names(cores: &[Core]) -> String {
-    let names: Vec<_> = cores.iter().map(ToString::to_string).collect();
+/// Lists threads for a log line.
+fn names(threads: &[ThreadName]) -> String {
+    let names: Vec<_> = threads.iter().map(ToString::to_string).collect();
     names.join(", ")
 }

@@ -1,25 +1,25 @@
-//! Scaling advice from the node's own load: another node, one less, or neither. Nothing acts on it
-//! here. No clock, no IO. Control thread.
+//! Advice to add or remove a node, from the load of this node alone. fanfare itself does not act on
+//! it. No clock, no IO. Control thread.
 
 use std::time::Duration;
 
 use crate::config::Scale;
 
-/// What an operator, or a program of theirs, is advised to do.
+/// The advice to an operator or to a program of theirs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Advice {
     /// Add a node.
     Out,
     #[default]
     Hold,
-    /// Take one away.
+    /// Remove a node.
     In,
 }
 
 impl Advice {
     pub(super) const ALL: [Self; 3] = [Self::Out, Self::Hold, Self::In];
 
-    /// As the metric's label has it.
+    /// Returns the label in metrics.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Out => "out",
@@ -28,8 +28,8 @@ impl Advice {
         }
     }
 
-    /// As people say it.
-    pub(super) fn words(self) -> &'static str {
+    /// Returns the name in JSON.
+    pub(super) fn long_name(self) -> &'static str {
         match self {
             Self::Out => "scale-out",
             Self::Hold => "hold",
@@ -38,81 +38,91 @@ impl Advice {
     }
 }
 
-/// Since when the load has been beyond each threshold, in microseconds of the clock.
+/// The thresholds of `[scale]`, and since when the load has been beyond each of them.
 #[derive(Debug, Default)]
 pub(super) struct Advisor {
+    /// Times in microseconds; `None` while the load is not beyond the threshold.
     above: Option<u64>,
     urgent: Option<u64>,
     below: Option<u64>,
 }
 
+/// A threshold that the load is beyond.
+struct Exceeded {
+    advice: Advice,
+    /// `above` or `below`.
+    side: &'static str,
+    level: u32,
+    /// How long the load must be beyond the threshold before the advice is given.
+    dwell: Duration,
+    lasted: Duration,
+}
+
 impl Advisor {
-    /// Advice and its reason. `part`: what the load is made of. While connections are being moved
-    /// away (`leaving`) the load says nothing, and the dwell times start afresh.
+    /// Returns advice and its reason. `part` is the largest part of the load. While connections are
+    /// leaving the node, the load is no basis for advice, and all dwell times start again.
     pub(super) fn advise(
         &mut self,
         (load, part): (f64, &str),
         scale: &Scale,
-        leaving: bool,
+        is_leaving: bool,
         now_us: u64,
     ) -> (Advice, String) {
-        if leaving {
+        if is_leaving {
             *self = Self::default();
             let reason = "connections are being moved away";
             return (Advice::Hold, reason.into());
         }
         let percent = load * 100.0;
-        let since = |since: &mut Option<u64>, beyond: bool| {
-            *since = beyond.then(|| since.unwrap_or(now_us));
-            since.map(|since_us| Duration::from_micros(now_us - since_us))
-        };
-        let is_above = percent > f64::from(scale.out_above);
-        let is_urgent = percent > f64::from(scale.urgent_above);
-        let is_below = percent < f64::from(scale.in_below);
-        let cases = [
-            (
-                Advice::Out,
-                "above",
-                scale.urgent_above,
-                scale.urgent_after,
-                since(&mut self.urgent, is_urgent),
-            ),
-            (
-                Advice::Out,
-                "above",
-                scale.out_above,
-                scale.out_after,
-                since(&mut self.above, is_above),
-            ),
-            (
-                Advice::In,
-                "below",
-                scale.in_below,
-                scale.in_after,
-                since(&mut self.below, is_below),
-            ),
-        ];
-        let mut waiting = None;
-        for (advice, side, level, dwell, lasted) in cases {
-            let Some(lasted) = lasted else { continue };
-            let (seconds, wanted) = (lasted.as_secs(), dwell.as_secs());
-            if lasted >= dwell {
-                let reason = format!(
-                    "load {percent:.0} % ({part}) has been {side} {level} % for {seconds} s"
-                );
-                return (advice, reason);
-            }
-            waiting.get_or_insert_with(|| {
-                format!(
-                    "load {percent:.0} % ({part}) is {side} {level} %, for {seconds} s of {wanted}"
-                )
-            });
+        let exceeded = self.exceeded(percent, scale, now_us);
+        if let Some(due) = exceeded.iter().find(|it| it.lasted >= it.dwell) {
+            let (side, level, seconds) = (due.side, due.level, due.lasted.as_secs());
+            let reason =
+                format!("load {percent:.0} % ({part}) has been {side} {level} % for {seconds} s");
+            return (due.advice, reason);
         }
-        let usual = || {
+        let reason = if let Some(waiting) = exceeded.first() {
+            let (side, level) = (waiting.side, waiting.level);
+            let (seconds, needed) = (waiting.lasted.as_secs(), waiting.dwell.as_secs());
+            format!("load {percent:.0} % ({part}) is {side} {level} %, for {seconds} s of {needed}")
+        } else {
             let (low, high) = (scale.in_below, scale.out_above);
             format!("load {percent:.0} % ({part}) is between {low} % and {high} %")
         };
-        (Advice::Hold, waiting.unwrap_or_else(usual))
+        (Advice::Hold, reason)
+    }
+
+    /// Returns the thresholds that the load is beyond, the most urgent first.
+    fn exceeded(&mut self, percent: f64, scale: &Scale, now_us: u64) -> Vec<Exceeded> {
+        let update = |since_us: &mut Option<u64>, is_beyond: bool| {
+            *since_us = is_beyond.then(|| since_us.unwrap_or(now_us));
+            since_us.map(|since_us| Duration::from_micros(now_us - since_us))
+        };
+        let is_urgent = percent > f64::from(scale.urgent_above);
+        let urgent = update(&mut self.urgent, is_urgent).map(|lasted| Exceeded {
+            advice: Advice::Out,
+            side: "above",
+            level: scale.urgent_above,
+            dwell: scale.urgent_after,
+            lasted,
+        });
+        let is_above = percent > f64::from(scale.out_above);
+        let above = update(&mut self.above, is_above).map(|lasted| Exceeded {
+            advice: Advice::Out,
+            side: "above",
+            level: scale.out_above,
+            dwell: scale.out_after,
+            lasted,
+        });
+        let is_below = percent < f64::from(scale.in_below);
+        let below = update(&mut self.below, is_below).map(|lasted| Exceeded {
+            advice: Advice::In,
+            side: "below",
+            level: scale.in_below,
+            dwell: scale.in_after,
+            lasted,
+        });
+        [urgent, above, below].into_iter().flatten().collect()
     }
 }
 
@@ -120,7 +130,7 @@ impl Advisor {
 mod tests {
     use super::*;
 
-    /// Advice each minute while the load is like this.
+    /// Returns the advice of each minute with these loads.
     fn minutes(advisor: &mut Advisor, from: u64, loads: &[f64]) -> Vec<Advice> {
         let scale = Scale::default();
         let each = loads.iter().zip(from..).map(|(load, minute)| {
@@ -150,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn the_reason_says_what_is_awaited_and_what_has_been() {
+    fn the_reason_names_the_threshold_and_the_time_beyond_it() {
         let (mut advisor, scale) = (Advisor::default(), Scale::default());
         let mut reason = |load, second: u64| {
             let now_us = second * 1_000_000;
@@ -168,11 +178,11 @@ mod tests {
     }
 
     #[test]
-    fn leaving_connections_say_nothing() {
+    fn no_advice_is_given_while_connections_are_leaving() {
         let (mut advisor, scale) = (Advisor::default(), Scale::default());
-        let mut advise = |leaving, minute: u64| {
+        let mut advise = |is_leaving, minute: u64| {
             let now_us = minute * 60_000_000;
-            advisor.advise((0.1, "cpu"), &scale, leaving, now_us).0
+            advisor.advise((0.1, "cpu"), &scale, is_leaving, now_us).0
         };
         advise(false, 0);
         assert_eq!(advise(false, 15), Advice::In);

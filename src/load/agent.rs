@@ -1,9 +1,9 @@
-//! The other end of `HAProxy`'s `agent-check`: a line per connection that says how much of the node
-//! is left. Control thread.
+//! The agent of `HAProxy`'s `agent-check`: it writes one line with the state and the weight of the
+//! node to every connection. Control thread.
 //!
-//! `HAProxy` connects every `agent-inter`, reads one line and closes. A line without its end is
-//! ignored, and so is an agent that cannot be reached: the last state then stays. So the port opens
-//! only when every core does its work, and every line is whole.
+//! `HAProxy` connects every `agent-inter`, reads one line and closes. It ignores a line without a
+//! line end, and an agent that it cannot reach, and keeps the last state. So the port is opened
+//! only when every thread is ready, and lines are always complete.
 
 use std::sync::Arc;
 
@@ -16,41 +16,41 @@ use crate::limits::{AGENT_CONNECTIONS, AGENT_DISCARD_BYTES, AGENT_TIMEOUT, LOAD_
 
 use super::monitor::Monitor;
 
-/// Answers until the process ends.
+/// Answers connections until the process ends.
 pub(crate) async fn serve(listener: std::net::TcpListener, monitor: Arc<Monitor>) {
     let listener = match TcpListener::from_std(listener) {
         Ok(listener) => listener,
-        Err(error) => return tracing::error!("the agent's port is closed: {error}"),
+        Err(error) => return tracing::error!("the port of the agent is closed: {error}"),
     };
-    let places = Arc::new(Semaphore::new(AGENT_CONNECTIONS));
+    let permits = Arc::new(Semaphore::new(AGENT_CONNECTIONS));
     loop {
-        // The semaphore is never closed.
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else {
-            return;
+        let Ok(permit) = Arc::clone(&permits).acquire_owned().await else {
+            return; // The semaphore is never closed.
         };
         let Ok((stream, _)) = listener.accept().await else {
-            // Out of descriptors, as a rule: trying again at once would only burn the core.
+            // The usual reason is a lack of descriptors. Retrying at once would fail as well.
             time::sleep(LOAD_SAMPLE).await;
             continue;
         };
-        let line = monitor.line();
+        let line = monitor.agent_line();
         tokio::spawn(async move {
-            // Who is gone before the end of its line will ask again.
+            // HAProxy repeats a check that failed.
             let _ = time::timeout(AGENT_TIMEOUT, answer(stream, line)).await;
-            drop(place);
+            drop(permit);
         });
     }
 }
 
-/// Says the line at once, then waits for the peer's end; what it sends is of no interest.
+/// Writes the line, then waits until the client closes. Its input (`agent-send`) is discarded.
 async fn answer(mut stream: TcpStream, line: String) -> std::io::Result<()> {
     stream.write_all(line.as_bytes()).await?;
     stream.shutdown().await?;
-    let (mut rest, mut read) = ([0; 256], 0);
-    while read < AGENT_DISCARD_BYTES {
-        match stream.read(&mut rest).await? {
+    let mut buffer = [0; 256];
+    let mut discarded = 0;
+    while discarded < AGENT_DISCARD_BYTES {
+        match stream.read(&mut buffer).await? {
             0 => break,
-            count => read += count,
+            count => discarded += count,
         }
     }
     Ok(())

@@ -1,51 +1,55 @@
-//! Measures the load all the time, and starts to close shares of the connections. Control thread.
+//! Measures the load at an interval and drains shares of the connections. Control thread; the
+//! service thread reads the gauges.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::config::{Config, Layout};
-use crate::fabric::{Fabric, Order};
+use crate::fabric::{Fabric, ShardRequest};
 use crate::hub::DrainScope;
 use crate::limits::LOAD_SAMPLE;
 
-use super::model::{Model, Report};
+use super::model::{LoadReport, Model};
 use super::probe::Probe;
-use super::share::{Move, Stage, apportion};
+use super::share_drain::{ShareDrain, ShareStage, apportion};
 
-/// Measures all the time, and knows the last outcome.
+/// The load of this node. Keeps the report of the last measurement.
 pub(crate) struct Monitor {
     pub(super) fabric: Arc<Fabric>,
-    /// Only the control thread takes it, so nobody ever waits.
-    state: Mutex<State>,
+    /// Never locked across an `await`. A measurement holds it for some 100 us.
+    state: Mutex<MonitorState>,
 }
 
-pub(super) struct State {
+pub(super) struct MonitorState {
     probe: Probe,
     model: Model,
-    pub(super) report: Report,
-    pub(super) moving: Option<Move>,
-    pub(super) dwell: Duration,
+    pub(super) report: LoadReport,
+    /// The last drain of a share, which may be over.
+    pub(super) share_drain: Option<ShareDrain>,
+    /// `drain.dwell`.
+    dwell: Duration,
 }
 
-/// Why no share is moved away.
+/// Why no share of the connections is drained.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Refused {
+pub(crate) enum ShareDrainError {
     #[error("the process is on its way out and closes all connections anyway")]
-    Ending,
+    Draining,
     #[error("another share is being closed; see GET /load")]
     Running,
-    #[error("no shard takes orders")]
-    Stuck,
+    #[error("no shard takes requests")]
+    NoShard,
 }
 
 impl Monitor {
+    /// Creates a monitor with a first measurement.
     pub(crate) fn new(config: &Config, layout: &Layout, fabric: Arc<Fabric>) -> Arc<Self> {
-        let guest = layout.shards.iter().position(|core| *core == layout.ingest);
-        let state = State {
-            probe: Probe::new(guest),
+        let shard_on_ingest_core = layout.shards.iter().position(|core| *core == layout.ingest);
+        let state = MonitorState {
+            probe: Probe::new(shard_on_ingest_core),
             model: Model::new(config.load.clone(), config.scale.clone()),
-            report: Report::default(),
-            moving: None,
+            report: LoadReport::default(),
+            share_drain: None,
             dwell: config.drain.dwell,
         };
         let monitor = Self {
@@ -56,7 +60,7 @@ impl Monitor {
         Arc::new(monitor)
     }
 
-    /// Measures for as long as the process lives.
+    /// Measures until the process ends.
     pub(crate) async fn run(self: Arc<Self>) {
         loop {
             tokio::time::sleep(LOAD_SAMPLE).await;
@@ -64,6 +68,7 @@ impl Monitor {
         }
     }
 
+    /// Applies a new configuration from the next measurement on.
     pub(crate) fn reconfigure(&self, config: &Config) {
         let mut state = self.state();
         state
@@ -72,92 +77,98 @@ impl Monitor {
         state.dwell = config.drain.dwell;
     }
 
-    /// The answer to `HAProxy`'s `agent-check`: one whole line (its configuration manual, 5.2).
-    /// `ready` takes an earlier `drain` back, `up` an earlier `down`.
-    pub(crate) fn line(&self) -> String {
+    /// Returns the answer to the `agent-check` of `HAProxy`: one line (configuration manual, 5.2).
+    /// `ready` revokes an earlier `drain`, and `up` an earlier `down`.
+    pub(super) fn agent_line(&self) -> String {
         if self.fabric.is_draining() {
             return "drain\n".into();
         }
         format!("ready up {}%\n", self.state().report.weight)
     }
 
-    /// Starts to move a share of the connections away. Returns what that comes to, which is less
-    /// if a shard refuses: the others are closing theirs by then. The watchdog's own connections,
-    /// one per shard, count but stay.
-    pub(crate) fn shed(&self, share: f64, period: Duration) -> Result<Move, Refused> {
+    /// Starts to close a share of the connections, spread over `period`. Shards that do not take
+    /// the request are listed in the result; the others carry it out. The internal connections of
+    /// the watchdog are counted in the share, but shards do not close them.
+    pub(crate) fn drain_share(
+        &self,
+        share: f64,
+        period: Duration,
+    ) -> Result<ShareDrain, ShareDrainError> {
         if self.fabric.is_draining() {
-            return Err(Refused::Ending);
+            return Err(ShareDrainError::Draining);
         }
         let mut state = self.state();
         let now_us = self.fabric.clock.now_us();
-        let moving = state
-            .moving
-            .as_ref()
-            .map(|it| it.stage(Duration::ZERO, now_us));
-        if moving == Some(Stage::Running) {
-            return Err(Refused::Running);
+        if let Some(last) = &state.share_drain
+            && last.stage(Duration::ZERO, now_us) == ShareStage::Running
+        {
+            return Err(ShareDrainError::Running);
         }
-        let shards = &self.fabric.shards;
-        let counts: Vec<u64> = shards
-            .iter()
-            .map(|it| it.counts.load().connections)
-            .collect();
-        let parts = apportion(share, &counts);
-        let mut moving = Move {
+        let counts: Vec<u64> = self.connections().collect();
+        let mut drain = ShareDrain {
             share,
             connections: counts.iter().sum(),
             leaving: 0,
-            refused: Vec::new(),
+            refused_shards: Vec::new(),
             began_us: now_us,
             period,
-            told_before: self.told(),
+            closed_before: self.closed_by_drains(),
         };
         let period_us = period.as_micros() as u64;
-        for (index, part) in parts.into_iter().enumerate().filter(|(_, part)| *part > 0) {
-            let leaving = DrainScope::Count(part);
-            if shards[index]
-                .lane
-                .order(Order::Drain { leaving, period_us })
-            {
-                moving.leaving += part;
-            } else {
-                moving.refused.push(index);
+        for (index, count) in apportion(share, &counts).into_iter().enumerate() {
+            if count == 0 {
+                continue;
+            }
+            let scope = DrainScope::Count(count);
+            let request = ShardRequest::Drain { scope, period_us };
+            match self.fabric.shards[index].lane.request(request) {
+                Ok(()) => drain.leaving += count,
+                Err(_) => drain.refused_shards.push(index),
             }
         }
-        if moving.leaving == 0 && !moving.refused.is_empty() {
-            return Err(Refused::Stuck);
+        if drain.leaving == 0 && !drain.refused_shards.is_empty() {
+            return Err(ShareDrainError::NoShard);
         }
-        state.moving = Some(moving.clone());
+        state.share_drain = Some(drain.clone());
         drop(state);
-        self.measure(); // The least weight is announced from here on.
-        Ok(moving)
+        self.measure(); // Announces the lowest weight from here on.
+        Ok(drain)
     }
 
-    /// Connections told to leave since the start.
-    pub(super) fn told(&self) -> u64 {
+    /// Returns the number of connections that drains have closed since the start of the process.
+    pub(super) fn closed_by_drains(&self) -> u64 {
         let shards = self.fabric.shards.iter();
         shards
             .map(|shard| shard.counts.load().closed_shutdown)
             .sum()
     }
 
+    pub(super) fn state(&self) -> MutexGuard<'_, MonitorState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns the number of connections of each shard.
+    fn connections(&self) -> impl Iterator<Item = u64> {
+        let shards = self.fabric.shards.iter();
+        shards.map(|shard| shard.counts.load().connections)
+    }
+
     fn measure(&self) {
         let mut state = self.state();
         let sample = state.probe.sample(&self.fabric);
-        let moving = state.stage(sample.at_us);
-        let leaving = self.fabric.is_draining() || moving.is_some_and(|it| it != Stage::Over);
-        state.report = state.model.observe(sample, leaving);
-    }
-
-    pub(super) fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        let share_is_leaving = state
+            .share_stage(sample.at_us)
+            .is_some_and(|stage| stage != ShareStage::Over);
+        let is_leaving = self.fabric.is_draining() || share_is_leaving;
+        state.report = state.model.observe(sample, is_leaving);
     }
 }
 
-impl State {
-    pub(super) fn stage(&self, now_us: u64) -> Option<Stage> {
-        let moving = self.moving.as_ref()?;
-        Some(moving.stage(self.dwell, now_us))
+impl MonitorState {
+    /// Returns the stage of the last drain of a share.
+    pub(super) fn share_stage(&self, now_us: u64) -> Option<ShareStage> {
+        let drain = self.share_drain.as_ref()?;
+        Some(drain.stage(self.dwell, now_us))
     }
 }
 

@@ -1,39 +1,42 @@
-//! Measures the node: what the cores publish, and what the kernel says of the process in /proc, so
-//! that the cores pay nothing for it. Control thread.
+//! Measures the node: figures that the shards publish, and figures of the kernel in /proc, which
+//! cost the other threads nothing. Control thread.
 
 use std::fs;
 use std::path::Path;
 
 use crate::fabric::Fabric;
-use crate::host::process;
+use crate::host::{memory, process};
 use crate::observe::HistogramSnapshot;
 
-use super::sample::{Core, Sample, Thread};
+use super::sample::{Core, LoadSample, ThreadTime};
 
+/// The fixed facts that measurements need.
 pub(super) struct Probe {
-    /// The shard on the ingest core, if one is.
-    guest: Option<usize>,
+    shard_on_ingest_core: Option<usize>,
+    /// The value of `load.memory = auto`.
     memory_bytes: u64,
 }
 
 impl Probe {
-    pub(super) fn new(guest: Option<usize>) -> Self {
+    /// Creates a probe. `shard_on_ingest_core` is the shard that has no core of its own.
+    pub(super) fn new(shard_on_ingest_core: Option<usize>) -> Self {
         Self {
-            guest,
-            memory_bytes: allowed_memory_bytes() / 4 * 3,
+            shard_on_ingest_core,
+            memory_bytes: memory::usable_bytes(Path::new("/"), "self") / 4 * 3,
         }
     }
 
-    pub(super) fn sample(&self, fabric: &Fabric) -> Sample {
+    /// Takes a measurement.
+    pub(super) fn sample(&self, fabric: &Fabric) -> LoadSample {
         let lags: Vec<_> = fabric.shards.iter().map(|it| it.lag.snapshot()).collect();
-        let mut sample = Sample {
+        let mut sample = LoadSample {
             at_us: fabric.clock.now_us(),
             threads: self.threads(),
             lag: HistogramSnapshot::merge(&lags),
             max_connections: fabric.max_connections() as u64,
             resident_bytes: process::resident_bytes(),
             memory_bytes: self.memory_bytes,
-            ..Sample::default()
+            ..LoadSample::default()
         };
         for shard in &fabric.shards {
             let counts = shard.counts.load();
@@ -45,52 +48,36 @@ impl Probe {
         sample
     }
 
-    fn threads(&self) -> Vec<Thread> {
+    /// Reads the CPU times of all threads of the process.
+    fn threads(&self) -> Vec<ThreadTime> {
         let Ok(tasks) = fs::read_dir("/proc/self/task") else {
             return Vec::new();
         };
         let ids = tasks.filter_map(|task| task.ok()?.file_name().to_str()?.parse().ok());
-        // A thread that ended in between has no time to tell.
+        // A thread that has ended since the directory was read is left out.
         ids.filter_map(|id: u32| {
             let cpu_us = cpu_us(id)?;
-            // Each time: a thread that has just begun still has the name of its parent.
-            let core = Core::of(&task(id, "comm")?, self.guest);
-            Some(Thread { id, core, cpu_us })
+            // The name is read each time, because a new thread has the name of its parent at first.
+            let core = Core::of_thread(&task_file(id, "comm")?, self.shard_on_ingest_core);
+            Some(ThreadTime { id, core, cpu_us })
         })
         .collect()
     }
 }
 
-fn task(id: u32, file: &str) -> Option<String> {
+/// Reads a file of one thread.
+fn task_file(id: u32, file: &str) -> Option<String> {
     fs::read_to_string(format!("/proc/self/task/{id}/{file}")).ok()
 }
 
-/// In nanoseconds by the scheduler where it tells, else in ticks.
+/// Returns the CPU time of a thread: in nanoseconds from the scheduler, or in ticks if the kernel
+/// has no scheduler statistics.
 fn cpu_us(id: u32) -> Option<u64> {
-    let exact = task(id, "schedstat").and_then(|text| {
+    let exact = task_file(id, "schedstat").and_then(|text| {
         let nanoseconds: u64 = text.split_whitespace().next()?.parse().ok()?;
         (nanoseconds > 0).then_some(nanoseconds / 1000)
     });
-    exact.or_else(|| process::cpu_us(&task(id, "stat")?))
-}
-
-/// What this process may have: the least of its control groups' `memory.max` (cgroup v2) and the
-/// host's memory.
-fn allowed_memory_bytes() -> u64 {
-    let host = process::kib_in(
-        &fs::read_to_string("/proc/meminfo").unwrap_or_default(),
-        "MemTotal:",
-    )
-    .unwrap_or(0)
-        * 1024;
-    let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
-    let own = groups.lines().find_map(|line| line.strip_prefix("0::/"));
-    let own = Path::new("/sys/fs/cgroup").join(own.unwrap_or_default());
-    let limits = own.ancestors().filter_map(|group| {
-        let text = fs::read_to_string(group.join("memory.max")).ok()?;
-        text.trim().parse::<u64>().ok()
-    });
-    limits.chain([host]).min().unwrap_or(host)
+    exact.or_else(|| process::cpu_us(&task_file(id, "stat")?))
 }
 
 #[cfg(test)]
@@ -98,16 +85,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_thread_is_found_with_its_time() {
+    fn every_thread_is_found_with_its_cpu_time() {
         let probe = Probe::new(None);
         let threads = probe.threads();
         assert!(!threads.is_empty());
-        let total = |threads: &[Thread]| threads.iter().map(|each| each.cpu_us).sum::<u64>();
-        while total(&probe.threads()) <= total(&threads) {} // It spends what it waits for.
+        let total = |threads: &[ThreadTime]| threads.iter().map(|each| each.cpu_us).sum::<u64>();
+        while total(&probe.threads()) <= total(&threads) {} // This loop uses CPU time.
     }
 
     #[test]
-    fn a_shard_is_known_by_its_threads_name() {
+    fn a_shard_is_found_by_the_name_of_its_thread() {
         let probe = Probe::new(None);
         let (end, ended) = crossbeam_channel::bounded::<()>(0);
         let (named, is_named) = crossbeam_channel::bounded(1);
@@ -121,10 +108,5 @@ mod tests {
         drop(end);
         shard.unwrap().join().unwrap();
         assert!(cores.contains(&Core::Shard(7)) && cores.contains(&Core::Ingest));
-    }
-
-    #[test]
-    fn there_is_memory() {
-        assert!(allowed_memory_bytes() > 1024 * 1024);
     }
 }

@@ -1,4 +1,5 @@
-//! What is known of the load, as JSON for people and scripts, and as metrics. Control thread.
+//! The report of the load as JSON and as metrics. Control thread; the service thread reads the
+//! gauges.
 
 use std::fmt;
 
@@ -8,18 +9,18 @@ use prometheus_client::metrics::MetricType;
 use serde_json::{Map, Value, json};
 
 use super::advice::Advice;
-use super::model::Report;
+use super::model::LoadReport;
 use super::monitor::Monitor;
-use super::sample::Part;
+use super::parts::Part;
 
-/// A gauge: name, help, and its samples, each with its label if it has one.
+/// A gauge: name, help text, and samples with an optional label.
 type Gauge = (
     &'static str,
     &'static str,
     Vec<(Option<(&'static str, &'static str)>, f64)>,
 );
 
-impl Report {
+impl LoadReport {
     fn gauges(&self) -> [Gauge; 4] {
         let parts = Part::ALL.iter().zip(self.parts.ratios);
         let parts = parts.map(|(part, ratio)| (Some(("part", part.name())), ratio));
@@ -53,7 +54,7 @@ impl Report {
 }
 
 impl Monitor {
-    /// Each gauge's name, its label's value if it has one, and its value.
+    /// Returns the gauges as triples: name, value of the label if there is one, and value.
     pub(crate) fn gauges(&self) -> Vec<(&'static str, Option<&'static str>, f64)> {
         let gauges = self.state().report.gauges().into_iter();
         let flat = gauges.flat_map(|(name, _, samples)| {
@@ -63,7 +64,7 @@ impl Monitor {
         flat.collect()
     }
 
-    /// What `GET /load` answers.
+    /// Returns the body of `GET /load`.
     pub(crate) fn json(&self) -> Value {
         let state = self.state();
         let report = &state.report;
@@ -72,9 +73,10 @@ impl Monitor {
             .map(|(part, ratio)| (part.name().to_owned(), rounded(ratio)))
             .collect();
         let now_us = self.fabric.clock.now_us();
-        let moving = state.moving.as_ref();
-        let moving =
-            moving.map(|moving| moving.json(moving.stage(state.dwell, now_us), self.told()));
+        let drain = match (&state.share_drain, state.share_stage(now_us)) {
+            (Some(drain), Some(current)) => drain.json(current, self.closed_by_drains()),
+            _ => Value::Null,
+        };
         json!({
             "parts": parts,
             "largest": report.parts.largest().0.name(),
@@ -89,28 +91,28 @@ impl Monitor {
             "weight": report.weight,
             "draining": self.fabric.is_draining(),
             "advice": {
-                "advice": report.advice.words(),
+                "advice": report.advice.long_name(),
                 "reason": report.reason,
             },
-            "drain": moving,
+            "drain": drain,
         })
     }
 
-    /// What `/metrics` shows of it.
+    /// Returns the gauges for `GET /metrics`.
     pub(crate) fn collector(&self) -> impl Collector + 'static {
-        Figures(self.state().report.gauges())
+        GaugeCollector(self.state().report.gauges())
     }
 }
 
-/// Four places are more than enough of a ratio.
+/// Rounds a ratio to four decimal places.
 fn rounded(ratio: f64) -> Value {
     ((ratio * 1e4).round() / 1e4).into()
 }
 
 #[derive(Debug)]
-struct Figures([Gauge; 4]);
+struct GaugeCollector([Gauge; 4]);
 
-impl Collector for Figures {
+impl Collector for GaugeCollector {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         for (name, help, samples) in &self.0 {
             let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;

@@ -1,57 +1,55 @@
-//! What the node says of itself at one moment, and the parts of the load that two such moments
-//! give. No clock, no IO. Control thread.
+//! One measurement of the node. No clock, no IO. Control thread.
 
-use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 
-use crate::config::Load;
-use crate::limits::LOAD_WINDOW_US;
 use crate::observe::HistogramSnapshot;
 
-/// One measurement. Counters are since the start.
+/// One measurement. Counters count from the start of the process.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Sample {
+pub(super) struct LoadSample {
     pub(super) at_us: u64,
-    pub(super) threads: Vec<Thread>,
-    /// Bytes handed to the kernel for clients.
+    pub(super) threads: Vec<ThreadTime>,
+    /// Bytes given to the kernel for clients.
     pub(super) egress_bytes: u64,
-    /// How late the shards got to what was due, all of them merged.
+    /// The lag of all shards: how late they handled batches and deadlines.
     pub(super) lag: HistogramSnapshot,
-    /// Bytes waiting in outboxes and on lanes.
+    /// Bytes in outboxes and on lanes.
     pub(super) queued_bytes: u64,
     pub(super) sockets: u64,
     pub(super) max_connections: u64,
-    /// Handshakes that ended in an upgrade: health checks are no connections.
+    /// Handshakes that ended in an upgrade. Unlike accepted sockets, these include no health
+    /// checks.
     pub(super) upgraded: u64,
     pub(super) resident_bytes: u64,
-    /// What `load.memory = auto` stands for.
+    /// The value of `load.memory = auto`.
     pub(super) memory_bytes: u64,
 }
 
-/// A thread of the process.
+/// CPU time of one thread of the process.
 #[derive(Clone, Debug)]
-pub(super) struct Thread {
+pub(super) struct ThreadTime {
     pub(super) id: u32,
     pub(super) core: Core,
     pub(super) cpu_us: u64,
 }
 
-/// The core that a thread is pinned to, by who works there.
+/// The core that a thread is pinned to, named after the thread that the core is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Core {
-    /// Ingest, control, libzmq's threads, and a shard if it has no core of its own.
+    /// The core of the threads ingest, control and service, of those of libzmq, and of a shard that
+    /// has no core of its own.
     Ingest,
     Shard(usize),
 }
 
 impl Core {
-    /// `name`: of a thread, `shard-0-1` for shard 0. `guest`: the shard on the ingest core, if one
-    /// is.
-    pub(super) fn of(name: &str, guest: Option<usize>) -> Self {
+    /// Returns the core of a thread by the name of the thread. Glommio names the thread of shard 0
+    /// `shard-0-1`. `shard_on_ingest_core` is the shard that has no core of its own.
+    pub(super) fn of_thread(name: &str, shard_on_ingest_core: Option<usize>) -> Self {
         let shard = name.strip_prefix("shard-");
         let index = shard.and_then(|rest| rest.trim_end().split('-').next()?.parse().ok());
         match index {
-            Some(index) if guest != Some(index) => Self::Shard(index),
+            Some(index) if shard_on_ingest_core != Some(index) => Self::Shard(index),
             _ => Self::Ingest,
         }
     }
@@ -63,281 +61,5 @@ impl fmt::Display for Core {
             Self::Ingest => formatter.write_str("ingest"),
             Self::Shard(index) => write!(formatter, "shard-{index}"),
         }
-    }
-}
-
-/// What the load is made of. The order is that of [`Parts::ratios`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Part {
-    Cpu,
-    Egress,
-    Lag,
-    Queued,
-    Descriptors,
-    Memory,
-}
-
-impl Part {
-    pub(super) const ALL: [Self; 6] = [
-        Self::Cpu,
-        Self::Egress,
-        Self::Lag,
-        Self::Queued,
-        Self::Descriptors,
-        Self::Memory,
-    ];
-
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Cpu => "cpu",
-            Self::Egress => "egress",
-            Self::Lag => "lag",
-            Self::Queued => "queued",
-            Self::Descriptors => "descriptors",
-            Self::Memory => "memory",
-        }
-    }
-}
-
-/// Each part against what makes a node full: 1 is full.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Parts {
-    pub(super) ratios: [f64; 6],
-    /// The core behind the CPU part.
-    pub(super) busiest: Option<Core>,
-}
-
-impl Parts {
-    /// The largest part.
-    pub(super) fn largest(&self) -> (Part, f64) {
-        let each = Part::ALL.into_iter().zip(self.ratios);
-        each.max_by(|(_, a), (_, b)| a.total_cmp(b))
-            .expect("there are six parts")
-    }
-
-    /// The largest of what connections cause by themselves. Memory, lag and what is queued are
-    /// there on an idle node too, or come from somewhere else.
-    pub(super) fn work(&self) -> f64 {
-        let causes = [Part::Cpu, Part::Egress, Part::Descriptors];
-        let ratios = causes.map(|part| self.ratios[part as usize]);
-        ratios.into_iter().fold(0.0, f64::max)
-    }
-}
-
-/// The samples of the last [`LOAD_WINDOW_US`].
-#[derive(Debug, Default)]
-pub(super) struct Window {
-    samples: VecDeque<Sample>,
-}
-
-impl Window {
-    /// Takes a sample in and says what the window comes to.
-    pub(super) fn add(&mut self, sample: Sample, full: &Load) -> Parts {
-        let since_us = sample.at_us.saturating_sub(LOAD_WINDOW_US);
-        self.samples.push_back(sample);
-        // The first stays until the second is old enough to measure from.
-        while self.samples.get(1).is_some_and(|at| at.at_us <= since_us) {
-            self.samples.pop_front();
-        }
-        let first = self.samples.front().expect("one was added");
-        let last = self.samples.back().expect("one was added");
-        let elapsed_us = (last.at_us - first.at_us) as f64;
-        let (busiest, busiest_us) = busiest(first, last);
-        // Nothing was due: nothing was late.
-        let lag_us = last.lag.since(&first.lag).quantile_us(0.99).unwrap_or(0);
-        let egress_bytes = last.egress_bytes.saturating_sub(first.egress_bytes) as f64;
-        let per_second = |amount: f64| ratio(amount * 1e6, elapsed_us);
-        let memory_bytes = full.memory.map_or(last.memory_bytes, |bytes| bytes as u64);
-        let ratios = [
-            per_second(busiest_us / 1e6) * 100.0 / f64::from(full.cpu),
-            full.egress
-                .map_or(0.0, |budget| per_second(egress_bytes) / budget as f64),
-            lag_us as f64 / full.lag.as_micros() as f64,
-            last.queued_bytes as f64 / full.queued as f64,
-            ratio(last.sockets as f64, last.max_connections as f64),
-            ratio(last.resident_bytes as f64, memory_bytes as f64),
-        ];
-        Parts { ratios, busiest }
-    }
-}
-
-/// 0 where there is nothing to compare with.
-fn ratio(amount: f64, whole: f64) -> f64 {
-    if whole > 0.0 { amount / whole } else { 0.0 }
-}
-
-/// The core whose threads together ran most, and for how many microseconds.
-fn busiest(first: &Sample, last: &Sample) -> (Option<Core>, f64) {
-    let mut cores = BTreeMap::new();
-    for thread in &last.threads {
-        // One that is younger than the window cannot be told yet.
-        if let Some(before) = first.threads.iter().find(|each| each.id == thread.id) {
-            *cores.entry(thread.core).or_insert(0) += thread.cpu_us.saturating_sub(before.cpu_us);
-        }
-    }
-    let busiest = cores.into_iter().max_by_key(|(_, us)| *us);
-    busiest.map_or((None, 0.0), |(core, us)| (Some(core), us as f64))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn thread(id: u32, cpu_us: u64) -> Thread {
-        let core = Core::Shard(id as usize);
-        Thread { id, core, cpu_us }
-    }
-
-    fn recorded(buckets: &[(u64, u64)]) -> HistogramSnapshot {
-        HistogramSnapshot {
-            buckets: buckets.to_vec(),
-            sum_us: buckets.iter().map(|(us, count)| us * count).sum(),
-        }
-    }
-
-    /// In percent.
-    fn ratio_of(parts: &Parts, part: Part) -> i64 {
-        (parts.ratios[part as usize] * 100.0).round() as i64
-    }
-
-    #[test]
-    fn each_part_is_measured_against_its_own_measure() {
-        let full = Load {
-            egress: Some(1000),
-            memory: Some(500),
-            ..Load::default()
-        };
-        let mut window = Window::default();
-        window.add(
-            Sample {
-                threads: vec![thread(1, 7_000), thread(2, 0)],
-                ..Sample::default()
-            },
-            &full,
-        );
-        let sample = Sample {
-            at_us: 500_000,
-            threads: vec![thread(1, 8_000), thread(2, 150_000), thread(3, 900_000)],
-            egress_bytes: 250,
-            lag: recorded(&[(20_000, 3)]),
-            queued_bytes: 64 * 1024 * 1024,
-            sockets: 30,
-            max_connections: 100,
-            resident_bytes: 100,
-            memory_bytes: 7,
-            upgraded: 0,
-        };
-        let parts = window.add(sample, &full);
-        assert_eq!(ratio_of(&parts, Part::Cpu), 40, "30 % of a core in 75 %");
-        let busiest = Some(Core::Shard(2));
-        assert_eq!(parts.busiest, busiest, "the third is too new to tell");
-        assert_eq!(ratio_of(&parts, Part::Egress), 50);
-        assert_eq!(ratio_of(&parts, Part::Lag), 40);
-        assert_eq!(ratio_of(&parts, Part::Queued), 25);
-        assert_eq!(ratio_of(&parts, Part::Descriptors), 30);
-        assert_eq!(ratio_of(&parts, Part::Memory), 20);
-        assert_eq!(parts.largest().0, Part::Egress);
-    }
-
-    #[test]
-    fn threads_that_share_a_core_count_together() {
-        let names = [
-            "fanfare",
-            "ingest",
-            "control",
-            "ZMQbg/0",
-            "ZMQbg/IO/0",
-            "shard-0-1",
-            "shard-1-2",
-        ];
-        let part = |guest, spent_ms: [u64; 7]| {
-            let mut window = Window::default();
-            let mut add = |at_us, spent_ms: [u64; 7]| {
-                let threads = (0..)
-                    .zip(names)
-                    .zip(spent_ms)
-                    .map(|((id, name), spent_ms)| Thread {
-                        id,
-                        core: Core::of(name, guest),
-                        cpu_us: spent_ms * 1000,
-                    });
-                let sample = Sample {
-                    at_us,
-                    threads: threads.collect(),
-                    ..Sample::default()
-                };
-                window.add(sample, &Load::default())
-            };
-            add(0, [0; 7]);
-            let parts = add(1_000_000, spent_ms);
-            let busiest = parts.busiest.map(|core| core.to_string());
-            (ratio_of(&parts, Part::Cpu), busiest.unwrap_or_default())
-        };
-        let apart = part(None, [0, 250, 50, 0, 300, 400, 450]);
-        assert_eq!(apart, (80, "ingest".into()), "60 % of a core in 75 %");
-        assert_eq!(
-            part(None, [0, 50, 0, 0, 50, 90, 150]),
-            (20, "shard-1".into())
-        );
-        let shared = part(Some(1), [0, 50, 0, 0, 100, 90, 150]);
-        assert_eq!(shared, (40, "ingest".into()));
-    }
-
-    #[test]
-    fn rates_are_of_the_last_second() {
-        let full = Load {
-            egress: Some(100),
-            ..Load::default()
-        };
-        let mut window = Window::default();
-        let mut egress_bytes = 0;
-        for tenth in 0..100 {
-            // A burst once in a second is a steady load.
-            egress_bytes += if tenth % 10 == 3 { 50 } else { 0 };
-            let sample = Sample {
-                at_us: tenth * 100_000,
-                egress_bytes,
-                ..Sample::default()
-            };
-            let parts = window.add(sample, &full);
-            if tenth >= 10 {
-                assert_eq!(ratio_of(&parts, Part::Egress), 50);
-            }
-        }
-        assert_eq!(window.samples.len(), 11);
-    }
-
-    #[test]
-    fn the_lag_is_the_p99_of_all_that_was_due_in_the_last_second() {
-        let mut window = Window::default();
-        let mut lags = Vec::new();
-        for tenth in 0..30 {
-            // All that is ever due: 1,000 at 0.1 s, 11 of them late, and 1,000 in time at 1.5 s.
-            let mut buckets = vec![];
-            if tenth >= 1 {
-                buckets = vec![(1_000, 989), (50_000, 11)];
-            }
-            if tenth >= 15 {
-                buckets[0].1 += 1_000;
-            }
-            let sample = Sample {
-                at_us: tenth * 100_000,
-                lag: recorded(&buckets),
-                ..Sample::default()
-            };
-            lags.push(ratio_of(&window.add(sample, &Load::default()), Part::Lag));
-        }
-        let expected = [(0, 1), (100, 10), (0, 4), (2, 10), (0, 5)];
-        let expected: Vec<i64> = expected
-            .into_iter()
-            .flat_map(|(lag, tenths)| [lag].repeat(tenths))
-            .collect();
-        assert_eq!(lags, expected);
-    }
-
-    #[test]
-    fn a_first_sample_has_no_rates() {
-        let parts = Window::default().add(Sample::default(), &Load::default());
-        assert!(parts.largest().1.abs() < 1e-9);
     }
 }

@@ -1,10 +1,11 @@
-//! Values that move by a time constant: the load itself, the running mean of what a connection
-//! costs, and the charge for fresh ones. No clock, no IO. Control thread.
+//! Values with time constants: the load, the mean cost of a connection, and the load expected from
+//! new connections. No clock, no IO. Control thread.
 
 use std::time::Duration;
 
-/// How much of the way to a new value is gone in `elapsed_us`, 0 to 1.
-fn stride(elapsed_us: u64, constant: Duration) -> f64 {
+/// Returns the part of the distance to a new value that an exponential approach covers in
+/// `elapsed_us`, 0 to 1.
+fn step(elapsed_us: u64, constant: Duration) -> f64 {
     if constant.is_zero() {
         return 1.0;
     }
@@ -24,25 +25,27 @@ impl Smoothed {
         self.0
     }
 
+    /// Moves the value towards `to`. `up` and `down` are the time constants.
     pub(super) fn follow(&mut self, to: f64, elapsed_us: u64, up: Duration, down: Duration) {
         let constant = if to > self.0 { up } else { down };
-        self.0 += (to - self.0) * stride(elapsed_us, constant);
+        self.0 += (to - self.0) * step(elapsed_us, constant);
     }
 }
 
-/// What fresh connections are expected to add to the load before it shows. It fades while what
-/// they do add shows in the load itself.
+/// The load that new connections are expected to add and that does not show in the measured load
+/// yet. It fades while their actual load shows in the measured load.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Charge(f64);
+pub(super) struct ExpectedLoad(f64);
 
-impl Charge {
+impl ExpectedLoad {
     pub(super) fn value(self) -> f64 {
         self.0
     }
 
-    /// `fresh` connections came in the last `elapsed_us`, each expected to cost `cost`.
+    /// Adds `fresh` connections that were opened in the last `elapsed_us`, each with an expected
+    /// load of `cost`.
     pub(super) fn add(&mut self, fresh: u64, cost: f64, elapsed_us: u64, constant: Duration) {
-        self.0 *= 1.0 - stride(elapsed_us, constant);
+        self.0 *= 1.0 - step(elapsed_us, constant);
         self.0 += fresh as f64 * cost;
     }
 }
@@ -61,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn it_rises_fast_and_falls_slowly() {
+    fn a_value_rises_fast_and_falls_slowly() {
         let mut load = Smoothed::default();
         follow(&mut load, 1.0, 2);
         assert!((load.value() - 0.632).abs() < 0.001, "1 - 1/e after 2 s");
@@ -72,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn the_step_does_not_depend_on_how_often_it_is_made() {
+    fn the_result_does_not_depend_on_the_number_of_steps() {
         let (mut one, mut many) = (Smoothed::default(), Smoothed::default());
         let constant = Duration::from_secs(3);
         one.follow(1.0, 2 * SECOND_US, constant, constant);
@@ -83,22 +86,22 @@ mod tests {
     }
 
     #[test]
-    fn a_charge_comes_at_once_and_fades() {
-        let (mut charge, constant) = (Charge::default(), Duration::from_secs(60));
-        charge.add(100, 0.002, 0, constant);
-        assert!((charge.value() - 0.2).abs() < 1e-9);
-        charge.add(0, 0.002, 60 * SECOND_US, constant);
-        assert!((charge.value() - 0.0736).abs() < 0.001);
+    fn expected_load_is_added_at_once_and_fades() {
+        let (mut expected, constant) = (ExpectedLoad::default(), Duration::from_secs(60));
+        expected.add(100, 0.002, 0, constant);
+        assert!((expected.value() - 0.2).abs() < 1e-9);
+        expected.add(0, 0.002, 60 * SECOND_US, constant);
+        assert!((expected.value() - 0.0736).abs() < 0.001);
     }
 
     #[test]
-    fn without_a_time_constant_it_follows_at_once() {
+    fn without_a_time_constant_a_value_changes_at_once() {
         let mut load = Smoothed::starting_at(0.5);
         load.follow(0.1, 1, Duration::ZERO, Duration::ZERO);
         assert!((load.value() - 0.1).abs() < 1e-9);
-        let mut charge = Charge::default();
-        charge.add(1, 1.0, 0, Duration::ZERO);
-        charge.add(0, 1.0, 1, Duration::ZERO);
-        assert!(charge.value() == 0.0);
+        let mut expected = ExpectedLoad::default();
+        expected.add(1, 1.0, 0, Duration::ZERO);
+        expected.add(0, 1.0, 1, Duration::ZERO);
+        assert!(expected.value() == 0.0);
     }
 }

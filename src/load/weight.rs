@@ -1,69 +1,71 @@
-//! The weight that a load balancer is told: what is left of the node, and how dear its connections
-//! are. No clock, no IO. Control thread.
+//! The weight that load balancers get: the free capacity of the node and the cost of its
+//! connections. No clock, no IO. Control thread.
 //!
-//! With the room that is left alone, a node whose connections cost ten times as much gets as many
-//! as the others until it is nearly full. Weighed by cost too, every node gets connections as fast
-//! as load, so that their loads rise together.
+//! If the weight were the free capacity alone, a node whose connections cost ten times as much
+//! would get as many connections as the others until it is nearly full. With the cost, every node
+//! gets load at the same rate, so that the loads of all nodes rise together.
 
-/// Percent: what is announced at the least. 0 would take the node out, and its order among others
-/// that are full as well would be lost.
-pub(super) const LEAST: u32 = 1;
-const MOST: f64 = 100.0;
+/// The lowest weight in percent. A weight of 0 would take the node out of service, and all
+/// full nodes would look alike to a load balancer.
+pub(super) const LOWEST: u32 = 1;
+const HIGHEST: f64 = 100.0;
 
-/// The load from which the room falls by a power and not by a line, so that it never ends: of two
-/// nodes that are both too full, the fuller one still gets less.
+/// From this load on, the free capacity falls by a power and not linearly, so that it never becomes
+/// 0: of two overloaded nodes the one with more load gets fewer connections.
 const NEARLY_FULL: f64 = 0.9;
-const FALL: i32 = 4;
+const FALL_EXPONENT: i32 = 4;
 
-/// Small weights move by this part of themselves: 4 % and 5 % differ by a quarter.
-const SMALL: u32 = 8;
+/// Small weights change by steps of this fraction of the weight, because between 4 % and 5 % a load
+/// balancer sends a quarter more connections.
+const SMALL_WEIGHT_STEPS: u32 = 8;
 
-/// What is left of a node, 1 to nearly 0.
-fn room(load: f64) -> f64 {
+/// Returns the free capacity of a node, from 1 down to almost 0.
+fn free_capacity(load: f64) -> f64 {
     if load <= NEARLY_FULL {
         return 1.0 - load;
     }
-    (1.0 - NEARLY_FULL) * (NEARLY_FULL / load).powi(FALL)
+    (1.0 - NEARLY_FULL) * (NEARLY_FULL / load).powi(FALL_EXPONENT)
 }
 
-/// The weight in percent that a node should have. `load`: with what fresh connections will add;
-/// `cost`: of one connection, and `planned`: what it was planned to be.
-pub(super) fn wanted(load: f64, cost: f64, planned: f64) -> f64 {
+/// Returns the weight in percent that a node should have. `load` includes the expected load of new
+/// connections. `cost` is the load of one connection and `planned` its planned value.
+pub(super) fn target(load: f64, cost: f64, planned: f64) -> f64 {
     let price = if cost > planned { planned / cost } else { 1.0 };
-    MOST * room(load) * price
+    HIGHEST * free_capacity(load) * price
 }
 
-/// The announced weight: falls at once, rises slowly, and does not flicker.
+/// The announced weight. It falls at once, rises slowly, and ignores small changes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Weight {
     announced: u32,
-    /// What it may be by now, given how fast it may rise.
-    allowed: f64,
+    /// The weight without the suppression of small changes.
+    exact: f64,
 }
 
 impl Default for Weight {
-    /// A node that joins starts with next to nothing.
+    /// Returns the weight of a node that has just started: the lowest.
     fn default() -> Self {
         Self {
-            announced: LEAST,
-            allowed: f64::from(LEAST),
+            announced: LOWEST,
+            exact: f64::from(LOWEST),
         }
     }
 }
 
 impl Weight {
-    /// Percent, 1 to 100.
+    /// Returns the announced weight in percent, 1 to 100.
     pub(super) fn percent(self) -> u32 {
         self.announced
     }
 
-    /// `rise`: points per second; `hysteresis`: points.
-    #[allow(clippy::cast_sign_loss)] // It is clamped to what is announced.
-    pub(super) fn follow(&mut self, wanted: f64, elapsed_us: u64, rise: u32, hysteresis: u32) {
-        let risen = self.allowed + f64::from(rise) * elapsed_us as f64 / 1e6;
-        self.allowed = wanted.clamp(f64::from(LEAST), MOST).min(risen);
-        let percent = self.allowed.round() as u32;
-        let step = hysteresis.min(self.announced / SMALL).max(1);
+    /// Moves the weight towards `target`. It rises by at most `rise` points per second, and changes
+    /// that are smaller than `hysteresis` points are not announced.
+    #[allow(clippy::cast_sign_loss)] // The value is clamped to a positive range.
+    pub(super) fn follow(&mut self, target: f64, elapsed_us: u64, rise: u32, hysteresis: u32) {
+        let risen = self.exact + f64::from(rise) * elapsed_us as f64 / 1e6;
+        self.exact = target.clamp(f64::from(LOWEST), HIGHEST).min(risen);
+        let percent = self.exact.round() as u32;
+        let step = hysteresis.min(self.announced / SMALL_WEIGHT_STEPS).max(1);
         if percent.abs_diff(self.announced) >= step {
             self.announced = percent;
         }
@@ -79,20 +81,20 @@ mod tests {
     const SECOND_US: u64 = 1_000_000;
 
     #[test]
-    fn room_is_what_is_left_and_never_ends() {
-        assert!((wanted(0.27, 0.1, 0.1) - 73.0).abs() < 1e-9);
-        assert!((room(0.9) - 0.1).abs() < 1e-9);
-        assert!(room(1.2) > 0.03 && room(1.2) < 0.04);
+    fn free_capacity_never_becomes_zero() {
+        assert!((target(0.27, 0.1, 0.1) - 73.0).abs() < 1e-9);
+        assert!((free_capacity(0.9) - 0.1).abs() < 1e-9);
+        assert!(free_capacity(1.2) > 0.03 && free_capacity(1.2) < 0.04);
     }
 
     #[test]
-    fn dear_connections_make_it_lighter_and_cheap_ones_not_heavier() {
-        assert!((wanted(0.5, 0.01, 0.001) - 5.0).abs() < 1e-9);
-        assert!((wanted(0.5, 0.0001, 0.001) - 50.0).abs() < 1e-9);
+    fn expensive_connections_lower_the_weight_and_cheap_ones_do_not_raise_it() {
+        assert!((target(0.5, 0.01, 0.001) - 5.0).abs() < 1e-9);
+        assert!((target(0.5, 0.0001, 0.001) - 50.0).abs() < 1e-9);
     }
 
     #[test]
-    fn it_starts_small_rises_slowly_and_falls_at_once() {
+    fn a_weight_starts_low_rises_slowly_and_falls_at_once() {
         let mut weight = Weight::default();
         let mut announced = Vec::new();
         for _ in 0..5 {
@@ -107,8 +109,8 @@ mod tests {
     #[test]
     fn a_small_change_is_not_announced_unless_the_weight_is_small() {
         let mut weight = Weight::default();
-        let mut follow = |wanted| {
-            weight.follow(wanted, 100 * SECOND_US, 10, 3);
+        let mut follow = |target| {
+            weight.follow(target, 100 * SECOND_US, 10, 3);
             weight.percent()
         };
         assert_eq!([50.0, 52.0, 48.4, 47.0].map(&mut follow), [50, 50, 50, 47]);
@@ -117,18 +119,18 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_fuller_of_two_never_weighs_more(one in 0.0..3.0, more in 0.0..3.0) {
-            prop_assert!(wanted(one + more, 1.0, 1.0) <= wanted(one, 1.0, 1.0));
-            prop_assert!(wanted(one + more, 1.0, 1.0) > 0.0);
+        fn more_load_never_raises_the_weight(one in 0.0..3.0, more in 0.0..3.0) {
+            prop_assert!(target(one + more, 1.0, 1.0) <= target(one, 1.0, 1.0));
+            prop_assert!(target(one + more, 1.0, 1.0) > 0.0);
         }
 
         #[test]
-        fn it_is_always_a_percentage(
+        fn a_weight_is_always_a_percentage(
             steps in prop::collection::vec((-1.0..500.0, 0_u64..9_000_000), 1..50),
         ) {
             let mut weight = Weight::default();
-            for (wanted, elapsed_us) in steps {
-                weight.follow(wanted, elapsed_us, 10, 3);
+            for (target, elapsed_us) in steps {
+                weight.follow(target, elapsed_us, 10, 3);
                 prop_assert!((1..=100).contains(&weight.percent()));
             }
         }

@@ -1,5 +1,5 @@
-//! Counters, histograms and the figures of the last ten seconds as OpenMetrics text, for
-//! Prometheus. Control thread.
+//! Counters, histograms, and the figures of the last ten seconds, as OpenMetrics text for
+//! Prometheus (`GET /metrics`). Control thread.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,38 +10,38 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 
 use crate::fabric::Fabric;
-use crate::limits::BUCKET_QUARTERS;
-use crate::observe::{Counts, Description, HistogramSnapshot, Kind};
-
 use crate::host::process::ProcessUsage;
 use crate::load::Monitor;
+use crate::observe::{Counts, Description, Kind};
 
+use super::histogram::buckets;
 use super::process::ProcessCollector;
 use super::sampler::Sampler;
-use super::window::{Interval, QUANTILES, quantile_us};
+use super::window::{Interval, QUANTILES};
 
+/// Media type of the text.
 pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// All that is known at this moment.
+/// Returns all metrics.
 pub(crate) fn render(sampler: &Sampler, monitor: &Monitor) -> String {
     let mut registry = Registry::with_prefix("fanfare");
-    let scrape = Scrape::of(&sampler.fabric, &sampler.look());
+    let scrape = Scrape::new(&sampler.fabric, &sampler.interval());
     registry.register_collector(Box::new(scrape));
     registry.register_collector(Box::new(monitor.collector()));
-    // Names that all programs share have no prefix.
-    let mut shared = Registry::default();
-    let usage = ProcessUsage::read(sampler.fabric.held_descriptors() as u64);
-    shared.register_collector(Box::new(ProcessCollector(usage)));
+    // The standard metrics of a process have no prefix.
+    let mut unprefixed = Registry::default();
+    let usage = ProcessUsage::read(sampler.fabric.held_descriptors());
+    unprefixed.register_collector(Box::new(ProcessCollector(usage)));
     let mut body = String::new();
     text::encode_registry(&mut body, &registry)
-        .and_then(|()| text::encode(&mut body, &shared))
+        .and_then(|()| text::encode(&mut body, &unprefixed))
         .expect("a String takes every write");
     body
 }
 
 type Labels = Vec<(&'static str, String)>;
 
-/// A sample's value. Whole numbers stay whole in the text.
+/// The value of a sample. Integers are written without a fraction.
 #[derive(Clone, Copy, Debug)]
 enum Value {
     Whole(u64),
@@ -49,24 +49,25 @@ enum Value {
     Real(f64),
 }
 
-/// The values of one name.
+/// A metric family: all samples of one name.
 #[derive(Debug)]
 struct Family {
     kind: Kind,
     help: String,
-    values: Vec<(Labels, Value)>,
+    samples: Vec<(Labels, Value)>,
 }
 
-/// A histogram of the whole process since its start.
+/// A histogram of all shards since the start of the process.
 #[derive(Debug)]
 struct Distribution {
     name: String,
     help: &'static str,
-    /// Upper bounds in seconds, the last infinite, and the count of each bucket by itself.
+    /// Upper bound in seconds and count of each bucket, not cumulative.
     buckets: Vec<(f64, u64)>,
     sum_s: f64,
 }
 
+/// The metrics of the engine at one moment.
 #[derive(Debug, Default)]
 struct Scrape {
     families: BTreeMap<String, Family>,
@@ -74,7 +75,7 @@ struct Scrape {
 }
 
 impl Scrape {
-    fn of(fabric: &Fabric, interval: &Interval) -> Self {
+    fn new(fabric: &Fabric, interval: &Interval) -> Self {
         let mut scrape = Self::default();
         let reading = &interval.to;
         scrape.add_counts(&reading.ingest, &[]);
@@ -98,35 +99,41 @@ impl Scrape {
         scrape
     }
 
-    /// What each stage took in and gave out, since the start and in the interval.
+    /// Adds the flow through each stage, since the start of the process and in the interval.
     fn add_stages(&mut self, interval: &Interval) {
-        for (stage, since_start, lately) in interval.flows() {
+        for (stage, since_start, in_interval) in interval.flows() {
             let labels = [("stage", stage.name().to_owned())];
             let help = "Publications or deliveries that entered a stage and were seen to its end";
             self.counter("stage_in", help, &labels, since_start.entered);
             let help = "Those of stage_in that left the stage or are known to wait in it";
             self.counter("stage_out", help, &labels, since_start.left);
             let help = "In minus out of a stage over the last ten seconds: what was lost silently";
-            let difference = Value::Signed(lately.difference());
+            let difference = Value::Signed(in_interval.difference());
             self.gauge("stage_difference", help, &labels, difference);
             let help = "Out over in of a stage over the last ten seconds: 1 if nothing was lost";
-            self.gauge("stage_ratio", help, &labels, Value::Real(lately.ratio()));
+            self.gauge(
+                "stage_ratio",
+                help,
+                &labels,
+                Value::Real(in_interval.ratio()),
+            );
         }
     }
 
-    /// The histograms since the start, and the quantiles of the interval. Without a value in the
-    /// interval there is no quantile, and no sample.
+    /// Adds the histograms since the start of the process and the quantiles of the interval.
+    /// Without a value in the interval there are no quantiles, hence no samples.
     fn add_delays(&mut self, interval: &Interval) {
-        let (lately, whole) = (interval.delays(), interval.to.delays());
-        for ((name, help, lately), (_, _, whole)) in lately.each().into_iter().zip(whole.each()) {
+        let (in_interval, since_start) = (interval.delays(), interval.to.delays());
+        let pairs = in_interval.each().into_iter().zip(since_start.each());
+        for ((name, help, in_interval), (_, _, since_start)) in pairs {
             self.distributions.push(Distribution {
                 name: format!("{name}_seconds"),
                 help,
-                buckets: buckets(whole),
-                sum_s: whole.sum_us as f64 / 1e6,
+                buckets: buckets(since_start),
+                sum_s: since_start.sum_us as f64 / 1e6,
             });
             for (label, quantile) in QUANTILES {
-                let Some(value_us) = quantile_us(lately, quantile) else {
+                let Some(value_us) = in_interval.quantile_us(quantile) else {
                     continue;
                 };
                 let labels = [("quantile", label.to_owned())];
@@ -137,6 +144,7 @@ impl Scrape {
         }
     }
 
+    /// Adds a block of counters, each with `labels` and its own label.
     fn add_counts(&mut self, counts: &impl Counts, labels: &[(&'static str, String)]) {
         for (description, value) in counts.each() {
             let Description {
@@ -171,9 +179,9 @@ impl Scrape {
         let family = family.or_insert_with(|| Family {
             kind,
             help: help.to_owned(),
-            values: Vec::new(),
+            samples: Vec::new(),
         });
-        family.values.push((labels.to_vec(), value));
+        family.samples.push((labels.to_vec(), value));
     }
 }
 
@@ -185,7 +193,7 @@ impl Collector for Scrape {
                 Kind::Gauge => MetricType::Gauge,
             };
             let mut metric = encoder.encode_descriptor(name, &family.help, None, kind)?;
-            for (labels, value) in &family.values {
+            for (labels, value) in &family.samples {
                 let mut metric = metric.encode_family(labels)?;
                 match (family.kind, value) {
                     (Kind::Counter, Value::Whole(value)) => {
@@ -204,58 +212,5 @@ impl Collector for Scrape {
             metric.encode_histogram::<NoLabelSet>(each.sum_s, count, &each.buckets, None)?;
         }
         Ok(())
-    }
-}
-
-/// The counts between the bounds of [`BUCKET_QUARTERS`], the last of them infinite. A bucket of
-/// ours that lies across a bound, 1.6 % wide, goes to the upper side whole.
-fn buckets(snapshot: &HistogramSnapshot) -> Vec<(f64, u64)> {
-    let bounds = BUCKET_QUARTERS.map(|quarters| (f64::from(quarters) / 4.0).exp2());
-    let bounds = bounds.chain([f64::INFINITY]);
-    let mut buckets: Vec<(f64, u64)> = bounds.map(|bound| (bound, 0)).collect();
-    for (upper_us, count) in &snapshot.buckets {
-        let upper_s = *upper_us as f64 / 1e6;
-        let bucket = buckets.partition_point(|(bound, _)| *bound < upper_s);
-        buckets[bucket].1 += count;
-    }
-    buckets
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn snapshot(buckets: &[(u64, u64)]) -> HistogramSnapshot {
-        HistogramSnapshot {
-            buckets: buckets.to_vec(),
-            sum_us: 0,
-        }
-    }
-
-    #[test]
-    fn bounds_are_those_of_schema_2() {
-        let bounds: Vec<f64> = buckets(&HistogramSnapshot::default())
-            .into_iter()
-            .map(|(bound, _)| bound)
-            .collect();
-        assert!(bounds.is_sorted() && bounds.len() < 100);
-        for pair in bounds[..bounds.len() - 1].windows(2) {
-            assert!((pair[1] / pair[0] - 2_f64.powf(0.25)).abs() < 1e-12);
-        }
-        for exact in [0.25, 1.0, 2.0, 32.0, f64::INFINITY] {
-            assert!(bounds.contains(&exact), "{exact}");
-        }
-    }
-
-    #[test]
-    fn every_value_is_counted_once_within_its_bounds() {
-        let (one, other) = (
-            snapshot(&[(0, 1), (1_000_000, 2)]),
-            snapshot(&[(99_999_999, 4)]),
-        );
-        let buckets = buckets(&HistogramSnapshot::merge([&one, &other]));
-        let of = |bound: f64| buckets.iter().find(|(each, _)| *each >= bound).unwrap().1;
-        assert_eq!((of(0.0), of(1.0), of(f64::INFINITY)), (1, 2, 4));
-        assert_eq!(buckets.iter().map(|(_, count)| count).sum::<u64>(), 7);
     }
 }

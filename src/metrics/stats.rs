@@ -1,35 +1,36 @@
-//! Counters and the figures of the last ten seconds as JSON, for people and scripts. Control
-//! thread.
+//! Counters, and the figures of the last ten seconds, as JSON (`GET /stats`). Control thread.
 
 use serde_json::{Map, Value, json};
 
 use crate::observe::Counts;
 
+use super::reading::Delays;
 use super::sampler::Sampler;
-use super::window::{Delays, Interval, Merged, merge, quantile_us};
+use super::window::Interval;
 
-/// The same numbers as the metrics, per shard and summed.
+/// Returns the figures of each shard and of the process. They are those of the metrics.
 pub(crate) fn render(sampler: &Sampler) -> String {
-    let interval = sampler.look();
+    let interval = sampler.interval();
     let fabric = &sampler.fabric;
     let mut shards = Vec::new();
-    for ((index, reading), delays) in interval.to.shards.iter().enumerate().zip(interval.shards()) {
+    let delays = interval.shard_delays();
+    for ((index, reading), delays) in interval.to.shards.iter().enumerate().zip(delays) {
         let lane = &fabric.shards[index].lane;
-        let mut object = object(&reading.counts);
-        add_delays(&mut object, &merge([&delays].into_iter()));
+        let mut object = counts_object(&reading.counts);
+        add_delays(&mut object, &delays);
         object.insert("busy_us".into(), reading.delays.turn.sum_us.into());
         object.insert("lane_queued_batches".into(), lane.queued_batches().into());
         object.insert("lane_queued_bytes".into(), lane.queued_bytes().into());
         shards.push(Value::Object(object));
     }
-    let mut total = object(&interval.to.total());
+    let mut total = counts_object(&interval.to.total());
     add_delays(&mut total, &interval.delays());
     let stats = json!({
         "version": env!("CARGO_PKG_VERSION"),
         "uptime_s": interval.to.at_us as f64 / 1e6,
         "window_s": interval.length_us() as f64 / 1e6,
         "max_connections": fabric.max_connections(),
-        "ingest": object(&interval.to.ingest),
+        "ingest": counts_object(&interval.to.ingest),
         "stages": stages(&interval),
         "total": total,
         "shards": shards,
@@ -37,8 +38,8 @@ pub(crate) fn render(sampler: &Sampler) -> String {
     format!("{stats:#}\n")
 }
 
-/// `{"matched": 1, "dropped": {"slow": 0}}`.
-fn object(counts: &impl Counts) -> Map<String, Value> {
+/// Returns counters as an object: `{"matched": 1, "dropped": {"slow": 0}}`.
+fn counts_object(counts: &impl Counts) -> Map<String, Value> {
     let mut object = Map::new();
     for (description, value) in counts.each() {
         match description.label {
@@ -54,31 +55,32 @@ fn object(counts: &impl Counts) -> Map<String, Value> {
     object
 }
 
-/// `{"check": {"in": 7, "out": 7, "difference": 0, "ratio": 1.0}}`; the first two since the start.
+/// Returns the flow through each stage: `{"check": {"in": 7, "out": 7, "difference": 0,
+/// "ratio": 1.0}}`. `in` and `out` count from the start of the process, the others are of the
+/// interval.
 fn stages(interval: &Interval) -> Value {
-    let stages = interval.flows().map(|(stage, since_start, lately)| {
+    let stages = interval.flows().map(|(stage, since_start, in_interval)| {
         let flow = json!({
             "in": since_start.entered,
             "out": since_start.left,
-            "difference": lately.difference(),
-            "ratio": lately.ratio(),
+            "difference": in_interval.difference(),
+            "ratio": in_interval.ratio(),
         });
         (stage.name().to_owned(), flow)
     });
     Value::Object(stages.into_iter().collect())
 }
 
-/// `"delivery_us": {"p50": 1, "p99": 2, "p999": 2, "max": 2, "count": 9}`, each `null` without a
-/// value in the interval, and the same of turns and lag.
-fn add_delays(object: &mut Map<String, Value>, delays: &Delays<Merged>) {
+/// Adds the quantiles of each histogram: `"delivery_us": {"p50": 1, "p99": 2, "p999": 2, "max": 2,
+/// "count": 9}`. Without a value in the interval they are `null`.
+fn add_delays(object: &mut Map<String, Value>, delays: &Delays) {
     for (name, _, histogram) in delays.each() {
-        let of = |quantile| quantile_us(histogram, quantile);
         let quantiles = json!({
-            "p50": of(0.5),
-            "p99": of(0.99),
-            "p999": of(0.999),
-            "max": of(1.0),
-            "count": histogram.len(),
+            "p50": histogram.quantile_us(0.5),
+            "p99": histogram.quantile_us(0.99),
+            "p999": histogram.quantile_us(0.999),
+            "max": histogram.quantile_us(1.0),
+            "count": histogram.count(),
         });
         object.insert(format!("{name}_us"), quantiles);
     }

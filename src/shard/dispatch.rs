@@ -2,7 +2,6 @@
 
 use std::io;
 use std::os::fd::{FromRawFd, OwnedFd};
-use std::sync::Arc;
 
 use crate::hub::{ConnectionId, SendOutcome};
 
@@ -71,11 +70,8 @@ impl Drive {
         self.arm_receive(id)
     }
 
-    /// Takes in a stream that somebody in the process holds the other end of.
-    pub(super) fn adopt(&mut self, socket: Arc<OwnedFd>, now_us: u64) -> io::Result<()> {
-        let Some(socket) = Arc::into_inner(socket) else {
-            return Ok(()); // Two shards were given it, which no order does.
-        };
+    /// Serves a stream socket whose other end the process holds too.
+    pub(super) fn adopt(&mut self, socket: OwnedFd, now_us: u64) -> io::Result<()> {
         let id = self.hub.adopt(now_us);
         self.sockets.insert(id, socket);
         self.arm_receive(id)

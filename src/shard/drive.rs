@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use glommio::io::BufferedFile;
 
-use crate::fabric::{Fabric, Order, ShardFabric, Watch};
+use crate::fabric::{Fabric, ShardFabric, ShardRequest, ThreadGuard};
 use crate::hub::{DrainScope, Egress, Hub, SocketAction};
 use crate::limits::TURN_BROADCASTS;
 use crate::observe::{PipelineStage, lossy};
@@ -43,7 +43,7 @@ pub(super) struct Drive {
     accept_until_us: Option<u64>,
     /// Asked for and not answered yet.
     pub(super) surveys: VecDeque<Inquiry>,
-    watch: Watch,
+    guard: ThreadGuard,
 }
 
 /// Whether the shard goes on.
@@ -60,7 +60,7 @@ impl Drive {
             listener,
             config,
             fabric,
-            watch,
+            guard,
             ..
         } = plan;
         let shard = &fabric.shards[index];
@@ -90,7 +90,7 @@ impl Drive {
             listening: false,
             accept_until_us: None,
             surveys: VecDeque::new(),
-            watch,
+            guard,
         })
     }
 
@@ -104,7 +104,7 @@ impl Drive {
             self.ring.accept(listener).map_err(Fault::Submit)?;
         }
         self.ring.notify(false);
-        self.watch.ready();
+        self.guard.ready();
         loop {
             match self.turn().map_err(Fault::Submit)? {
                 Turn::Over => return Ok(()),
@@ -123,10 +123,11 @@ impl Drive {
             self.shard().lag.record(now_us - due_us, 1);
         }
         let mut worked = !self.completions.is_empty();
-        // Orders go first: what a peer sent after one was given is dealt with by it.
-        while let Some(order) = self.shard().lane.pop_order() {
+        // Requests are handled before completions, so that they apply to everything that a peer
+        // sent after them.
+        while let Some(request) = self.shard().lane.pop_request() {
             worked = true;
-            if !self.obey(order, now_us)? {
+            if !self.handle_request(request, now_us)? {
                 return Ok(Turn::Over);
             }
         }
@@ -261,18 +262,20 @@ impl Drive {
     }
 
     /// False: the shard is to end now.
-    fn obey(&mut self, order: Order, now_us: u64) -> std::io::Result<bool> {
-        match order {
-            Order::Stop => return Ok(false),
-            Order::Adopt(socket) => self.adopt(socket, now_us)?,
-            Order::Reconfigure(config) => self.hub.reconfigure(config),
-            Order::Drain { leaving, period_us } => {
-                if leaving == DrainScope::All {
+    fn handle_request(&mut self, request: ShardRequest, now_us: u64) -> std::io::Result<bool> {
+        match request {
+            ShardRequest::Stop => return Ok(false),
+            ShardRequest::AcceptInternal(socket) => self.adopt(socket, now_us)?,
+            ShardRequest::Reconfigure(config) => self.hub.reconfigure(config),
+            ShardRequest::Drain { scope, period_us } => {
+                if scope == DrainScope::All {
                     self.accept_until_us = Some(now_us + period_us);
                 }
-                self.hub.drain(leaving, period_us, now_us);
+                self.hub.drain(scope, period_us, now_us);
             }
-            Order::Survey { limit, reply } => self.surveys.push_back(Inquiry::new(limit, reply)),
+            ShardRequest::Survey { limit, reply } => {
+                self.surveys.push_back(Inquiry::new(limit, reply))
+            }
         }
         Ok(true)
     }

@@ -33,7 +33,7 @@ use std::sync::Arc;
 use glommio::{ExecutorJoinHandle, GlommioError, LocalExecutorBuilder, Placement};
 
 use crate::config::Config;
-use crate::fabric::{Fabric, Watch};
+use crate::fabric::{Fabric, ThreadGuard};
 use crate::limits::GLOMMIO_IO_MEMORY_BYTES;
 
 pub use acceptor::listen;
@@ -66,7 +66,7 @@ pub struct Plan {
     pub listener: TcpListener,
     pub config: Arc<Config>,
     pub fabric: Arc<Fabric>,
-    pub watch: Watch,
+    pub guard: ThreadGuard,
 }
 
 /// Starts a shard on its core.

@@ -1,6 +1,6 @@
 //! The search for slow connections that control asks for, a page in each turn. Shard core.
 
-use crossbeam_channel::Sender;
+use tokio::sync::oneshot::Sender;
 
 use crate::hub::{SlowConnection, Survey};
 
@@ -33,8 +33,8 @@ impl Drive {
         for connection in &mut found {
             connection.peer = self.sockets.peer(connection.id);
         }
-        // Who asked may have given up waiting.
-        let _ = inquiry.reply.try_send(found);
+        // The control thread has dropped the receiver if it waits no longer.
+        let _ = inquiry.reply.send(found);
         true
     }
 }

@@ -4,6 +4,9 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use fanfare::host::memory;
+use fanfare::host::process::kib_in;
+
 /// Reads the host; what cannot be read is `None`.
 pub(super) struct Host {
     root: PathBuf,
@@ -79,21 +82,15 @@ impl Host {
         Some((values.next()??, values.next()??))
     }
 
-    /// What the host has, or what the process's control group may use of it, in bytes.
+    /// Returns the number of bytes that the process may use: the memory of the host, or the lowest
+    /// limit of the control groups of the process.
     pub(super) fn memory_bytes(&self) -> u64 {
-        let table = self.text("proc/meminfo").unwrap_or_default();
-        let total = kibibytes(&table, "MemTotal:").unwrap_or(0) * 1024;
-        let group = self.of_process("cgroup").unwrap_or_default();
-        let group = group.lines().find_map(|line| line.strip_prefix("0::/"));
-        let group = Path::new("sys/fs/cgroup").join(group.unwrap_or_default());
-        let most = group.join("memory.max");
-        let most = most.to_str().and_then(|path| self.number(path));
-        most.map_or(total, |most| most.min(total))
+        memory::usable_bytes(&self.root, &self.process)
     }
 
     pub(super) fn swap_bytes(&self) -> u64 {
         let table = self.text("proc/meminfo").unwrap_or_default();
-        kibibytes(&table, "SwapTotal:").unwrap_or(0) * 1024
+        kib_in(&table, "SwapTotal:").unwrap_or(0) * 1024
     }
 
     /// The cores that the process may run on; of a running fanfare, whose threads are pinned, those
@@ -155,11 +152,6 @@ impl Host {
 fn row<'a>(table: &'a str, name: &str) -> Option<&'a str> {
     let row = table.lines().find_map(|line| line.strip_prefix(name))?;
     Some(row.trim())
-}
-
-/// A row of /proc/meminfo.
-fn kibibytes(table: &str, name: &str) -> Option<u64> {
-    row(table, name)?.split_whitespace().next()?.parse().ok()
 }
 
 /// Reads `0-3,8`, as the kernel lists cores and ports.

@@ -1,7 +1,7 @@
 //! What the host is to carry: connections, shards, memory. The formulas that several knobs share.
 
 use fanfare::config::{Config, Layout};
-use fanfare::fabric::own_descriptors;
+use fanfare::fabric::DescriptorBudget;
 use fanfare::limits;
 
 /// Of so many connections, one is taken to be slow.
@@ -26,7 +26,7 @@ impl Plan {
 
     /// Descriptors without which N connections do not fit.
     pub(super) fn descriptors(&self) -> u64 {
-        self.connections + own_descriptors(self.shards()) as u64
+        self.connections + DescriptorBudget::reserved_for(self.shards())
     }
 
     /// The limit to set: a fifth more, since a client that lost its network comes back while its

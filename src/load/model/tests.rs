@@ -1,4 +1,4 @@
-//! Nodes in simulated time: how a node's weight moves, and how a cluster of them fills.
+//! Nodes in simulated time: the weight of one node, and how several of them fill.
 
 #![allow(clippy::cast_sign_loss)] // Counts of connections.
 
@@ -7,19 +7,20 @@ use crate::observe::HistogramSnapshot;
 
 const TICK_US: u64 = 100_000;
 
-/// A node whose load is its connections times what each costs, told by the egress part.
+/// A node whose load is the number of its connections times the cost of each. The load is in the
+/// egress part.
 struct Node {
     model: Model,
     now_us: u64,
     connections: f64,
-    /// Bytes per second and connection.
+    /// Bytes per second that each connection receives.
     bytes: f64,
     egress_bytes: f64,
     upgraded: f64,
-    report: Report,
+    report: LoadReport,
 }
 
-/// One connection in a thousand makes a node full, as planned, at this rate.
+/// At this rate a node is full with 1,000 connections, as planned.
 const PLANNED_BYTES: f64 = 1000.0;
 
 fn full() -> Load {
@@ -39,7 +40,7 @@ impl Node {
             bytes: PLANNED_BYTES * cost,
             egress_bytes: 0.0,
             upgraded: 0.0,
-            report: Report::default(),
+            report: LoadReport::default(),
         }
     }
 
@@ -54,19 +55,19 @@ impl Node {
         self.connections * self.bytes / 1_000_000.0
     }
 
-    /// One tick in which so many connections come.
-    fn tick(&mut self, come: f64) {
-        self.connections += come;
-        self.upgraded += come;
+    /// Advances by one tick, in which so many connections are opened.
+    fn tick(&mut self, opened: f64) {
+        self.connections += opened;
+        self.upgraded += opened;
         self.now_us += TICK_US;
         self.egress_bytes += self.connections * self.bytes * TICK_US as f64 / 1e6;
-        let sample = Sample {
+        let sample = LoadSample {
             at_us: self.now_us,
             egress_bytes: self.egress_bytes as u64,
             sockets: self.connections as u64,
             max_connections: 1_000_000,
             upgraded: self.upgraded as u64,
-            ..Sample::default()
+            ..LoadSample::default()
         };
         self.report = self.model.observe(sample, false);
     }
@@ -78,8 +79,8 @@ impl Node {
     }
 }
 
-/// Lets connections come for so long, each to a node with a chance as its weight. Returns the
-/// largest share of one tick that the last node got.
+/// Opens connections for so long. Each goes to a node with a probability in proportion to its
+/// weight. Returns the largest share of one tick that the last node got.
 fn fill(nodes: &mut [Node], seconds: u64, per_second: f64) -> f64 {
     let mut most = 0.0_f64;
     for _ in 0..seconds * 10 {
@@ -103,7 +104,7 @@ fn imbalance(nodes: &[Node]) -> f64 {
 }
 
 #[test]
-fn an_idle_node_rises_to_its_full_weight_in_ten_seconds() {
+fn an_idle_node_reaches_the_full_weight_in_ten_seconds() {
     let mut node = Node::new(1.0);
     node.tick(0.0);
     assert_eq!(node.report.weight, 1);
@@ -114,7 +115,7 @@ fn an_idle_node_rises_to_its_full_weight_in_ten_seconds() {
 }
 
 #[test]
-fn the_weight_is_what_is_left_when_connections_cost_what_was_planned() {
+fn with_the_planned_cost_the_weight_is_the_free_capacity() {
     let node = Node::with(1.0, 270.0);
     assert!(
         (0.26..0.28).contains(&node.report.smoothed),
@@ -125,7 +126,7 @@ fn the_weight_is_what_is_left_when_connections_cost_what_was_planned() {
 }
 
 #[test]
-fn dear_connections_are_found_out() {
+fn the_cost_of_expensive_connections_is_measured() {
     let node = Node::with(10.0, 50.0);
     let times = node.report.cost / node.report.planned;
     assert!((9.0..11.0).contains(&times), "{times}");
@@ -133,17 +134,17 @@ fn dear_connections_are_found_out() {
 }
 
 #[test]
-fn an_idle_node_is_not_dear_for_what_it_does_anyway() {
+fn the_load_of_an_idle_node_is_not_attributed_to_connections() {
     let mut model = Model::new(full(), Scale::default());
     let mut weight = 0;
     for tick in 0..200 {
-        let sample = Sample {
+        let sample = LoadSample {
             at_us: tick * TICK_US,
             resident_bytes: 5,
             memory_bytes: 100,
             sockets: 2,
             max_connections: 1000,
-            ..Sample::default()
+            ..LoadSample::default()
         };
         weight = model.observe(sample, false).weight;
     }
@@ -151,10 +152,10 @@ fn an_idle_node_is_not_dear_for_what_it_does_anyway() {
 }
 
 #[test]
-fn fresh_connections_weigh_before_they_work() {
+fn new_connections_lower_the_weight_before_they_cause_load() {
     let mut node = Node::with(1.0, 100.0);
     let before = node.report.weight;
-    node.bytes = 0.0; // Nothing is published at the moment.
+    node.bytes = 0.0; // Nothing is published.
     node.tick(300.0);
     assert!(
         (0.25..0.35).contains(&node.report.precharge),
@@ -163,39 +164,39 @@ fn fresh_connections_weigh_before_they_work() {
     );
     assert!(node.report.weight + 20 < before);
     node.run(240.0, 0.0);
-    assert!(node.report.precharge < 0.01, "they turned out to be idle");
+    assert!(node.report.precharge < 0.01, "the connections are idle");
 }
 
 #[test]
-fn moving_connections_away_announces_the_least_at_once() {
+fn the_lowest_weight_is_announced_while_connections_are_leaving() {
     let mut node = Node::with(1.0, 100.0);
     node.now_us += TICK_US;
-    let sample = Sample {
+    let sample = LoadSample {
         at_us: node.now_us,
-        ..Sample::default()
+        ..LoadSample::default()
     };
     let report = node.model.observe(sample, true);
     assert_eq!((report.weight, report.advice), (1, Advice::Hold));
 }
 
 #[test]
-fn a_stall_is_not_remembered_as_if_it_lasted() {
+fn one_stall_has_little_effect_on_the_smoothed_load() {
     let mut node = Node::with(1.0, 100.0);
     node.now_us += TICK_US;
-    let sample = Sample {
+    let sample = LoadSample {
         at_us: node.now_us,
         lag: HistogramSnapshot {
             buckets: vec![(100_000_000, 1)],
             sum_us: 100_000_000,
         },
-        ..Sample::default()
+        ..LoadSample::default()
     };
     let report = node.model.observe(sample, false);
     assert!(report.raw > 100.0 && report.smoothed < 0.25, "{report:?}");
 }
 
 #[test]
-fn loads_rise_together_whatever_a_connection_costs() {
+fn loads_rise_together_whatever_the_cost_of_a_connection() {
     let mut nodes = [1.0, 1.0, 1.0, 10.0].map(|cost| Node::with(cost, 0.0));
     fill(&mut nodes, 600, 3.0);
     let loads: Vec<f64> = nodes.iter().map(Node::load).collect();
@@ -207,13 +208,13 @@ fn loads_rise_together_whatever_a_connection_costs() {
 }
 
 #[test]
-fn a_node_that_joins_is_not_stampeded() {
+fn a_new_node_does_not_get_all_connections_at_once() {
     for cost in [1.0, 10.0] {
         let mut nodes: Vec<Node> = (0..3).map(|_| Node::with(1.0, 600.0)).collect();
         nodes.push(Node::new(cost));
         nodes[3].now_us = nodes[0].now_us;
         nodes[3].tick(0.0);
-        // At most what is left of it in comparison with the others, never all.
+        // The share of a new node is at most its share of the free capacity.
         let most = fill(&mut nodes, 60, 20.0 / cost);
         let loads: Vec<f64> = nodes.iter().map(Node::load).collect();
         assert!(most < 0.55, "{most} {loads:?}");

@@ -1,14 +1,14 @@
-//! Shares of the connections of shards that take orders, and of shards that do not.
+//! Drains of shares on shards that take requests, and on shards that do not.
 
 use crate::fabric::Wake;
-use crate::limits::LANE_ORDERS;
+use crate::limits::LANE_REQUESTS;
 use crate::observe::ShardCounts;
 
 use super::*;
 
 const PERIOD: Duration = Duration::from_secs(60);
 
-/// A node whose shards have so many connections.
+/// Returns a node whose shards have so many connections.
 fn monitor(connections: &[u64]) -> Arc<Monitor> {
     let wake = || Wake::new(tempfile::tempfile().expect("a file stands in for an event"));
     let wakes = connections.iter().map(|_| wake()).collect();
@@ -24,17 +24,17 @@ fn monitor(connections: &[u64]) -> Arc<Monitor> {
     Monitor::new(&config, &layout, Arc::new(fabric))
 }
 
-/// Nothing more goes on this shard's lane.
-fn stop_up(monitor: &Monitor, shard: usize) {
+/// Fills the request queue of a shard.
+fn fill_queue(monitor: &Monitor, shard: usize) {
     let lane = &monitor.fabric.shards[shard].lane;
-    assert!((0..LANE_ORDERS).all(|_| lane.order(Order::Stop)));
+    assert!((0..LANE_REQUESTS).all(|_| lane.request(ShardRequest::Stop).is_ok()));
 }
 
-/// How many connections this shard was told to close.
-fn ordered(monitor: &Monitor, shard: usize) -> Option<u64> {
-    match monitor.fabric.shards[shard].lane.pop_order()? {
-        Order::Drain {
-            leaving: DrainScope::Count(count),
+/// Returns how many connections the next request makes a shard close.
+fn requested(monitor: &Monitor, shard: usize) -> Option<u64> {
+    match monitor.fabric.shards[shard].lane.pop_request()? {
+        ShardRequest::Drain {
+            scope: DrainScope::Count(count),
             ..
         } => Some(count),
         _ => None,
@@ -42,22 +42,25 @@ fn ordered(monitor: &Monitor, shard: usize) -> Option<u64> {
 }
 
 #[test]
-fn every_shard_is_told_its_part() {
+fn every_shard_with_connections_gets_its_part() {
     let monitor = monitor(&[100, 0, 50]);
-    let moving = monitor.shed(0.2, PERIOD).unwrap();
-    assert_eq!((moving.leaving, moving.connections), (30, 150));
-    let told = [0, 1, 2].map(|shard| ordered(&monitor, shard));
-    assert_eq!(told, [Some(20), None, Some(10)]);
-    assert_eq!(monitor.shed(0.2, PERIOD).err(), Some(Refused::Running));
+    let drain = monitor.drain_share(0.2, PERIOD).unwrap();
+    assert_eq!((drain.leaving, drain.connections), (30, 150));
+    let parts = [0, 1, 2].map(|shard| requested(&monitor, shard));
+    assert_eq!(parts, [Some(20), None, Some(10)]);
+    assert_eq!(
+        monitor.drain_share(0.2, PERIOD).err(),
+        Some(ShareDrainError::Running)
+    );
 }
 
 #[test]
-fn what_the_others_took_is_under_way_when_one_refuses() {
+fn a_shard_that_takes_no_request_is_listed_and_the_others_drain() {
     let monitor = monitor(&[100, 50]);
-    stop_up(&monitor, 0);
-    let moving = monitor.shed(0.2, PERIOD).unwrap();
-    assert_eq!((moving.leaving, moving.refused), (10, vec![0]));
-    assert_eq!(ordered(&monitor, 1), Some(10));
+    fill_queue(&monitor, 0);
+    let drain = monitor.drain_share(0.2, PERIOD).unwrap();
+    assert_eq!((drain.leaving, drain.refused_shards), (10, vec![0]));
+    assert_eq!(requested(&monitor, 1), Some(10));
     let json = monitor.json();
     assert_eq!(json["drain"]["leaving"], 10);
     assert_eq!(json["drain"]["refused_shards"], serde_json::json!([0]));
@@ -65,18 +68,22 @@ fn what_the_others_took_is_under_way_when_one_refuses() {
 }
 
 #[test]
-fn when_all_refuse_nothing_has_begun() {
+fn without_a_shard_that_takes_requests_nothing_begins() {
     let monitor = monitor(&[100, 50]);
-    stop_up(&monitor, 0);
-    stop_up(&monitor, 1);
+    fill_queue(&monitor, 0);
+    fill_queue(&monitor, 1);
     for _ in 0..2 {
-        assert_eq!(monitor.shed(0.2, PERIOD).err(), Some(Refused::Stuck));
+        assert_eq!(
+            monitor.drain_share(0.2, PERIOD).err(),
+            Some(ShareDrainError::NoShard)
+        );
     }
     assert!(monitor.json()["drain"].is_null());
 }
 
 #[test]
-fn an_empty_node_has_nobody_to_move() {
+fn a_node_without_connections_has_none_to_close() {
     let monitor = monitor(&[0, 0]);
-    assert_eq!(monitor.shed(1.0, PERIOD).map(|it| it.leaving), Ok(0));
+    let drain = monitor.drain_share(1.0, PERIOD);
+    assert_eq!(drain.map(|drain| drain.leaving), Ok(0));
 }

@@ -1,40 +1,49 @@
-//! Lines into datagrams that no Ethernet on the way cuts in two. Pure; used by the control thread.
+//! Packs lines into datagrams that fit an Ethernet frame. No clock, no IO. Service thread.
 
 use crate::limits::STATSD_PACKET_BYTES;
 
-/// What a statsd knows once a packet is out. A gauge claims nothing: the next one replaces it.
+/// The part of a counter or timer that a packet carries. Gauges have none: the next value replaces
+/// one that is lost.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Claim {
-    Counter { name: String, delta: u64 },
-    Timer { name: String, count: u64 },
+pub(super) enum Delta {
+    Counter {
+        name: String,
+        amount: u64,
+    },
+    /// `count` measured values.
+    Timer {
+        name: String,
+        count: u64,
+    },
 }
 
-/// One datagram and what it claims.
+/// One datagram.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Packet {
     lines: String,
-    pub claims: Vec<Claim>,
+    pub(super) deltas: Vec<Delta>,
 }
 
 impl Packet {
-    /// The datagram: lines, without an end after the last.
+    /// Returns the content of the datagram: lines, without a line end after the last one.
     pub(super) fn text(&self) -> &str {
         self.lines.trim_end_matches('\n')
     }
 
-    fn claim(&mut self, claim: Claim) {
+    /// Adds a delta. Consecutive values of one timer become one delta.
+    fn add(&mut self, delta: Delta) {
         if let (
-            Some(Claim::Timer { name, count }),
-            Claim::Timer {
-                name: next,
-                count: more,
+            Some(Delta::Timer { name, count }),
+            Delta::Timer {
+                name: next_name,
+                count: next_count,
             },
-        ) = (self.claims.last_mut(), &claim)
-            && name == next
+        ) = (self.deltas.last_mut(), &delta)
+            && name == next_name
         {
-            *count += more;
+            *count += next_count;
         } else {
-            self.claims.push(claim);
+            self.deltas.push(delta);
         }
     }
 }
@@ -42,37 +51,39 @@ impl Packet {
 /// Fills one packet after the other.
 #[derive(Debug, Default)]
 pub(super) struct Packer {
-    full: Vec<Packet>,
-    open: Packet,
+    finished: Vec<Packet>,
+    current: Packet,
 }
 
 impl Packer {
-    /// Adds one line, or several that belong together, each with its end. They fit a packet by
-    /// the bound on names; should they not, they are left out.
-    pub(super) fn push(&mut self, lines: &str, claim: Option<Claim>) {
+    /// Adds lines that must not be separated, each with a line end, and the delta that they carry.
+    /// Lines that are longer than a packet are left out; the bound on names prevents that.
+    pub(super) fn push(&mut self, lines: &str, delta: Option<Delta>) {
+        // The last line end is not sent.
         let fits = |bytes: usize| bytes <= STATSD_PACKET_BYTES + "\n".len();
         if !fits(lines.len()) {
             return;
         }
-        if !fits(self.open.lines.len() + lines.len()) {
-            self.seal();
+        if !fits(self.current.lines.len() + lines.len()) {
+            self.finish_packet();
         }
-        self.open.lines.push_str(lines);
-        if let Some(claim) = claim {
-            self.open.claim(claim);
-        }
-    }
-
-    /// What comes next goes into a packet of its own.
-    pub(super) fn seal(&mut self) {
-        if !self.open.lines.is_empty() {
-            self.full.push(std::mem::take(&mut self.open));
+        self.current.lines.push_str(lines);
+        if let Some(delta) = delta {
+            self.current.add(delta);
         }
     }
 
+    /// Finishes the current packet, so that the next line begins a new one.
+    pub(super) fn finish_packet(&mut self) {
+        if !self.current.lines.is_empty() {
+            self.finished.push(std::mem::take(&mut self.current));
+        }
+    }
+
+    /// Returns all packets.
     pub(super) fn finish(mut self) -> Vec<Packet> {
-        self.seal();
-        self.full
+        self.finish_packet();
+        self.finished
     }
 }
 
@@ -83,21 +94,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_of_one_timer_are_one_claim() {
+    fn consecutive_values_of_one_timer_are_one_delta() {
         let mut packer = Packer::default();
-        let timer = |name: &str, count| Claim::Timer {
+        let timer = |name: &str, count| Delta::Timer {
             name: name.into(),
             count,
         };
         for (name, count) in [("t", 2), ("t", 3), ("u", 1)] {
             packer.push("x:1|ms\n", Some(timer(name, count)));
         }
-        assert_eq!(packer.finish()[0].claims, [timer("t", 5), timer("u", 1)]);
+        assert_eq!(packer.finish()[0].deltas, [timer("t", 5), timer("u", 1)]);
     }
 
     proptest! {
         #[test]
-        fn packets_are_small_and_hold_every_line(
+        fn packets_are_small_and_contain_every_line(
             lengths in prop::collection::vec(1..STATSD_PACKET_BYTES + 1, 0..60)
         ) {
             let mut packer = Packer::default();
@@ -108,7 +119,7 @@ mod tests {
             prop_assert!(packets.iter().all(|packet| packet.text().len() <= STATSD_PACKET_BYTES));
             let lines = packets.iter().flat_map(|packet| packet.text().lines());
             prop_assert_eq!(lines.map(str::len).collect::<Vec<_>>(), lengths);
-            // None could have gone into the packet before.
+            // The first line of each packet does not fit the packet before.
             for pair in packets.windows(2) {
                 let first = pair[1].text().lines().next().unwrap();
                 prop_assert!(pair[0].text().len() + 1 + first.len() > STATSD_PACKET_BYTES);
