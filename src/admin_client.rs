@@ -4,7 +4,7 @@
 use std::io::{self, Read as _, Write as _};
 use std::net::{TcpStream, ToSocketAddrs as _};
 
-use crate::limits::{ADMIN_ANSWER_BYTES, ADMIN_PATIENCE};
+use crate::limits::{ADMIN_ANSWER_BYTES, ADMIN_CLIENT_TIMEOUT};
 
 /// Why a request to the admin port failed.
 #[derive(Debug, thiserror::Error)]
@@ -134,10 +134,10 @@ impl AdminClient {
     fn connect(&self) -> io::Result<TcpStream> {
         let mut last_error = io::ErrorKind::NotFound.into();
         for address in self.address.to_socket_addrs()? {
-            match TcpStream::connect_timeout(&address, ADMIN_PATIENCE) {
+            match TcpStream::connect_timeout(&address, ADMIN_CLIENT_TIMEOUT) {
                 Ok(stream) => {
-                    stream.set_read_timeout(Some(ADMIN_PATIENCE))?;
-                    stream.set_write_timeout(Some(ADMIN_PATIENCE))?;
+                    stream.set_read_timeout(Some(ADMIN_CLIENT_TIMEOUT))?;
+                    stream.set_write_timeout(Some(ADMIN_CLIENT_TIMEOUT))?;
                     return Ok(stream);
                 }
                 Err(error) => last_error = error,
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn other_responses_are_errors_that_say_what_to_do() {
+    fn other_responses_are_errors_with_a_remedy() {
         for (answer, words) in [
             ("HTTP/1.1 401 Unauthorized\r\n\r\n", "--token"),
             (

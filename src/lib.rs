@@ -17,8 +17,9 @@
 //!          admin_client  a client of the admin port, for the command line and the load generator
 //! ```
 //!
-//! The life of a message: [`ingest`] receives and checks it, [`fabric`] encodes it once and
-//! carries it to the shards that may want it, [`hub`] matches it to connections, [`shard`] sends.
+//! The way of a publication: [`ingest`] receives and checks it, [`delivery`] encodes it once,
+//! [`fabric`] carries it to the shards that may have subscribers, [`hub`] finds the connections
+//! that are subscribed, and [`shard`] sends it.
 
 pub mod config;
 pub mod limits;

@@ -2,7 +2,6 @@
 
 use std::cmp::Reverse;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
@@ -14,12 +13,9 @@ use serde_json::{Value, json};
 
 use crate::fabric::Fabric;
 use crate::hub::SlowConnection;
-use crate::limits::{SURVEY_LISTED, SURVEY_WAIT_MS};
+use crate::limits::{SURVEY_LISTED, SURVEY_LISTED_DEFAULT, SURVEY_TIMEOUT};
 
 use super::survey::{SurveyError, SurveyResult, Surveyor};
-
-/// Number of connections that are listed when the request has no limit.
-const DEFAULT_LIMIT: usize = 10;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -28,7 +24,7 @@ struct Parameters {
 }
 
 pub(super) fn routes(fabric: Arc<Fabric>) -> Router {
-    let surveyor = Surveyor::new(fabric, Duration::from_millis(SURVEY_WAIT_MS));
+    let surveyor = Surveyor::new(fabric, SURVEY_TIMEOUT);
     Router::new()
         .route("/connections", get(get_connections))
         .with_state(Arc::new(surveyor))
@@ -38,7 +34,7 @@ async fn get_connections(
     State(surveyor): State<Arc<Surveyor>>,
     Query(parameters): Query<Parameters>,
 ) -> Response {
-    let limit = parameters.limit.unwrap_or(DEFAULT_LIMIT);
+    let limit = parameters.limit.unwrap_or(SURVEY_LISTED_DEFAULT);
     if !(1..=SURVEY_LISTED).contains(&limit) {
         let text = format!("limit is 1 to {SURVEY_LISTED}\n");
         return (StatusCode::BAD_REQUEST, text).into_response();
@@ -83,7 +79,7 @@ fn row((shard, connection): &(usize, SlowConnection)) -> Value {
 mod tests {
     use std::fs::OpenOptions;
     use std::thread;
-    use std::time::Instant;
+    use std::time::{Duration, Instant};
 
     use tokio::sync::oneshot;
 

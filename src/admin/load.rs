@@ -1,7 +1,6 @@
 //! `GET /load`, and `POST /drain?share=0.2&period=60s`. Control thread.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -11,11 +10,8 @@ use axum::{Json, Router};
 use serde::Deserialize;
 
 use crate::config;
-use crate::limits::TIMEOUT_CEILING;
+use crate::limits::{SHARE_PERIOD_DEFAULT, TIMEOUT_CEILING};
 use crate::load::{Monitor, ShareDrainError};
-
-/// How long the drain of a share takes when the request has no period.
-const DEFAULT_PERIOD: Duration = Duration::from_secs(60);
 
 pub(super) fn routes(monitor: Arc<Monitor>) -> Router {
     Router::new()
@@ -52,7 +48,7 @@ async fn post_drain(
     };
     let period = match &parameters.period {
         Some(text) => config::duration(text).filter(|period| *period <= TIMEOUT_CEILING),
-        None => Some(DEFAULT_PERIOD),
+        None => Some(SHARE_PERIOD_DEFAULT),
     };
     let Some(period) = period else {
         let text = "period is a duration such as 60s or 5m, of a day at most";

@@ -14,7 +14,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::fabric::{Fabric, Origin, Submission, Verdict};
-use crate::limits::ADMIN_VERDICT_MS;
+use crate::limits::ADMIN_PUBLISH_TIMEOUT;
 
 /// `{"channel":"news","data":{…}}`, or `text` or `b64data` in place of `data`.
 #[derive(Deserialize)]
@@ -37,7 +37,8 @@ impl Publication {
     }
 }
 
-/// Only JSON bodies are taken: a page on another site cannot make a browser send one unasked.
+/// Publishes one message. Only JSON bodies are accepted: a page on another site cannot make a
+/// browser send one without asking the server first.
 pub(super) async fn publish(
     State(fabric): State<Arc<Fabric>>,
     Json(publication): Json<Publication>,
@@ -72,9 +73,9 @@ pub(super) async fn publish(
     }
 }
 
-/// Ingest answers within microseconds and cannot wake this runtime, so it is asked a few times.
+/// Polls for the result. Ingest answers within microseconds and cannot wake this runtime.
 async fn wait(verdict: &Receiver<Verdict>) -> Option<Verdict> {
-    let until = Instant::now() + Duration::from_millis(ADMIN_VERDICT_MS);
+    let until = Instant::now() + ADMIN_PUBLISH_TIMEOUT;
     while Instant::now() < until {
         match verdict.try_recv() {
             Ok(verdict) => return Some(verdict),

@@ -1,7 +1,6 @@
 //! The HTTP server of the admin port, with bounds on connections, time and bytes. Control thread.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -17,7 +16,8 @@ use tokio::sync::Semaphore;
 
 use crate::config::Config;
 use crate::limits::{
-    ADMIN_BODY_BYTES, ADMIN_CONNECTIONS, ADMIN_DISCARD_BYTES, ADMIN_PAUSE_MS, ADMIN_TIMEOUT_S,
+    ADMIN_ACCEPT_PAUSE, ADMIN_BODY_BYTES, ADMIN_CONNECTION_TIMEOUT, ADMIN_CONNECTIONS,
+    ADMIN_DISCARD_BYTES,
 };
 use crate::load::Monitor;
 use crate::metrics::Sampler;
@@ -53,7 +53,7 @@ impl Admin {
             };
             let Ok((stream, _)) = listener.accept().await else {
                 // The usual reason is a lack of descriptors. Retrying at once would fail as well.
-                tokio::time::sleep(Duration::from_millis(ADMIN_PAUSE_MS)).await;
+                tokio::time::sleep(ADMIN_ACCEPT_PAUSE).await;
                 continue;
             };
             let service = TowerToHyperService::new(self.service.clone());
@@ -62,9 +62,8 @@ impl Admin {
                 .keep_alive(true)
                 .serve_connection(TokioIo::new(stream), service);
             tokio::spawn(async move {
-                let limit = Duration::from_secs(ADMIN_TIMEOUT_S);
                 // Errors of a client need no handling: hyper has answered or closed.
-                let _ = tokio::time::timeout(limit, connection).await;
+                let _ = tokio::time::timeout(ADMIN_CONNECTION_TIMEOUT, connection).await;
                 drop(permit);
             });
         }

@@ -27,6 +27,22 @@ pub struct Encoding {
 pub const ENCODINGS: usize = 3 * CODECS;
 
 impl Encoding {
+    /// Every compressed encoding.
+    pub const DEFLATED: [Self; 2 * CODECS] = [
+        Self::deflated(Codec::Json, DeflateWindow::Narrow),
+        Self::deflated(Codec::Json, DeflateWindow::Full),
+        Self::deflated(Codec::Raw, DeflateWindow::Narrow),
+        Self::deflated(Codec::Raw, DeflateWindow::Full),
+    ];
+
+    const fn deflated(codec: Codec, window: DeflateWindow) -> Self {
+        Self {
+            codec,
+            window: Some(window),
+        }
+    }
+
+    /// Returns the uncompressed encoding of a codec.
     pub fn plain(codec: Codec) -> Self {
         Self {
             codec,
@@ -34,6 +50,7 @@ impl Encoding {
         }
     }
 
+    /// Returns whether the encoding is compressed.
     pub fn is_deflated(self) -> bool {
         self.window.is_some()
     }

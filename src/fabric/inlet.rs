@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use crate::config::Config;
-use crate::limits::INLET_PUBLICATIONS;
+use crate::limits::SUBMISSION_QUEUE_PUBLICATIONS;
 
 use super::wake::Wake;
 
@@ -45,7 +45,7 @@ pub struct Inlet {
 impl Inlet {
     pub(super) fn new(wake: Wake) -> Self {
         Self {
-            queue: bounded(INLET_PUBLICATIONS),
+            queue: bounded(SUBMISSION_QUEUE_PUBLICATIONS),
             configs: bounded(1),
             closed: AtomicBool::new(false),
             wake,

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use crate::delivery::Batch;
-use crate::limits::{LANE_BATCHES, LANE_BYTES, LANE_REQUESTS};
+use crate::limits::{LANE_BATCHES, LANE_BYTES, SHARD_REQUESTS};
 
 use super::shard_request::{RequestQueueFull, ShardRequest};
 use super::wake::Wake;
@@ -43,7 +43,7 @@ impl Lane {
     pub(super) fn new(wake: Wake) -> Self {
         Self {
             parcels: bounded(LANE_BATCHES),
-            requests: bounded(LANE_REQUESTS),
+            requests: bounded(SHARD_REQUESTS),
             queued_bytes: AtomicUsize::new(0),
             put: AtomicU64::new(0),
             wake,

@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 
 use crate::config::Config;
 use crate::hub::{DrainScope, SlowConnection};
-use crate::limits::LANE_REQUESTS;
+use crate::limits::SHARD_REQUESTS;
 
 /// A request to one shard.
 #[derive(Debug)]
@@ -34,12 +34,12 @@ pub enum ShardRequest {
 
 /// A shard did not take a request, because it has not handled the earlier ones for a long time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the shard has {LANE_REQUESTS} requests that it has not handled yet")]
+#[error("the shard has {SHARD_REQUESTS} requests that it has not handled yet")]
 pub struct RequestQueueFull;
 
 /// Some of all shards did not take a request. The other shards carry it out.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the shards {shards:?} have {LANE_REQUESTS} requests each that they have not handled yet")]
+#[error("the shards {shards:?} have {SHARD_REQUESTS} requests each that they have not handled yet")]
 pub struct RequestNotTaken {
     /// Indices of the shards that did not take it, ascending.
     pub shards: Vec<usize>,

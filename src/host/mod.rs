@@ -1,4 +1,4 @@
-//! What the kernel reports about this host and its processes, in /proc and /sys. Any thread.
+//! Facts about this host and its processes, which the kernel reports in /proc and /sys. Any thread.
 
 pub mod memory;
 pub mod process;

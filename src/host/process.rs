@@ -1,4 +1,4 @@
-//! What the kernel reports about this process in /proc. Any thread.
+//! Resources that this process uses, from /proc. Any thread.
 
 use std::fs;
 

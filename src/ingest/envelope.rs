@@ -11,8 +11,8 @@ use serde::Deserialize;
 use crate::config::{Config, Namespace, PayloadKind};
 use crate::delivery::NamespaceRules;
 use crate::limits;
-use crate::protocol::json::{self, JsonFault};
-use crate::protocol::topic::{self, TopicFault};
+use crate::protocol::json::{self, JsonError};
+use crate::protocol::topic::{self, TopicError};
 
 /// One message as it came in, checked.
 #[derive(Clone, Debug, PartialEq)]
@@ -92,10 +92,10 @@ impl Rejection {
         match self {
             Self::NoDelimiter => "no_delimiter",
             Self::Parts => "parts",
-            Self::TopicEmpty => TopicFault::Empty.name(),
-            Self::TopicTooLong => TopicFault::TooLong.name(),
-            Self::TopicNotUtf8 => TopicFault::NotUtf8.name(),
-            Self::TopicControl => TopicFault::Control.name(),
+            Self::TopicEmpty => TopicError::Empty.name(),
+            Self::TopicTooLong => TopicError::TooLong.name(),
+            Self::TopicNotUtf8 => TopicError::NotUtf8.name(),
+            Self::TopicControl => TopicError::Control.name(),
             Self::PayloadTooLarge => "payload_too_large",
             Self::PayloadNotJson => "payload_not_json",
             Self::PayloadNotUtf8 => "payload_not_utf8",
@@ -113,23 +113,23 @@ impl Rejection {
     }
 }
 
-impl From<TopicFault> for Rejection {
-    fn from(fault: TopicFault) -> Self {
+impl From<TopicError> for Rejection {
+    fn from(fault: TopicError) -> Self {
         match fault {
-            TopicFault::Empty => Self::TopicEmpty,
-            TopicFault::TooLong => Self::TopicTooLong,
-            TopicFault::NotUtf8 => Self::TopicNotUtf8,
-            TopicFault::Control => Self::TopicControl,
+            TopicError::Empty => Self::TopicEmpty,
+            TopicError::TooLong => Self::TopicTooLong,
+            TopicError::NotUtf8 => Self::TopicNotUtf8,
+            TopicError::Control => Self::TopicControl,
         }
     }
 }
 
-impl From<JsonFault> for Rejection {
-    fn from(fault: JsonFault) -> Self {
+impl From<JsonError> for Rejection {
+    fn from(fault: JsonError) -> Self {
         match fault {
-            JsonFault::Syntax => Self::PayloadNotJson,
-            JsonFault::NotUtf8 => Self::PayloadNotUtf8,
-            JsonFault::TooDeep => Self::PayloadTooDeep,
+            JsonError::Syntax => Self::PayloadNotJson,
+            JsonError::NotUtf8 => Self::PayloadNotUtf8,
+            JsonError::TooDeep => Self::PayloadTooDeep,
         }
     }
 }

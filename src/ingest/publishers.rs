@@ -3,7 +3,7 @@
 //!
 //! A number that is skipped is a hole at first. One publisher may use several connections and
 //! sockets, and nothing orders those, so a hole may still be filled: for the next
-//! [`PUBLISHER_WINDOW`] numbers, and for as long as [`PUBLISHER_PATIENCE_US`]. Then it is missing.
+//! [`PUBLISHER_WINDOW`] numbers, and for [`PUBLISHER_REORDER_TIMEOUT`]. Then it is missing.
 //! What comes even later, and what came before, is a duplicate; [`PUBLISHER_RUN`] such numbers in a
 //! row, from long ago and ascending, are a new beginning.
 
@@ -15,11 +15,13 @@ use std::ops::Range;
 use foldhash::quality::RandomState;
 
 use crate::limits::{
-    PUBLISHER_JUMP, PUBLISHER_PATIENCE_US, PUBLISHER_RUN, PUBLISHER_WINDOW, PUBLISHERS,
+    PUBLISHER_JUMP, PUBLISHER_REORDER_TIMEOUT, PUBLISHER_RUN, PUBLISHER_WINDOW, PUBLISHERS,
 };
 use crate::observe::IngestCounts;
 
 use super::envelope::Meta;
+
+const REORDER_TIMEOUT_US: u64 = PUBLISHER_REORDER_TIMEOUT.as_micros() as u64;
 
 /// The publishers that were heard lately, by a hash of their id: ids may be long, and that any two
 /// of as many as fit here share 64 bits is a chance of one in a billion.
@@ -114,13 +116,13 @@ impl Publishers {
         if self.listed.is_empty() || now_us < self.review_us {
             return;
         }
-        self.review_us = now_us + PUBLISHER_PATIENCE_US / 4;
+        self.review_us = now_us + REORDER_TIMEOUT_US / 4;
         let (young, old) = (&mut self.young, &mut self.old);
         self.listed.retain(|key| {
             let Some(numbers) = young.get_mut(key).or_else(|| old.get_mut(key)) else {
                 return false;
             };
-            if now_us >= numbers.holed_us + PUBLISHER_PATIENCE_US {
+            if now_us >= numbers.holed_us + REORDER_TIMEOUT_US {
                 counts.publisher_missing += numbers.holes.clear();
             }
             numbers.is_listed = !numbers.holes.is_empty();

@@ -7,7 +7,7 @@ use std::os::unix::net::UnixStream;
 use zmq::{Context, DONTWAIT, Message, SNDMORE, Socket, SocketType};
 
 use crate::config::{Config, Ingest};
-use crate::limits::{LINGER_MS, MESSAGE_FRAME_SLACK, MESSAGE_FRAMES};
+use crate::limits::{MESSAGE_FRAME_SLACK, MESSAGE_FRAMES, ZEROMQ_LINGER};
 
 use super::zap::{self, Gate};
 
@@ -85,7 +85,7 @@ fn open(
     gated: bool,
 ) -> Result<Socket, zmq::Error> {
     let socket = context.socket(kind)?;
-    socket.set_linger(LINGER_MS)?;
+    socket.set_linger(ZEROMQ_LINGER.as_millis() as i32)?;
     socket.set_rcvhwm(i32::try_from(ingest.high_water_mark).unwrap_or(i32::MAX))?;
     socket.set_sndhwm(i32::try_from(ingest.high_water_mark).unwrap_or(i32::MAX))?;
     socket.set_maxmsgsize(

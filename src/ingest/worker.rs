@@ -8,7 +8,7 @@ use zmq::Socket;
 
 use crate::config::Config;
 use crate::fabric::{Fabric, Origin, Submission};
-use crate::limits::DRAIN_MESSAGES;
+use crate::limits::SOCKET_TURN_MESSAGES;
 use crate::observe::{IngestCounts, PipelineStage, lossy};
 
 use super::bells::Bells;
@@ -132,7 +132,7 @@ impl Worker {
 impl Desk {
     /// Takes what the socket has. True: the bound was reached, so that some may be left.
     fn drain_socket(&mut self, door: Door, socket: &Socket, arrived_us: u64) -> bool {
-        for _ in 0..DRAIN_MESSAGES {
+        for _ in 0..SOCKET_TURN_MESSAGES {
             if !self.frames.receive(socket) {
                 return false;
             }
@@ -184,7 +184,7 @@ impl Desk {
     }
 
     fn drain_inlet(&mut self, arrived_us: u64) {
-        for _ in 0..DRAIN_MESSAGES {
+        for _ in 0..SOCKET_TURN_MESSAGES {
             let Some(submission) = self.fabric.inlet.take() else {
                 break;
             };

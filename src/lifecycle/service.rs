@@ -11,7 +11,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
 
 use crate::fabric::ThreadGuard;
-use crate::limits::{SERVICE_BLOCKING_THREADS, SERVICE_SHUTDOWN};
+use crate::limits::{SERVICE_BLOCKING_THREADS, SERVICE_SHUTDOWN_TIMEOUT};
 use crate::metrics::statsd::StatsdExporter;
 
 /// A running service thread.
@@ -42,11 +42,11 @@ impl ServiceThread {
     }
 
     /// Lets the thread send what is outstanding, and waits for its end, but at most
-    /// [`SERVICE_SHUTDOWN`]. Call this after all other threads have ended, so that the last figures
-    /// are complete.
+    /// [`SERVICE_SHUTDOWN_TIMEOUT`]. Call this after all other threads have ended, so that the last
+    /// figures are complete.
     pub(crate) fn stop(self) {
         drop(self.stop);
-        let _ = self.stopped.recv_timeout(SERVICE_SHUTDOWN);
+        let _ = self.stopped.recv_timeout(SERVICE_SHUTDOWN_TIMEOUT);
     }
 }
 
@@ -85,7 +85,10 @@ mod tests {
         assert!(threads.events.is_empty(), "it is running");
         let began = Instant::now();
         service.stop();
-        assert!(began.elapsed() < SERVICE_SHUTDOWN, "it stops at once");
+        assert!(
+            began.elapsed() < SERVICE_SHUTDOWN_TIMEOUT,
+            "it stops at once"
+        );
         assert_eq!(
             threads.events.recv_timeout(limit),
             Ok(ThreadEvent::Ended(name))

@@ -14,7 +14,7 @@ use tungstenite::handshake::HandshakeError;
 use tungstenite::{Message, WebSocket};
 
 use crate::fabric::{Fabric, RequestQueueFull, ShardRequest};
-use crate::limits::CANARY_RETRY;
+use crate::limits::CANARY_RETRY_INTERVAL;
 use crate::protocol::topic;
 
 /// Why a canary connection ended.
@@ -85,7 +85,7 @@ pub(super) async fn keep_connected(shard: usize, fabric: Arc<Fabric>, state: Arc
             state.set_exempt(true);
         }
         tracing::warn!("the canary connection to shard-{shard} is opened again: {error}");
-        tokio::time::sleep(CANARY_RETRY).await;
+        tokio::time::sleep(CANARY_RETRY_INTERVAL).await;
     }
     state.set_exempt(true);
 }

@@ -7,7 +7,7 @@
 //! lane was too full for a canary shows life when it takes batches from the lane.
 
 use crate::fabric::ThreadName;
-use crate::limits::WATCHDOG_LOOKS;
+use crate::limits::WATCHDOG_CHECKS;
 
 /// The state of all threads at one moment.
 #[derive(Clone, Debug, Default)]
@@ -85,7 +85,7 @@ impl LivenessCheck {
     pub(super) fn next_us(&self) -> u64 {
         match &self.round {
             None => self.alive_us + self.period_us / 2,
-            Some(round) => round.checked_us + (self.period_us / WATCHDOG_LOOKS).max(1),
+            Some(round) => round.checked_us + (self.period_us / WATCHDOG_CHECKS).max(1),
         }
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use sd_notify::NotifyState;
 
 use crate::fabric::Fabric;
-use crate::limits::{CLOSE_TIMEOUT_US, STATUS_INTERVAL};
+use crate::limits::{CLOSE_TIMEOUT, STATUS_INTERVAL};
 use crate::observe::{Counts as _, ShardCounts};
 
 /// Reports that every thread is ready and every address is bound, or that a reload has ended.
@@ -26,7 +26,7 @@ pub(crate) fn reloading() {
 /// Reports that the process closes its connections over `period` and then ends. Asks for the time
 /// that this takes at most.
 pub(crate) fn stopping(period: Duration) {
-    let longest = period + Duration::from_micros(2 * CLOSE_TIMEOUT_US);
+    let longest = period + 2 * CLOSE_TIMEOUT;
     let extension = format!("EXTEND_TIMEOUT_USEC={}", longest.as_micros());
     notify(&[NotifyState::Stopping, NotifyState::Custom(&extension)]);
 }

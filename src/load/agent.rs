@@ -12,7 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time;
 
-use crate::limits::{AGENT_CONNECTIONS, AGENT_DISCARD_BYTES, AGENT_TIMEOUT, LOAD_SAMPLE};
+use crate::limits::{AGENT_CONNECTIONS, AGENT_DISCARD_BYTES, AGENT_TIMEOUT, LOAD_SAMPLE_INTERVAL};
 
 use super::monitor::Monitor;
 
@@ -29,7 +29,7 @@ pub(crate) async fn serve(listener: std::net::TcpListener, monitor: Arc<Monitor>
         };
         let Ok((stream, _)) = listener.accept().await else {
             // The usual reason is a lack of descriptors. Retrying at once would fail as well.
-            time::sleep(LOAD_SAMPLE).await;
+            time::sleep(LOAD_SAMPLE_INTERVAL).await;
             continue;
         };
         let line = monitor.agent_line();

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::config::{Config, Layout};
 use crate::fabric::{Fabric, ShardRequest};
 use crate::hub::DrainScope;
-use crate::limits::LOAD_SAMPLE;
+use crate::limits::LOAD_SAMPLE_INTERVAL;
 
 use super::model::{LoadReport, Model};
 use super::probe::Probe;
@@ -63,7 +63,7 @@ impl Monitor {
     /// Measures until the process ends.
     pub(crate) async fn run(self: Arc<Self>) {
         loop {
-            tokio::time::sleep(LOAD_SAMPLE).await;
+            tokio::time::sleep(LOAD_SAMPLE_INTERVAL).await;
             self.measure();
         }
     }

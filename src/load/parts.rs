@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::config::Load;
-use crate::limits::LOAD_WINDOW_US;
+use crate::limits::LOAD_WINDOW;
 
 use super::sample::{Core, LoadSample};
 
@@ -67,7 +67,7 @@ impl Parts {
     }
 }
 
-/// The samples of the last [`LOAD_WINDOW_US`].
+/// The samples of the last [`LOAD_WINDOW`].
 #[derive(Debug, Default)]
 pub(super) struct SampleWindow {
     samples: VecDeque<LoadSample>,
@@ -77,7 +77,7 @@ impl SampleWindow {
     /// Adds a sample and returns the parts of the load over the window. `full` is the section
     /// `[load]`, which defines a full node.
     pub(super) fn add(&mut self, sample: LoadSample, full: &Load) -> Parts {
-        let since_us = sample.at_us.saturating_sub(LOAD_WINDOW_US);
+        let since_us = sample.at_us.saturating_sub(LOAD_WINDOW.as_micros() as u64);
         self.samples.push_back(sample);
         // The first sample stays until the second one is old enough to be the beginning.
         while self.samples.get(1).is_some_and(|at| at.at_us <= since_us) {

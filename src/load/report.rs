@@ -41,7 +41,7 @@ impl LoadReport {
             ),
             (
                 "agent_weight_percent",
-                "Weight that load balancers are told",
+                "Weight that is announced to load balancers",
                 vec![(None, f64::from(self.weight))],
             ),
             (

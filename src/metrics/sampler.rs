@@ -2,10 +2,9 @@
 //! control thread; the service thread reads intervals too.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use crate::fabric::Fabric;
-use crate::limits::READING_US;
+use crate::limits::METRICS_SAMPLE_INTERVAL;
 
 use super::reading::Reading;
 use super::window::{Interval, ReadingWindow};
@@ -29,7 +28,7 @@ impl Sampler {
 
     /// Takes readings until the process ends.
     pub(crate) async fn run(self: Arc<Self>) {
-        let mut ticks = tokio::time::interval(Duration::from_micros(READING_US));
+        let mut ticks = tokio::time::interval(METRICS_SAMPLE_INTERVAL);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;

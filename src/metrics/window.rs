@@ -3,10 +3,12 @@
 
 use std::collections::VecDeque;
 
-use crate::limits::WINDOW_US;
+use crate::limits::METRICS_WINDOW;
 use crate::observe::{Flow, PipelineStage};
 
 use super::reading::{Delays, Reading};
+
+const WINDOW_US: u64 = METRICS_WINDOW.as_micros() as u64;
 
 /// The quantiles that metrics show, with their labels. The last one is the largest value.
 pub(super) const QUANTILES: [(&str, f64); 4] =
@@ -53,7 +55,7 @@ impl Interval {
     }
 }
 
-/// The readings of the last [`WINDOW_US`].
+/// The readings of the last [`METRICS_WINDOW`].
 #[derive(Debug, Default)]
 pub(super) struct ReadingWindow {
     readings: VecDeque<Reading>,
@@ -61,7 +63,7 @@ pub(super) struct ReadingWindow {
 
 impl ReadingWindow {
     /// Adds a reading and removes those that are not needed any more. Add one every
-    /// [`READING_US`](crate::limits::READING_US).
+    /// [`METRICS_SAMPLE_INTERVAL`](crate::limits::METRICS_SAMPLE_INTERVAL).
     pub(super) fn push(&mut self, reading: Reading) {
         let now_us = reading.at_us;
         self.readings.push_back(reading);
@@ -76,7 +78,8 @@ impl ReadingWindow {
     }
 
     /// Returns the interval that ends with `to`. It begins with the youngest reading that is at
-    /// least [`WINDOW_US`] older, else with the oldest reading, else with the start of the process.
+    /// least [`METRICS_WINDOW`] older, else with the oldest reading, else with the start of the
+    /// process.
     pub(super) fn interval_to(&self, to: Reading) -> Interval {
         let is_old_enough = |from: &&Reading| from.at_us + WINDOW_US <= to.at_us;
         let from = self.readings.iter().rev().find(is_old_enough);
@@ -90,12 +93,13 @@ impl ReadingWindow {
 
 #[cfg(test)]
 mod tests {
-    use crate::limits::READING_US;
+    use crate::limits::METRICS_SAMPLE_INTERVAL;
     use crate::metrics::reading::ShardReading;
     use crate::observe::{HistogramSnapshot, IngestCounts};
 
     use super::*;
 
+    const READING_US: u64 = METRICS_SAMPLE_INTERVAL.as_micros() as u64;
     const SECOND_US: u64 = 1_000_000;
 
     fn reading(at_us: u64, ingest: IngestCounts, shards: &[&[(u64, u64)]]) -> Reading {

@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::{FromRawFd, OwnedFd};
 
-use crate::hub::{ConnectionId, SendOutcome};
+use crate::hub::{ConnectionId, SendOutcome, Writability};
 
 use super::acceptor::Due;
 use super::drive::Drive;
@@ -72,7 +72,7 @@ impl Drive {
 
     /// Serves a stream socket whose other end the process holds too.
     pub(super) fn adopt(&mut self, socket: OwnedFd, now_us: u64) -> io::Result<()> {
-        let id = self.hub.adopt(now_us);
+        let id = self.hub.accept_internal(now_us);
         self.sockets.insert(id, socket);
         self.arm_receive(id)
     }
@@ -114,7 +114,7 @@ impl Drive {
             }
             _ => SendOutcome::Failed,
         };
-        if self.hub.sent(id, sent, now_us)
+        if self.hub.sent(id, sent, now_us) == Writability::Full
             && let Some(socket) = self.sockets.descriptor(id)
         {
             self.ring.wait_writable(socket, id)?;

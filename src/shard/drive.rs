@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use glommio::io::BufferedFile;
 
-use crate::fabric::{Fabric, ShardFabric, ShardRequest, ThreadGuard};
-use crate::hub::{DrainScope, Egress, Hub, SocketAction};
+use crate::fabric::{Fabric, Origin, ShardFabric, ShardRequest, Submission, ThreadGuard};
+use crate::hub::{Answer, DrainScope, Egress, Hub, PublishAnswer, Question, SocketAction};
 use crate::limits::TURN_BROADCASTS;
 use crate::observe::{PipelineStage, lossy};
 
@@ -137,6 +137,7 @@ impl Drive {
             self.dispatch(completion, now_us)?;
         }
         self.dealing = dealing;
+        self.submit_questions(now_us);
         worked |= self.drain_lane(now_us)?;
         self.hub.tick(now_us);
         self.end_accept(now_us)?;
@@ -154,6 +155,24 @@ impl Drive {
             return Ok(Turn::Over);
         }
         Ok(if worked { Turn::Worked } else { Turn::Idle })
+    }
+
+    /// Hands the publications of clients to ingest. A full queue answers at once.
+    fn submit_questions(&mut self, now_us: u64) {
+        for (ticket, question) in self.hub.take_questions() {
+            let Question::Publish { topic, payload } = question;
+            let submission = Submission {
+                origin: Origin::Client,
+                topic,
+                payload,
+                reply: None,
+            };
+            let answer = match self.fabric.inlet.submit(submission) {
+                Ok(()) => PublishAnswer::Accepted,
+                Err(_) => PublishAnswer::Busy,
+            };
+            self.hub.answer(ticket, Answer::Publish(answer), now_us);
+        }
     }
 
     /// Matches what waits on the lane, up to a bound, so that sockets get their turn. What was
@@ -274,7 +293,7 @@ impl Drive {
                 self.hub.drain(scope, period_us, now_us);
             }
             ShardRequest::Survey { limit, reply } => {
-                self.surveys.push_back(Inquiry::new(limit, reply))
+                self.surveys.push_back(Inquiry::new(limit, reply));
             }
         }
         Ok(true)

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::delivery::Codec;
-use crate::fabric::{Fabric, Origin, Submission, Wanted};
-use crate::hub::{Busy, Upstream};
+use crate::fabric::{Fabric, Wanted};
+use crate::hub::{SocketAdmission, Upstream};
 use crate::observe::Health;
 
 /// The fabric as shard `index` sees it.
@@ -25,8 +25,12 @@ impl FabricUpstream {
 }
 
 impl Upstream for FabricUpstream {
-    fn admit(&self) -> Option<bool> {
-        self.fabric.admit()
+    fn admit(&self) -> SocketAdmission {
+        match self.fabric.admit() {
+            Some(false) => SocketAdmission::Admitted,
+            Some(true) => SocketAdmission::OverLimit,
+            None => SocketAdmission::Refused,
+        }
     }
 
     fn leave(&self) {
@@ -38,18 +42,12 @@ impl Upstream for FabricUpstream {
             .set(&self.fabric.shards[self.index].interest, topic_hash, wanted);
     }
 
-    fn codec(&self, codec: Codec, came: bool) {
-        self.fabric.codec(codec, came);
+    fn add_codec(&self, codec: Codec) {
+        self.fabric.codec(codec, true);
     }
 
-    fn publish(&self, topic: &str, payload: Vec<u8>) -> Result<(), Busy> {
-        let submission = Submission {
-            origin: Origin::Client,
-            topic: topic.into(),
-            payload,
-            reply: None,
-        };
-        self.fabric.inlet.submit(submission).map_err(|_| Busy)
+    fn remove_codec(&self, codec: Codec) {
+        self.fabric.codec(codec, false);
     }
 
     fn health(&self) -> Health {

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-use crate::limits::{DRAIN_MESSAGES, PUBLISHER_RUN as RUN, PUBLISHER_WINDOW as WINDOW};
+use crate::limits::{PUBLISHER_RUN as RUN, PUBLISHER_WINDOW as WINDOW, SOCKET_TURN_MESSAGES};
 
 /// Publishers, and what was found of them.
 #[derive(Default)]
@@ -29,7 +29,7 @@ impl Desk {
     /// Lets time pass until no hole is young.
     fn wait(&mut self) {
         for _ in 0..2 {
-            self.now_us += PUBLISHER_PATIENCE_US;
+            self.now_us += REORDER_TIMEOUT_US;
             self.publishers.review(self.now_us, &mut self.counts);
         }
     }
@@ -99,7 +99,7 @@ fn a_hole_is_missing_when_a_window_has_passed_or_time_has() {
     let mut desk = Desk::default();
     desk.note("a", [1, 3]);
     desk.publishers
-        .review(PUBLISHER_PATIENCE_US - 1, &mut desk.counts);
+        .review(REORDER_TIMEOUT_US - 1, &mut desk.counts);
     assert_eq!(desk.found(), [0, 0, 0]);
     desk.wait();
     assert_eq!(desk.found(), [1, 0, 0]);
@@ -158,7 +158,7 @@ fn repetitions_from_long_ago_are_no_beginning() {
 /// Numbers that go to two sockets by turns, which are drained by turns.
 #[test]
 fn two_sockets_drained_by_turns_lose_nothing() {
-    let drain = 2 * DRAIN_MESSAGES as u64;
+    let drain = 2 * SOCKET_TURN_MESSAGES as u64;
     for start in [0, 1, 70_000] {
         let drains = (start..start + 10 * drain).step_by(drain as usize);
         let numbers = drains.flat_map(|from| {

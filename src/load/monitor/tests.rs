@@ -1,7 +1,7 @@
 //! Drains of shares on shards that take requests, and on shards that do not.
 
 use crate::fabric::Wake;
-use crate::limits::LANE_REQUESTS;
+use crate::limits::SHARD_REQUESTS;
 use crate::observe::ShardCounts;
 
 use super::*;
@@ -27,7 +27,7 @@ fn monitor(connections: &[u64]) -> Arc<Monitor> {
 /// Fills the request queue of a shard.
 fn fill_queue(monitor: &Monitor, shard: usize) {
     let lane = &monitor.fabric.shards[shard].lane;
-    assert!((0..LANE_REQUESTS).all(|_| lane.request(ShardRequest::Stop).is_ok()));
+    assert!((0..SHARD_REQUESTS).all(|_| lane.request(ShardRequest::Stop).is_ok()));
 }
 
 /// Returns how many connections the next request makes a shard close.

@@ -8,7 +8,7 @@ use super::metric_set::MetricSet;
 use super::packet::{Delta, Packer, Packet};
 use super::timer::UnsentTimer;
 
-/// What the statsd has received of each counter and timer since the start of the process.
+/// The part of each counter and timer that the statsd has received since the start of the process.
 #[derive(Debug, Default)]
 pub(super) struct DeltaEncoder {
     counters: BTreeMap<String, u64>,

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use tokio::time::{self, Instant, MissedTickBehavior};
 
 use crate::config::Statsd;
-use crate::limits::{STATSD_PACE, STATSD_TIMEOUT};
+use crate::limits::{STATSD_PACKET_PAUSE, STATSD_TIMEOUT};
 use crate::load::Monitor;
 use crate::metrics::sampler::Sampler;
 
@@ -91,7 +91,7 @@ impl StatsdExporter {
         for packet in self.encoder.encode(&metrics) {
             socket.send(packet.text().as_bytes()).await?;
             self.encoder.confirm(&packet);
-            time::sleep(STATSD_PACE).await;
+            time::sleep(STATSD_PACKET_PAUSE).await;
         }
         Ok(())
     }
