@@ -146,7 +146,7 @@ impl Engine {
                 outcome = outcome.and(Err(error));
             }
         }
-        self.fabric.inlet.close();
+        self.fabric.submissions.close();
         if self.ingest.join().is_err() && outcome.is_ok() {
             let thread = ThreadName::Ingest;
             outcome = Err(EngineError::ThreadEnded { thread });

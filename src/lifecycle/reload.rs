@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::config::{Config, ConfigSource, LiveChanges, live_changes};
-use crate::fabric::{Fabric, ShardRequest};
+use crate::fabric::{Fabric, PreviousConfigPending, RequestNotTaken, ShardRequest};
 use crate::load::Monitor;
 
 use super::logging;
@@ -15,6 +15,15 @@ pub(super) struct Reload {
     source: ConfigSource,
     fabric: Arc<Fabric>,
     monitor: Arc<Monitor>,
+}
+
+/// Why a new configuration does not apply everywhere.
+#[derive(Debug, thiserror::Error)]
+enum ReloadError {
+    #[error(transparent)]
+    Shards(#[from] RequestNotTaken),
+    #[error(transparent)]
+    Ingest(#[from] PreviousConfigPending),
 }
 
 impl Reload {
@@ -68,13 +77,10 @@ impl Reload {
     }
 
     /// Sends the new configuration to the shards and to the ingest thread.
-    fn send(&self, config: &Arc<Config>) -> Result<(), String> {
+    fn send(&self, config: &Arc<Config>) -> Result<(), ReloadError> {
         let request = || ShardRequest::Reconfigure(Arc::clone(config));
-        let sent = self.fabric.request_all(request);
-        sent.map_err(|error| error.to_string())?;
-        if !self.fabric.inlet.reconfigure(Arc::clone(config)) {
-            return Err("the ingest thread has not taken the configuration before yet".into());
-        }
+        self.fabric.request_all(request)?;
+        self.fabric.submissions.reconfigure(Arc::clone(config))?;
         Ok(())
     }
 }

@@ -5,7 +5,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::fabric::{Fabric, Origin, ShardFabric, Submission, ThreadName};
+use crate::fabric::{
+    Fabric, ReplyTarget, ShardFabric, Submission, SubmissionSource, SubmittedPublication,
+    ThreadName,
+};
 use crate::protocol::topic;
 
 use super::canary::{self, CanaryState};
@@ -76,18 +79,21 @@ impl Watchdog {
         let shards = shards.collect();
         let counts = self.fabric.ingest_counts.load();
         self.published += 1;
-        let canary = Submission {
-            origin: Origin::Canary,
+        let canary = SubmittedPublication {
             topic: topic::RESERVED.into(),
             // A number is valid in every payload type: JSON, text and binary.
             payload: self.published.to_string().into_bytes(),
-            reply: None,
+        };
+        let submission = Submission {
+            source: SubmissionSource::Canary,
+            publications: vec![canary],
+            reply: ReplyTarget::Discard,
         };
         Observation {
             submissions_taken: counts.received_canary
                 + counts.received_admin
                 + counts.received_client,
-            is_published: self.fabric.inlet.submit(canary).is_ok(),
+            is_published: self.fabric.submissions.submit(submission).is_ok(),
             shards,
         }
     }

@@ -102,7 +102,7 @@ mod tests {
     const READING_US: u64 = METRICS_SAMPLE_INTERVAL.as_micros() as u64;
     const SECOND_US: u64 = 1_000_000;
 
-    fn reading(at_us: u64, ingest: IngestCounts, shards: &[&[(u64, u64)]]) -> Reading {
+    fn reading(at_us: u64, ingest: &IngestCounts, shards: &[&[(u64, u64)]]) -> Reading {
         let shard = |buckets: &&[(u64, u64)]| ShardReading {
             delays: Delays {
                 delivery: HistogramSnapshot {
@@ -115,7 +115,7 @@ mod tests {
         };
         Reading {
             at_us,
-            ingest,
+            ingest: *ingest,
             shards: shards.iter().map(shard).collect(),
         }
     }
@@ -132,7 +132,7 @@ mod tests {
     fn window(seconds: u64, counts: impl Fn(u64) -> IngestCounts) -> ReadingWindow {
         let mut window = ReadingWindow::default();
         for at_us in (0..=seconds * SECOND_US).step_by(READING_US as usize) {
-            window.push(reading(at_us, counts(at_us), &[]));
+            window.push(reading(at_us, &counts(at_us), &[]));
         }
         window
     }
@@ -142,7 +142,7 @@ mod tests {
         let window = window(60, |at_us| received(at_us / 1000, at_us / 1000));
         assert!(window.readings.len() as u64 <= WINDOW_US / READING_US + 2);
         let now_us = 60 * SECOND_US + 1;
-        let interval = window.interval_to(reading(now_us, received(60_000, 60_000), &[]));
+        let interval = window.interval_to(reading(now_us, &received(60_000, 60_000), &[]));
         assert!((WINDOW_US..WINDOW_US + READING_US).contains(&interval.length_us()));
         let (stage, _, flow) = interval.flows()[0];
         assert_eq!(
@@ -154,7 +154,7 @@ mod tests {
     #[test]
     fn the_first_interval_begins_with_the_process() {
         let interval =
-            ReadingWindow::default().interval_to(reading(5, received(3, 2), &[&[(7, 1)]]));
+            ReadingWindow::default().interval_to(reading(5, &received(3, 2), &[&[(7, 1)]]));
         assert_eq!(interval.length_us(), 5);
         assert_eq!(interval.flows()[0].2.difference(), 1);
         assert_eq!(interval.delays().delivery.count(), 1);
@@ -170,7 +170,7 @@ mod tests {
         };
         let difference = |seconds: u64| {
             let at_us = seconds * SECOND_US;
-            let interval = window(seconds, counts).interval_to(reading(at_us, counts(at_us), &[]));
+            let interval = window(seconds, counts).interval_to(reading(at_us, &counts(at_us), &[]));
             interval.flows()[0].2.difference()
         };
         assert_eq!([5, 20].map(difference), [0, 0]);
@@ -186,7 +186,7 @@ mod tests {
         let shards = [&[(fast, 990), (slow, 10)][..], &[(slow, 9)]];
         let window = ReadingWindow::default();
         let merged = window
-            .interval_to(reading(1, received(0, 0), &shards))
+            .interval_to(reading(1, &received(0, 0), &shards))
             .delays();
         let of = |quantile| merged.delivery.quantile_us(quantile).unwrap();
         let near = |value: u64, wanted: u64| value.abs_diff(wanted) * 1000 <= wanted;
