@@ -137,6 +137,30 @@ fn doctor_looks_for_as_many_connections_as_it_is_told() {
     assert_eq!(code, 2, "{error}");
 }
 
+#[test]
+fn doctor_respects_the_memory_limit_of_a_parent_control_group() {
+    let root = tempfile::tempdir().expect("a directory");
+    for (path, content) in [
+        ("proc/meminfo", "MemTotal: 8388608 kB\n"),
+        ("proc/self/cgroup", "0::/system.slice/fanfare.service\n"),
+        ("sys/fs/cgroup/system.slice/memory.max", "536870912\n"),
+        (
+            "sys/fs/cgroup/system.slice/fanfare.service/memory.max",
+            "max\n",
+        ),
+    ] {
+        let path = root.path().join(path);
+        std::fs::create_dir_all(path.parent().expect("a file in a directory")).expect("created");
+        std::fs::write(path, content).expect("written");
+    }
+    let root = root.path().to_str().expect("it is UTF-8");
+    let (_, out, error) = run(&["doctor", "--root", root, "--json"]);
+    let page: serde_json::Value = serde_json::from_str(&out).expect(&error);
+    let knobs = page["knobs"].as_array().expect("a list of knobs");
+    let memory = knobs.iter().find(|knob| knob["name"] == "memory");
+    assert_eq!(memory.expect("a knob")["found"], "512 MiB");
+}
+
 /// A router on a free port that answers each request with `reply`, and gives back what it got.
 fn router(
     reply: &'static [&'static str],

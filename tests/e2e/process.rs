@@ -1,5 +1,7 @@
 //! The process as its supervisor sees it: exit codes, restarts, stops.
 
+use std::collections::BTreeMap;
+use std::fs;
 use std::io::Write;
 use std::net::TcpListener;
 use std::thread;
@@ -29,6 +31,25 @@ fn a_taken_port_is_named() {
         server.await_output(&expected);
         server.await_output("the address is taken");
     }
+}
+
+#[test]
+fn the_threads_beside_the_data_path_run_on_the_core_of_ingest() {
+    let server = Server::start(&[]);
+    let tasks = format!("/proc/{}/task", server.process_id());
+    let mut cores_by_name = BTreeMap::new();
+    for task in fs::read_dir(tasks).unwrap() {
+        let task = task.unwrap().path();
+        let name = fs::read_to_string(task.join("comm")).unwrap();
+        let status = fs::read_to_string(task.join("status")).unwrap();
+        let mut lines = status.lines();
+        let cores = lines.find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
+        cores_by_name.insert(name.trim().to_owned(), cores.unwrap().trim().to_owned());
+    }
+    let ingest = &cores_by_name["ingest"];
+    assert_eq!(&cores_by_name["control"], ingest);
+    assert_eq!(&cores_by_name["service"], ingest);
+    assert!(ingest.parse::<usize>().is_ok(), "one core: {ingest}");
 }
 
 #[test]

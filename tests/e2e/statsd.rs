@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, UdpSocket};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use super::client::Raw;
 use super::publisher::Publisher;
@@ -104,4 +105,17 @@ fn deltas_add_up_over_a_statsd_that_was_down_and_the_end_of_the_process() {
     let (values, count) = &statsd.timers["fanfare.delivery"];
     assert!((count - 4000.0).abs() < 1e-6, "{count}");
     assert!((1000..=4000).contains(&values.len()), "{}", values.len());
+}
+
+#[test]
+fn a_host_name_that_does_not_resolve_delays_neither_the_admin_port_nor_the_end() {
+    let settings = ["statsd.address=statsd.invalid:8125", "statsd.interval=1s"];
+    let mut server = Server::start(&[&settings[..], &["drain.period=100ms"]].concat());
+    server.await_output("keeping the counts");
+    let began = Instant::now();
+    assert!(server.health().contains("\"ok\""));
+    assert!(began.elapsed() < Duration::from_secs(1));
+    server.signal("TERM");
+    assert_eq!(server.await_exit().code(), Some(0));
+    assert!(began.elapsed() < Duration::from_secs(5));
 }
