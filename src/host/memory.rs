@@ -60,7 +60,7 @@ mod tests {
     const SERVICE: &str = "sys/fs/cgroup/system.slice/fanfare.service/memory.max";
 
     #[test]
-    fn without_a_control_group_it_is_the_memory_of_the_host() {
+    fn without_a_control_group_the_memory_of_the_host_is_returned() {
         let root = host(&[MEMORY]);
         assert_eq!(usable_bytes(root.path(), "7"), 1_024_000);
         assert_eq!(usable_bytes(host(&[]).path(), "7"), 0);
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn in_a_container_the_own_group_is_the_root_group() {
+    fn in_a_container_the_limit_of_the_root_group_applies() {
         let root = host(&[
             MEMORY,
             ("proc/self/cgroup", "0::/\n"),
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_above_the_memory_of_the_host_and_files_outside_of_the_tree_do_not_count() {
+    fn limits_above_the_memory_of_the_host_and_files_outside_of_the_tree_are_ignored() {
         let above = host(&[MEMORY, GROUP, (SERVICE, "99999999\n")]);
         assert_eq!(usable_bytes(above.path(), "7"), 1_024_000);
         let outside = host(&[MEMORY, GROUP, ("sys/fs/memory.max", "1\n")]);

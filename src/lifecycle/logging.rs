@@ -1,5 +1,5 @@
-//! Logs: `tracing` to stderr, for people or as JSON lines, with a level that changes live. Set up
-//! once on the main thread; any thread logs.
+//! Logs to stderr, as text or as JSON lines. The level can change while the process runs. Installed
+//! on the main thread, used by any thread.
 
 use std::io::IsTerminal as _;
 use std::sync::OnceLock;
@@ -10,10 +10,10 @@ use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, reload};
 
 use crate::config::{Log, LogFormat};
 
-/// The installed filter. `tracing` has one subscriber per process, so this is process-wide too.
+/// The installed filter. It is global, like the subscriber of `tracing`.
 static FILTER: OnceLock<reload::Handle<EnvFilter, Registry>> = OnceLock::new();
 
-/// Installs the subscriber. A second call, as in tests, changes the level only.
+/// Installs the subscriber. Another call, which tests make, changes the level only.
 pub fn init(log: &Log) {
     if FILTER.get().is_some() {
         return set_level(&log.level);
@@ -30,16 +30,17 @@ pub fn init(log: &Log) {
         .with(lines.with_filter(filter))
         .try_init();
     if installed.is_ok() {
-        // Another thread cannot have come first: it would have installed its subscriber.
+        // The filter is not set yet, because only the call that installs the subscriber sets it.
         let _ = FILTER.set(handle);
     }
 }
 
-/// Changes what is logged from now on. `level` has passed [`Config::check`](crate::config::Config),
-/// so that it reads; before [`init`] there is nothing to change.
+/// Changes the level of all further log lines. `level` has passed
+/// [`Config::check`](crate::config::Config), so that it is valid. Before [`init`] this has no
+/// effect.
 pub fn set_level(level: &str) {
     if let (Some(handle), Ok(filter)) = (FILTER.get(), EnvFilter::builder().parse(level)) {
-        // Fails only once the subscriber is gone, which lasts as long as the process.
+        // Fails only if the subscriber is dropped, and it exists as long as the process.
         let _ = handle.reload(filter);
     }
 }
@@ -51,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_level_changes_live() {
+    fn the_level_can_be_changed() {
         init(&Log {
             format: LogFormat::Human,
             level: "error".into(),
@@ -66,7 +67,7 @@ mod tests {
         });
         assert!(
             !enabled!(Level::WARN),
-            "a second start changes the level only"
+            "another call changes the level only"
         );
     }
 }

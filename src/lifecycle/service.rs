@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_ready_runs_until_it_is_stopped_and_reports_its_end() {
+    fn the_thread_reports_its_start_and_its_end() {
         let threads = ThreadMonitor::default();
         let service = ServiceThread::spawn(None, threads.guard(ThreadName::Service)).unwrap();
         let name = ThreadName::Service;
@@ -82,12 +82,12 @@ mod tests {
             threads.events.recv_timeout(limit),
             Ok(ThreadEvent::Ready(name))
         );
-        assert!(threads.events.is_empty(), "it is running");
+        assert!(threads.events.is_empty(), "the thread is running");
         let began = Instant::now();
         service.stop();
         assert!(
             began.elapsed() < SERVICE_SHUTDOWN_TIMEOUT,
-            "it stops at once"
+            "the thread stops at once"
         );
         assert_eq!(
             threads.events.recv_timeout(limit),
