@@ -1,6 +1,6 @@
-//! Publications on their way to every shard: immutable, shared by reference, each encoding made at
-//! most once for the process, on whichever core needs it first. Plain ones are made on the ingest
-//! core, compressed ones on the first shard that has a subscriber for them.
+//! Publications on their way to every shard: immutable and shared by reference. Each encoding is
+//! made at most once in the process, on the core that needs it first: plain encodings on the ingest
+//! core, compressed encodings on the first shard that has a subscriber for them.
 
 use std::iter;
 use std::sync::OnceLock;
@@ -16,23 +16,35 @@ use crate::wire::encode::{self, Data};
 use super::encoding::{Codec, ENCODINGS, Encoding};
 use super::rules::NamespaceRules;
 
-/// One accepted publication, or several of one topic that came together.
+/// One accepted publication, or several of one topic that arrived together.
 #[derive(Debug)]
 pub struct Broadcast {
     topic: Box<str>,
     topic_hash: u64,
-    /// The payloads, one after the other.
+    /// The payloads of all publications, one after the other.
     payloads: Vec<u8>,
-    /// Where each after the first begins.
-    later: Vec<u32>,
-    /// Bytes of the client protocol's frame, which is the largest, but for escapes in texts.
+    /// The index in `payloads` at which each publication after the first begins.
+    later_starts: Vec<u32>,
+    /// Bytes of the JSON encoding, which is the largest, without escapes in texts.
     frame_bytes: usize,
     rules: NamespaceRules,
     arrived_us: u64,
-    frames: [OnceLock<Bytes>; ENCODINGS],
+    encodings: [OnceLock<Bytes>; ENCODINGS],
+}
+
+/// Whether a publication was added to a broadcast.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Joined {
+    Added,
+    /// The publication needs a broadcast of its own: the frame would be too large, or the rules of
+    /// the namespace forbid joining.
+    Refused,
 }
 
 impl Broadcast {
+    /// Creates a broadcast of one publication. `arrived_us` is when it arrived at the ingest
+    /// thread.
     pub fn new(
         topic: &str,
         topic_hash: u64,
@@ -44,72 +56,107 @@ impl Broadcast {
             topic: topic.into(),
             topic_hash,
             payloads: payload.to_vec(),
-            later: Vec::new(),
-            frame_bytes: pushes::publication_len_hint(topic, payload, rules.kind),
+            later_starts: Vec::new(),
+            frame_bytes: pushes::publication_len_hint(topic, payload, rules.payload_kind),
             rules,
             arrived_us,
-            frames: Default::default(),
+            encodings: Default::default(),
         }
     }
 
-    /// Takes another publication of the topic in. False: their frame would pass `within` bytes.
-    pub fn join(&mut self, payload: &[u8], within: usize) -> bool {
+    /// Adds another publication of the topic, if the frame of all of them stays within `max_bytes`.
+    pub fn join(&mut self, payload: &[u8], max_bytes: usize) -> Joined {
         debug_assert!(
-            self.frames.iter().all(|frames| frames.get().is_none()),
-            "it is not shared yet"
+            self.encodings.iter().all(|frames| frames.get().is_none()),
+            "a broadcast that is shared does not change"
         );
-        let added = 1 + pushes::publication_len_hint(&self.topic, payload, self.rules.kind);
-        if !self.rules.joins || self.frame_bytes + added > within {
-            return false;
+        let kind = self.rules.payload_kind;
+        let added_bytes = 1 + pushes::publication_len_hint(&self.topic, payload, kind);
+        if !self.rules.may_join || self.frame_bytes + added_bytes > max_bytes {
+            return Joined::Refused;
         }
-        self.frame_bytes += added;
-        self.later.push(self.payloads.len() as u32);
+        self.frame_bytes += added_bytes;
+        self.later_starts.push(self.payloads.len() as u32);
         self.payloads.extend_from_slice(payload);
-        true
+        Joined::Added
     }
 
-    /// Makes the plain encoding of this codec, before anybody waits for it.
+    pub fn topic(&self) -> &str {
+        &self.topic
+    }
+
+    /// Returns the hash of the topic by the [`super::TopicHasher`] of this process.
+    pub fn topic_hash(&self) -> u64 {
+        self.topic_hash
+    }
+
+    /// Returns the number of publications, at least one.
+    pub fn publications(&self) -> u32 {
+        1 + self.later_starts.len() as u32
+    }
+
+    /// Returns when the first publication arrived at the ingest thread.
+    pub fn arrived_us(&self) -> u64 {
+        self.arrived_us
+    }
+
+    /// Returns about how many bytes the broadcast keeps allocated while it waits on a lane.
+    pub fn held_bytes(&self) -> usize {
+        let encodings = self.encodings.iter().filter_map(OnceLock::get);
+        let encoded_bytes: usize = encodings.map(Bytes::len).sum();
+        size_of::<Self>() + self.topic.len() + self.payloads.len() + encoded_bytes
+    }
+
+    /// Makes the plain encoding of a codec, so that no shard has to.
     pub fn encode(&self, codec: Codec) {
         self.plain(codec);
     }
 
-    /// Bytes it keeps alive while it waits on a lane, about.
-    pub fn held_bytes(&self) -> usize {
-        let frames = self.frames.iter().filter_map(OnceLock::get).map(Bytes::len);
-        size_of::<Self>() + self.topic.len() + self.payloads.len() + frames.sum::<usize>()
+    /// Returns the WebSocket frames of an encoding. `deflater` compresses them if no core has done
+    /// it yet.
+    pub fn frames(&self, encoding: Encoding, deflater: &mut Deflater) -> Bytes {
+        let Encoding { codec, window } = encoding;
+        let Some(mut window) = window.filter(|_| self.rules.may_deflate) else {
+            return self.plain(codec).clone();
+        };
+        let (_, mut messages) = self.messages(codec);
+        if messages.all(|message| message.len() <= window.piece_bytes()) {
+            // Messages that fit into the smallest window are the same for every window.
+            window = DeflateWindow::Full;
+        }
+        let encoding = Encoding {
+            codec,
+            window: Some(window),
+        };
+        self.encodings[encoding.index()]
+            .get_or_init(|| self.deflated(codec, window, deflater))
+            .clone()
     }
 
+    /// Returns the payload of each publication.
     fn payloads(&self) -> impl Iterator<Item = &[u8]> {
-        let begins = self.later.iter().map(|begin| *begin as usize);
-        let ends = begins.clone().chain([self.payloads.len()]);
-        iter::once(0)
-            .chain(begins)
+        let later_starts = self.later_starts.iter().map(|start| *start as usize);
+        let starts = iter::once(0).chain(later_starts.clone());
+        let ends = later_starts.chain(iter::once(self.payloads.len()));
+        starts
             .zip(ends)
-            .map(|(begin, end)| &self.payloads[begin..end])
+            .map(|(start, end)| &self.payloads[start..end])
     }
 
     fn plain(&self, codec: Codec) -> &Bytes {
-        self.frames[Encoding::plain(codec).index()].get_or_init(|| match codec {
-            Codec::Json => self.push(),
-            Codec::Raw => {
-                let headers = self
-                    .payloads()
-                    .map(|payload| encode::header_len(payload.len()));
-                let mut out = Vec::with_capacity(headers.sum::<usize>() + self.payloads.len());
-                for payload in self.payloads() {
-                    encode::put_message(&mut out, self.raw_type(), payload);
-                }
-                out.into()
-            }
+        self.encodings[Encoding::plain(codec).index()].get_or_init(|| match codec {
+            Codec::Json => self.json_frame(),
+            Codec::Raw => self.raw_frames(),
         })
     }
 
-    /// One frame of the client protocol, which joins messages with newlines.
-    fn push(&self) -> Bytes {
-        let (topic, kind) = (&*self.topic, self.rules.kind);
+    /// Encodes all publications in one frame: the client protocol separates its messages by line
+    /// ends.
+    fn json_frame(&self) -> Bytes {
+        let (topic, kind) = (&*self.topic, self.rules.payload_kind);
         encode::text_with(self.frame_bytes, |out| {
-            for (number, payload) in self.payloads().enumerate() {
-                if number > 0 {
+            for (index, payload) in self.payloads().enumerate() {
+                if index > 0 {
                     out.push(b'\n');
                 }
                 pushes::publication(out, topic, payload, kind);
@@ -117,31 +164,45 @@ impl Broadcast {
         })
     }
 
-    fn raw_type(&self) -> Data {
-        match self.rules.kind {
+    /// Encodes each publication in a frame of its own.
+    fn raw_frames(&self) -> Bytes {
+        let header_bytes: usize = self
+            .payloads()
+            .map(|payload| encode::header_len(payload.len()))
+            .sum();
+        let mut out = Vec::with_capacity(header_bytes + self.payloads.len());
+        for payload in self.payloads() {
+            encode::put_message(&mut out, self.raw_data(), payload);
+        }
+        out.into()
+    }
+
+    fn raw_data(&self) -> Data {
+        match self.rules.payload_kind {
             PayloadKind::Binary => Data::Binary,
             PayloadKind::Json | PayloadKind::Text => Data::Text,
         }
     }
 
-    /// The messages as the client will see them, each in a frame of its own, and their type.
+    /// Returns the messages of a codec and their type. Each message is one WebSocket frame.
     fn messages(&self, codec: Codec) -> (Data, impl Iterator<Item = &[u8]>) {
         let (data, joined) = match codec {
             Codec::Json => (Data::Text, Some(encode::payload(self.plain(codec)))),
-            Codec::Raw => (self.raw_type(), None),
+            Codec::Raw => (self.raw_data(), None),
         };
         let single = self.payloads().filter(move |_| joined.is_none());
         (data, joined.into_iter().chain(single))
     }
 
+    /// Compresses each message that gets smaller by it.
     fn deflated(&self, codec: Codec, window: DeflateWindow, deflater: &mut Deflater) -> Bytes {
         let plain = self.plain(codec);
         let (data, messages) = self.messages(codec);
         let mut out = Vec::with_capacity(plain.len());
         let mut is_smaller = false;
         for message in messages {
-            if let Some(packed) = deflater.deflate(message, window) {
-                encode::put_deflated(&mut out, data, packed);
+            if let Some(deflated) = deflater.deflate(message, window) {
+                encode::put_deflated(&mut out, data, deflated);
                 is_smaller = true;
             } else {
                 encode::put_message(&mut out, data, message);
@@ -153,43 +214,5 @@ impl Broadcast {
         }
         out.shrink_to_fit();
         out.into()
-    }
-
-    pub fn topic(&self) -> &str {
-        &self.topic
-    }
-
-    /// Hash of the topic by the [`super::TopicHasher`] of this process.
-    pub fn topic_hash(&self) -> u64 {
-        self.topic_hash
-    }
-
-    /// WebSocket frames of this encoding. `deflater` is used if no core has compressed it yet.
-    pub fn frames(&self, encoding: Encoding, deflater: &mut Deflater) -> Bytes {
-        let Encoding { codec, window } = encoding;
-        let Some(mut window) = window.filter(|_| self.rules.deflates) else {
-            return self.plain(codec).clone();
-        };
-        let (_, mut messages) = self.messages(codec);
-        if messages.all(|message| message.len() <= window.piece_bytes()) {
-            window = DeflateWindow::Full; // No message is as large as any window: all share one.
-        }
-        let encoding = Encoding {
-            codec,
-            window: Some(window),
-        };
-        self.frames[encoding.index()]
-            .get_or_init(|| self.deflated(codec, window, deflater))
-            .clone()
-    }
-
-    /// Number of publications, at least one.
-    pub fn publications(&self) -> u32 {
-        1 + self.later.len() as u32
-    }
-
-    /// When the first publication arrived at the ingest thread.
-    pub fn arrived_us(&self) -> u64 {
-        self.arrived_us
     }
 }

@@ -19,7 +19,7 @@ pub const CODECS: usize = 2;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Encoding {
     pub codec: Codec,
-    /// `None`: not compressed.
+    /// The window of the compression; `None` if the encoding is not compressed.
     pub window: Option<DeflateWindow>,
 }
 

@@ -1,4 +1,4 @@
-//! What ingest makes of a publication and the hub delivers. Every core.
+//! Publications on their way from ingest to the hubs. Every core.
 //!
 //! ```text
 //! rules         the rules of a namespace that the data path needs
@@ -17,7 +17,7 @@ mod topic_bucket;
 mod topic_hash;
 
 pub use batch::Batch;
-pub use broadcast::Broadcast;
+pub use broadcast::{Broadcast, Joined};
 pub use encoding::{CODECS, Codec, ENCODINGS, Encoding};
 pub use rules::NamespaceRules;
 pub use topic_bucket::TopicBucket;

@@ -1,24 +1,25 @@
-//! What the data path needs to know of a topic's namespace. Every core.
+//! The rules of a namespace that the data path needs. Ingest core; carried to the shards by
+//! broadcasts.
 
 use crate::config::{Namespace, PayloadKind, SlowPolicy};
 
-/// What a topic's namespace says about its broadcasts.
+/// The rules that apply to the publications of a topic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NamespaceRules {
-    pub kind: PayloadKind,
-    /// They may be compressed.
-    pub deflates: bool,
-    /// Publications that came together may share one.
-    pub joins: bool,
+    pub payload_kind: PayloadKind,
+    /// Publications may be compressed.
+    pub may_deflate: bool,
+    /// Publications that arrive together may share a broadcast.
+    pub may_join: bool,
 }
 
 impl From<&Namespace> for NamespaceRules {
     fn from(namespace: &Namespace) -> Self {
         Self {
-            kind: namespace.payload,
-            deflates: namespace.deflate,
-            // Of a topic that conflates each publication must be able to go by itself.
-            joins: namespace.slow != SlowPolicy::Conflate,
+            payload_kind: namespace.payload,
+            may_deflate: namespace.deflate,
+            // A topic that conflates replaces single publications in outboxes.
+            may_join: namespace.slow != SlowPolicy::Conflate,
         }
     }
 }

@@ -24,8 +24,8 @@ impl TopicBucket {
 mod tests {
     use super::*;
 
-    /// The hashes are test vectors of the FNV authors: the functions of other processes, in other
-    /// versions, must agree with them.
+    // The hashes are test vectors of the authors of FNV. Other processes, in other versions, must
+    // compute the same.
     #[test]
     fn buckets_never_change() {
         for (topic, hash) in [
@@ -38,8 +38,8 @@ mod tests {
         }
     }
 
-    /// Numbered names are the usual ones. With 65,536 topics a random function leaves 37 % of the
-    /// buckets empty; the fullest bucket has about 8 topics.
+    // Numbered names are the usual ones. With 65,536 topics a random function leaves 37 % of the
+    // buckets empty; the fullest bucket has about 8 topics.
     #[test]
     fn numbered_topics_spread_over_the_buckets() {
         let mut topics = vec![0_u32; 1 << 16];

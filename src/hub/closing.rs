@@ -12,7 +12,7 @@ use super::{Hub, SocketAction};
 /// How a socket is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum SocketClose {
-    /// What the kernel holds is still sent.
+    /// The kernel still sends the bytes that it holds.
     Orderly,
     /// The peer gets a reset.
     Reset,

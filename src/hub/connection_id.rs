@@ -53,6 +53,8 @@ impl ConnectionId {
 pub(super) struct Slot(u32);
 
 impl Slot {
+    /// Returns the slot with this index.
+    ///
     /// # Panics
     /// Panics at 2^32 slots. A process cannot have as many descriptors.
     pub(super) fn new(index: usize) -> Self {

@@ -1,4 +1,4 @@
-//! What happens when time passes: handshake timeouts, pings, close timeouts, pending commands and
+//! Actions at deadlines: handshake timeouts, pings, close timeouts, pending commands and
 //! drains. Shard core.
 
 use super::Hub;

@@ -70,7 +70,7 @@ pub use publish::Writability;
 pub use survey::{SlowConnection, Survey, SurveyProgress};
 pub use upstream::{SocketAdmission, Upstream};
 
-/// What the hub asks its shell to do with a socket.
+/// An instruction of the hub to its shell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SocketAction {
     /// Everything is written: shut the write side down, and read until the peer closes its side.
@@ -134,7 +134,8 @@ impl Hub {
         }
     }
 
-    /// Adds an accepted socket. `None`: the process has too many sockets; close this one at once.
+    /// Adds an accepted socket. Returns `None` if the process has too many sockets: the shell
+    /// closes the socket at once.
     pub fn accept(&mut self, now_us: u64) -> Option<ConnectionId> {
         let admission = match self.upstream.admit() {
             SocketAdmission::Admitted => Admission::Admitted,

@@ -32,7 +32,7 @@ impl Ticket {
     }
 }
 
-/// What the hub asks of the process around it.
+/// A question of the hub to the process around it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Question {
     /// Take a client's publication. The topic is valid and the payload is JSON.

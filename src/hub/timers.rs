@@ -2,8 +2,8 @@
 //!
 //! The session of a connection holds its deadline; the wheel holds entries that may be out of date.
 //! A deadline that moves later needs no new entry: the old entry expires early and is placed again.
-//! A deadline that moves earlier gets a second entry, and the session's tick tells which one
-//! counts.
+//! A deadline that moves earlier gets a second entry, and the session's tick identifies
+//! the one that counts.
 
 use crate::limits::{TIMER_TICK, WHEEL_SLOTS};
 

@@ -1,4 +1,4 @@
-//! What carries the messages of a connection. Shard core.
+//! Transports carry the messages of a connection. Shard core.
 //!
 //! A codec makes messages; a transport puts them on the wire. The two are independent: the same
 //! JSON message is a WebSocket frame today and may be a line of an HTTP stream later.

@@ -1,4 +1,4 @@
-//! What a hub needs from the process around it at once. Shard core.
+//! The services that a hub needs from the process around it at once. Shard core.
 //!
 //! Requests whose answer takes longer are questions: see [`super::Question`].
 
@@ -23,7 +23,7 @@ pub trait Upstream {
     fn admit(&self) -> SocketAdmission;
     /// Removes a socket from the count.
     fn leave(&self);
-    /// From now on this shard wants publications of topics with this hash, or no longer.
+    /// Sets whether this shard wants publications of topics with this hash.
     fn want(&mut self, topic_hash: u64, wanted: bool);
     /// Counts a connection that receives publications in this codec.
     fn add_codec(&self, codec: Codec);

@@ -20,7 +20,7 @@ use super::meta::Meta;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Publication<'a> {
     pub topic: &'a str,
-    /// JSON on one line, UTF-8 text, or bytes, depending on `rules.kind`.
+    /// JSON on one line, UTF-8 text, or bytes, depending on `rules.payload_kind`.
     pub payload: Cow<'a, [u8]>,
     pub rules: NamespaceRules,
     pub meta: Option<Meta>,
@@ -57,7 +57,7 @@ impl Checker {
         };
         let topic = topic::check(topic.as_ref())?;
         let rules = self.rules(topic);
-        let payload = self.check_payload(payload.as_ref(), rules.kind)?;
+        let payload = self.check_payload(payload.as_ref(), rules.payload_kind)?;
         let meta = meta.map(Meta::parse).transpose()?;
         Ok(Publication {
             topic,

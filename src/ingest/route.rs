@@ -7,7 +7,7 @@ use std::sync::Arc;
 use hashbrown::HashTable;
 
 use crate::config::Config;
-use crate::delivery::{Batch, Broadcast, Codec};
+use crate::delivery::{Batch, Broadcast, Codec, Joined};
 use crate::fabric::{Fabric, LaneFull};
 use crate::limits::{BATCH_BYTES, BATCH_PUBLICATIONS};
 use crate::observe::{IngestCounts, PipelineStage, lossy};
@@ -139,7 +139,7 @@ impl LaneRouter {
             broadcast.topic_hash() == hash && broadcast.topic() == topic
         });
         if let Some(latest) = found {
-            if broadcasts[*latest].join(payload, self.shared_frame_bytes) {
+            if broadcasts[*latest].join(payload, self.shared_frame_bytes) == Joined::Added {
                 return Join::Joined;
             }
             *latest = next;

@@ -23,6 +23,6 @@ pub const PUBLISHER_WINDOW: u64 = 2 * SOCKET_TURN_MESSAGES as u64;
 /// other numbers may still arrive.
 pub const PUBLISHER_RUN: u64 = 64;
 
-/// Step between two numbers from which a publisher counts as restarted. Nobody loses 16 million
-/// messages between two messages that arrive.
+/// Step between two numbers from which a publisher counts as restarted. No publisher loses 16
+/// million messages between two messages that arrive.
 pub const PUBLISHER_JUMP: u64 = 1 << 24;

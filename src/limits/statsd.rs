@@ -6,7 +6,7 @@ use std::time::Duration;
 /// a tunnel. A larger datagram would be divided into fragments, and the loss of one loses all.
 pub const STATSD_PACKET_BYTES: usize = 1432;
 
-/// Maximum length of a statsd name with its prefix. Whisper stores each name in a file, and file
+/// Maximum length of a statsd name with its prefix. Graphite stores each name in a file, and file
 /// systems allow 255 bytes for each part of a path. Two gauge lines of this length fit one packet.
 pub const STATSD_NAME_BYTES: usize = 255;
 

@@ -190,7 +190,7 @@ fn bytes_that_do_not_compress_are_tried_once_and_go_plain() {
         world.upgraded_with(RAW, NARROW),
     );
     let rules = NamespaceRules {
-        kind: PayloadKind::Binary,
+        payload_kind: PayloadKind::Binary,
         ..RULES
     };
     for (number, bytes) in [(1, 300), (2, 4_096)] {
@@ -220,7 +220,7 @@ fn a_namespace_that_forbids_it_is_never_compressed() {
     let mut world = World::new(config());
     let ids = everybody(&mut world);
     let rules = NamespaceRules {
-        deflates: false,
+        may_deflate: false,
         ..RULES
     };
     let body = format!("\"{}\"", "x".repeat(10_000));

@@ -110,7 +110,10 @@ fn payloads_of_every_kind_share_a_broadcast_even_empty_ones() {
     ] {
         let mut world = World::new(small(SlowPolicy::Disconnect));
         let ids = each_kind(&mut world);
-        let rules = NamespaceRules { kind, ..RULES };
+        let rules = NamespaceRules {
+            payload_kind: kind,
+            ..RULES
+        };
         let broadcast = joined(&world.hasher, "a", &bodies, rules, 0);
         world.hub.publish(&broadcast, 0);
         let expected: Vec<String> = serde_json::from_str(data).unwrap();

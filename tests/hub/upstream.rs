@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use fanfare::config::{Config, Namespace, PayloadKind, SlowPolicy};
-use fanfare::delivery::{Broadcast, CODECS, Codec, NamespaceRules, TopicHasher};
+use fanfare::delivery::{Broadcast, CODECS, Codec, Joined, NamespaceRules, TopicHasher};
 use fanfare::hub::{SocketAdmission, Upstream};
 use fanfare::observe::Health;
 
@@ -95,9 +95,9 @@ impl Upstream for FakeUpstream {
 
 /// JSON that may be compressed, and share a broadcast.
 pub const RULES: NamespaceRules = NamespaceRules {
-    kind: PayloadKind::Json,
-    deflates: true,
-    joins: true,
+    payload_kind: PayloadKind::Json,
+    may_deflate: true,
+    may_join: true,
 };
 
 /// A publication whose body is JSON.
@@ -117,7 +117,7 @@ pub fn joined(
     let hash = hasher.hash(topic);
     let mut broadcast = Broadcast::new(topic, hash, first.as_bytes(), rules, arrived_us);
     for body in others {
-        assert!(broadcast.join(body.as_bytes(), usize::MAX), "{topic} joins");
+        assert_eq!(broadcast.join(body.as_bytes(), usize::MAX), Joined::Added);
     }
     broadcast
 }

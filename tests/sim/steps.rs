@@ -131,11 +131,11 @@ impl Simulation {
             let topic = self.random.usize(..TOPICS.len());
             let name = TOPICS[topic].0;
             let rules = NamespaceRules {
-                joins: !name.starts_with("latest:"),
-                deflates: name != "b",
+                may_join: !name.starts_with("latest:"),
+                may_deflate: name != "b",
                 ..RULES
             };
-            let bodies = self.bodies(rules.joins);
+            let bodies = self.bodies(rules.may_join);
             for peer in self.peers.values_mut() {
                 peer.client.published(topic, &bodies);
             }

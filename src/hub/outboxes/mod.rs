@@ -32,7 +32,7 @@ pub use egress::{Egress, Send, SendOutcome};
 pub(super) use outbox::Room;
 pub(super) use pool::FrameIndex;
 
-/// What a completed send left in the outbox.
+/// The state of an outbox after a completed send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum AfterSend {
     /// Everything is written.
@@ -43,7 +43,7 @@ pub(super) enum AfterSend {
     Blocked,
 }
 
-/// What a connection has pending.
+/// The pending frames of a connection, summed up.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Backlog {
     pub(super) publications: u64,

@@ -42,7 +42,7 @@ pub(super) enum Written {
     Partly,
 }
 
-/// What [`Outbox::remove_if`] does with a frame.
+/// The decision of [`Outbox::remove_if`] about a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Decision {
     Keep,
@@ -182,8 +182,8 @@ impl Outbox {
         }
     }
 
-    /// Removes frames as `decide` says, oldest first, except those that may not be removed.
-    /// `decide` gets the frame and the weight that is pending.
+    /// Removes the frames that `decide` selects, oldest first, except those that may not be
+    /// removed. `decide` gets the frame and the weight that is pending.
     fn remove_if(
         &mut self,
         pool: &mut Pool,

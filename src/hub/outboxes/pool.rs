@@ -17,11 +17,11 @@ pub(super) struct Frame {
     holders: u32,
     /// `delivery.publications`, or zero.
     publications: u32,
-    /// `None`: a reply, ping or close frame, which no slow policy drops.
+    /// `None` for a reply, ping or close frame, which no slow policy drops.
     pub(super) delivery: Option<Delivery>,
 }
 
-/// What is needed to account for the publications of a frame.
+/// The data that accounting for the publications of a frame needs.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::hub) struct Delivery {
     pub(in crate::hub) topic_hash: u64,

@@ -26,7 +26,7 @@ pub(in crate::hub) enum Stage {
     Gone,
 }
 
-/// What a connection speaks after the handshake.
+/// The protocol of a connection after the handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::hub) enum Protocol {
     /// Commands, replies and pushes of the Centrifugal client protocol.
@@ -62,7 +62,7 @@ impl Default for Inbound {
     }
 }
 
-/// What the keepalive of a session does next.
+/// The next step of the keepalive of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::hub) enum Keepalive {
     /// Input arrived after the last ping: the next ping is due at this time.
@@ -169,7 +169,7 @@ impl Session {
         self.inbound = Inbound::default();
     }
 
-    /// The connect command was accepted.
+    /// Opens the session: the connect command was accepted.
     pub(in crate::hub) fn connect(&mut self) {
         debug_assert_eq!(self.stage, Stage::Connecting);
         self.stage = Stage::Open;

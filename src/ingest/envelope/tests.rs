@@ -33,7 +33,7 @@ fn check(parts: &[&[u8]]) -> Result<(Vec<u8>, PayloadKind, Option<Meta>), Reject
     assert_eq!(publication.topic.as_bytes(), parts[0]);
     Ok((
         publication.payload.into_owned(),
-        publication.rules.kind,
+        publication.rules.payload_kind,
         publication.meta,
     ))
 }
@@ -84,7 +84,7 @@ fn the_namespace_decides_the_kind_of_payload() {
     }
     let mut checker = checker_of(&[("", PayloadKind::Text)], 10);
     assert_eq!(
-        checker.check(&[b"a", b"("]).unwrap().rules.kind,
+        checker.check(&[b"a", b"("]).unwrap().rules.payload_kind,
         PayloadKind::Text
     );
 }

@@ -12,9 +12,9 @@ use crate::limits::{LANE_BATCHES, LANE_BYTES};
 use crate::wire::{Deflater, encode};
 
 const RULES: NamespaceRules = NamespaceRules {
-    kind: PayloadKind::Json,
-    deflates: true,
-    joins: true,
+    payload_kind: PayloadKind::Json,
+    may_deflate: true,
+    may_join: true,
 };
 
 /// A router with two shards and without sockets.
@@ -140,7 +140,7 @@ proptest! {
         for (topic, bytes, chance) in steps {
             let bytes = if chance < 30 { bytes / 50 } else { bytes };
             let body = format!(r#"[{},"{}"]"#, published[topic], "x".repeat(bytes));
-            let rules = NamespaceRules { joins: !TOPICS[topic].starts_with("latest"), ..RULES };
+            let rules = NamespaceRules { may_join: !TOPICS[topic].starts_with("latest"), ..RULES };
             world.add(TOPICS[topic], &body, rules);
             published[topic] += 1;
             if chance == 0 {
@@ -206,7 +206,7 @@ fn the_topic_counts_toward_the_size_of_a_shared_frame() {
     let mut world = World::new(8_192);
     world.want(0, &topic);
     let text = NamespaceRules {
-        kind: PayloadKind::Text,
+        payload_kind: PayloadKind::Text,
         ..RULES
     };
     for _ in 0..200 {
@@ -224,11 +224,11 @@ fn the_topic_counts_toward_the_size_of_a_shared_frame() {
 #[test]
 fn nothing_joins_without_a_batch_size_or_in_a_conflated_namespace() {
     let text = NamespaceRules {
-        kind: PayloadKind::Text,
+        payload_kind: PayloadKind::Text,
         ..RULES
     };
     let conflated = NamespaceRules {
-        joins: false,
+        may_join: false,
         ..text
     };
     for (batch, rules) in [(0, text), (8_192, conflated)] {
@@ -380,7 +380,7 @@ fn escaped_payload(bytes: usize) -> String {
 }
 
 const TEXT: NamespaceRules = NamespaceRules {
-    kind: PayloadKind::Text,
+    payload_kind: PayloadKind::Text,
     ..RULES
 };
 

@@ -174,7 +174,7 @@ pub fn on_one_line(text: &[u8]) -> Cow<'_, [u8]> {
 mod tests {
     use super::*;
 
-    /// What each rule of RFC 8259 says of a text, and what `JSON.parse` of Node.js 20 says too.
+    /// Texts that each rule of RFC 8259 and `JSON.parse` of Node.js 20 accept.
     const ACCEPTED: &[&str] = &[
         "0",
         "-0",

@@ -80,7 +80,10 @@ fn payload(topic: &str, payload: &[u8], kind: PayloadKind) {
         "{result:?}"
     );
     if let Ok(publication) = result {
-        assert_eq!((publication.topic, publication.rules.kind), (topic, kind));
+        assert_eq!(
+            (publication.topic, publication.rules.payload_kind),
+            (topic, kind)
+        );
         assert_eq!(publication.payload.len(), payload.len());
         embed(&publication);
     }
@@ -111,12 +114,12 @@ fn embed(publication: &Publication<'_>) {
         ..
     } = publication;
     let mut out = Vec::new();
-    pushes::publication(&mut out, topic, payload, rules.kind);
+    pushes::publication(&mut out, topic, payload, rules.payload_kind);
     assert!(!out.iter().any(|byte| matches!(byte, b'\n' | b'\r')));
     let line: Line<'_> = serde_json::from_slice(&out).expect("a push is JSON");
     assert_eq!(line.push.channel, *topic);
     let data = line.push.publication.data.get();
-    match rules.kind {
+    match rules.payload_kind {
         PayloadKind::Json => assert_eq!(data.as_bytes(), payload.trim_ascii()),
         PayloadKind::Text => {
             let text: String = serde_json::from_str(data).expect("a string");

@@ -5,7 +5,7 @@ use crate::protocol::codes::{ClientError, Disconnect};
 use crate::protocol::command::ErrorEffect;
 use crate::protocol::topic::TopicError;
 
-/// The outcome of one line: the id and command, or the fault.
+/// Returns the id and the command of one line, or its error.
 fn parse(line: &str) -> Result<(u32, String), CommandError> {
     let mut parser = Parser::new();
     let request = parser.parse(line.as_bytes())?;
