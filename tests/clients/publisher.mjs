@@ -18,7 +18,7 @@ function same(actual, expected, what) {
   if (got !== want) throw new Error(`${what}: got ${got}, expected ${want}`);
 }
 
-// 0 to MESSAGES-1 reached a client, in order, after PUB's greetings (-1).
+// Checks that a client received 0 to MESSAGES-1 in order. The probes of PUB (-1) are ignored.
 async function arrived(name) {
   const all = await received(name, MESSAGES);
   same(all.filter((n) => n >= 0), Array.from({ length: MESSAGES }, (_, n) => n), "arrived");
@@ -36,7 +36,7 @@ const checks = {
     await arrived("push");
   },
 
-  // Greets until its subscription has come through: a PUB drops what nobody asked for.
+  // Sends probes until the subscription has reached the PUB socket, which drops messages before that.
   async PUB(socket = new zmq.Publisher()) {
     socket.connect(sub);
     while ((await received("pub", 0)).length === 0) {

@@ -1,4 +1,4 @@
-"""What the checks in Python share: the conductor's requests, waiting, reporting."""
+"""Shared by the checks in Python: requests to the conductor, waiting, reporting."""
 
 import asyncio
 import json
@@ -12,7 +12,8 @@ LARGE = UNICODE * 5_000  # more than 512 KiB of UTF-8
 
 
 class Conductor:
-    """The HTTP side of conductor.py, awaited in a thread so that the client goes on meanwhile."""
+    """A client for the HTTP server of conductor.py. Requests run in a thread, so that the client under
+    test continues meanwhile."""
 
     def __init__(self, url):
         self.url = url
@@ -35,7 +36,8 @@ def numbers(count):
 
 
 async def until(condition, what, seconds=WAIT_S):
-    """Waits for `condition`; says `what` was missing, and what `what` last showed."""
+    """Waits for `condition`. On timeout, raises AssertionError with `what`, or with its result if it
+    is a function."""
     deadline = asyncio.get_running_loop().time() + seconds
     while not condition():
         if asyncio.get_running_loop().time() > deadline:

@@ -1,4 +1,4 @@
-// centrifuge (npm) in Node, over the `ws` package. Arguments: client URL, control URL.
+// centrifuge (npm) in Node with the package `ws`. Arguments: client URL, control URL.
 import { createRequire } from "node:module";
 import { run } from "./scenario.mjs";
 
