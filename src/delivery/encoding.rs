@@ -6,9 +6,9 @@ use crate::wire::deflate::DeflateWindow;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Codec {
-    /// The Centrifugal client protocol's JSON push in a text frame.
+    /// JSON pushes of the Centrifugal client protocol.
     Json,
-    /// The bare payload in a text or binary frame.
+    /// Payloads without anything around them.
     Raw,
 }
 
@@ -55,7 +55,7 @@ impl Encoding {
         self.window.is_some()
     }
 
-    /// Index of this encoding in an array of [`ENCODINGS`] elements.
+    /// Returns the index of this encoding in an array of [`ENCODINGS`] elements.
     pub fn index(self) -> usize {
         let window = match self.window {
             None => 0,
