@@ -108,7 +108,7 @@ class Witness:
         try:
             yield from self.socket
         except websockets.ConnectionClosed:
-            pass  # the server was killed or drained; nobody asks any more
+            pass  # The server was killed or drained, and no request follows.
 
     def _read(self):
         for message in self._messages():

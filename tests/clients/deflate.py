@@ -52,7 +52,7 @@ SETTINGS = {
 }
 
 
-def say(kind, line):
+def print_line(kind, line):
     print(f"{kind} {line}", flush=True)
 
 
@@ -82,7 +82,7 @@ class Clients:
 
     def start(self, name, command, reports=()):
         if not command[0] or not os.path.exists(command[0]):
-            return say("SKIPPED", f"{name}: the client or its runtime is not installed")
+            return print_line("SKIPPED", f"{name}: the client or its runtime is not installed")
         self.names += reports or [name]
         slug = "".join(c if c.isalnum() else "-" for c in name.lower())
         environment = {**os.environ, "NODE_TOOLS": str(self.arguments.tools / "node")}
@@ -130,7 +130,7 @@ class Judge:
 
     def line(self, holds, name, check, reason):
         self.clean &= bool(holds)
-        say("ok" if holds else "not ok", f"{name}: {check}" if holds else f"{name}: {check}: {reason}")
+        print_line("ok" if holds else "not ok", f"{name}: {check}" if holds else f"{name}: {check}: {reason}")
 
     def negotiated(self, name):
         header = self.clients.open.get(name)

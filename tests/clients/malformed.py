@@ -12,7 +12,7 @@ import urllib.request
 
 import zmq
 import zmq.asyncio
-from scenario import Conductor, check, same, until
+from scenario import Conductor, check, exit_code, same, until
 
 PULL, SUB, ROUTER, CONTROL, METRICS = sys.argv[1:6]
 CONDUCTOR = Conductor(CONTROL)
@@ -85,3 +85,4 @@ async def main():
 
 
 asyncio.run(main())
+sys.exit(exit_code())

@@ -11,7 +11,7 @@ import time
 
 import websockets
 import zmq
-from scenario import Conductor, check, clip, same
+from scenario import Conductor, check, clip, exit_code, same
 
 URL, CONTROL, PULL = sys.argv[1:4]
 CONDUCTOR = Conductor(CONTROL)
@@ -200,3 +200,4 @@ async def main():
 
 
 asyncio.run(main())
+sys.exit(exit_code())

@@ -5,7 +5,7 @@ import sys
 
 import zmq
 import zmq.asyncio
-from scenario import Conductor, check, same
+from scenario import Conductor, check, exit_code, same
 
 PULL, SUB, ROUTER, CONTROL = sys.argv[1:5]
 CONDUCTOR = Conductor(CONTROL)
@@ -113,9 +113,10 @@ async def main():
     await check("PUB", pub)
     await check("REQ: replies", req)
     await check("REQ: refusals with code and text", refusals)
-    await check("DEALER: leading frames come back", dealer)
+    await check("DEALER: the reply repeats the leading frames", dealer)
     await check("DEALER: 100 requests in flight", pipelined)
     print("done")
 
 
 asyncio.run(main())
+sys.exit(exit_code())

@@ -89,13 +89,15 @@ const checks = {
   "a drain closes with 3001": () => ends("drain", 3001),
 };
 
+let failed = false;
 for (const [name, body] of Object.entries(checks)) {
   try {
     await body();
     console.log(`ok ${name}`);
   } catch (fault) {
+    failed = true;
     console.log(`not ok ${name}: ${fault.message}`);
   }
 }
 console.log("done");
-process.exit(0);
+process.exit(failed ? 1 : 0);

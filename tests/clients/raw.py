@@ -8,7 +8,7 @@ import sys
 import urllib.parse
 
 import websockets
-from scenario import LARGE, UNICODE, Conductor, check, same
+from scenario import LARGE, UNICODE, Conductor, check, exit_code, same
 
 URL = sys.argv[1]
 BASE = URL.removesuffix("/raw")
@@ -101,3 +101,4 @@ async def main():
 
 
 asyncio.run(main())
+sys.exit(exit_code())

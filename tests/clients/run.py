@@ -60,7 +60,7 @@ class Run:
         self.lines = queue.Queue()
         self.clean = True
 
-    def say(self, line):
+    def print_check(self, line):
         kind = next((kind for kind in ("ok ", "not ok ", "SKIPPED ") if line.startswith(kind)), None)
         if kind:
             self.clean &= kind != "not ok "
@@ -69,7 +69,7 @@ class Run:
     def run(self, command):
         if not command[0] or not os.path.exists(command[0]):
             program = pathlib.Path(command[0] or "the browser").name
-            return self.say(f"SKIPPED {program} is not installed")
+            return self.print_check(f"SKIPPED {program} is not installed")
         server = Server(
             self.arguments.fanfare,
             ["-c", HERE / "fanfare.toml"],
@@ -84,14 +84,14 @@ class Run:
         try:
             conductor = Conductor(CONTROL, server, Publisher(self.at.pull), files)
         except OSError as fault:
-            return self.say(f"not ok run: {self.at.control}: {fault}")
+            return self.print_check(f"not ok run: {self.at.control}: {fault}")
         try:
             conductor.start()
             conductor.witness = Witness(f"{self.at.raw}?topic=from")
             self.lines = conductor.results
             self.follow(command)
         except Exception as fault:
-            self.say(f"not ok run: {type(fault).__name__} {fault}")
+            self.print_check(f"not ok run: {type(fault).__name__} {fault}")
         finally:
             conductor.stop()
 
@@ -120,12 +120,12 @@ class Run:
             try:
                 line = self.lines.get(timeout=max(0, deadline - time.monotonic()))
             except queue.Empty:
-                return self.say(f"not ok run: no end within {CLIENT_TIMEOUT_S} s")
+                return self.print_check(f"not ok run: no end within {CLIENT_TIMEOUT_S} s")
             if line is None:
-                return self.say("not ok run: ended before its last check")
+                return self.print_check("not ok run: ended before its last check")
             if line == "done":
                 return None
-            self.say(line)
+            self.print_check(line)
 
 
 def main():

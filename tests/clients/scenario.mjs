@@ -24,7 +24,9 @@ function same(actual, expected, what) {
 const clip = (text) => (text && text.length > 120 ? `${text.slice(0, 120)}… (${text.length})` : text);
 const numbers = (count) => Array.from({ length: count }, (_, n) => ({ n }));
 
+// Runs all checks. Returns whether all of them passed.
 export async function run({ Centrifuge, WebSocket, url, control, report }) {
+  let passed = true;
   const ask = async (path, body) => {
     const answer = await fetch(control + path, { method: "POST", body });
     if (!answer.ok) throw new Error(`${path}: ${await answer.text()}`);
@@ -77,6 +79,7 @@ export async function run({ Centrifuge, WebSocket, url, control, report }) {
       await body(client, seen);
       await report(`ok ${name}`);
     } catch (fault) {
+      passed = false;
       await report(`not ok ${name}: ${fault.message}`);
     } finally {
       client.disconnect();
@@ -189,4 +192,6 @@ export async function run({ Centrifuge, WebSocket, url, control, report }) {
     await sleep(2000); // longer than the first reconnect delay
     same([client.state, seen.connected], ["disconnected", 1], "no reconnect");
   });
+
+  return passed;
 }

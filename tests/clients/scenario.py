@@ -35,6 +35,11 @@ def numbers(count):
     return [{"n": n} for n in range(count)]
 
 
+def exit_code():
+    """Returns the exit code of a program: 1 if one of its checks failed."""
+    return 1 if failed_checks else 0
+
+
 async def until(condition, what, seconds=WAIT_S):
     """Waits for `condition`. On timeout, raises AssertionError with `what`, or with its result if it
     is a function."""
@@ -56,10 +61,14 @@ def clip(value):
     return text if len(text) <= 120 else f"{text[:120]}… ({len(text)})"
 
 
+failed_checks = []
+
+
 async def check(name, body):
     """Runs one check and prints its line."""
     try:
         await body()
         print(f"ok {name}")
     except Exception as fault:
+        failed_checks.append(name)
         print(f"not ok {name}: {type(fault).__name__} {fault}".replace("\n", " "))

@@ -6,7 +6,7 @@ import logging
 import sys
 
 import centrifuge
-from scenario import LARGE, UNICODE, Conductor, check, numbers, same, until
+from scenario import LARGE, UNICODE, Conductor, check, exit_code, numbers, same, until
 
 CONDUCTOR = Conductor(sys.argv[2])
 
@@ -187,3 +187,4 @@ async def main():
 
 
 asyncio.run(main())
+sys.exit(exit_code())

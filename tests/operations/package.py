@@ -26,6 +26,8 @@ PORTS = 18360
 INSTALL = "cargo install --locked --root target/test-tools/cargo cargo-deb"
 # The highest allowed result of `systemd-analyze security`, of 10. It rates units below 2 as OK.
 EXPOSURE = 1.5
+# Exit code of the part in the separate root when one of its checks failed and was reported.
+CHECK_FAILED = 3
 
 
 def run(*command, **options):
@@ -300,6 +302,7 @@ def inside(given, report):
             service.process.kill()
             service.process.wait()
     report.check("a purge removes everything except the user", purged, root, before)
+    return CHECK_FAILED if report.failed else 0
 
 
 def main():
@@ -318,21 +321,24 @@ def main():
         report.skip("docker build --check: no Docker daemon")
     path = f"{given.tools / 'cargo/bin'}:{os.environ['PATH']}"
     if not (cargo_deb := shutil.which("cargo-deb", path=path)):
-        return report.skip(f"cargo deb: not installed ({INSTALL})")
+        report.skip(f"cargo deb: not installed ({INSTALL})")
+        return 1 if report.failed else 0
     report.check("cargo deb", build, cargo_deb, given)
     package = given.logs / "fanfare.deb"
     if not package.exists():
-        return None
+        return 1
     if shutil.which("lintian"):
         report.check("lintian", linted, package)
     else:
         report.skip("lintian: not installed (apt install lintian)")
     if os.geteuid() and subprocess.run(["sudo", "-n", "true"], capture_output=True).returncode:
-        return report.skip("install: a separate root directory requires root privileges")
-    if code := enter(given):
+        report.skip("install: a separate root directory requires root privileges")
+        return 1 if report.failed else 0
+    code = enter(given)
+    if code not in (0, CHECK_FAILED):
         print(f"not ok package: the part in the separate root ended with {code}")
-    return None
+    return 1 if code or report.failed else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -6,6 +6,7 @@ import os
 import pathlib
 import shutil
 import subprocess
+import sys
 
 from node import Report, arguments, until
 
@@ -68,8 +69,8 @@ def main():
         report.check("after SIGSTOP, the watchdog restarts the server once", proof.expect, "restarts", "1")
         report.check("the restarted server is active", proof.expect, "restarted", "active")
         report.check("the unit stops with status 0", proof.expect, "status", "0")
-    return None
+    return 1 if report.failed else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

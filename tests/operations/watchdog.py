@@ -11,6 +11,7 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -356,7 +357,8 @@ def main():
     report.check("canaries connect at ws.max_connections and answer pings", full_house, given)
     report.check("STOPPING=1, and WATCHDOG=1 during the drain", drain, given)
     report.check("a supervisor restarts a node with a stopped shard", supervised, given)
+    return 1 if report.failed else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

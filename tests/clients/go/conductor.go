@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"strings"
 	"time"
 )
@@ -46,11 +47,22 @@ func Until(condition func() bool, what string, limit time.Duration) error {
 	return nil
 }
 
+var failed bool
+
 // Check runs one check and prints its line.
 func Check(name string, body func() error) {
 	if err := body(); err != nil {
+		failed = true
 		fmt.Printf("not ok %s: %s\n", name, strings.ReplaceAll(err.Error(), "\n", " "))
 		return
 	}
 	fmt.Printf("ok %s\n", name)
+}
+
+// Done prints the last line and ends the program with exit code 1 if a check failed.
+func Done() {
+	fmt.Println("done")
+	if failed {
+		os.Exit(1)
+	}
 }

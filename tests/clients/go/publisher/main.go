@@ -142,6 +142,6 @@ func main() {
 	conductor.Check("PUSH", push)
 	conductor.Check("PUB", pub)
 	conductor.Check("REQ: replies, errors", req)
-	conductor.Check("DEALER: leading frames come back", dealer)
-	fmt.Println("done")
+	conductor.Check("DEALER: the reply repeats the leading frames", dealer)
+	conductor.Done()
 }

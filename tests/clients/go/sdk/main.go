@@ -294,5 +294,5 @@ func main() {
 			return each.body(s)
 		})
 	}
-	fmt.Println("done")
+	conductor.Done()
 }
