@@ -1,20 +1,21 @@
 //! fanfare: a fan-out engine for bare Linux hosts. ZeroMQ in, WebSocket out.
 //!
-//! A file imports only from its own floor or from one below (`tests/tidy.rs` checks it):
+//! A file imports only from its own layer or from a lower one (`tests/tidy.rs` checks it):
 //!
 //! ```text
-//! ground   config      typed configuration          limits     every bound, with its reason
-//! floor 0  observe     counters and histograms      wire       HTTP upgrade, RFC 6455
-//!          protocol    client commands and replies
-//! floor 1  hub         one shard's memory and rules: time and bytes are arguments
-//! floor 2  fabric      the only memory that cores share: lanes, broadcasts, interest
-//! floor 3  ingest      publications in              control    admin, metrics, load, signals
-//! floor 4  shard       glommio executor and completion ring: the only files that do socket IO
-//! roof     engine      starts the cores, joins them, drains them
+//! base     config      typed configuration          limits     every bound, with its reason
+//! layer 0  observe     counters and histograms      wire       HTTP upgrade, RFC 6455, RFC 7692
+//! layer 1  protocol    client commands, replies     delivery   publications encoded for the wire
+//! layer 2  hub         connections, subscriptions and outboxes of one shard, without IO
+//! layer 3  fabric      memory that is shared between cores: lanes, interest filter, submissions
+//! layer 4  ingest      ZeroMQ sockets and routing   control    admin, metrics, load, signals
+//!          shard       io_uring ring: all IO of client sockets
+//! top      engine      starts and stops the threads
 //! ```
 //!
-//! The life of a message: [`ingest`] receives and checks it, [`fabric`] encodes it once and
-//! carries it to the shards that may want it, [`hub`] matches it to connections, [`shard`] sends.
+//! The way of a publication: [`ingest`] receives and checks it, [`delivery`] encodes it once,
+//! [`fabric`] carries it to the shards that may have subscribers, [`hub`] finds the connections
+//! that are subscribed, and [`shard`] sends it.
 
 pub mod config;
 pub mod limits;

@@ -1,5 +1,5 @@
-//! Command line to configuration to a running engine to an exit code: 0 clean, 1 runtime failure,
-//! 2 usage or configuration.
+//! The program `fanfare`. Exit codes: 0 for success, 1 for a failure at run time, 2 for a wrong
+//! command line or configuration.
 
 mod cli;
 

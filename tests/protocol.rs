@@ -5,8 +5,9 @@ use std::fs;
 use std::path::Path;
 
 use fanfare::limits;
-use fanfare::protocol::command::{Command, CommandFault, Outcome, Parser, Request, lines};
-use fanfare::protocol::reply;
+use fanfare::protocol::command::{Command, CommandError, ErrorEffect, Request};
+use fanfare::protocol::json::{Parser, lines, replies};
+use fanfare::protocol::reply::Reply;
 use proptest::prelude::*;
 
 #[path = "fuzz/targets/commands.rs"]
@@ -103,20 +104,29 @@ fn replies_answer_commands() {
         if !out.is_empty() {
             out.push(b'\n');
         }
-        match parser.parse(line).map_err(|fault| fault.outcome()) {
+        match parser.parse(line).map_err(|fault| fault.effect()) {
             Ok(Request {
                 id,
                 command: Command::Connect,
-            }) => reply::connect(&mut out, id, "c", "v", 25),
+            }) => {
+                let reply = Reply::Connect {
+                    client: "c",
+                    version: "v",
+                    ping_s: 25,
+                };
+                replies::append(&mut out, id, &reply);
+            }
             Ok(Request {
                 id,
                 command: Command::Subscribe { .. },
-            }) => reply::subscribe(&mut out, id),
+            }) => replies::append(&mut out, id, &Reply::Subscribe),
             Ok(Request {
                 id,
                 command: Command::Ping,
-            }) => reply::ping(&mut out, id),
-            Err(Outcome::Reply { id, error }) => reply::error(&mut out, id, error),
+            }) => replies::append(&mut out, id, &Reply::Ping),
+            Err(ErrorEffect::Reply { id, error }) => {
+                replies::append(&mut out, id, &Reply::Error(error));
+            }
             other => panic!("{other:?}"),
         }
     }
@@ -157,14 +167,14 @@ fn hostile_commands() {
         (long_number.as_bytes(), None),
     ];
     for (line, replied) in cases {
-        match parser.parse(line).expect_err("hostile").outcome() {
-            Outcome::Reply { id, .. } => assert_eq!(replied, Some(id)),
-            Outcome::Disconnect(reason) => assert_eq!((replied, reason.code()), (None, 3501)),
+        match parser.parse(line).expect_err("hostile").effect() {
+            ErrorEffect::Reply { id, .. } => assert_eq!(replied, Some(id)),
+            ErrorEffect::Disconnect(reason) => assert_eq!((replied, reason.code()), (None, 3501)),
         }
     }
     assert_eq!(
         parser.parse(&vec![b'['; 64 * 1024]),
-        Err(CommandFault::TooDeep)
+        Err(CommandError::TooDeep)
     );
     let next = parser.parse(b"{\"id\":1,\"ping\":{}}");
     assert_eq!(

@@ -3,18 +3,26 @@
 
 #![allow(clippy::unwrap_used, unreachable_pub)]
 
-#[path = "tidy/floors.rs"]
-mod floors;
+#[path = "tidy/cycles.rs"]
+mod cycles;
 #[path = "tidy/functions.rs"]
 mod functions;
+#[path = "tidy/language.rs"]
+mod language;
+#[path = "tidy/layers.rs"]
+mod layers;
 #[path = "tidy/metrics.rs"]
 mod metrics;
+#[path = "tidy/module_tree.rs"]
+mod module_tree;
 #[path = "tidy/modules.rs"]
 mod modules;
 #[path = "tidy/source.rs"]
 mod source;
 #[path = "tidy/text.rs"]
 mod text;
+#[path = "tidy/tokens.rs"]
+mod tokens;
 #[path = "tidy/unsafety.rs"]
 mod unsafety;
 #[path = "tidy/words.rs"]

@@ -1,35 +1,29 @@
-//! `fanfare check`: reads the configuration and shows what is not at its default.
+//! `fanfare check`: reads the configuration and prints the settings that differ from the defaults.
 
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use super::{Settings, USAGE, fail};
+use super::arguments::Settings;
+use super::exit::{FAILURE, USAGE, fail};
 
 pub(super) fn run(settings: Settings) -> ExitCode {
-    let name = settings
+    let file = settings
         .file
         .as_ref()
         .map(|path| path.display().to_string());
     let (config, _) = match settings.load() {
         Ok(loaded) => loaded,
-        Err(fault) => return fail(USAGE, &fault),
+        Err(error) => return fail(USAGE, &error),
     };
-    let heading = format!("{}: ok", name.as_deref().unwrap_or("defaults"));
-    let differences = config
-        .differences()
-        .into_iter()
-        .map(|line| format!("  {line}"));
-    let warnings = config
-        .warnings()
-        .into_iter()
-        .map(|line| format!("warning: {line}"));
-    let lines: Vec<_> = [heading]
-        .into_iter()
-        .chain(differences)
-        .chain(warnings)
-        .collect();
+    let mut lines = vec![format!("{}: ok", file.as_deref().unwrap_or("defaults"))];
+    for difference in config.differences() {
+        lines.push(format!("  {difference}"));
+    }
+    for warning in config.warnings() {
+        lines.push(format!("warning: {warning}"));
+    }
     match writeln!(std::io::stdout(), "{}", lines.join("\n")) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(fault) => fail(1, &fault),
+        Err(error) => fail(FAILURE, &error),
     }
 }

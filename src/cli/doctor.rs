@@ -1,7 +1,10 @@
-//! `fanfare doctor`: reads the host and says, line by line, what was found, what is wanted for so
-//! many connections, why, and how to get from one to the other. It changes nothing.
+//! `fanfare doctor`: examines the host and reports each property: the value found, the value wanted
+//! for a number of connections, the reason, and how to correct the difference. It changes nothing.
 
+mod addresses;
 mod catalogue;
+mod examine;
+mod finding;
 mod host;
 mod knob;
 mod machine;
@@ -16,37 +19,39 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
-use fanfare::config::{Config, ConfigSource};
+use fanfare::config::Config;
 use fanfare::limits::EXPECTED_CONNECTIONS;
 
-use super::{Settings, USAGE, fail};
+use super::arguments::Settings;
+use super::exit::{FAILURE, USAGE, fail};
 use host::Host;
 use knob::Verdict;
 use plan::Plan;
 
-/// Say what this host offers, what the engine wants, and how to fix the difference.
+/// Report what this host offers, what the engine needs, and how to fix the difference.
 ///
-/// Each knob is `ok`, `note` (worth knowing, nothing is lost), `weak` (too small for so many, or
-/// slower than need be) or `FAIL` (serve would not start, or not hold so many). The exit code is 1
-/// if one is FAIL, 2 if the configuration is wrong, and otherwise 0.
+/// Each knob is `ok`, `note` (a recommendation), `weak` (too small for this number of connections,
+/// or slower than necessary) or `FAIL` (serve would not start, or would not accept this number of
+/// connections). The exit code is 1 if a knob is FAIL, 2 if the configuration is wrong, and
+/// otherwise 0.
 #[derive(Args)]
 pub(super) struct Doctor {
     #[command(flatten)]
     settings: Settings,
-    /// Look at the host for N connections. Without it: `ws.max_connections`, or 10,000 if that is
+    /// Examine the host for N connections. Default: `ws.max_connections`, or 10,000 if that is
     /// auto.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
     connections: Option<u64>,
     /// Print JSON.
     #[arg(long, conflicts_with = "print")]
     json: bool,
-    /// Print the file that would set what falls short, for sysctl.d or limits.d. apply.sh does.
+    /// Print a file for sysctl.d or limits.d that corrects insufficient settings. apply.sh uses it.
     #[arg(long, value_name = "FILE")]
     print: Option<Print>,
-    /// The limits of this process, a running fanfare, instead of those of the shell.
+    /// Examine the limits of this process, a running fanfare, instead of those of the shell.
     #[arg(long, value_name = "PID")]
     pid: Option<u32>,
-    /// Read proc, sys and etc below this directory instead: another host's, copied.
+    /// Read proc, sys and etc below this directory: copies from another host.
     #[arg(long, value_name = "DIR")]
     root: Option<PathBuf>,
 }
@@ -70,45 +75,48 @@ pub(super) fn run(doctor: Doctor) -> ExitCode {
     if let Some(pid) = pid
         && !host.has_process()
     {
-        return fail(USAGE, &format!("there is no process {pid} to look at"));
+        return fail(
+            USAGE,
+            &format!("there is no process {pid}, or its files cannot be read"),
+        );
     }
-    let mut source = ConfigSource::of_process(settings.file, settings.set);
-    if !host.is_to_start() {
+    let mut source = settings.into_source();
+    if !host.is_for_new_process() {
         source.allowed_cores = host.cores();
     }
     let config = match source.load() {
         Ok(config) => config,
-        Err(fault) => return fail(USAGE, &fault),
+        Err(error) => return fail(USAGE, &error),
     };
     let plan = plan(&host, config, source.allowed_cores, connections);
     let (text, verdict) = match print {
         Some(Print::Sysctl) => (catalogue::sysctl_file(&host, &plan), Verdict::Fine),
         Some(Print::Limits) => (catalogue::limits_file(&plan), Verdict::Fine),
         None => {
-            let findings = report::examine(&host, &plan);
+            let findings = examine::examine(&host, &plan);
             let text = if json {
                 match report::json(&plan, &findings) {
                     Ok(text) => text,
-                    Err(error) => return fail(1, &error),
+                    Err(error) => return fail(FAILURE, &error),
                 }
             } else {
                 report::text(&plan, &findings)
             };
-            (text, report::worst(&findings))
+            (text, finding::worst(&findings))
         }
     };
     if let Err(error) = std::io::stdout().write_all(text.as_bytes()) {
-        return fail(1, &error);
+        return fail(FAILURE, &error);
     }
     ExitCode::from(u8::from(verdict == Verdict::Blocks))
 }
 
-fn plan(host: &Host, config: Config, cores: Vec<usize>, asked: Option<u64>) -> Plan {
+fn plan(host: &Host, config: Config, cores: Vec<usize>, argument: Option<u64>) -> Plan {
     let configured = config.ws.max_connections.map(|count| count as u64);
-    let asked = asked.or(configured);
+    let requested = argument.or(configured);
     Plan {
-        connections: asked.unwrap_or(EXPECTED_CONNECTIONS),
-        asked: asked.is_some(),
+        connections: requested.unwrap_or(EXPECTED_CONNECTIONS),
+        is_requested: requested.is_some(),
         layout: config.cpu.layout(&cores),
         cores,
         memory_bytes: host.memory_bytes(),

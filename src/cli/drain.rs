@@ -1,5 +1,5 @@
-//! `fanfare drain`: asks a running node to move a share of its connections away, so that they come
-//! back elsewhere.
+//! `fanfare drain`: requests a running node to close a share of its connections, so that their
+//! clients reconnect to other nodes.
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
@@ -10,51 +10,55 @@ use fanfare::config;
 use fanfare::control::client::{self, Client};
 use serde::Deserialize;
 
-use super::{USAGE, fail};
+use super::exit::{FAILURE, USAGE, fail};
 
-/// What the admin port says once it has begun.
+/// HTTP status of the response when the drain has begun.
 const ACCEPTED: u16 = 202;
 
-/// Move a share of a running node's connections away, evenly over a period. Clients reconnect by
-/// themselves; the node's agent announces the least weight meanwhile, so that they come back
-/// elsewhere. For all of them, and the end of the process, send SIGTERM.
+/// Close a share of a running node's connections, evenly over a period, so that the clients
+/// reconnect to other nodes. During the drain the node's agent reports the lowest weight to load
+/// balancers. To close all connections and end the process, send SIGTERM instead.
 #[derive(Args)]
 pub(super) struct Drain {
-    /// The part of all connections, such as `20%` or `0.2`.
+    /// The share of all connections, such as `20%` or `0.2`.
     #[arg(long, value_name = "SHARE", value_parser = share)]
     share: f64,
-    /// Over how long they are closed.
+    /// The period over which the connections are closed.
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = period)]
     period: Duration,
     /// The node's `admin.listen`.
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8001")]
     admin: String,
-    /// The node's `admin.token`; without this, the environment's `FANFARE_ADMIN_TOKEN`.
+    /// The node's `admin.token`. Default: the environment variable `FANFARE_ADMIN_TOKEN`.
     #[arg(long, value_name = "TOKEN")]
     token: Option<String>,
 }
 
-/// Why nothing moves.
+/// The reason why the drain did not begin.
 #[derive(Debug, thiserror::Error)]
-enum Fault {
+enum DrainError {
     #[error(transparent)]
     Admin(#[from] client::Fault),
-    #[error("{0} answered with something else than what is moved; is it another version's?")]
-    Answer(String),
+    #[error("{0} sent an unknown response; is the node of another version?")]
+    Response(String),
     #[error(transparent)]
     Output(#[from] io::Error),
 }
 
+/// The response of the admin port.
 #[derive(Deserialize)]
-struct Moving {
+struct Started {
+    /// Connections that will be closed.
     leaving: u64,
+    /// Open connections.
     connections: u64,
+    /// Shards that did not accept the request.
     #[serde(default)]
     refused_shards: Vec<usize>,
 }
 
 fn share(text: &str) -> Result<f64, String> {
-    config::share(text).ok_or_else(|| "expected a part such as 20% or 0.2, above 0".into())
+    config::share(text).ok_or_else(|| "expected a share such as 20% or 0.2, above 0".into())
 }
 
 fn period(text: &str) -> Result<Duration, String> {
@@ -64,12 +68,12 @@ fn period(text: &str) -> Result<Duration, String> {
 pub(super) fn run(command: Drain) -> ExitCode {
     match drain(command) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(Fault::Admin(fault @ client::Fault::Address(_))) => fail(USAGE, &fault),
-        Err(fault) => fail(1, &fault),
+        Err(DrainError::Admin(error @ client::Fault::Address(_))) => fail(USAGE, &error),
+        Err(error) => fail(FAILURE, &error),
     }
 }
 
-fn drain(command: Drain) -> Result<(), Fault> {
+fn drain(command: Drain) -> Result<(), DrainError> {
     let token = command.token;
     let token = token.or_else(|| std::env::var("FANFARE_ADMIN_TOKEN").ok());
     let client = Client::new(&command.admin, token)?;
@@ -79,20 +83,20 @@ fn drain(command: Drain) -> Result<(), Fault> {
     if answer.status != ACCEPTED {
         return Err(client.refused(&target, &answer).into());
     }
-    let moving: Moving = serde_json::from_str(&answer.body)
-        .map_err(|_| Fault::Answer(client.address().to_owned()))?;
+    let started: Started = serde_json::from_str(&answer.body)
+        .map_err(|_| DrainError::Response(client.address().to_owned()))?;
     writeln!(
         io::stdout(),
-        "moving {} of {} connections away over {:?}; GET /load says how far it is",
-        moving.leaving,
-        moving.connections,
+        "moving {} of {} connections away over {:?}; GET /load shows the progress",
+        started.leaving,
+        started.connections,
         command.period,
     )?;
-    if !moving.refused_shards.is_empty() {
-        let shards = moving.refused_shards;
+    if !started.refused_shards.is_empty() {
+        let shards = started.refused_shards;
         writeln!(
             io::stderr(),
-            "shards {shards:?} do not take orders, and move nobody"
+            "shards {shards:?} did not accept the request and close no connections"
         )?;
     }
     Ok(())

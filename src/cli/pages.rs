@@ -1,5 +1,6 @@
-//! The man pages and completions in tuning/, made from the definition of the command line. They
-//! are committed, so that a package needs no build; a test says when they are stale.
+//! Generates the man pages and shell completions in tuning/ from the definition of the command
+//! line. The files are committed, so that packaging does not need to build them; a test checks that
+//! they are up to date.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -10,50 +11,50 @@ use clap_mangen::Man;
 
 use super::Cli;
 
-/// What fanfare(1) says beside the command line.
+/// The sections of fanfare(1) that the definition of the command line does not contain.
 const SECTIONS: &str = r#".SH SIGNALS
 .TP
 .B SIGTERM, SIGINT
-Drain: new connections are refused, those there are closed evenly over \fBdrain.period\fR, then the
-process ends with code 0. A second one ends it at once.
+Drain: new connections are refused, and open ones are closed evenly over \fBdrain.period\fR. Then the
+process ends with code 0. A second signal ends the process at once.
 .TP
 .B SIGHUP
-Read the configuration again. What cannot change without a restart is named in the log.
+Read the configuration again. Changes that require a restart are listed in the log.
 .SH "EXIT STATUS"
 .TP
 .B 0
-All went well.
+The command succeeded.
 .TP
 .B 1
-It failed while running.
+The command failed.
 .TP
 .B 2
 The command line or the configuration was wrong.
 .SH ENVIRONMENT
 .TP
 .B FANFARE_SECTION_KEY
-Sets the key \fBsection.key\fR of the configuration, over the file.
+Sets the key \fBsection.key\fR of the configuration; overrides the file.
 .TP
 .B NOTIFY_SOCKET, WATCHDOG_USEC
-Set by systemd: where \fBserve\fR says that it is ready, reloading or stopping, and how often it has
-to show that publications come back from every core.
+Set by systemd: the socket on which \fBserve\fR reports that it is ready, reloading or stopping, and
+the interval at which it has to report that every core delivers publications.
 .SH FILES
 .TP
 .I /etc/fanfare/fanfare.toml
-The configuration that the systemd unit names.
+The configuration of the systemd unit.
 .TP
 .I /usr/share/doc/fanfare/CONFIGURATION.md
-Every key, its form and its default.
+Every key with its format and default.
 .SH "SEE ALSO"
 .BR systemd.service (5),
 .BR sd_notify (3),
 .BR zmq (7)
 "#;
 
-/// Every page, by its path under tuning/.
+/// Returns the content of every file, by its path under tuning/.
 fn pages() -> BTreeMap<String, Vec<u8>> {
     let mut pages = BTreeMap::new();
-    // Options such as --help are on the pages because building puts them on the commands.
+    // Building adds the options that clap generates, such as --help.
     let mut root = Cli::command();
     root.build();
     pages.insert("man/fanfare.1".into(), page(&root, "fanfare", SECTIONS));
@@ -82,7 +83,8 @@ fn page(command: &Command, name: &str, sections: &str) -> Vec<u8> {
     let mut page = Vec::new();
     let source = concat!("fanfare ", env!("CARGO_PKG_VERSION"));
     let man = Man::new(command).title(name.to_owned()).source(source);
-    man.render(&mut page).expect("memory takes what is written");
+    man.render(&mut page)
+        .expect("writing to a Vec does not fail");
     page.extend_from_slice(sections.as_bytes());
     page
 }
@@ -95,10 +97,10 @@ fn man_pages_and_completions_are_up_to_date() {
     let mut stale = Vec::new();
     for folder in ["man", "completions"] {
         let folder = root.join(folder);
-        std::fs::create_dir_all(&folder).expect("the folder can be made");
-        for entry in std::fs::read_dir(&folder).expect("the folder is there") {
-            let path = entry.expect("the folder reads").path();
-            let name = path.strip_prefix(&root).expect("it is under tuning");
+        std::fs::create_dir_all(&folder).expect("the directory can be created");
+        for entry in std::fs::read_dir(&folder).expect("the directory exists") {
+            let path = entry.expect("the directory can be read").path();
+            let name = path.strip_prefix(&root).expect("the path is under tuning");
             if !pages.contains_key(name.to_str().expect("names are ASCII")) {
                 stale.push(path);
             }
@@ -106,13 +108,13 @@ fn man_pages_and_completions_are_up_to_date() {
     }
     if bless {
         for path in stale.drain(..) {
-            std::fs::remove_file(path).expect("a stale page can go");
+            std::fs::remove_file(path).expect("a stale file can be removed");
         }
     }
     for (name, page) in &pages {
         let path = root.join(name);
         if bless {
-            std::fs::write(&path, page).expect("the page is written");
+            std::fs::write(&path, page).expect("the file can be written");
         }
         if std::fs::read(&path).ok().as_ref() != Some(page) {
             stale.push(path);

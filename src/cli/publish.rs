@@ -1,5 +1,5 @@
-//! `fanfare publish`: one publication, or one per line of stdin, over ZeroMQ to the router, which
-//! answers each.
+//! `fanfare publish`: sends one publication, or one per line of stdin, to the engine's ZeroMQ
+//! router socket, and waits for each reply.
 
 use std::io::{self, BufRead as _, Read as _, Write as _};
 use std::process::ExitCode;
@@ -7,48 +7,49 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{fail, number_of_seconds};
+use super::arguments::seconds;
+use super::exit::{FAILURE, fail};
 
-/// Publish to a topic, and say whether it was taken.
+/// Publish to a topic, and print whether the engine accepted it.
 #[derive(Args)]
 pub(super) struct Publish {
-    /// Where it goes, such as `news` or `chat:lobby`.
+    /// The topic, such as `news` or `chat:lobby`.
     topic: String,
-    /// What to publish; `-` is all of stdin. A JSON namespace wants JSON: `{"a":1}`, `"hi"`, 7.
+    /// The payload; `-` reads it from stdin. A JSON namespace requires JSON: `{"a":1}`, `"hi"`, 7.
     #[arg(
         required_unless_present = "lines",
         conflicts_with = "lines",
         allow_negative_numbers = true
     )]
     payload: Option<String>,
-    /// Publish each line of stdin by itself.
+    /// Publish each line of stdin separately.
     #[arg(long)]
     lines: bool,
     /// The engine's `ingest.router`.
     #[arg(long, value_name = "ENDPOINT", default_value = "tcp://127.0.0.1:5563")]
     to: String,
-    /// For an engine with `ingest.plain`.
+    /// Credentials, if the engine has `ingest.plain`.
     #[arg(long, value_name = "USER:PASSWORD")]
     plain: Option<String>,
-    /// Seconds to wait for each answer.
-    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = number_of_seconds)]
+    /// Seconds to wait for each reply.
+    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
     timeout: Duration,
 }
 
-/// Why publishing stopped.
+/// The reason why publishing stopped.
 #[derive(Debug, thiserror::Error)]
-enum Fault {
-    #[error("{0} cannot be connected to: {1}")]
+enum PublishError {
+    #[error("cannot connect to {0}: {1}")]
     Connect(String, zmq::Error),
     #[error(
         "{to} did not answer within {seconds} s; is `fanfare serve` running, and is this its \
          ingest.router? If it has ingest.plain, give --plain"
     )]
-    Silence { to: String, seconds: f64 },
+    Timeout { to: String, seconds: f64 },
     #[error("refused: {code}: {text}")]
     Refused { code: String, text: String },
-    #[error("{0} answered with something that is no reply")]
-    Answer(String),
+    #[error("{0} sent an invalid reply")]
+    Reply(String),
     #[error("ZeroMQ: {0}")]
     Zmq(#[from] zmq::Error),
     #[error(transparent)]
@@ -58,13 +59,15 @@ enum Fault {
 pub(super) fn run(command: &Publish) -> ExitCode {
     match publish(command) {
         Ok(()) => ExitCode::SUCCESS,
-        // The reader of our output has gone; nothing is wrong.
-        Err(Fault::Io(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
-        Err(fault) => fail(1, &fault),
+        // The reader of stdout has closed it. This is not an error.
+        Err(PublishError::Io(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
+            ExitCode::SUCCESS
+        }
+        Err(error) => fail(FAILURE, &error),
     }
 }
 
-fn publish(command: &Publish) -> Result<(), Fault> {
+fn publish(command: &Publish) -> Result<(), PublishError> {
     let socket = connect(command)?;
     let mut out = io::stdout().lock();
     if command.lines {
@@ -84,9 +87,9 @@ fn publish(command: &Publish) -> Result<(), Fault> {
     Ok(())
 }
 
-fn connect(command: &Publish) -> Result<zmq::Socket, Fault> {
+fn connect(command: &Publish) -> Result<zmq::Socket, PublishError> {
     let socket = zmq::Context::new().socket(zmq::REQ)?;
-    // What was not sent by then is not worth waiting for at exit.
+    // Discard unsent messages at exit: the reply has already timed out.
     socket.set_linger(0)?;
     let timeout_ms = i32::try_from(command.timeout.as_millis()).unwrap_or(i32::MAX);
     socket.set_sndtimeo(timeout_ms)?;
@@ -95,7 +98,7 @@ fn connect(command: &Publish) -> Result<zmq::Socket, Fault> {
         socket.set_plain_username(Some(user))?;
         socket.set_plain_password(Some(password))?;
     }
-    let refused = |error| Fault::Connect(command.to.clone(), error);
+    let refused = |error| PublishError::Connect(command.to.clone(), error);
     socket.connect(&command.to).map_err(refused)?;
     Ok(socket)
 }
@@ -104,29 +107,29 @@ fn user_and_password(pair: &str) -> (&str, &str) {
     pair.split_once(':').unwrap_or((pair, ""))
 }
 
-fn request(socket: &zmq::Socket, command: &Publish, payload: &[u8]) -> Result<(), Fault> {
+fn request(socket: &zmq::Socket, command: &Publish, payload: &[u8]) -> Result<(), PublishError> {
     let to = || command.to.clone();
-    let silence = |error| match error {
-        zmq::Error::EAGAIN => Fault::Silence {
+    let describe = |error| match error {
+        zmq::Error::EAGAIN => PublishError::Timeout {
             to: to(),
             seconds: command.timeout.as_secs_f64(),
         },
-        other => Fault::Zmq(other),
+        other => PublishError::Zmq(other),
     };
     socket
         .send_multipart([command.topic.as_bytes(), payload], 0)
-        .map_err(silence)?;
-    let reply = socket.recv_multipart(0).map_err(silence)?;
+        .map_err(describe)?;
+    let reply = socket.recv_multipart(0).map_err(describe)?;
     let words: Vec<_> = reply
         .iter()
         .map(|part| String::from_utf8_lossy(part))
         .collect();
     match words.as_slice() {
         [ok] if ok == "ok" => Ok(()),
-        [error, code, text] if error == "error" => Err(Fault::Refused {
+        [error, code, text] if error == "error" => Err(PublishError::Refused {
             code: code.to_string(),
             text: text.to_string(),
         }),
-        _ => Err(Fault::Answer(to())),
+        _ => Err(PublishError::Reply(to())),
     }
 }

@@ -1,15 +1,16 @@
-//! `fanfare serve`: configuration, logs, then the engine until it ends.
+//! `fanfare serve`: reads the configuration, sets up logging, and runs the engine until it ends.
 
 use std::process::ExitCode;
 
 use fanfare::{control, engine};
 
-use super::{Settings, USAGE, fail};
+use super::arguments::Settings;
+use super::exit::{FAILURE, USAGE, fail};
 
 pub(super) fn run(settings: Settings) -> ExitCode {
     let (config, source) = match settings.load() {
         Ok(loaded) => loaded,
-        Err(fault) => return fail(USAGE, &fault),
+        Err(error) => return fail(USAGE, &error),
     };
     control::log::init(&config.log);
     for warning in config.warnings() {
@@ -17,6 +18,6 @@ pub(super) fn run(settings: Settings) -> ExitCode {
     }
     match engine::run(config, source) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(fault) => fail(1, &fault),
+        Err(error) => fail(FAILURE, &error),
     }
 }

@@ -1,5 +1,7 @@
-//! `fanfare subscribe`: a client of the WebSocket port that prints what it receives, one payload a
-//! line. It speaks the Centrifugal client protocol in its JSON form, as the SDKs do.
+//! `fanfare subscribe`: a WebSocket client that prints the payloads that it receives, one per line.
+//! It uses the JSON codec of the Centrifugal client protocol, as the SDKs do.
+
+mod reply;
 
 use std::io::{self, Write};
 use std::net::{TcpStream, ToSocketAddrs as _};
@@ -7,14 +9,15 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
-use serde::Deserialize;
-use serde_json::value::RawValue;
+use serde_json::json;
 use tungstenite::http::Uri;
 use tungstenite::{Message, WebSocket};
 
-use super::{fail, number_of_seconds};
+use super::arguments::seconds;
+use super::exit::{FAILURE, fail};
+use reply::{Disconnect, Push, Reply, ReplyError};
 
-/// Print what is published to topics, one payload a line.
+/// Print the publications of topics, one payload per line.
 #[derive(Args)]
 pub(super) struct Subscribe {
     /// Topics to subscribe to.
@@ -23,31 +26,32 @@ pub(super) struct Subscribe {
     /// The engine's WebSocket address.
     #[arg(long, default_value = "ws://127.0.0.1:8000/connection/websocket")]
     url: String,
-    /// End after this many publications.
+    /// Exit after this many publications.
     #[arg(long, value_name = "N")]
     count: Option<u64>,
-    /// Print each payload's topic in front of it, with a tab between.
+    /// Print the topic and a tab before each payload.
     #[arg(long = "topics")]
     with_topics: bool,
     /// Seconds to wait for the connection and its replies.
-    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = number_of_seconds)]
+    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
     timeout: Duration,
 }
 
-/// Why there is nothing more to print.
+/// The reason why the command ended.
 #[derive(Debug, thiserror::Error)]
-enum Fault {
-    #[error("{0} is no ws:// address; this client does not speak TLS")]
+enum SubscribeError {
+    #[error("{0} is not a ws:// URL; this client does not speak TLS")]
     Url(String),
     #[error("{url}: {error}; is `fanfare serve` running there?")]
     Connect { url: String, error: io::Error },
     #[error("the handshake failed: {0}")]
     Handshake(String),
     #[error("{url} did not answer within {seconds} s")]
-    Silence { url: String, seconds: f64 },
-    #[error("{what}: {code} {message}")]
+    Timeout { url: String, seconds: f64 },
+    #[error("{command}: {code} {message}")]
     Refused {
-        what: String,
+        /// `connect`, or the topic of a subscribe command.
+        command: String,
         code: u32,
         message: String,
     },
@@ -55,135 +59,93 @@ enum Fault {
     Closed { code: u16, reason: String },
     #[error("the connection was lost: {0}")]
     Lost(String),
-    #[error("the server sent something that is no reply: {0}")]
+    #[error("the server sent an invalid reply: {0}")]
     Reply(#[from] serde_json::Error),
     #[error(transparent)]
     Output(io::Error),
 }
 
-/// How late a ping may be, as SDKs have it.
+/// How late a ping may be. The SDKs use the same value.
 const PING_GRACE: Duration = Duration::from_secs(10);
-
-/// One line of a message from the server. An empty object is a ping.
-#[derive(Deserialize)]
-struct Reply<'a> {
-    id: Option<u32>,
-    error: Option<ReplyError>,
-    connect: Option<Connected>,
-    #[serde(borrow)]
-    push: Option<Push<'a>>,
-}
-
-/// Seconds between the server's pings; 0 for none.
-#[derive(Deserialize)]
-struct Connected {
-    #[serde(default)]
-    ping: u64,
-}
-
-#[derive(Deserialize)]
-struct ReplyError {
-    code: u32,
-    message: String,
-}
-
-#[derive(Deserialize)]
-struct Push<'a> {
-    #[serde(default)]
-    channel: String,
-    #[serde(borrow, rename = "pub")]
-    publication: Option<Publication<'a>>,
-    disconnect: Option<Disconnect>,
-}
-
-#[derive(Deserialize)]
-struct Publication<'a> {
-    #[serde(borrow)]
-    data: &'a RawValue,
-}
-
-#[derive(Deserialize)]
-struct Disconnect {
-    code: u16,
-    #[serde(default)]
-    reason: String,
-}
 
 pub(super) fn run(command: &Subscribe) -> ExitCode {
     let subscription = Subscription::open(command);
     match subscription.and_then(|subscription| subscription.print(&mut io::stdout().lock())) {
         Ok(()) => ExitCode::SUCCESS,
-        // The reader of our output has gone, as in `fanfare subscribe news | head -1`.
-        Err(Fault::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
-        Err(fault) => fail(1, &fault),
+        // The reader of stdout has closed it, as in `fanfare subscribe news | head -1`.
+        Err(SubscribeError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
+            ExitCode::SUCCESS
+        }
+        Err(error) => fail(FAILURE, &error),
     }
 }
 
-/// A connection that has asked for its topics.
+/// A connection that has sent its commands: connect, and a subscribe for each topic.
 struct Subscription<'a> {
     command: &'a Subscribe,
     socket: WebSocket<TcpStream>,
-    /// Replies still due: one for connect, one for each topic.
-    replies_due: usize,
-    /// How long the server may be silent: its pings' interval and then some.
-    patience: Option<Duration>,
+    /// Commands without a reply.
+    pending_replies: usize,
+    /// How long to wait for the next message: the ping interval plus [`PING_GRACE`]. `None` if the
+    /// server does not send pings.
+    idle_timeout: Option<Duration>,
     printed: u64,
 }
 
 impl<'a> Subscription<'a> {
-    fn open(command: &'a Subscribe) -> Result<Self, Fault> {
+    /// Connects and sends the commands.
+    fn open(command: &'a Subscribe) -> Result<Self, SubscribeError> {
         let stream = connect(&command.url, command.timeout)?;
         let (socket, _) = tungstenite::client(&command.url, stream)
-            .map_err(|error| Fault::Handshake(error.to_string()))?;
-        let replies_due = command.topics.len() + 1;
+            .map_err(|error| SubscribeError::Handshake(error.to_string()))?;
+        let pending_replies = command.topics.len() + 1;
         let mut subscription = Self {
             command,
             socket,
-            replies_due,
-            patience: None,
+            pending_replies,
+            idle_timeout: None,
             printed: 0,
         };
-        let topics = command.topics.iter().enumerate().map(|(index, topic)| {
-            serde_json::json!({ "id": index + 2, "subscribe": { "channel": topic } }).to_string()
-        });
-        let commands: Vec<_> = [r#"{"id":1,"connect":{}}"#.into()]
-            .into_iter()
-            .chain(topics)
-            .collect();
+        let mut commands = vec![r#"{"id":1,"connect":{}}"#.to_owned()];
+        for (index, topic) in command.topics.iter().enumerate() {
+            let subscribe = json!({ "id": index + 2, "subscribe": { "channel": topic } });
+            commands.push(subscribe.to_string());
+        }
         subscription.send(commands.join("\n"))?;
         Ok(subscription)
     }
 
-    fn print(mut self, out: &mut impl Write) -> Result<(), Fault> {
+    /// Prints publications until `--count` is reached or the connection ends.
+    fn print(mut self, out: &mut impl Write) -> Result<(), SubscribeError> {
         while self.command.count.is_none_or(|count| self.printed < count) {
-            let message = self.socket.read().map_err(|error| self.fault(error))?;
+            let message = self.socket.read().map_err(|error| self.describe(error))?;
             match message {
                 Message::Text(text) => {
                     for line in text.split('\n').filter(|line| !line.is_empty()) {
-                        self.take(serde_json::from_str(line)?, out)?;
+                        self.handle(serde_json::from_str(line)?, out)?;
                     }
                 }
                 Message::Close(Some(frame)) => {
                     let (code, reason) = (frame.code.into(), frame.reason.to_string());
-                    return Err(Fault::Closed { code, reason });
+                    return Err(SubscribeError::Closed { code, reason });
                 }
                 Message::Close(None) => {
-                    return Err(Fault::Closed {
+                    return Err(SubscribeError::Closed {
                         code: 1005,
                         reason: "without a reason".into(),
                     });
                 }
-                // tungstenite answers pings by itself; the JSON protocol has no binary messages.
+                // tungstenite answers WebSocket pings. The JSON codec has no binary messages.
                 _ => {}
             }
         }
-        // Only a courtesy: all that was asked for has been printed.
+        // All publications are printed, so an error does not matter.
         let _ = self.socket.close(None);
         let _ = self.socket.flush();
         Ok(())
     }
 
-    fn take(&mut self, reply: Reply<'_>, out: &mut impl Write) -> Result<(), Fault> {
+    fn handle(&mut self, reply: Reply<'_>, out: &mut impl Write) -> Result<(), SubscribeError> {
         match reply {
             Reply {
                 error: Some(ReplyError { code, message }),
@@ -192,16 +154,16 @@ impl<'a> Subscription<'a> {
             } => {
                 let topic =
                     id.and_then(|id| self.command.topics.get((id as usize).wrapping_sub(2)));
-                let what = topic.map_or("connect", String::as_str).into();
-                Err(Fault::Refused {
-                    what,
+                let command = topic.map_or("connect", String::as_str).into();
+                Err(SubscribeError::Refused {
+                    command,
                     code,
                     message,
                 })
             }
             Reply {
                 push: Some(push), ..
-            } => self.push(&push, out),
+            } => self.print_push(&push, out),
             Reply {
                 id: Some(_),
                 connect,
@@ -209,22 +171,22 @@ impl<'a> Subscription<'a> {
             } => {
                 let ping = connect.map(|connected| connected.ping);
                 let ping = ping.filter(|seconds| *seconds > 0).map(Duration::from_secs);
-                self.patience = ping.map(|ping| ping + PING_GRACE).or(self.patience);
-                self.confirm()
+                self.idle_timeout = ping.map(|ping| ping + PING_GRACE).or(self.idle_timeout);
+                self.count_reply()
             }
             Reply { .. } => self.send("{}".into()),
         }
     }
 
-    fn push(&mut self, push: &Push<'_>, out: &mut impl Write) -> Result<(), Fault> {
+    fn print_push(&mut self, push: &Push<'_>, out: &mut impl Write) -> Result<(), SubscribeError> {
         if let Some(Disconnect { code, reason }) = &push.disconnect {
-            return Err(Fault::Closed {
+            return Err(SubscribeError::Closed {
                 code: *code,
                 reason: reason.clone(),
             });
         }
-        let wanted = self.command.count.is_none_or(|count| self.printed < count);
-        let Some(publication) = push.publication.as_ref().filter(|_| wanted) else {
+        let is_wanted = self.command.count.is_none_or(|count| self.printed < count);
+        let Some(publication) = push.publication.as_ref().filter(|_| is_wanted) else {
             return Ok(());
         };
         let topic = if self.command.with_topics {
@@ -232,31 +194,32 @@ impl<'a> Subscription<'a> {
         } else {
             String::new()
         };
-        writeln!(out, "{topic}{}", publication.data).map_err(Fault::Output)?;
-        out.flush().map_err(Fault::Output)?;
+        writeln!(out, "{topic}{}", publication.data).map_err(SubscribeError::Output)?;
+        out.flush().map_err(SubscribeError::Output)?;
         self.printed += 1;
         Ok(())
     }
 
-    /// Counts a reply; after the last, says so and waits for publications while pings come.
-    fn confirm(&mut self) -> Result<(), Fault> {
-        self.replies_due = self.replies_due.saturating_sub(1);
-        if self.replies_due == 0 {
+    /// Counts a reply. After the last one, reports the subscription and changes the read timeout to
+    /// the idle timeout.
+    fn count_reply(&mut self) -> Result<(), SubscribeError> {
+        self.pending_replies = self.pending_replies.saturating_sub(1);
+        if self.pending_replies == 0 {
             eprintln!("fanfare: subscribed to {}", self.command.topics.join(", "));
-            let lost = |error: io::Error| Fault::Lost(error.to_string());
+            let lost = |error: io::Error| SubscribeError::Lost(error.to_string());
             let stream = self.socket.get_ref();
-            stream.set_read_timeout(self.patience).map_err(lost)?;
+            stream.set_read_timeout(self.idle_timeout).map_err(lost)?;
         }
         Ok(())
     }
 
-    fn send(&mut self, text: String) -> Result<(), Fault> {
+    fn send(&mut self, text: String) -> Result<(), SubscribeError> {
         self.socket
             .send(Message::text(text))
-            .map_err(|error| self.fault(error))
+            .map_err(|error| self.describe(error))
     }
 
-    fn fault(&self, error: tungstenite::Error) -> Fault {
+    fn describe(&self, error: tungstenite::Error) -> SubscribeError {
         match error {
             tungstenite::Error::Io(error)
                 if matches!(
@@ -264,30 +227,32 @@ impl<'a> Subscription<'a> {
                     io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
                 ) =>
             {
-                if self.replies_due == 0 {
-                    return Fault::Lost("nothing comes any more, not even a ping".into());
+                if self.pending_replies == 0 {
+                    return SubscribeError::Lost(
+                        "no message or ping was received within the ping interval".into(),
+                    );
                 }
                 let seconds = self.command.timeout.as_secs_f64();
-                Fault::Silence {
+                SubscribeError::Timeout {
                     url: self.command.url.clone(),
                     seconds,
                 }
             }
-            other => Fault::Lost(other.to_string()),
+            other => SubscribeError::Lost(other.to_string()),
         }
     }
 }
 
-/// Connects to the first address of the URL's host that answers. Reads wait no longer than
-/// `timeout` until all replies have come.
-fn connect(url: &str, timeout: Duration) -> Result<TcpStream, Fault> {
-    let not_ours = || Fault::Url(url.into());
-    let uri: Uri = url.parse().map_err(|_| not_ours())?;
+/// Connects to the first address of the URL's host that accepts the connection. `timeout` applies
+/// to connecting and to each read.
+fn connect(url: &str, timeout: Duration) -> Result<TcpStream, SubscribeError> {
+    let invalid = || SubscribeError::Url(url.into());
+    let uri: Uri = url.parse().map_err(|_| invalid())?;
     if uri.scheme_str() != Some("ws") {
-        return Err(not_ours());
+        return Err(invalid());
     }
-    let host = uri.host().ok_or_else(not_ours)?.trim_matches(['[', ']']);
-    let failed = |error| Fault::Connect {
+    let host = uri.host().ok_or_else(invalid)?.trim_matches(['[', ']']);
+    let failed = |error| SubscribeError::Connect {
         url: url.into(),
         error,
     };

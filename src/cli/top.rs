@@ -1,13 +1,14 @@
-//! `fanfare top`: what a running node does, in a terminal, once a second.
+//! `fanfare top`: shows the activity of a running node in a terminal, once per second.
 //!
 //! ```text
-//! node    asks the admin port: one sample
-//! model   two samples make the figures of a screen
-//! units   figures as people read them
-//! view    a screen, drawn into cells
-//! live    the terminal: draws, reads keys, gives the terminal back
+//! node    queries the admin port and returns a sample
+//! model   computes the figures of a screen from two samples
+//! units   formats figures with units
+//! view    draws a screen into terminal cells
+//! live    sets up the terminal, draws, reads keys and restores the terminal
 //! ```
 
+mod error;
 mod live;
 mod model;
 mod node;
@@ -20,9 +21,11 @@ use std::thread;
 use std::time::Duration;
 
 use clap::Args;
-use fanfare::control::client::{self, Client};
+use fanfare::control::client::Client;
 
-use super::{USAGE, fail, number_of_seconds};
+use super::arguments::seconds;
+use super::exit::{FAILURE, USAGE, fail};
+use error::TopError;
 use model::Screen;
 use node::Node;
 
@@ -32,45 +35,26 @@ pub(super) struct Top {
     /// The node's `admin.listen`.
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8001")]
     admin: String,
-    /// The node's `admin.token`; without this, the environment's `FANFARE_ADMIN_TOKEN`.
+    /// The node's `admin.token`. Default: the environment variable `FANFARE_ADMIN_TOKEN`.
     #[arg(long, value_name = "TOKEN")]
     token: Option<String>,
-    /// Seconds that rates are taken over, 0.1 at least.
+    /// Seconds over which rates are measured, at least 0.1.
     #[arg(long, value_name = "SECONDS", default_value = "1s", value_parser = interval)]
     interval: Duration,
-    /// Print one screen as text and end; so it does when the output is no terminal.
+    /// Print one screen as text and exit. This is also done if the output is not a terminal.
     #[arg(long)]
     once: bool,
 }
 
-/// Why there is nothing to see.
-#[derive(Debug, thiserror::Error)]
-enum Fault {
-    #[error(transparent)]
-    Admin(#[from] client::Fault),
-    #[error("{target} of {address} is not understood: {error}; is it another version's?")]
-    Answer {
-        address: String,
-        target: &'static str,
-        error: serde_json::Error,
-    },
-    #[error("the terminal: {0}")]
-    Terminal(io::Error),
-    #[error("the thread that asks the node has ended")]
-    Sampler,
-    #[error(transparent)]
-    Output(io::Error),
-}
-
-/// Asking takes the node's control thread some of its time.
-const SHORTEST: Duration = Duration::from_millis(100);
+/// Minimum of `--interval`: each query takes time of the node's control thread.
+const INTERVAL_MIN: Duration = Duration::from_millis(100);
 
 fn interval(text: &str) -> Result<Duration, String> {
-    let interval = number_of_seconds(text)?;
-    let long_enough = interval >= SHORTEST;
-    long_enough
-        .then_some(interval)
-        .ok_or_else(|| "expected 0.1 seconds or more".into())
+    let interval = seconds(text)?;
+    if interval < INTERVAL_MIN {
+        return Err("expected 0.1 seconds or more".into());
+    }
+    Ok(interval)
 }
 
 pub(super) fn run(command: Top) -> ExitCode {
@@ -78,29 +62,31 @@ pub(super) fn run(command: Top) -> ExitCode {
     let token = command.token.or_else(environment);
     let node = match Client::new(&command.admin, token) {
         Ok(client) => Node::new(client),
-        Err(fault) => return fail(USAGE, &fault),
+        Err(error) => return fail(USAGE, &error),
     };
     let is_terminal = io::stdout().is_terminal() && io::stdin().is_terminal();
     let outcome = if command.once || !is_terminal {
-        once(&node, command.interval)
+        print_once(&node, command.interval)
     } else {
         live::run(node, command.interval)
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
-        // The reader of our output has gone; nothing is wrong.
-        Err(Fault::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
-        Err(fault) => fail(1, &fault),
+        // The reader of stdout has closed it. This is not an error.
+        Err(TopError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
+            ExitCode::SUCCESS
+        }
+        Err(error) => fail(FAILURE, &error),
     }
 }
 
-/// Two samples an interval apart, and the screen that they make.
-fn once(node: &Node, interval: Duration) -> Result<(), Fault> {
+/// Takes two samples an interval apart and prints the screen.
+fn print_once(node: &Node, interval: Duration) -> Result<(), TopError> {
     let before = node.sample()?;
     thread::sleep(interval);
     let screen = Screen::of(Some(&before), &node.sample()?);
     let text = view::text(&screen);
     io::stdout()
         .write_all(text.as_bytes())
-        .map_err(Fault::Output)
+        .map_err(TopError::Output)
 }

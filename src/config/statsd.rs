@@ -44,7 +44,7 @@ impl Statsd {
         if self.prefix.len() > limits::STATSD_PREFIX_BYTES {
             return fault("statsd.prefix", "leaves too little of a packet for names");
         }
-        if self.interval < limits::STATSD_INTERVAL_FLOOR {
+        if self.interval < limits::STATSD_MIN_INTERVAL {
             return fault(
                 "statsd.interval",
                 "is shorter than 1s, which no statsd flushes by",

@@ -67,7 +67,7 @@ pub(super) fn cores(text: &str) -> Option<Vec<usize>> {
         Some((first, last)) => {
             let (first, last): (usize, usize) =
                 (first.trim().parse().ok()?, last.trim().parse().ok()?);
-            (first <= last && last < crate::limits::CORES).then(|| (first..=last).collect())
+            (first <= last && last < crate::limits::MAX_CORES).then(|| (first..=last).collect())
         }
     }
 }

@@ -2,7 +2,6 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -18,7 +17,8 @@ use tokio::sync::Semaphore;
 
 use crate::config::{Config, same_secret};
 use crate::limits::{
-    ADMIN_BODY_BYTES, ADMIN_CONNECTIONS, ADMIN_DISCARD_BYTES, ADMIN_PAUSE_MS, ADMIN_TIMEOUT_S,
+    ADMIN_ACCEPT_PAUSE, ADMIN_BODY_BYTES, ADMIN_CONNECTION_TIMEOUT, ADMIN_CONNECTIONS,
+    ADMIN_DISCARD_BYTES,
 };
 
 use super::load::Monitor;
@@ -60,7 +60,7 @@ impl Admin {
             };
             let Ok((stream, _)) = listener.accept().await else {
                 // Out of descriptors, as a rule: trying again at once would only burn the core.
-                tokio::time::sleep(Duration::from_millis(ADMIN_PAUSE_MS)).await;
+                tokio::time::sleep(ADMIN_ACCEPT_PAUSE).await;
                 continue;
             };
             let service = TowerToHyperService::new(self.service.clone());
@@ -70,8 +70,7 @@ impl Admin {
                 .serve_connection(TokioIo::new(stream), service);
             tokio::spawn(async move {
                 // What a peer does wrong is answered or cut off; there is nothing to be done here.
-                let limit = Duration::from_secs(ADMIN_TIMEOUT_S);
-                let _ = tokio::time::timeout(limit, connection).await;
+                let _ = tokio::time::timeout(ADMIN_CONNECTION_TIMEOUT, connection).await;
                 drop(place);
             });
         }

@@ -12,7 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time;
 
-use crate::limits::{AGENT_CONNECTIONS, AGENT_DISCARD_BYTES, AGENT_TIMEOUT, LOAD_SAMPLE};
+use crate::limits::{AGENT_CONNECTIONS, AGENT_DISCARD_BYTES, AGENT_TIMEOUT, LOAD_SAMPLE_INTERVAL};
 
 use super::load::Monitor;
 
@@ -30,7 +30,7 @@ pub(super) async fn serve(listener: std::net::TcpListener, monitor: Arc<Monitor>
         };
         let Ok((stream, _)) = listener.accept().await else {
             // Out of descriptors, as a rule: trying again at once would only burn the core.
-            time::sleep(LOAD_SAMPLE).await;
+            time::sleep(LOAD_SAMPLE_INTERVAL).await;
             continue;
         };
         let line = monitor.line();

@@ -13,7 +13,7 @@ use tungstenite::handshake::HandshakeError;
 use tungstenite::{Message, WebSocket};
 
 use crate::fabric::{Fabric, Order};
-use crate::limits::CANARY_RETRY;
+use crate::limits::CANARY_RETRY_INTERVAL;
 use crate::protocol::topic;
 
 /// Why a canary connection is over.
@@ -82,7 +82,7 @@ pub(super) async fn keep(index: usize, fabric: Arc<Fabric>, perch: Arc<Perch>) {
             perch.set(Absence::Descriptors);
         }
         tracing::warn!("the canary connection to shard-{index} is opened again: {fault}");
-        tokio::time::sleep(CANARY_RETRY).await;
+        tokio::time::sleep(CANARY_RETRY_INTERVAL).await;
     }
     perch.set(Absence::Farewell);
 }

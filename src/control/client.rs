@@ -4,7 +4,7 @@
 use std::io::{self, Read as _, Write as _};
 use std::net::{TcpStream, ToSocketAddrs as _};
 
-use crate::limits::{ADMIN_ANSWER_BYTES, ADMIN_PATIENCE};
+use crate::limits::{ADMIN_ANSWER_BYTES, ADMIN_CLIENT_TIMEOUT};
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -131,10 +131,10 @@ impl Client {
     fn connect(&self) -> io::Result<TcpStream> {
         let mut failure = io::ErrorKind::NotFound.into();
         for address in self.address.to_socket_addrs()? {
-            match TcpStream::connect_timeout(&address, ADMIN_PATIENCE) {
+            match TcpStream::connect_timeout(&address, ADMIN_CLIENT_TIMEOUT) {
                 Ok(stream) => {
-                    stream.set_read_timeout(Some(ADMIN_PATIENCE))?;
-                    stream.set_write_timeout(Some(ADMIN_PATIENCE))?;
+                    stream.set_read_timeout(Some(ADMIN_CLIENT_TIMEOUT))?;
+                    stream.set_write_timeout(Some(ADMIN_CLIENT_TIMEOUT))?;
                     return Ok(stream);
                 }
                 Err(error) => failure = error,

@@ -19,10 +19,7 @@ use tokio::sync::Mutex;
 
 use crate::fabric::{Fabric, Order};
 use crate::hub::SlowConnection;
-use crate::limits::{SURVEY_LISTED, SURVEY_WAIT_MS};
-
-/// Connections listed when no limit is given.
-const LIMIT: usize = 10;
+use crate::limits::{SURVEY_LISTED, SURVEY_LISTED_DEFAULT, SURVEY_TIMEOUT};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -50,7 +47,7 @@ struct Surveyed {
 }
 
 pub(super) fn routes(fabric: Arc<Fabric>) -> Router {
-    let surveyor = Surveyor::new(fabric, Duration::from_millis(SURVEY_WAIT_MS));
+    let surveyor = Surveyor::new(fabric, SURVEY_TIMEOUT);
     Router::new()
         .route("/connections", get(connections))
         .with_state(Arc::new(surveyor))
@@ -60,7 +57,7 @@ async fn connections(
     State(surveyor): State<Arc<Surveyor>>,
     Query(asked): Query<Asked>,
 ) -> Response {
-    let limit = asked.limit.unwrap_or(LIMIT);
+    let limit = asked.limit.unwrap_or(SURVEY_LISTED_DEFAULT);
     if !(1..=SURVEY_LISTED).contains(&limit) {
         let text = format!("limit is 1 to {SURVEY_LISTED}\n");
         return (StatusCode::BAD_REQUEST, text).into_response();

@@ -109,7 +109,7 @@ impl Farewell {
     pub fn wait(self) {
         drop(self.wanted);
         // Control drops its end when it has done or has nothing to do; no word is ever sent.
-        let _ = self.said.recv_timeout(limits::FAREWELL);
+        let _ = self.said.recv_timeout(limits::STATSD_FINAL_FLUSH_TIMEOUT);
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use sd_notify::NotifyState;
 
 use crate::fabric::Fabric;
-use crate::limits::{CLOSE_TIMEOUT_US, STATUS_INTERVAL};
+use crate::limits::{CLOSE_TIMEOUT, STATUS_INTERVAL};
 use crate::observe::{Counts as _, ShardCounts};
 
 /// Every core works and every address is bound; or a reload is over.
@@ -25,7 +25,7 @@ pub(super) fn reloading() {
 
 /// The process drains for `period`, and ends when the last connection has said goodbye.
 pub(super) fn stopping(period: Duration) {
-    let wanted = period + Duration::from_micros(2 * CLOSE_TIMEOUT_US);
+    let wanted = period + 2 * CLOSE_TIMEOUT;
     let extension = format!("EXTEND_TIMEOUT_USEC={}", wanted.as_micros());
     tell(&[NotifyState::Stopping, NotifyState::Custom(&extension)]);
 }

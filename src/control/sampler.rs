@@ -2,10 +2,9 @@
 //! Control thread.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use crate::fabric::Fabric;
-use crate::limits::READING_US;
+use crate::limits::METRICS_SAMPLE_INTERVAL;
 
 use super::window::{Interval, Reading, Window};
 
@@ -26,7 +25,7 @@ impl Sampler {
 
     /// Keeps readings for as long as the process lives.
     pub(super) async fn run(self: Arc<Self>) {
-        let mut ticks = tokio::time::interval(Duration::from_micros(READING_US));
+        let mut ticks = tokio::time::interval(METRICS_SAMPLE_INTERVAL);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;

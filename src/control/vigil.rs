@@ -8,7 +8,7 @@
 //! shows life by working that off.
 
 use crate::fabric::Core;
-use crate::limits::WATCHDOG_LOOKS;
+use crate::limits::WATCHDOG_CHECKS;
 
 /// What was seen of all cores at one moment.
 #[derive(Clone, Debug, Default)]
@@ -82,7 +82,7 @@ impl Vigil {
     pub(super) fn next_us(&self) -> u64 {
         match &self.round {
             None => self.alive_us + self.period_us / 2,
-            Some(round) => round.looked_us + (self.period_us / WATCHDOG_LOOKS).max(1),
+            Some(round) => round.looked_us + (self.period_us / WATCHDOG_CHECKS).max(1),
         }
     }
 

@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use bytes::Bytes;
 
 use crate::config::PayloadKind;
-use crate::protocol::push;
+use crate::protocol::json::pushes;
 use crate::wire::Deflater;
 use crate::wire::deflate::DeflateWindow;
 use crate::wire::encode::{self, Data};
@@ -45,7 +45,7 @@ impl Broadcast {
             topic_hash,
             payloads: payload.to_vec(),
             later: Vec::new(),
-            frame_bytes: push::publication_len_hint(topic, payload, rules.kind),
+            frame_bytes: pushes::publication_len_hint(topic, payload, rules.kind),
             rules,
             arrived_us,
             frames: Default::default(),
@@ -58,7 +58,7 @@ impl Broadcast {
             self.frames.iter().all(|frames| frames.get().is_none()),
             "it is not shared yet"
         );
-        let added = 1 + push::publication_len_hint(&self.topic, payload, self.rules.kind);
+        let added = 1 + pushes::publication_len_hint(&self.topic, payload, self.rules.kind);
         if !self.rules.joins || self.frame_bytes + added > within {
             return false;
         }
@@ -112,7 +112,7 @@ impl Broadcast {
                 if number > 0 {
                     out.push(b'\n');
                 }
-                push::publication(out, topic, payload, kind);
+                pushes::publication(out, topic, payload, kind);
             }
         })
     }

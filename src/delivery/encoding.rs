@@ -6,9 +6,9 @@ use crate::wire::deflate::DeflateWindow;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Codec {
-    /// The Centrifugal client protocol's JSON push in a text frame.
+    /// JSON pushes of the Centrifugal client protocol.
     Json,
-    /// The bare payload in a text or binary frame.
+    /// Payloads without anything around them.
     Raw,
 }
 
@@ -27,6 +27,22 @@ pub struct Encoding {
 pub const ENCODINGS: usize = 3 * CODECS;
 
 impl Encoding {
+    /// Every compressed encoding.
+    pub const DEFLATED: [Self; 2 * CODECS] = [
+        Self::deflated(Codec::Json, DeflateWindow::Narrow),
+        Self::deflated(Codec::Json, DeflateWindow::Full),
+        Self::deflated(Codec::Raw, DeflateWindow::Narrow),
+        Self::deflated(Codec::Raw, DeflateWindow::Full),
+    ];
+
+    const fn deflated(codec: Codec, window: DeflateWindow) -> Self {
+        Self {
+            codec,
+            window: Some(window),
+        }
+    }
+
+    /// Returns the uncompressed encoding of a codec.
     pub fn plain(codec: Codec) -> Self {
         Self {
             codec,
@@ -34,11 +50,12 @@ impl Encoding {
         }
     }
 
+    /// Returns whether the encoding is compressed.
     pub fn is_deflated(self) -> bool {
         self.window.is_some()
     }
 
-    /// Index of this encoding in an array of [`ENCODINGS`] elements.
+    /// Returns the index of this encoding in an array of [`ENCODINGS`] elements.
     pub fn index(self) -> usize {
         let window = match self.window {
             None => 0,

@@ -1,23 +1,47 @@
-//! One shard's memory and rules without its IO: connections, topics, outboxes, timers.
+//! One shard's connections, subscriptions and outboxes, without IO. Shard core.
 //!
-//! Lives on a shard's core. Inputs are calls with bytes and time as arguments ([`Hub::accept`],
-//! [`Hub::receive`], [`Hub::publish`], [`Hub::tick`] ...); outputs are polled
-//! ([`Hub::poll_egress`], [`Hub::poll_socket_action`], [`Hub::deadline_us`]). Nothing here blocks,
-//! reads a clock or names a descriptor, so tests drive it with a hand-moved clock.
+//! Inputs are calls with bytes and time as arguments ([`Hub::accept`], [`Hub::receive`],
+//! [`Hub::publish`], [`Hub::answer`], [`Hub::tick`] and others). Outputs are polled
+//! ([`Hub::poll_egress`], [`Hub::poll_socket_action`], [`Hub::take_questions`],
+//! [`Hub::deadline_us`]). The hub blocks nowhere, reads no clock and owns no descriptor, so that
+//! tests drive it with a simulated clock.
+//!
+//! ```text
+//! sessions       stage, protocol, deadline and allowance of each connection
+//! subscriptions  which connection is subscribed to which topic
+//! outboxes       what each connection has to send, and rounds of sends
+//! pending        commands that are answered later
+//!
+//! handshake      from the request head to an upgrade, a health response or a refusal
+//! inbound        from bytes to messages and control frames
+//! commands       the client protocol
+//! publish        from a broadcast to outboxes
+//! closing        close frames, lost connections
+//! drain          closing all connections or a share of them over a period
+//! deadlines      handshake timeouts, pings, drains
+//! survey         the connections with the most pending bytes
+//! ```
+//!
+//! `Hub` is the facade of the first four, each of which owns its fields.
 
-mod client;
-mod close;
-mod connection;
-mod deliver;
-mod egress;
+mod close_reason;
+mod closing;
+mod commands;
+mod connection_id;
+mod deadlines;
+mod drain;
+mod draining;
+mod handshake;
 mod inbound;
-mod outbox;
+mod outboxes;
 mod pages;
-mod pool;
+mod pending;
+mod publish;
+mod sessions;
+mod subscriptions;
 mod survey;
 mod timers;
-mod topics;
-mod upgrade;
+mod transport;
 mod upstream;
 
 use std::collections::VecDeque;
@@ -27,71 +51,59 @@ use crate::config::Config;
 use crate::delivery::TopicHasher;
 use crate::limits::TURN_BYTES;
 use crate::observe::{Histogram, ShardCounts};
-use crate::protocol::command::Parser;
+use crate::protocol::codec::CommandDecoder;
 use crate::wire::{Deflater, Inflater};
 
-use close::Drain;
-use connection::{Admission, Connections, Phase};
-use pool::Pool;
-use timers::Wheel;
+use drain::Drain;
+use outboxes::Outboxes;
+use pending::PendingCommands;
+use sessions::{Admission, Sessions};
+use subscriptions::Subscriptions;
 
-pub use close::{CloseReason, DrainScope};
-pub use connection::ConnectionId;
-pub use egress::{Egress, Send, SendOutcome};
+pub use close_reason::CloseReason;
+pub use connection_id::ConnectionId;
+pub use drain::DrainScope;
+pub use outboxes::{Egress, Send, SendOutcome};
 pub use pages::Pages;
-pub use survey::{SlowConnection, Survey};
-pub use upstream::{Busy, Upstream};
-
-use topics::Topics;
-
-/// Where WebSocket clients connect, and what else the port answers to.
-const PATH_CLIENT: &str = "/connection/websocket";
-const PATH_RAW: &str = "/raw";
-const PATH_ECHO: &str = "/echo";
-const PATH_HEALTH: &str = "/health";
+pub use pending::{Answer, PublishAnswer, Question, Ticket};
+pub use publish::Writability;
+pub use survey::{SlowConnection, Survey, SurveyProgress};
+pub use upstream::{SocketAdmission, Upstream};
 
 /// What the hub asks its shell to do with a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SocketAction {
-    /// All is written: shut the write side down, go on reading until the peer closes too.
+    /// Everything is written: shut the write side down, and read until the peer closes its side.
     FinishWriting(ConnectionId),
-    /// The connection is over. Close the socket, then call [`Hub::release`]. With `abort` the
-    /// peer gets a reset, and the kernel forgets what it still had to send.
+    /// Close the socket, then call [`Hub::release`]. With `abort` the peer gets a reset, and the
+    /// kernel discards what it has not sent.
     Close { id: ConnectionId, abort: bool },
 }
 
-/// One shard's hub.
+/// The hub of one shard.
 pub struct Hub {
     config: Arc<Config>,
     upstream: Box<dyn Upstream>,
-    latency: Arc<Histogram>,
-    random: fastrand::Rng,
-    /// What the ids that clients are told are made of, with the connection's own.
-    client_seeds: [u64; 2],
-    parser: Parser,
+    sessions: Sessions,
+    subscriptions: Subscriptions,
+    outboxes: Outboxes,
+    pending: PendingCommands,
+    draining: Option<Drain>,
+    actions: VecDeque<SocketAction>,
+    decoder: CommandDecoder,
     inflater: Inflater,
     deflater: Deflater,
-    /// The replies to one inbound message, joined by newlines; empty between calls.
-    replies: Vec<u8>,
-    connections: Connections,
-    topics: Topics,
-    pool: Pool,
-    wheel: Wheel,
-    /// Slots with something to send, each at most once ([`connection::Connection::dirty`]).
-    dirty: Vec<u32>,
-    /// Scratch: slots whose outbox overflowed during one publish.
-    overflowed: Vec<u32>,
-    /// Scratch: connections whose deadline passed.
-    expired: Vec<ConnectionId>,
-    events: VecDeque<SocketAction>,
-    /// Connections that the process opened to itself.
-    own: u64,
-    draining: Option<Drain>,
+    random: fastrand::Rng,
+    /// The secret from which, with the connection's identifier, the ids of clients are made.
+    client_seeds: [u64; 2],
+    latency: Arc<Histogram>,
     counts: ShardCounts,
+    /// The connections whose deadline has passed; empty between calls, its memory is reused.
+    expired: Vec<ConnectionId>,
 }
 
 impl Hub {
-    /// A hub without connections. `seed` makes client ids and ping phases.
+    /// Creates a hub without connections. `seed` determines client ids and the times of pings.
     pub fn new(
         config: Arc<Config>,
         upstream: Box<dyn Upstream>,
@@ -100,123 +112,95 @@ impl Hub {
         seed: u64,
     ) -> Self {
         let deflate = &config.ws.deflate;
+        let deflater = Deflater::new(deflate.level, deflate.threshold);
         let mut random = fastrand::Rng::with_seed(seed);
         Self {
-            inflater: Inflater::default(),
-            deflater: Deflater::new(deflate.level, deflate.threshold),
             config,
             upstream,
-            latency,
+            sessions: Sessions::default(),
+            subscriptions: Subscriptions::new(hasher),
+            outboxes: Outboxes::default(),
+            pending: PendingCommands::default(),
+            draining: None,
+            actions: VecDeque::new(),
+            decoder: CommandDecoder::default(),
+            inflater: Inflater::default(),
+            deflater,
             client_seeds: [random.u64(..), random.u64(..)],
             random,
-            parser: Parser::default(),
-            replies: Vec::new(),
-            connections: Connections::default(),
-            topics: Topics::new(hasher),
-            pool: Pool::default(),
-            wheel: Wheel::default(),
-            dirty: Vec::new(),
-            overflowed: Vec::new(),
-            expired: Vec::new(),
-            events: VecDeque::new(),
-            own: 0,
-            draining: None,
+            latency,
             counts: ShardCounts::default(),
+            expired: Vec::new(),
         }
     }
 
-    /// Takes a fresh socket in. `None`: the process is full; close the socket at once.
+    /// Adds an accepted socket. `None`: the process has too many sockets; close this one at once.
     pub fn accept(&mut self, now_us: u64) -> Option<ConnectionId> {
-        self.counts.accepted += 1;
-        let Some(over_limit) = self.upstream.admit() else {
-            self.counts.refused_limit += 1;
-            return None;
+        let admission = match self.upstream.admit() {
+            SocketAdmission::Admitted => Admission::Admitted,
+            SocketAdmission::OverLimit => Admission::OverLimit,
+            SocketAdmission::Refused => {
+                self.counts.accepted += 1;
+                self.counts.refused_limit += 1;
+                return None;
+            }
         };
-        let place = if over_limit {
-            Admission::Beyond
-        } else {
-            Admission::Taken
-        };
-        Some(self.insert(place, now_us))
+        Some(self.insert(admission, now_us))
     }
 
-    /// Takes in a socket of the process's own. No limit on connections concerns it, no drain closes
-    /// it, and the hub is empty with it.
-    pub fn adopt(&mut self, now_us: u64) -> ConnectionId {
-        self.counts.accepted += 1;
-        self.own += 1;
-        self.insert(Admission::Own, now_us)
+    /// Adds a socket whose other end this process holds. It does not count toward the limit on
+    /// connections, no drain closes it, and [`Hub::is_empty`] ignores it.
+    pub fn accept_internal(&mut self, now_us: u64) -> ConnectionId {
+        self.insert(Admission::Internal, now_us)
     }
 
-    fn insert(&mut self, place: Admission, now_us: u64) -> ConnectionId {
-        let id = self.connections.insert(place);
-        self.counts.connections += 1;
-        self.wheel.wind(now_us);
-        let deadline_us = now_us + self.config.ws.handshake_timeout.as_micros() as u64;
-        self.set_deadline(id, deadline_us);
+    fn insert(&mut self, admission: Admission, now_us: u64) -> ConnectionId {
+        self.counts.accepted += 1;
+        let id = self.sessions.insert(admission, now_us);
+        self.subscriptions.open(id.into());
+        self.outboxes.open(id.into());
+        let timeout_us = self.config.ws.handshake_timeout.as_micros() as u64;
+        self.sessions.set_deadline(id, now_us + timeout_us);
         id
     }
 
-    /// The socket of a connection that got [`SocketAction::Close`] is closed: its slot is
-    /// free again.
+    /// Frees the slot of a connection. The shell calls it after it has closed the socket as
+    /// [`SocketAction::Close`] demands.
     pub fn release(&mut self, id: ConnectionId) {
-        let Some(place) = self.connections.remove(id) else {
-            return;
-        };
-        self.counts.connections -= 1;
-        if place == Admission::Own {
-            self.own -= 1;
-        } else {
-            self.upstream.leave();
+        match self.sessions.remove(id) {
+            Some(Admission::Admitted | Admission::OverLimit) => self.upstream.leave(),
+            Some(Admission::Internal) | None => {}
         }
     }
 
-    /// What is to be done with sockets, in this order.
+    /// Returns the next thing to do with a socket, in order.
     #[must_use]
     pub fn poll_socket_action(&mut self) -> Option<SocketAction> {
-        self.events.pop_front()
+        self.actions.pop_front()
     }
 
-    /// When [`Hub::tick`] wants to be called next.
+    /// Returns the questions that commands asked since the last call. The shell takes them once per
+    /// turn and later calls [`Hub::answer`] with each ticket.
     #[must_use]
-    pub fn deadline_us(&self) -> Option<u64> {
-        let drain = self.draining.map(|drain| drain.next_us);
-        self.wheel.next_us().into_iter().chain(drain).min()
+    pub fn take_questions(&mut self) -> Vec<(Ticket, Question)> {
+        self.pending.take_questions()
     }
 
-    /// When the oldest of what is due by now came due; `None` if nothing is.
-    #[must_use]
-    pub fn overdue_us(&self, now_us: u64) -> Option<u64> {
-        let drain = self.draining.map(|drain| drain.next_us);
-        let drain = drain.filter(|due_us| *due_us <= now_us);
-        self.wheel.overdue_us(now_us).into_iter().chain(drain).min()
-    }
-
-    /// Acts on what is due: pings, deadlines, the next goodbyes of a drain. Costs next to nothing
-    /// when nothing is, so the shell calls it in every turn.
-    pub fn tick(&mut self, now_us: u64) {
-        let mut expired = std::mem::take(&mut self.expired);
-        self.wheel.expire(now_us, &mut expired);
-        for id in expired.drain(..) {
-            self.expire(id, now_us);
-        }
-        self.expired = expired;
-        self.drain_step(now_us);
-    }
-
-    /// New rules, for all connections from now on.
+    /// Applies a new configuration to all connections.
     pub fn reconfigure(&mut self, config: Arc<Config>) {
-        self.topics.reconfigure(&config);
+        self.subscriptions.reconfigure(&config);
         let deflate = &config.ws.deflate;
         self.deflater.reconfigure(deflate.level, deflate.threshold);
         self.config = config;
     }
 
-    /// The counters of this moment; `matched = written + dropped + pending` holds in them.
+    /// Returns the counters. `matched = written + dropped + pending` holds in them.
     pub fn counts(&self) -> ShardCounts {
         let mut counts = self.counts;
-        counts.topics = self.topics.len() as u64;
-        counts.pending = self.pool.held();
+        counts.connections = self.sessions.len();
+        counts.topics = self.subscriptions.topics();
+        counts.subscriptions = self.subscriptions.len();
+        counts.pending = self.outboxes.pending_publications();
         let tally = self.deflater.tally();
         counts.deflate_compressed = tally.compressed;
         counts.deflate_small = tally.small;
@@ -226,53 +210,19 @@ impl Hub {
         counts
     }
 
-    /// The counters that the shell adds to: what it took, turns, parks.
+    /// Returns the counters of the shell: turns, sleeps, and what it took from the lane.
     pub fn counts_mut(&mut self) -> &mut ShardCounts {
         &mut self.counts
     }
 
-    /// Bytes that may be matched before the next round of sends without anybody's outbox running
-    /// over for want of one.
+    /// Returns the number of bytes that may be published between two rounds of sends. More could
+    /// fill the outbox of a client that had no chance to read.
     pub fn burst_bytes(&self) -> usize {
         TURN_BYTES.min(self.config.ws.outbox)
     }
 
-    /// Whether no connection is left but the process's own.
+    /// Returns whether all connections are gone, except those that this process opened.
     pub fn is_empty(&self) -> bool {
-        self.counts.connections == self.own
-    }
-
-    fn set_deadline(&mut self, id: ConnectionId, deadline_us: u64) {
-        if let Some(connection) = self.connections.get_mut(id) {
-            connection.deadline_us = deadline_us;
-            if let Some(tick) = self.wheel.place(id, deadline_us, connection.timer_tick) {
-                connection.timer_tick = tick;
-            }
-        }
-    }
-
-    /// One wheel entry came up: it is stale, early, or its connection's deadline has passed.
-    fn expire(&mut self, id: ConnectionId, now_us: u64) {
-        let Some(connection) = self.connections.get_mut(id) else {
-            return;
-        };
-        if connection.timer_tick > self.wheel.tick() {
-            return;
-        }
-        connection.timer_tick = timers::UNPLACED;
-        if connection.deadline_us > now_us {
-            let deadline_us = connection.deadline_us;
-            return self.set_deadline(id, deadline_us);
-        }
-        match connection.phase {
-            Phase::Handshake => {
-                self.counts.refused_timeout += 1;
-                self.finish(id, true);
-            }
-            Phase::ClientOpening => self.close(id, CloseReason::Stale, now_us),
-            Phase::Client | Phase::Echo | Phase::Raw => self.ping(id, now_us),
-            Phase::Closing => self.finish(id, true),
-            Phase::Gone | Phase::Vacant => {}
-        }
+        self.sessions.len() == self.sessions.internal()
     }
 }

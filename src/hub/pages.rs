@@ -1,13 +1,13 @@
-//! A vector that grows page by page. Shard cores.
+//! A vector that grows by pages and never moves an item. Shard core.
 //!
-//! A usual vector moves all it holds when it grows: with a million connections that is a stall of
-//! a tenth of a second, and twice the memory for as long as it takes.
+//! A `Vec` moves all items when it grows. With a million connections that stops the shard for a
+//! tenth of a second and needs twice the memory meanwhile.
 
 use std::ops::{Index, IndexMut};
 
 use crate::limits::PAGE_ITEMS;
 
-/// Items in pages of [`PAGE_ITEMS`], all of them full but the last.
+/// Items in pages of [`PAGE_ITEMS`]. Every page but the last is full.
 #[derive(Debug)]
 pub struct Pages<T> {
     pages: Vec<Vec<T>>,
@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn items_keep_their_index_and_their_place() {
+    fn items_keep_their_index_and_their_address() {
         let mut pages = Pages::default();
         assert!(pages.is_empty());
         pages.push(0);

@@ -1,5 +1,5 @@
-//! Which connections have the most pending: looked for a page of slots at a time, so that a
-//! million connections never hold a turn up. Shard core.
+//! The search for the connections with the most pending bytes. It visits a bounded number of slots
+//! in each turn, so that a million connections do not delay a turn. Shard core.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -10,46 +10,55 @@ use uuid::Uuid;
 use crate::limits::SURVEY_SLOTS;
 
 use super::Hub;
-use super::connection::{Connection, ConnectionId, Phase};
+use super::connection_id::{ConnectionId, Slot};
+use super::sessions::{Protocol, Session, Stage};
 
-/// A search under way. It keeps the largest outboxes it has met, and looks at each of them once
-/// more at the end.
+/// A search in progress. It collects the largest outboxes first and describes their connections
+/// afterwards.
 #[derive(Debug)]
 pub struct Survey {
     limit: usize,
-    /// The next slot to look at.
+    /// The next slot to visit.
     cursor: usize,
-    /// Pending bytes and who has them, the fewest on top.
+    /// Pending bytes and connection; the smallest entry is on top.
     largest: BinaryHeap<Reverse<(usize, ConnectionId)>>,
     found: Vec<SlowConnection>,
 }
 
-/// A connection that has something pending, as it was when the survey looked at it last.
+/// Whether a survey is complete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum SurveyProgress {
+    InProgress,
+    Complete,
+}
+
+/// A connection with pending bytes, at the time when the survey described it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SlowConnection {
     pub id: ConnectionId,
-    /// The id that the client was told when it connected; only the client protocol has one.
+    /// The id that the client got in the reply to its connect command.
     pub client: Option<Uuid>,
-    /// Who is at the other end. The hub has no sockets: the shell fills it in.
+    /// The address of the peer. The shell fills it in, because the hub has no sockets.
     pub peer: Option<SocketAddr>,
     /// `client`, `raw` or `echo`; `handshake` before the upgrade, `closing` after the close.
     pub protocol: &'static str,
-    /// Topics it is subscribed to.
+    /// Number of topics that the connection is subscribed to.
     pub topics: usize,
-    /// Publications in its outbox.
+    /// Number of publications in the outbox.
     pub pending: u64,
-    /// Bytes in its outbox, replies included.
+    /// Bytes in the outbox, replies included.
     pub pending_bytes: u64,
-    /// Age of the oldest publication in the outbox, if there is one.
+    /// Age of the oldest publication in the outbox, in microseconds.
     pub behind_us: Option<u64>,
-    /// Its socket is full.
+    /// The socket is full.
     pub blocked: bool,
-    /// It negotiated permessage-deflate.
+    /// permessage-deflate was negotiated.
     pub deflate: bool,
 }
 
 impl Survey {
-    /// A search for the `limit` connections with the most pending.
+    /// Starts a search for the `limit` connections with the most pending bytes.
     pub fn new(limit: usize) -> Self {
         Self {
             limit,
@@ -59,79 +68,89 @@ impl Survey {
         }
     }
 
-    /// What it found, most pending bytes first. Of those it met, some may have caught up since.
+    /// Returns the connections found, most pending bytes first. Connections whose outbox became
+    /// empty during the search are left out.
     pub fn into_found(mut self) -> Vec<SlowConnection> {
         self.found
             .sort_by_key(|connection| Reverse(connection.pending_bytes));
         self.found
     }
 
-    fn meet(&mut self, id: ConnectionId, pending_bytes: usize) {
-        let passes = |Reverse((fewest, _)): &Reverse<(usize, _)>| pending_bytes > *fewest;
-        if self.largest.len() < self.limit {
-            self.largest.push(Reverse((pending_bytes, id)));
-        } else if self.largest.peek().is_some_and(passes) {
+    /// Adds a connection if it belongs to the largest so far.
+    fn consider(&mut self, id: ConnectionId, pending_bytes: usize) {
+        if self.largest.len() == self.limit {
+            let smallest = self.largest.peek();
+            if smallest.is_none_or(|Reverse((bytes, _))| pending_bytes <= *bytes) {
+                return;
+            }
             self.largest.pop();
-            self.largest.push(Reverse((pending_bytes, id)));
         }
+        self.largest.push(Reverse((pending_bytes, id)));
     }
 }
 
 impl Hub {
-    /// Goes on with a survey by one step: [`SURVEY_SLOTS`] slots, or one outbox of those found.
-    /// True: it is through.
-    pub fn survey(&mut self, survey: &mut Survey, now_us: u64) -> bool {
+    /// Continues a survey by one step: visits [`SURVEY_SLOTS`] slots, or describes one connection.
+    pub fn survey(&mut self, survey: &mut Survey, now_us: u64) -> SurveyProgress {
         if self.counts.pending_bytes == 0 {
-            return true; // Everybody keeps up, which is the usual thing.
+            return SurveyProgress::Complete; // The usual case: no connection is slow.
         }
-        let slots = self.connections.slots();
+        let slots = self.sessions.slots();
         if survey.cursor < slots {
             let end = slots.min(survey.cursor + SURVEY_SLOTS);
-            for slot in survey.cursor..end {
-                let pending_bytes = self.connections.at(slot as u32).outbox.bytes();
+            for slot in (survey.cursor..end).map(Slot::new) {
+                let pending_bytes = self.outboxes.pending_bytes(slot);
                 if pending_bytes > 0
-                    && let Some(id) = self.connections.id_at(slot as u32)
+                    && let Some(id) = self.sessions.id_at(slot)
                 {
-                    survey.meet(id, pending_bytes);
+                    survey.consider(id, pending_bytes);
                 }
             }
             survey.cursor = end;
-            return false;
+            return SurveyProgress::InProgress;
         }
         if let Some(Reverse((_, id))) = survey.largest.pop() {
             survey.found.extend(self.describe(id, now_us));
         }
-        survey.largest.is_empty()
+        if survey.largest.is_empty() {
+            SurveyProgress::Complete
+        } else {
+            SurveyProgress::InProgress
+        }
     }
 
-    /// `None`: it is gone, or has nothing pending any more.
-    fn describe(&mut self, id: ConnectionId, now_us: u64) -> Option<SlowConnection> {
-        let client = self.client_id(id);
-        let connection = self.connections.get_mut(id)?;
-        let outbox = &connection.outbox;
-        let (pending, oldest_us) = outbox.publications(&self.pool);
-        let said_connect = connection.phase == Phase::Client;
-        (outbox.bytes() > 0).then(|| SlowConnection {
+    /// Describes a connection; `None` if it is closed, or has nothing pending any more.
+    fn describe(&self, id: ConnectionId, now_us: u64) -> Option<SlowConnection> {
+        let session = self.sessions.get(id)?;
+        let backlog = self.outboxes.backlog(id.into());
+        if backlog.bytes == 0 {
+            return None;
+        }
+        let is_client = matches!(session.protocol(), Protocol::Client(_));
+        let has_id = is_client && session.stage() == Stage::Open;
+        Some(SlowConnection {
             id,
-            client: said_connect.then_some(client),
+            client: has_id.then(|| self.client_id(id)),
             peer: None,
-            protocol: protocol(connection),
-            topics: connection.topics.len(),
-            pending,
-            pending_bytes: outbox.bytes() as u64,
-            behind_us: oldest_us.map(|oldest_us| now_us.saturating_sub(oldest_us)),
-            blocked: connection.blocked,
-            deflate: connection.encoding.window.is_some(),
+            protocol: protocol_name(session),
+            topics: self.subscriptions.topics_of(id.into()),
+            pending: backlog.publications,
+            pending_bytes: backlog.bytes as u64,
+            behind_us: backlog
+                .oldest_us
+                .map(|oldest_us| now_us.saturating_sub(oldest_us)),
+            blocked: backlog.is_blocked,
+            deflate: session.encoding().is_deflated(),
         })
     }
 }
 
-fn protocol(connection: &Connection) -> &'static str {
-    match connection.phase {
-        Phase::Handshake => "handshake",
-        Phase::ClientOpening | Phase::Client => "client",
-        Phase::Raw => "raw",
-        Phase::Echo => "echo",
-        Phase::Closing | Phase::Gone | Phase::Vacant => "closing",
+fn protocol_name(session: &Session) -> &'static str {
+    match (session.stage(), session.protocol()) {
+        (Stage::Handshake, _) => "handshake",
+        (Stage::Connecting | Stage::Open, Protocol::Client(_)) => "client",
+        (Stage::Connecting | Stage::Open, Protocol::Raw) => "raw",
+        (Stage::Connecting | Stage::Open, Protocol::Echo) => "echo",
+        (Stage::Closing | Stage::Gone | Stage::Vacant, _) => "closing",
     }
 }

@@ -1,20 +1,24 @@
-//! One deadline per connection, kept in a wheel whose entries may be stale.
+//! A timer wheel with one deadline per connection. Shard core.
 //!
-//! A connection's own `deadline_us` is the truth. Moving it later is free: the entry fires, is
-//! found early, and is placed again. Only moving it earlier places a second entry, and the first
-//! one is then ignored by its tick.
+//! The session of a connection holds its deadline; the wheel holds entries that may be out of date.
+//! A deadline that moves later needs no new entry: the old entry expires early and is placed again.
+//! A deadline that moves earlier gets a second entry, and the session's tick tells which one
+//! counts.
 
-use crate::limits::{TICK_US, WHEEL_SLOTS};
+use crate::limits::{TIMER_TICK, WHEEL_SLOTS};
 
-use super::connection::ConnectionId;
+use super::connection_id::ConnectionId;
 
-/// `timer_tick` of a connection without an entry.
+/// Length of a tick in microseconds.
+const TICK_US: u64 = TIMER_TICK.as_micros() as u64;
+
+/// The tick of a session without an entry in the wheel.
 pub(super) const UNPLACED: u64 = u64::MAX;
 
 #[derive(Debug)]
 pub(super) struct Wheel {
     slots: Vec<Vec<ConnectionId>>,
-    /// The last tick whose slot was emptied.
+    /// The last tick whose entries were removed.
     tick: u64,
     entries: usize,
 }
@@ -30,13 +34,15 @@ impl Default for Wheel {
 }
 
 impl Wheel {
-    /// The last tick that was expired.
+    /// Returns the last tick whose entries were removed.
     pub(super) fn tick(&self) -> u64 {
         self.tick
     }
 
-    /// Sees to it that an entry comes up by `deadline_us`, given the tick of the one there is.
-    /// Returns the new entry's tick if one was needed.
+    /// Ensures that an entry expires by `deadline_us`. `placed` is the tick of the earliest entry
+    /// of the connection, or [`UNPLACED`]. Returns the tick of the new entry if one was needed.
+    ///
+    /// A deadline beyond the horizon of the wheel gets an entry at the horizon.
     pub(super) fn place(&mut self, id: ConnectionId, deadline_us: u64, placed: u64) -> Option<u64> {
         let horizon = self.tick + WHEEL_SLOTS as u64 - 1;
         let tick = deadline_us.div_ceil(TICK_US).clamp(self.tick + 1, horizon);
@@ -48,9 +54,9 @@ impl Wheel {
         Some(tick)
     }
 
-    /// Brings a wheel that stood still for want of entries up to now, else the next one would be
-    /// placed as seen from long ago.
-    pub(super) fn wind(&mut self, now_us: u64) {
+    /// Moves an empty wheel to the present. Without entries the wheel is not expired, and a new
+    /// entry would be placed relative to the time of the last one.
+    pub(super) fn advance_if_empty(&mut self, now_us: u64) {
         if self.entries == 0 {
             self.tick = self.tick.max(now_us / TICK_US);
         }
@@ -72,7 +78,7 @@ impl Wheel {
         self.tick = now;
     }
 
-    /// When the next entry comes up.
+    /// Returns when the next entry expires.
     pub(super) fn next_us(&self) -> Option<u64> {
         if self.entries == 0 {
             return None;
@@ -80,7 +86,7 @@ impl Wheel {
         self.first_us(self.tick + WHEEL_SLOTS as u64)
     }
 
-    /// When the first entry that is due by `now_us` came up.
+    /// Returns when the first entry expires that is due by `now_us`.
     pub(super) fn overdue_us(&self, now_us: u64) -> Option<u64> {
         let now = now_us / TICK_US;
         if now <= self.tick {
@@ -89,7 +95,7 @@ impl Wheel {
         self.first_us(now.min(self.tick + WHEEL_SLOTS as u64))
     }
 
-    /// When the first entry of all ticks up to `last` comes up.
+    /// Returns when the first entry of all ticks up to `last` expires.
     fn first_us(&self, last: u64) -> Option<u64> {
         (self.tick + 1..=last)
             .find(|tick| !self.slots[*tick as usize % WHEEL_SLOTS].is_empty())
@@ -108,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_comes_up_at_its_tick_and_not_before() {
+    fn an_entry_expires_at_its_tick_and_not_before() {
         let (mut wheel, id) = (Wheel::default(), ConnectionId::from_bits(7));
         assert_eq!(wheel.place(id, 250_000, UNPLACED), Some(3));
         assert_eq!(wheel.next_us(), Some(300_000));
@@ -128,22 +134,22 @@ mod tests {
     }
 
     #[test]
-    fn a_wheel_that_stood_still_places_as_seen_from_now() {
+    fn an_empty_wheel_places_entries_relative_to_the_present() {
         let (mut wheel, id) = (Wheel::default(), ConnectionId::from_bits(7));
         let now_us = 600_000_000;
-        wheel.wind(now_us);
+        wheel.advance_if_empty(now_us);
         assert_eq!(wheel.place(id, now_us + 250_000, UNPLACED), Some(6003));
         assert_eq!(wheel.overdue_us(now_us), None);
-        wheel.wind(now_us + 1_000_000);
+        wheel.advance_if_empty(now_us + 1_000_000);
         assert_eq!(
             wheel.overdue_us(now_us + 1_000_000),
             Some(600_300_000),
-            "an entry is not passed over"
+            "a wheel with entries is not moved"
         );
     }
 
     #[test]
-    fn beyond_the_horizon_it_comes_up_early() {
+    fn an_entry_beyond_the_horizon_expires_early() {
         let (mut wheel, id) = (Wheel::default(), ConnectionId::from_bits(7));
         let far_us = TICK_US * 10_000;
         assert_eq!(

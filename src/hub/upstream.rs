@@ -1,25 +1,34 @@
-//! What a hub asks of the process around it, and what it is given to deliver.
+//! What a hub needs from the process around it at once. Shard core.
+//!
+//! Requests whose answer takes longer are questions: see [`super::Question`].
 
 use crate::delivery::Codec;
 use crate::observe::Health;
 
-/// The process around a hub. Calls return at once; none may call back into the hub.
-pub trait Upstream {
-    /// Counts a fresh socket in. `None`: no room even to refuse politely. `Some(true)`: past the
-    /// limit, so it may ask for `/health` but not stay.
-    fn admit(&self) -> Option<bool>;
-    /// Counts a socket out.
-    fn leave(&self);
-    /// From now on publications to topics with this hash are wanted here, or no longer.
-    fn want(&mut self, topic_hash: u64, wanted: bool);
-    /// A connection that takes this codec came (true) or went.
-    fn codec(&self, codec: Codec, came: bool);
-    /// Hands a client's publication to ingest, where it gets its place in the topic's order.
-    fn publish(&self, topic: &str, payload: Vec<u8>) -> Result<(), Busy>;
-    fn health(&self) -> Health;
+/// Whether the process has room for a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SocketAdmission {
+    /// Within `ws.max_connections`.
+    Admitted,
+    /// Over `ws.max_connections`, but within the sockets kept for refusals: the socket may ask for
+    /// `/health`, and gets a 503 instead of an upgrade.
+    OverLimit,
+    /// The sockets kept for refusals are in use, too. The socket is not counted.
+    Refused,
 }
 
-/// Ingest has its hands full; the client may try again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the ingest queue is full; try again")]
-pub struct Busy;
+/// The process around a hub. Calls return at once and must not call the hub.
+pub trait Upstream {
+    /// Counts a new socket, unless it is refused.
+    fn admit(&self) -> SocketAdmission;
+    /// Removes a socket from the count.
+    fn leave(&self);
+    /// From now on this shard wants publications of topics with this hash, or no longer.
+    fn want(&mut self, topic_hash: u64, wanted: bool);
+    /// Counts a connection that receives publications in this codec.
+    fn add_codec(&self, codec: Codec);
+    /// Removes a connection from the count of its codec.
+    fn remove_codec(&self, codec: Codec);
+    /// Returns the health of the process.
+    fn health(&self) -> Health;
+}

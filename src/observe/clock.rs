@@ -1,22 +1,24 @@
-//! The one clock of the process, read by the threads of the shell and handed down as a number.
+//! The monotonic clock of the process. Any thread may read it.
 
 use std::time::Instant;
 
-/// Counts microseconds since the process started. Copies on all cores agree, since they share
-/// their origin; the floors below take `now_us` as an argument and never read a clock.
+/// Counts microseconds since [`Clock::start`]. Copies have the same origin, so the times of all
+/// threads are comparable. The lower layers do not read the clock; they take `now_us` as an
+/// argument.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
     origin: Instant,
 }
 
 impl Clock {
+    /// Creates a clock that is now at 0.
     pub fn start() -> Self {
         Self {
             origin: Instant::now(),
         }
     }
 
-    /// Microseconds since [`Clock::start`].
+    /// Returns the microseconds since [`Clock::start`].
     pub fn now_us(&self) -> u64 {
         self.origin.elapsed().as_micros() as u64
     }

@@ -1,33 +1,39 @@
-//! What each kind of core counts. The list is the documentation: name, labels, meaning.
+//! The counters of shards and of the ingest thread. The list is also the documentation of the
+//! metrics: name, label and meaning. Each block is written by one thread and read by any.
 
 use std::fmt::Debug;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Whether a value only grows.
+/// The type of a metric in Prometheus: a counter only grows, a gauge can also shrink.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     Counter,
     Gauge,
 }
 
-/// One value's name in the outside world, without the `fanfare_` prefix and `_total` suffix.
+/// Description of one value of a metric.
 #[derive(Clone, Copy, Debug)]
 pub struct Description {
+    /// Name of the metric without the prefix `fanfare_` and the suffix `_total`.
     pub name: &'static str,
     pub kind: Kind,
+    /// Name and value of the label, if the metric has one.
     pub label: Option<(&'static str, &'static str)>,
     pub help: &'static str,
 }
 
-/// A plain block of counters with a shared twin of atomics.
+/// A block of counters of one thread.
 pub trait Counts: Copy + Debug + Default {
+    /// The same counters as atomics, which other threads can read.
     type Shared: Debug + Default + Send + Sync;
 
+    /// Stores all values into the atomics.
     fn write(&self, shared: &Self::Shared);
+    /// Loads all values from the atomics.
     fn read(shared: &Self::Shared) -> Self;
-    /// Every value with its description, in the order of declaration.
+    /// Returns all values with their descriptions, in the order of declaration.
     fn each(&self) -> Vec<(Description, u64)>;
-    /// Adds another core's values to these.
+    /// Adds the values of another thread.
     fn add(&mut self, other: &Self);
 }
 
@@ -46,7 +52,7 @@ macro_rules! counts {
             $(#[doc = $help] pub $field: u64,)*
         }
 
-        /// The atomics behind a published block.
+        /// The atomics of a published block.
         #[derive(Debug, Default)]
         pub struct $shared {
             $($field: AtomicU64,)*
@@ -85,22 +91,23 @@ macro_rules! counts {
 }
 
 counts! {
-    /// One shard's counters. `matched = written + dropped + pending` in every published block.
+    /// The counters of a shard. In each published block,
+    /// `matched = written + dropped + pending`.
     ShardCounts, SharedShardCounts {
         batches: Counter "lane_batches" "Batches taken from the lane",
-        lane_reached: Counter "lane_reached" "Publications put on the lane up to where the shard has got",
+        lane_reached: Counter "lane_reached" "Publications pushed to the lane, up to the batch that the shard took last",
         taken: Counter "taken" "Publications taken from the lane",
-        broadcasts: Counter "broadcasts" "Broadcasts that reached the shard, wanted there or not",
+        broadcasts: Counter "broadcasts" "Broadcasts taken from the lane, with and without subscribers on the shard",
         matched: Counter "matched" "Deliveries expected: publications times their subscribers",
-        written: Counter "written" "Deliveries handed to the kernel whole",
-        written_bytes: Counter "written_bytes" "Bytes handed to the kernel, replies and pings included",
-        dropped_slow: Counter "dropped" ["reason" = "slow"] "Deliveries given up, by reason",
-        dropped_oldest: Counter "dropped" ["reason" = "oldest"] "Deliveries given up, by reason",
-        dropped_conflated: Counter "dropped" ["reason" = "conflated"] "Deliveries given up, by reason",
-        dropped_closed: Counter "dropped" ["reason" = "closed"] "Deliveries given up, by reason",
-        pending: Gauge "pending" "Deliveries waiting in outboxes",
-        pending_bytes: Gauge "pending_bytes" "Bytes waiting in outboxes, replies included",
-        connections: Gauge "connections" "Open sockets, those in the handshake and one per shard of the watchdog included",
+        written: Counter "written" "Deliveries whose last byte the kernel has accepted",
+        written_bytes: Counter "written_bytes" "Bytes that the kernel has accepted, including replies and pings",
+        dropped_slow: Counter "dropped" ["reason" = "slow"] "Deliveries that were dropped, by reason",
+        dropped_oldest: Counter "dropped" ["reason" = "oldest"] "Deliveries that were dropped, by reason",
+        dropped_conflated: Counter "dropped" ["reason" = "conflated"] "Deliveries that were dropped, by reason",
+        dropped_closed: Counter "dropped" ["reason" = "closed"] "Deliveries that were dropped, by reason",
+        pending: Gauge "pending" "Deliveries in outboxes",
+        pending_bytes: Gauge "pending_bytes" "Bytes in outboxes, including replies",
+        connections: Gauge "connections" "Open sockets, including those in the handshake and one per shard that belongs to the watchdog",
         subscriptions: Gauge "subscriptions" "Pairs of connection and topic",
         topics: Gauge "topics" "Topics with at least one subscriber on this shard",
         accepted: Counter "accepted" "Sockets accepted",
@@ -122,29 +129,29 @@ counts! {
         closed_stale: Counter "closed" ["reason" = "stale"] "Connections closed after the upgrade, by reason",
         closed_shutdown: Counter "closed" ["reason" = "shutdown"] "Connections closed after the upgrade, by reason",
         connections_deflate: Gauge "connections_deflate" "Connections that negotiated permessage-deflate",
-        deflate_declined_apple: Counter "deflate_declined" ["reason" = "apple"] "Handshakes that offered permessage-deflate in vain, by reason",
-        deflate_declined_client: Counter "deflate_declined" ["reason" = "client"] "Handshakes that offered permessage-deflate in vain, by reason",
-        deflate_declined_offer: Counter "deflate_declined" ["reason" = "offer"] "Handshakes that offered permessage-deflate in vain, by reason",
-        deflate_compressed: Counter "deflate_frames" ["outcome" = "compressed"] "Frames that were to be compressed here, once for all who take them, by outcome",
-        deflate_small: Counter "deflate_frames" ["outcome" = "small"] "Frames that were to be compressed here, once for all who take them, by outcome",
-        deflate_incompressible: Counter "deflate_frames" ["outcome" = "incompressible"] "Frames that were to be compressed here, once for all who take them, by outcome",
-        deflate_bytes_before: Counter "deflate_bytes" ["side" = "before"] "Bytes of the compressed frames, before and after",
-        deflate_bytes_after: Counter "deflate_bytes" ["side" = "after"] "Bytes of the compressed frames, before and after",
-        deflate_deliveries: Counter "deflate_deliveries" "Matched deliveries that share a compressed frame",
-        deflate_spared_bytes: Counter "deflate_spared_bytes" "Bytes that compressed frames are shorter than the plain ones, over all who take them",
-        commands: Counter "commands" "Client commands taken",
+        deflate_declined_apple: Counter "deflate_declined" ["reason" = "apple"] "Handshakes whose offer of permessage-deflate was declined, by reason",
+        deflate_declined_client: Counter "deflate_declined" ["reason" = "client"] "Handshakes whose offer of permessage-deflate was declined, by reason",
+        deflate_declined_offer: Counter "deflate_declined" ["reason" = "offer"] "Handshakes whose offer of permessage-deflate was declined, by reason",
+        deflate_compressed: Counter "deflate_frames" ["outcome" = "compressed"] "Frames that this shard tried to compress, once for all subscribers, by outcome",
+        deflate_small: Counter "deflate_frames" ["outcome" = "small"] "Frames that this shard tried to compress, once for all subscribers, by outcome",
+        deflate_incompressible: Counter "deflate_frames" ["outcome" = "incompressible"] "Frames that this shard tried to compress, once for all subscribers, by outcome",
+        deflate_bytes_before: Counter "deflate_bytes" ["side" = "before"] "Bytes of the compressed frames, before and after compression",
+        deflate_bytes_after: Counter "deflate_bytes" ["side" = "after"] "Bytes of the compressed frames, before and after compression",
+        deflate_deliveries: Counter "deflate_deliveries" "Matched deliveries of compressed frames",
+        deflate_spared_bytes: Counter "deflate_spared_bytes" "Bytes that compression saved, summed over all subscribers",
+        commands: Counter "commands" "Client commands received",
         command_errors: Counter "command_errors" "Client commands answered with an error",
         pings: Counter "pings" "Pings sent",
-        turns: Counter "turns" "Turns of the shard's loop",
+        turns: Counter "turns" "Turns of the shard's main loop",
         parks: Counter "parks" "Times the shard went to sleep",
         sends: Counter "sends" "Send operations",
-        sends_blocked: Counter "sends_blocked" "Sends that the socket could not take whole",
-        buffers_exhausted: Counter "receive_buffers_exhausted" "Receives put off for want of a buffer",
+        sends_blocked: Counter "sends_blocked" "Sends that the kernel did not accept completely",
+        buffers_exhausted: Counter "receive_buffers_exhausted" "Receives that were postponed because no buffer was free",
     }
 }
 
 counts! {
-    /// The ingest thread's counters. `received` is everything that came in, rejected or not.
+    /// The counters of the ingest thread. `received` includes rejected messages.
     IngestCounts, SharedIngestCounts {
         received_pull: Counter "received" ["socket" = "pull"] "Messages received, by socket",
         received_sub: Counter "received" ["socket" = "sub"] "Messages received, by socket",
@@ -166,16 +173,17 @@ counts! {
         rejected_meta_too_large: Counter "rejected" ["reason" = "meta_too_large"] "Messages rejected, by reason",
         rejected_meta_not_object: Counter "rejected" ["reason" = "meta_not_object"] "Messages rejected, by reason",
         rejected_meta_invalid: Counter "rejected" ["reason" = "meta_invalid"] "Messages rejected, by reason",
+        rejected_busy: Counter "rejected" ["reason" = "busy"] "Messages rejected, by reason",
         accepted: Counter "publications" "Publications accepted",
         unwanted: Counter "publications_unwanted" "Publications that no shard had a subscriber for",
-        wanted: Counter "wanted" "Publications that a shard may want, once per shard",
-        routed: Counter "routed" "Publications put on lanes, once per shard",
-        lane_full: Counter "lane_dropped" "Publications dropped before a shard because its lane was full",
-        publisher_missing: Counter "publisher_missing" "Publications that publishers numbered and that never came",
-        publisher_duplicates: Counter "publisher_duplicates" "Publications whose number had come before",
-        publisher_restarts: Counter "publisher_restarts" "Times a publisher's numbers began anew",
-        publishers: Gauge "publishers" "Publishers whose numbers are followed",
-        replies_lost: Counter "replies_lost" "Router replies that the publisher's connection could not take",
+        wanted: Counter "wanted" "Publications that a shard may have subscribers for, once per shard",
+        routed: Counter "routed" "Publications pushed to lanes, once per shard",
+        lane_full: Counter "lane_dropped" "Publications dropped because the lane of a shard was full",
+        publisher_missing: Counter "publisher_missing" "Numbered publications that were not received",
+        publisher_duplicates: Counter "publisher_duplicates" "Publications whose number was received before",
+        publisher_restarts: Counter "publisher_restarts" "Times that the numbers of a publisher restarted",
+        publishers: Gauge "publishers" "Publishers whose numbers are tracked",
+        replies_lost: Counter "replies_lost" "Replies of the router socket that could not be sent to the publisher",
         denied_address: Counter "denied" ["reason" = "address"] "Publisher connections denied, by reason",
         denied_password: Counter "denied" ["reason" = "password"] "Publisher connections denied, by reason",
     }

@@ -1,17 +1,17 @@
-//! How the process is, in the words that balancers and operators read. Any core.
+//! The health state that load balancers and operators query. Used on any thread.
 
-/// The state that `/health` answers with.
+/// The health state, which `/health` reports.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Health {
     Ok,
-    /// It serves, but something is at its limit; each reason is one sentence.
+    /// The process serves clients, but something is at its limit. Each reason is one sentence.
     Degraded(Vec<String>),
-    /// It is on its way out and takes no new connections.
+    /// The process is shutting down and refuses new connections.
     Draining,
 }
 
 impl Health {
-    /// 200 while it serves, 503 while it drains.
+    /// Returns the HTTP status: 200 while the process serves clients, 503 while it drains.
     pub fn http_status(&self) -> u16 {
         match self {
             Self::Ok | Self::Degraded(_) => 200,
@@ -19,7 +19,7 @@ impl Health {
         }
     }
 
-    /// `{"status":"degraded","reasons":["…"]}`.
+    /// Returns the state as JSON, such as `{"status":"degraded","reasons":["…"]}`.
     pub fn json(&self) -> String {
         let (status, reasons) = match self {
             Self::Ok => ("ok", &[][..]),

@@ -1,32 +1,34 @@
-//! Latency histogram of one core: the owner records without waiting, any core reads.
+//! Latency histogram. One thread records values without waiting; any thread can read it.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Log-linear buckets: 64 per power of two, so a value is known within 1.6 %.
+/// Log-linear buckets: 64 per power of two, so the error of a value is at most 1.6 %.
 const SUB_BITS: u32 = 6;
 const SUB_BUCKETS: u64 = 1 << SUB_BITS;
-/// Values from here on land in the last bucket: about 134 s, longer than any connection may hang.
+/// Greater values are counted in the last bucket. 134 s is longer than any timeout of a connection.
 const MAX_US: u64 = (1 << 27) - 1;
 const BUCKETS: usize = bucket_of(MAX_US) + 1;
 
-/// Microseconds, recorded by one core.
+/// A histogram of durations in microseconds.
 #[derive(Debug)]
 pub struct Histogram {
     buckets: Box<[AtomicU64]>,
     sum_us: AtomicU64,
 }
 
-/// A histogram's content at one moment.
+/// The content of a histogram at one moment.
 #[derive(Clone, Debug, Default)]
 pub struct HistogramSnapshot {
-    /// The highest value of each bucket that holds any, with its count, ascending.
+    /// The greatest value and the count of each bucket that is not empty, in ascending order.
     pub buckets: Vec<(u64, u64)>,
+    /// Sum of all values.
     pub sum_us: u64,
 }
 
 impl HistogramSnapshot {
-    /// What was recorded since an earlier snapshot of the same histogram. Buckets only grow, so
-    /// this holds also for two that were taken while the owner was recording.
+    /// Returns the values that were recorded since an earlier snapshot of the same histogram. The
+    /// result is also correct if the owner recorded values while a snapshot was taken, since
+    /// buckets only grow.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Self {
         let mut before = earlier.buckets.iter().peekable();
@@ -40,8 +42,8 @@ impl HistogramSnapshot {
         }
     }
 
-    /// What several histograms hold together: a quantile of this is one of all their values, which
-    /// a mean of their quantiles is not.
+    /// Merges snapshots of several histograms. A quantile of the result is that of all values; it
+    /// cannot be computed from the quantiles of the parts.
     #[must_use]
     pub fn merge<'a>(snapshots: impl IntoIterator<Item = &'a Self>) -> Self {
         let mut merged = Self::default();
@@ -49,34 +51,36 @@ impl HistogramSnapshot {
             merged.buckets.extend(&snapshot.buckets);
             merged.sum_us += snapshot.sum_us;
         }
-        // A few ascending runs, which is what a stable sort is quick at.
+        // A stable sort is fast here, since the buckets are a few ascending runs.
         merged.buckets.sort_by_key(|(upper_us, _)| *upper_us);
-        merged
-            .buckets
-            .dedup_by(|(upper_us, count), (kept_us, kept)| {
-                let is_same = upper_us == kept_us;
-                *kept += if is_same { *count } else { 0 };
-                is_same
-            });
+        merged.buckets.dedup_by(|next, kept| {
+            let is_same_bucket = next.0 == kept.0;
+            if is_same_bucket {
+                kept.1 += next.1;
+            }
+            is_same_bucket
+        });
         merged
     }
 
+    /// Returns the number of values.
     pub fn count(&self) -> u64 {
         self.buckets.iter().map(|(_, count)| count).sum()
     }
 
-    /// The value that this part of all, 0 to 1, does not exceed: the upper end of its bucket.
-    /// `None` if there is no value.
+    /// Returns the quantile `quantile`, from 0 to 1: the upper end of its bucket. Returns `None` if
+    /// there are no values.
     #[allow(clippy::cast_sign_loss)] // Neither factor is negative.
     pub fn quantile_us(&self, quantile: f64) -> Option<u64> {
         let rank = (quantile * self.count() as f64).ceil().max(1.0) as u64;
-        let mut passed = 0;
-        let mut buckets = self.buckets.iter();
-        let bucket = buckets.find(|(_, count)| {
-            passed += count;
-            passed >= rank
-        });
-        bucket.map(|(upper_us, _)| *upper_us)
+        let mut values = 0;
+        for (upper_us, count) in &self.buckets {
+            values += count;
+            if values >= rank {
+                return Some(*upper_us);
+            }
+        }
+        None
     }
 }
 
@@ -90,8 +94,8 @@ impl Default for Histogram {
 }
 
 impl Histogram {
-    /// Records `count` values of `value_us`. Only the owning core may call this: a plain load and
-    /// store is enough for a single writer, and costs no bus lock.
+    /// Records `count` values of `value_us`. Only the owning thread may call this. With a single
+    /// writer, a load and a store are sufficient and cheaper than an atomic addition.
     pub fn record(&self, value_us: u64, count: u64) {
         let bucket = &self.buckets[bucket_of(value_us.min(MAX_US))];
         bucket.store(bucket.load(Ordering::Relaxed) + count, Ordering::Relaxed);
@@ -99,6 +103,7 @@ impl Histogram {
         self.sum_us.store(sum + value_us * count, Ordering::Relaxed);
     }
 
+    /// Returns a copy of the content. Values that are recorded meanwhile may be missing in it.
     pub fn snapshot(&self) -> HistogramSnapshot {
         let buckets = self.buckets.iter().enumerate();
         HistogramSnapshot {
@@ -133,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_value_lies_in_its_bucket_within_two_percent() {
+    fn the_upper_end_of_a_bucket_differs_from_its_values_by_less_than_two_percent() {
         for value in (0..100_000)
             .chain((0..27).map(|bit| 1 << bit))
             .chain([MAX_US])
@@ -147,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn a_snapshot_holds_what_was_recorded() {
+    fn a_snapshot_contains_the_recorded_values() {
         let histogram = Histogram::default();
         histogram.record(5, 2);
         histogram.record(1_000_000_000, 1);
@@ -157,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_quantile_of_two_is_one_of_all_their_values() {
+    fn quantiles_of_merged_snapshots_cover_the_values_of_all() {
         let shards = [Histogram::default(), Histogram::default()];
         let merge = || HistogramSnapshot::merge(&shards.each_ref().map(Histogram::snapshot));
         assert_eq!(merge().quantile_us(0.99), None);
@@ -170,11 +175,11 @@ mod tests {
         assert_eq!(quantiles, [Some(10), Some(10), Some(60), Some(60)]);
         shards[0].record(60, 1);
         let p99 = merge().quantile_us(0.99);
-        assert_eq!(p99, Some(60), "11 of 1001 are more than one in a hundred");
+        assert_eq!(p99, Some(60), "11 of 1001 values are more than one percent");
     }
 
     #[test]
-    fn an_interval_holds_what_came_in_it() {
+    fn the_difference_of_snapshots_contains_the_values_between_them() {
         let histogram = Histogram::default();
         histogram.record(5, 2);
         histogram.record(7, 1);

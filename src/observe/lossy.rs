@@ -1,10 +1,10 @@
-//! Faults on purpose, to prove that the accounting shows them. Only with the feature `lossy`;
-//! without it each call here is a constant. Any core.
+//! Deliberate faults that tests inject to prove that the accounting detects them. Only with the
+//! feature `lossy`; without it, each function is a constant. Used on any thread.
 //!
-//! - `FANFARE_LOSE=STAGE:N` loses one in `N` at a stage, silently. `check`: a message received
-//!   vanishes. `route`: a batch reaches no lane. `lane`: a batch taken from it vanishes.
-//!   `deliver`: a publication leaves an outbox and nobody counts it.
-//! - `FANFARE_STALL=SHARD:MS` makes a shard stand still for so long in a turn, once a second.
+//! - `FANFARE_LOSE=STAGE:N` drops every `N`th item of a stage without counting it. The item is a
+//!   received message at `check`, a batch before a lane at `route`, a batch that was taken from a
+//!   lane at `lane`, and a publication in an outbox at `deliver`.
+//! - `FANFARE_STALL=SHARD:MS` blocks a shard for so many milliseconds in one turn of each second.
 
 pub use faults::{loses, stall};
 
@@ -12,13 +12,13 @@ pub use faults::{loses, stall};
 mod faults {
     use crate::observe::PipelineStage;
 
-    /// Whether what is at hand is to be lost.
+    /// Returns whether the caller has to drop the current item.
     #[inline]
     pub const fn loses(_: PipelineStage) -> bool {
         false
     }
 
-    /// Stands still if it is this shard's time.
+    /// Blocks the shard if `FANFARE_STALL` names it and it was not blocked in this second.
     #[inline]
     pub const fn stall(_shard: usize, _now_us: u64) {}
 }
@@ -34,39 +34,39 @@ mod faults {
 
     use crate::observe::PipelineStage;
 
-    const STALL_EVERY_US: u64 = 1_000_000;
+    const US_PER_S: u64 = 1_000_000;
 
     static LOSE: LazyLock<Option<(String, u64)>> = LazyLock::new(|| pair("FANFARE_LOSE"));
     static STALL: LazyLock<Option<(usize, u64)>> = LazyLock::new(|| pair("FANFARE_STALL"));
-    static PASSED: AtomicU64 = AtomicU64::new(0);
-    static STALLS: AtomicU64 = AtomicU64::new(0);
+    static ITEMS: AtomicU64 = AtomicU64::new(0);
+    static LAST_STALL: AtomicU64 = AtomicU64::new(0);
 
-    /// Whether what is at hand is to be lost.
+    /// Returns whether the caller has to drop the current item.
     pub fn loses(stage: PipelineStage) -> bool {
         let Some((name, every)) = &*LOSE else {
             return false;
         };
-        name == stage.name() && (PASSED.fetch_add(1, Ordering::Relaxed) + 1).is_multiple_of(*every)
+        name == stage.name() && (ITEMS.fetch_add(1, Ordering::Relaxed) + 1).is_multiple_of(*every)
     }
 
-    /// Stands still if it is this shard's time.
+    /// Blocks the shard if `FANFARE_STALL` names it and it was not blocked in this second.
     pub fn stall(shard: usize, now_us: u64) {
         let Some((_, ms)) = STALL.filter(|(stalled, _)| *stalled == shard) else {
             return;
         };
-        let due = now_us / STALL_EVERY_US;
-        if STALLS.swap(due, Ordering::Relaxed) != due {
+        let second = now_us / US_PER_S;
+        if LAST_STALL.swap(second, Ordering::Relaxed) != second {
             thread::sleep(Duration::from_millis(ms));
         }
     }
 
-    /// The two halves of `A:B`.
+    /// Parses an environment variable of the form `A:B`.
     fn pair<A: FromStr<Err: Debug>, B: FromStr<Err: Debug>>(name: &str) -> Option<(A, B)> {
         let text = std::env::var(name).ok()?;
-        let (a, b) = text.split_once(':').expect("a test says A:B");
+        let (a, b) = text.split_once(':').expect("the value has the form A:B");
         Some((
-            a.parse().expect("a test says it right"),
-            b.parse().expect("a test says it right"),
+            a.parse().expect("the value is valid, since a test set it"),
+            b.parse().expect("the value is valid, since a test set it"),
         ))
     }
 }

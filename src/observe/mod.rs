@@ -1,4 +1,5 @@
-//! Per-core counters and histograms. The owning core writes, any core reads; nobody waits.
+//! Counters, histograms and the health state. Each block is written by one thread and may be read
+//! by any thread; neither waits for the other.
 
 mod clock;
 mod counts;

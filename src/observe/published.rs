@@ -1,16 +1,19 @@
-//! A block of counters that one core writes at the end of its turn and any core may read whole.
+//! A block of counters that one thread publishes at the end of each turn. Any thread can read a
+//! consistent copy.
 
 use std::hint;
 use std::sync::atomic::{AtomicU64, Ordering, fence};
 
 use super::counts::Counts;
 
-/// A sequence lock around one [`Counts`]: a reader gets the values of one and the same turn, so
-/// that identities between counters hold in whatever it sees. The writer never waits.
+/// A sequence lock around a [`Counts`] block. A reader gets all values of the same turn, so that
+/// equations between counters hold in every copy. The writer never waits; a reader repeats its read
+/// if the writer was active.
 #[derive(Debug)]
-#[repr(align(128))] // Two cache lines, the prefetcher's unit, away from the neighbour's counters.
+// The prefetcher loads pairs of cache lines. Blocks of different threads must not share a pair.
+#[repr(align(128))]
 pub struct Published<C: Counts> {
-    /// Odd while the writer is inside.
+    /// Odd while the writer stores values.
     sequence: AtomicU64,
     values: C::Shared,
 }
@@ -25,7 +28,7 @@ impl<C: Counts> Default for Published<C> {
 }
 
 impl<C: Counts> Published<C> {
-    /// Publishes `counts`. Only the owning core may call this.
+    /// Publishes `counts`. Only the thread that owns the counters may call this.
     pub fn store(&self, counts: &C) {
         let sequence = self.sequence.load(Ordering::Relaxed);
         self.sequence.store(sequence + 1, Ordering::Relaxed);
@@ -34,7 +37,7 @@ impl<C: Counts> Published<C> {
         self.sequence.store(sequence + 2, Ordering::Release);
     }
 
-    /// The counts of the last turn that was published.
+    /// Returns the values of the last turn that was published.
     pub fn load(&self) -> C {
         loop {
             let before = self.sequence.load(Ordering::Acquire);
@@ -57,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_reader_never_sees_half_a_turn() {
+    fn a_reader_gets_the_values_of_one_turn() {
         let published = Published::<ShardCounts>::default();
         let done = AtomicBool::new(false);
         thread::scope(|scope| {

@@ -1,34 +1,37 @@
-//! The stages of a message, and what went in and out of each. Any core.
+//! The stages that a message passes, and the number of items that entered and left each stage.
+//! Used on any thread.
 //!
-//! | stage | in | out |
+//! | stage | entered | left |
 //! |---|---|---|
-//! | check | received | rejected, or a publication |
-//! | route | wanted by a shard, once per shard | put on its lane, or dropped: it was full |
-//! | lane | put on the lane | taken from it |
-//! | deliver | matched, once per subscriber | written, dropped for a reason, or pending |
+//! | check | messages received | rejected, or accepted as publications |
+//! | route | may have subscribers, once per shard | pushed to the lane, or dropped: lane full |
+//! | lane | pushed to the lane | taken from the lane |
+//! | deliver | deliveries, one per subscriber | written, dropped with a reason, or pending |
 //!
-//! **Why no difference is ever seen where nothing is lost.** The two sides of a stage are never
-//! read from two cores. Both are counted by one core and published in one block, which a reader
-//! gets whole ([`super::Published`]), at a moment when that core has nothing half done: ingest at
-//! the end of a drain, when its batch is on the lanes or dropped; a shard at the end of a turn.
-//! What a stage holds at that moment is part of its out. Only the lane has its ends on two cores.
-//! There each batch carries the number of publications that ingest had put on that lane when it
-//! put the batch there, and the lane is first in, first out: so whoever takes a batch knows how
-//! many must have come before it, whatever is behind it. The shard publishes that number
-//! (`lane_reached`) beside its own count (`taken`). What is behind waits, and is on neither side.
-//! When the shard finds the lane empty, the number is that of all ever put there, so a loss shows
-//! even if nothing comes after it.
+//! **Readings are exact.** Both numbers of a stage are counted by one thread and published in one
+//! block, which a reader copies consistently ([`super::Published`]). The thread publishes when it
+//! has no half-processed item: ingest at the end of a drain, when its batch is pushed to the lanes
+//! or dropped; a shard at the end of a turn. Items that a stage holds at that moment count as left.
 //!
-//! So an equation holds in each block exactly, whatever the load and the moment of the reading,
-//! and the first loss breaks it at the end of that turn. Nothing has to be averaged or waited for.
+//! Only the two ends of a lane are on different threads. Each batch on a lane therefore carries the
+//! running total of publications that ingest had pushed to that lane, including the batch. A lane
+//! is first in, first out, so the shard that takes the batch knows how many publications it must
+//! have taken until now. It publishes that total (`lane_reached`) with its own count (`taken`).
+//! Batches that are still on the lane are in neither number. When the lane is empty, `lane_reached`
+//! is the total of all publications that were ever pushed. So a loss is visible even if nothing is
+//! pushed after it.
 //!
-//! **Why it can break.** The sides are counted in different places: `received` at the socket,
-//! `wanted` when the interest is asked and `routed` when a lane has accepted, `pending` by the pool
-//! that holds the frames and not by who counts them out.
+//! Each equation therefore holds exactly in each published block, under any load and at any time,
+//! and the first loss breaks it at the end of that turn. Averaging and waiting are not necessary.
+//!
+//! **Losses are detected.** The two numbers of a stage are counted at different places: `received`
+//! at the socket; `wanted` when the interest filter is queried and `routed` when a lane accepts
+//! the batch; `pending` by the pool that holds the frames, not by the code that counts them as
+//! written or dropped.
 
 use super::counts::{Counts, IngestCounts, ShardCounts};
 
-/// A part of the way of a message that has an entry and an exit.
+/// A stage of the pipeline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PipelineStage {
     Check,
@@ -37,7 +40,7 @@ pub enum PipelineStage {
     Deliver,
 }
 
-/// What passed a stage.
+/// Number of items that entered a stage and that left it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Flow {
     pub entered: u64,
@@ -45,9 +48,10 @@ pub struct Flow {
 }
 
 impl PipelineStage {
+    /// All stages, in the order in which a message passes them.
     pub const ALL: [Self; 4] = [Self::Check, Self::Route, Self::Lane, Self::Deliver];
 
-    /// The metric label `stage`.
+    /// Returns the value of the `stage` label of metrics.
     pub fn name(self) -> &'static str {
         match self {
             Self::Check => "check",
@@ -57,7 +61,8 @@ impl PipelineStage {
         }
     }
 
-    /// What passed it since the start. `shards`: one shard's counts, or the sum of several.
+    /// Returns the flow since the start of the process. `shards` are the counters of one shard, or
+    /// the sum over several.
     pub fn flow(self, ingest: &IngestCounts, shards: &ShardCounts) -> Flow {
         let (entered, left) = match self {
             Self::Check => {
@@ -76,8 +81,8 @@ impl PipelineStage {
 }
 
 impl Flow {
-    /// What passed since an earlier reading. What was pending then and went out since is on both
-    /// sides, so it cancels out.
+    /// Returns the flow since an earlier reading. Items that were pending at the earlier reading
+    /// are subtracted from both numbers.
     #[must_use]
     pub fn since(self, earlier: Self) -> Self {
         Self {
@@ -86,12 +91,12 @@ impl Flow {
         }
     }
 
-    /// In minus out: 0 if nothing was lost, less if something came from nowhere.
+    /// Returns entered minus left: 0 if nothing was lost, negative if more items left than entered.
     pub fn difference(self) -> i64 {
         self.entered.wrapping_sub(self.left).cast_signed()
     }
 
-    /// Out over in: 1 if nothing was lost, or nothing came.
+    /// Returns left divided by entered: 1 if nothing was lost or nothing entered.
     pub fn ratio(self) -> f64 {
         if self.entered == 0 && self.left == 0 {
             return 1.0;
@@ -100,7 +105,7 @@ impl Flow {
     }
 }
 
-/// All values of one name.
+/// Returns the sum of all values with this name.
 fn sum(counts: &impl Counts, name: &str) -> u64 {
     let values = counts.each().into_iter();
     let values = values.filter(|(description, _)| description.name == name);
@@ -112,7 +117,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_stage_has_its_own_equation() {
+    fn a_loss_at_a_stage_changes_the_difference_of_that_stage_only() {
         let ingest = IngestCounts {
             received_pull: 7,
             received_client: 3,
@@ -179,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn a_window_forgets_what_was_lost_before_it() {
+    fn the_flow_since_a_reading_excludes_earlier_losses() {
         let flow = |entered, left| Flow { entered, left };
         let window = flow(1100, 1089).since(flow(100, 90));
         assert_eq!((window.difference(), window.ratio()), (1, 0.999));

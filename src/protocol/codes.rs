@@ -1,9 +1,8 @@
-//! The numbers of the client protocol: errors in replies, and reasons to disconnect. Every core.
+//! Error codes of replies and close codes of the client protocol. Every core.
 //!
-//! Source: the "codes" chapter of Centrifugo's documentation. SDKs act on these numbers, so
-//! they are part of fanfare's contract too.
+//! Source: the chapter "codes" of the documentation of Centrifugo. SDKs act on these numbers.
 
-/// Why a command failed; the connection goes on.
+/// Why a command failed. The connection stays open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u16)]
 pub enum ClientError {
@@ -40,12 +39,12 @@ impl ClientError {
         Self::UnrecoverablePosition,
     ];
 
-    /// The number on the wire, 100 to 112.
+    /// Returns the number on the wire, 100 to 112.
     pub fn code(self) -> u16 {
         self as u16
     }
 
-    /// The text on the wire. Plain ASCII without quotes: it needs no escaping in JSON.
+    /// Returns the text on the wire: lower-case ASCII and spaces, so that JSON needs no escapes.
     pub fn message(self) -> &'static str {
         match self {
             Self::Internal => "internal server error",
@@ -64,18 +63,18 @@ impl ClientError {
         }
     }
 
-    /// Whether the SDK repeats the command by itself, after its backoff.
+    /// Returns whether SDKs repeat the command after a pause.
     pub fn temporary(self) -> bool {
         matches!(self, Self::Internal | Self::TooManyRequests)
     }
 }
 
-/// Why the server closes a connection: the code and reason of the WebSocket close frame.
+/// Why the server closes a connection: code and reason of the close frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u16)]
 pub enum Disconnect {
     ConnectionClosed = 3000,
-    /// The server drains.
+    /// The server shuts down.
     Shutdown = 3001,
     ServerError = 3004,
     /// The outbox is full.
@@ -86,14 +85,14 @@ pub enum Disconnect {
     NoPong = 3012,
     TooManyRequests = 3013,
     InvalidToken = 3500,
-    /// Not the client protocol, or commands out of order.
+    /// The message is not the client protocol, or a command is not allowed at this point.
     BadRequest = 3501,
     /// No connect command in time.
     Stale = 3502,
     ForceNoReconnect = 3503,
     ConnectionLimit = 3504,
     ChannelLimit = 3505,
-    /// Data that this form of the protocol cannot carry.
+    /// Data that this codec cannot carry.
     InappropriateProtocol = 3506,
     PermissionDenied = 3507,
     NotAvailable = 3508,
@@ -123,12 +122,12 @@ impl Disconnect {
         Self::TooManyErrors,
     ];
 
-    /// The close code, 3000 to 3999.
+    /// Returns the close code, 3000 to 3999.
     pub fn code(self) -> u16 {
         self as u16
     }
 
-    /// The close reason, far below the 123 bytes a close frame has for it.
+    /// Returns the close reason, shorter than the 123 bytes that a close frame has for it.
     pub fn reason(self) -> &'static str {
         match self {
             Self::ConnectionClosed => "connection closed",
@@ -152,7 +151,7 @@ impl Disconnect {
         }
     }
 
-    /// Whether SDKs come back by themselves: below 3500 they do.
+    /// Returns whether SDKs reconnect: they do for codes below 3500.
     pub fn reconnect(self) -> bool {
         self.code() < 3500
     }

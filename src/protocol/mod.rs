@@ -1,19 +1,17 @@
-//! Client commands and replies: the Centrifugal protocol in its JSON form. No clock, no IO.
-//! Shards parse commands and write replies here; the ingest core checks topics and payloads
-//! and encodes pushes.
+//! The Centrifugal client protocol: one model of commands and replies, and its codecs. No clock, no
+//! IO. Shards decode commands and encode replies; the ingest core checks topics and payloads and
+//! encodes pushes.
 //!
 //! ```text
-//! topic     what a topic name may be            json      checks and parses, buffers reused
-//! command   what clients send                   escape    JSON strings out of text
-//! reply     what answers a command              push      what carries a publication
-//! codes     errors in replies, reasons to disconnect
+//! topic     which names are topics
+//! command   what clients send             codec   which codec a connection uses
+//! reply     what the server answers       json    the JSON codec
+//! codes     error codes of replies, close codes
 //! ```
 
+pub mod codec;
 pub mod codes;
 pub mod command;
-pub mod escape;
 pub mod json;
-mod json_scan;
-pub mod push;
 pub mod reply;
 pub mod topic;

@@ -1,14 +1,14 @@
-//! What a topic name may be: UTF-8, 1 to 255 bytes, no control characters. Every core.
+//! Checks topic names: UTF-8, 1 to 255 bytes, no control characters. Every core.
 
 use crate::limits;
 
-/// The topic that the watchdog publishes to and listens on; clients may do neither. Without a `:`
-/// it follows the namespace `""`.
+/// The topic of the watchdog. Clients may neither publish nor subscribe to it. It has no `:`, so it
+/// is in the namespace `""`.
 pub const RESERVED: &str = "fanfare.canary";
 
-/// Why a name is no topic.
+/// Why bytes are not the name of a topic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
-pub enum TopicFault {
+pub enum TopicError {
     #[error("the topic is empty")]
     Empty,
     #[error("the topic is longer than {} bytes", limits::TOPIC_BYTES)]
@@ -19,8 +19,8 @@ pub enum TopicFault {
     Control,
 }
 
-impl TopicFault {
-    /// A word for metric labels.
+impl TopicError {
+    /// Returns the name of the error as a metric label.
     pub fn name(self) -> &'static str {
         match self {
             Self::Empty => "topic_empty",
@@ -31,16 +31,16 @@ impl TopicFault {
     }
 }
 
-/// The topic that these bytes name.
-pub fn check(topic: &[u8]) -> Result<&str, TopicFault> {
+/// Returns the topic that these bytes name.
+pub fn check(topic: &[u8]) -> Result<&str, TopicError> {
     match topic.len() {
-        0 => return Err(TopicFault::Empty),
+        0 => return Err(TopicError::Empty),
         1..=limits::TOPIC_BYTES => {}
-        _ => return Err(TopicFault::TooLong),
+        _ => return Err(TopicError::TooLong),
     }
-    let topic = str::from_utf8(topic).map_err(|_| TopicFault::NotUtf8)?;
+    let topic = str::from_utf8(topic).map_err(|_| TopicError::NotUtf8)?;
     if topic.chars().any(char::is_control) {
-        return Err(TopicFault::Control);
+        return Err(TopicError::Control);
     }
     Ok(topic)
 }
@@ -67,17 +67,17 @@ mod tests {
 
     #[test]
     fn bad_names() {
-        let cases: [(&[u8], TopicFault); 10] = [
-            (b"", TopicFault::Empty),
-            (&[b'x'; 256], TopicFault::TooLong),
-            (b"\xff", TopicFault::NotUtf8),
-            (b"a\xc3", TopicFault::NotUtf8),
-            (b"\xed\xa0\x80", TopicFault::NotUtf8),
-            (b"a\0b", TopicFault::Control),
-            (b"a\n", TopicFault::Control),
-            (b"\x1b[2J", TopicFault::Control),
-            (b"\x7f", TopicFault::Control),
-            ("a\u{85}".as_bytes(), TopicFault::Control),
+        let cases: [(&[u8], TopicError); 10] = [
+            (b"", TopicError::Empty),
+            (&[b'x'; 256], TopicError::TooLong),
+            (b"\xff", TopicError::NotUtf8),
+            (b"a\xc3", TopicError::NotUtf8),
+            (b"\xed\xa0\x80", TopicError::NotUtf8),
+            (b"a\0b", TopicError::Control),
+            (b"a\n", TopicError::Control),
+            (b"\x1b[2J", TopicError::Control),
+            (b"\x7f", TopicError::Control),
+            ("a\u{85}".as_bytes(), TopicError::Control),
         ];
         for (bytes, fault) in cases {
             assert_eq!(check(bytes), Err(fault), "{bytes:?}");
@@ -86,6 +86,6 @@ mod tests {
 
     #[test]
     fn the_length_counts_bytes() {
-        assert_eq!(check("ü".repeat(128).as_bytes()), Err(TopicFault::TooLong));
+        assert_eq!(check("ü".repeat(128).as_bytes()), Err(TopicError::TooLong));
     }
 }

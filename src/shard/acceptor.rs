@@ -10,7 +10,8 @@ use std::time::Instant;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::limits::{
-    ACCEPT_BACKLOG, ACCEPT_PAUSE_US, ACCEPT_REFUSALS, LISTEN_PATIENCE, LISTEN_RETRY, NOT_SENT_BYTES,
+    ACCEPT_BACKLOG, ACCEPT_PAUSE, ACCEPT_REFUSALS, LISTEN_RETRY_INTERVAL, LISTEN_TIMEOUT,
+    NOT_SENT_BYTES,
 };
 
 /// Opens one listener per shard on the same address; the kernel spreads connections over them.
@@ -39,12 +40,12 @@ pub fn listen(address: SocketAddr, shards: usize) -> io::Result<Vec<TcpListener>
 /// A killed predecessor's rings give its sockets back a moment after it is gone, so an address
 /// that is taken is asked for again for a while.
 fn bind_alone(address: SocketAddr) -> io::Result<Socket> {
-    let give_up = Instant::now() + LISTEN_PATIENCE;
+    let give_up = Instant::now() + LISTEN_TIMEOUT;
     loop {
         let socket = socket(address)?;
         match socket.bind(&address.into()) {
             Err(error) if error.kind() == ErrorKind::AddrInUse && Instant::now() < give_up => {
-                thread::sleep(LISTEN_RETRY);
+                thread::sleep(LISTEN_RETRY_INTERVAL);
             }
             bound => return bound.map(|()| socket),
         }
@@ -128,7 +129,7 @@ impl Acceptor {
         if self.deadline_us().is_none_or(|until_us| until_us > now_us) {
             return None;
         }
-        let until_us = now_us + ACCEPT_PAUSE_US;
+        let until_us = now_us + ACCEPT_PAUSE.as_micros() as u64;
         if matches!(self.state, State::Paused { .. }) {
             self.state = State::Proving { until_us };
             return Some(Due::Resume);
@@ -149,7 +150,7 @@ impl Acceptor {
     /// and whether the shortage has just begun.
     pub(super) fn starve(&mut self, now_us: u64) -> (u64, bool) {
         let first = self.state == State::Accepting;
-        let until_us = now_us + ACCEPT_PAUSE_US;
+        let until_us = now_us + ACCEPT_PAUSE.as_micros() as u64;
         self.state = State::Paused { until_us };
         self.reserve = None;
         let mut refused = 0;

@@ -4,7 +4,7 @@ use std::io;
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::sync::Arc;
 
-use crate::hub::{ConnectionId, SendOutcome};
+use crate::hub::{ConnectionId, SendOutcome, Writability};
 
 use super::acceptor::Due;
 use super::drive::Drive;
@@ -76,7 +76,7 @@ impl Drive {
         let Some(socket) = Arc::into_inner(socket) else {
             return Ok(()); // Two shards were given it, which no order does.
         };
-        let id = self.hub.adopt(now_us);
+        let id = self.hub.accept_internal(now_us);
         self.sockets.insert(id, socket);
         self.arm_receive(id)
     }
@@ -118,7 +118,7 @@ impl Drive {
             }
             _ => SendOutcome::Failed,
         };
-        if self.hub.sent(id, sent, now_us)
+        if self.hub.sent(id, sent, now_us) == Writability::Full
             && let Some(socket) = self.sockets.descriptor(id)
         {
             self.ring.wait_writable(socket, id)?;
@@ -163,7 +163,7 @@ impl Drive {
 
     fn set_starved(&self, starved: bool) {
         self.shard()
-            .starved
+            .out_of_descriptors
             .store(starved, std::sync::atomic::Ordering::Relaxed);
     }
 }

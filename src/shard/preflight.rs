@@ -2,6 +2,8 @@
 
 use std::io;
 
+use crate::limits::MEMLOCK_PER_SHARD_BYTES;
+
 use super::buffers::Buffers;
 use super::ring::Ring;
 use super::system::{memlock_limit_bytes, wake};
@@ -34,9 +36,6 @@ impl From<io::Error> for Refused {
         }
     }
 }
-
-/// glommio refuses to start an executor with less lockable memory.
-const MEMLOCK_PER_SHARD_BYTES: u64 = 512 * 1024;
 
 /// The lockable memory that so many shards want, and a share for what is not theirs.
 pub fn memlock_wanted_bytes(shards: usize) -> u64 {

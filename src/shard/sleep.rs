@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use glommio::io::BufferedFile;
 
-use crate::limits::NAP;
+use crate::limits::SHORT_SLEEP;
 
 use super::Fault;
 use super::drive::Drive;
@@ -54,7 +54,7 @@ impl Drive {
             self.ring.listen(wake)?;
             self.listening = true;
         }
-        self.ring.nap(NAP)?;
+        self.ring.nap(SHORT_SLEEP)?;
         if !self.park() {
             return Ok(true);
         }

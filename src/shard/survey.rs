@@ -2,7 +2,7 @@
 
 use crossbeam_channel::Sender;
 
-use crate::hub::{SlowConnection, Survey};
+use crate::hub::{SlowConnection, Survey, SurveyProgress};
 
 use super::drive::Drive;
 
@@ -25,7 +25,7 @@ impl Drive {
         let Some(mut inquiry) = self.surveys.pop_front() else {
             return false;
         };
-        if !self.hub.survey(&mut inquiry.survey, now_us) {
+        if self.hub.survey(&mut inquiry.survey, now_us) == SurveyProgress::InProgress {
             self.surveys.push_front(inquiry);
             return true;
         }

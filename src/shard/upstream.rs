@@ -1,17 +1,17 @@
-//! How a hub reaches the fabric. Shard core.
+//! Connects the hub of a shard to the memory that the threads share. Shard thread.
 
 use std::sync::Arc;
 
 use crate::delivery::Codec;
-use crate::fabric::{Fabric, Origin, Submission, Wanted};
-use crate::hub::{Busy, Upstream};
+use crate::fabric::{Fabric, InterestCounts};
+use crate::hub::{SocketAdmission, Upstream};
 use crate::observe::Health;
 
-/// The fabric as shard `index` sees it.
+/// The shared memory, as shard `index` uses it.
 pub(super) struct FabricUpstream {
     fabric: Arc<Fabric>,
     index: usize,
-    wanted: Wanted,
+    interest: InterestCounts,
 }
 
 impl FabricUpstream {
@@ -19,37 +19,35 @@ impl FabricUpstream {
         Self {
             fabric,
             index,
-            wanted: Wanted::default(),
+            interest: InterestCounts::default(),
         }
     }
 }
 
 impl Upstream for FabricUpstream {
-    fn admit(&self) -> Option<bool> {
-        self.fabric.admit()
+    fn admit(&self) -> SocketAdmission {
+        self.fabric.sockets.add()
     }
 
     fn leave(&self) {
-        self.fabric.leave();
+        self.fabric.sockets.remove();
     }
 
     fn want(&mut self, topic_hash: u64, wanted: bool) {
-        self.wanted
-            .set(&self.fabric.shards[self.index].interest, topic_hash, wanted);
+        let shared = &self.fabric.shards[self.index].interest;
+        if wanted {
+            self.interest.add(shared, topic_hash);
+        } else {
+            self.interest.remove(shared, topic_hash);
+        }
     }
 
-    fn codec(&self, codec: Codec, came: bool) {
-        self.fabric.codec(codec, came);
+    fn add_codec(&self, codec: Codec) {
+        self.fabric.codecs.add(codec);
     }
 
-    fn publish(&self, topic: &str, payload: Vec<u8>) -> Result<(), Busy> {
-        let submission = Submission {
-            origin: Origin::Client,
-            topic: topic.into(),
-            payload,
-            reply: None,
-        };
-        self.fabric.inlet.submit(submission).map_err(|_| Busy)
+    fn remove_codec(&self, codec: Codec) {
+        self.fabric.codecs.remove(codec);
     }
 
     fn health(&self) -> Health {

@@ -1,9 +1,9 @@
-//! The incremental parser of what one client sends after the upgrade (RFC 6455, sections 5 to 8).
-//! Used on every shard core; a connection owns one.
+//! Incremental decoder of the bytes that a client sends after the upgrade (RFC 6455, sections 5 to
+//! 8). Runs on every shard thread; each connection owns a decoder.
 
 #![expect(
     clippy::mut_mut,
-    reason = "a cursor over bytes that are unmasked in place"
+    reason = "the input is a cursor over bytes that are unmasked in place"
 )]
 
 use std::mem;
@@ -17,100 +17,106 @@ use crate::wire::mask;
 use crate::wire::partial::Partial;
 use crate::wire::violation::ProtocolViolation;
 
-/// A whole message or control frame, unmasked, borrowed from the input or from the decoder.
+/// A complete message or control frame. The payload is unmasked and inflated. It is borrowed from
+/// the input, from the decoder or from the inflater.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Incoming<'a> {
-    /// A text message; valid UTF-8.
+    /// A text message. The payload is valid UTF-8.
     Text(&'a mut [u8]),
     /// A binary message.
     Binary(&'a mut [u8]),
-    /// A ping, to be answered by a pong with the same payload of at most 125 bytes.
+    /// A ping. The payload has at most 125 bytes and has to be sent back in a pong.
     Ping(&'a mut [u8]),
-    /// A pong, asked for or not.
+    /// A pong, solicited or unsolicited.
     Pong(&'a mut [u8]),
-    /// The last event. `None` is a close frame without a payload.
+    /// A close frame, after which nothing else is decoded. The code is `None` if the frame has no
+    /// payload.
     Close { code: Option<u16>, reason: &'a str },
 }
 
-/// Turns the bytes of one connection into events, however they are cut.
+/// Decodes the bytes of one connection. The result does not depend on how the bytes are divided
+/// into reads.
 ///
-/// It holds heap memory only while a message or a frame is incomplete, so an idle connection
-/// costs these 16 bytes.
+/// The decoder allocates heap memory only while a message or a frame is incomplete. An idle
+/// connection costs the 16 bytes of this struct.
 #[derive(Default)]
 pub struct Decoder {
-    /// Invariant: `None` whenever nothing is incomplete and the last event has been let go.
+    /// Invariant: `None` if nothing is incomplete and no result borrows from the buffers.
     partial: Option<Box<Partial>>,
-    /// A close frame or a fault came; what follows it is discarded (section 1.4).
-    ended: bool,
+    /// Set after a close frame or a protocol violation. All later input is discarded (section
+    /// 1.4).
+    has_ended: bool,
 }
 
 impl Decoder {
-    /// Takes the next event from `input`, advancing it.
+    /// Decodes the next message or control frame and advances `input` past it.
     ///
-    /// `None`: all of the input is consumed. Call until then, also to release the memory of the
-    /// event before. After a [`Incoming::Close`] or a fault, input is discarded.
+    /// Returns `None` when all of the input is consumed. The caller has to call this method until
+    /// then; the last call also frees the memory of the previous result. After
+    /// [`Incoming::Close`] or an error, the rest of the input is discarded.
     ///
-    /// A frame that is a whole message inside `input` is unmasked and lent in place; anything
-    /// else is moved to a buffer that grows as bytes arrive, never by what a header claims.
+    /// The payload of a message that is complete within `input` and in one frame is unmasked in
+    /// place. All other payload is copied to a buffer. The buffer grows by the bytes that were
+    /// received, not by the length that a header announces.
     ///
-    /// `max_message` bounds a message's payload, in bytes. `inflater` is there when
-    /// permessage-deflate was negotiated; a compressed message is lent from its buffer.
+    /// `max_message_bytes` is the longest permitted payload of a message. `inflater` is required if
+    /// permessage-deflate was negotiated and must be `None` otherwise.
     pub fn next<'a, 'input: 'a>(
         &'a mut self,
         input: &mut &'input mut [u8],
-        max_message: usize,
+        max_message_bytes: usize,
         inflater: Option<&'a mut Inflater>,
     ) -> Result<Option<Incoming<'a>>, ProtocolViolation> {
-        self.release();
-        let bounds = Bounds {
-            message_bytes: max_message,
-            deflates: inflater.is_some(),
+        self.free_previous_result();
+        let rules = MessageRules {
+            max_message_bytes,
+            allows_compression: inflater.is_some(),
         };
-        let ready = match self.advance(input, bounds) {
-            Ok(Some(ready)) => ready,
+        let complete = match self.read_until_complete(input, rules) {
+            Ok(Some(complete)) => complete,
             Ok(None) => return Ok(None),
-            Err(fault) => {
+            Err(violation) => {
                 *self = Self {
                     partial: None,
-                    ended: true,
+                    has_ended: true,
                 };
-                return Err(fault);
+                return Err(violation);
             }
         };
-        self.ended = ready.opcode == OpCode::Control(Control::Close);
-        let payload = match (ready.in_place, &mut self.partial) {
+        self.has_ended = complete.opcode == OpCode::Control(Control::Close);
+        let payload = match (complete.in_place, &mut self.partial) {
             (Some(payload), _) => payload,
-            (None, Some(partial)) => partial.payload(ready.opcode),
-            (None, None) => unreachable!("what is ready is in the input or in the buffer"),
+            (None, Some(partial)) => partial.payload(complete.opcode),
+            (None, None) => unreachable!("a complete payload is in the input or in the buffer"),
         };
         let payload = match inflater {
-            Some(inflater) if ready.is_deflated => {
-                let message = inflate(inflater, payload, ready.opcode, max_message);
-                self.ended |= message.is_err();
+            Some(inflater) if complete.is_deflated => {
+                let message = inflate(inflater, payload, complete.opcode, max_message_bytes);
+                self.has_ended |= message.is_err();
                 message?
             }
             _ => payload,
         };
-        match ready.opcode {
+        match complete.opcode {
             OpCode::Data(Data::Text) => Ok(Some(Incoming::Text(payload))),
             OpCode::Data(_) => Ok(Some(Incoming::Binary(payload))),
             OpCode::Control(Control::Ping) => Ok(Some(Incoming::Ping(payload))),
             OpCode::Control(Control::Pong) => Ok(Some(Incoming::Pong(payload))),
-            OpCode::Control(_) => close(payload).map(Some),
+            OpCode::Control(_) => parse_close(payload).map(Some),
         }
     }
 
-    /// Heap bytes held for what is incomplete; 0 between messages.
+    /// Returns the heap memory of the decoder in bytes; 0 if nothing is incomplete.
     pub fn buffered_bytes(&self) -> usize {
         self.partial.as_ref().map_or(0, |partial| {
             size_of::<Partial>() + partial.message.capacity() + partial.control.capacity()
         })
     }
 
-    /// Frees what the previous call lent.
-    fn release(&mut self) {
+    /// Frees the buffers that the previous result borrowed from.
+    fn free_previous_result(&mut self) {
         if let Some(partial) = &mut self.partial {
-            if self.ended || partial.is_idle() {
+            if self.has_ended || partial.is_idle() {
                 self.partial = None;
             } else if partial.frame.is_none() {
                 partial.control = Vec::new();
@@ -118,13 +124,14 @@ impl Decoder {
         }
     }
 
-    /// Consumes input until an event is ready.
-    fn advance<'a>(
+    /// Consumes input until a message or control frame is complete. Returns `None` if the input
+    /// ends before that.
+    fn read_until_complete<'a>(
         &mut self,
         input: &mut &'a mut [u8],
-        bounds: Bounds,
-    ) -> Result<Option<Ready<'a>>, ProtocolViolation> {
-        if self.ended {
+        rules: MessageRules,
+    ) -> Result<Option<Complete<'a>>, ProtocolViolation> {
+        if self.has_ended {
             *input = &mut [];
         }
         while !input.is_empty() {
@@ -132,33 +139,34 @@ impl Decoder {
                 .partial
                 .as_mut()
                 .and_then(|partial| partial.frame.take());
-            let is_fresh = resumed.is_none();
+            let is_new = resumed.is_none();
             let frame = match resumed {
                 Some(frame) => frame,
-                None => match self.read_header(input, bounds.deflates)? {
+                None => match self.read_header(input, rules.allows_compression)? {
                     Some(frame) => frame,
                     None => break,
                 },
             };
-            if is_fresh {
-                self.admit(&frame, bounds)?;
+            if is_new {
+                self.check_sequence_and_size(&frame, rules)?;
             }
-            let payload = take(input, frame.remaining_bytes);
+            let payload = split_front(input, frame.remaining_bytes);
             mask::apply(payload, frame.mask);
 
-            if is_fresh && payload.len() == frame.remaining_bytes && frame.is_whole_event() {
+            let has_whole_payload = payload.len() == frame.remaining_bytes;
+            if is_new && has_whole_payload && frame.is_unfragmented() {
                 if frame.opcode == OpCode::Data(Data::Text) && !frame.is_deflated {
                     str::from_utf8(payload).map_err(|_| ProtocolViolation::InvalidUtf8)?;
                 }
-                return Ok(Some(Ready {
+                return Ok(Some(Complete {
                     opcode: frame.opcode,
                     is_deflated: frame.is_deflated,
                     in_place: Some(payload),
                 }));
             }
             let partial = self.partial.get_or_insert_default();
-            if let Some(opcode) = partial.absorb(frame, payload)? {
-                return Ok(Some(Ready {
+            if let Some(opcode) = partial.append(frame, payload)? {
+                return Ok(Some(Complete {
                     opcode,
                     is_deflated: partial.is_deflated && matches!(opcode, OpCode::Data(_)),
                     in_place: None,
@@ -168,38 +176,44 @@ impl Decoder {
         Ok(None)
     }
 
-    /// Reads the next frame's header. `None`: the input ended inside it.
+    /// Reads the header of the next frame. Returns `None` if the input ends within the header; its
+    /// bytes are kept for the next call.
     fn read_header(
         &mut self,
         input: &mut &mut [u8],
-        deflates: bool,
+        allows_compression: bool,
     ) -> Result<Option<Frame>, ProtocolViolation> {
-        let waiting = self
+        let kept = self
             .partial
             .as_ref()
             .map_or(0, |partial| partial.header_bytes);
-        if waiting == 0
-            && let Some((frame, header_bytes)) = Frame::parse(input, deflates)?
+        if kept == 0
+            && let Some((frame, header_bytes)) = Frame::parse(input, allows_compression)?
         {
-            take(input, header_bytes);
+            split_front(input, header_bytes);
             return Ok(Some(frame));
         }
         let partial = self.partial.get_or_insert_default();
-        let added = input.len().min(HEADER_BYTES_MAX - waiting);
-        partial.header[waiting..waiting + added].copy_from_slice(&input[..added]);
-        let parsed = Frame::parse(&partial.header[..waiting + added], deflates)?;
+        let added = input.len().min(HEADER_BYTES_MAX - kept);
+        partial.header[kept..kept + added].copy_from_slice(&input[..added]);
+        let parsed = Frame::parse(&partial.header[..kept + added], allows_compression)?;
         if let Some((frame, header_bytes)) = parsed {
             partial.header_bytes = 0;
-            take(input, header_bytes - waiting);
+            split_front(input, header_bytes - kept);
             return Ok(Some(frame));
         }
-        partial.header_bytes = waiting + added;
-        take(input, added);
+        partial.header_bytes = kept + added;
+        split_front(input, added);
         Ok(None)
     }
 
-    /// Checks a new frame against the message under way.
-    fn admit(&mut self, frame: &Frame, bounds: Bounds) -> Result<(), ProtocolViolation> {
+    /// Checks that a new frame is permitted after the frames before it, and that its message does
+    /// not become too long or have too many fragments. Control frames are permitted at any time.
+    fn check_sequence_and_size(
+        &mut self,
+        frame: &Frame,
+        rules: MessageRules,
+    ) -> Result<(), ProtocolViolation> {
         let OpCode::Data(data) = frame.opcode else {
             return Ok(());
         };
@@ -207,7 +221,7 @@ impl Decoder {
             .partial
             .as_mut()
             .filter(|partial| partial.kind.is_some());
-        let (arrived_bytes, is_deflated) = match (data, message) {
+        let (received_bytes, is_deflated) = match (data, message) {
             (Data::Continue, None) => return Err(ProtocolViolation::UnexpectedContinuation),
             (Data::Continue, Some(message)) => {
                 message.continuations += 1;
@@ -219,51 +233,51 @@ impl Decoder {
             (_, Some(_)) => return Err(ProtocolViolation::ExpectedContinuation),
             (_, None) => (0, frame.is_deflated),
         };
-        let mut bound = bounds.message_bytes;
+        let mut max_bytes = rules.max_message_bytes;
         if is_deflated {
-            bound = deflate::payload_bound(bound);
+            max_bytes = deflate::max_payload_bytes(max_bytes);
         }
-        if frame.remaining_bytes > bound.saturating_sub(arrived_bytes) {
+        if frame.remaining_bytes > max_bytes.saturating_sub(received_bytes) {
             return Err(ProtocolViolation::MessageTooBig);
         }
         Ok(())
     }
 }
 
-/// What holds for the messages of a connection.
+/// The rules for the messages of a connection.
 #[derive(Clone, Copy)]
-struct Bounds {
-    message_bytes: usize,
-    /// They may be compressed.
-    deflates: bool,
+struct MessageRules {
+    max_message_bytes: usize,
+    /// Whether permessage-deflate was negotiated.
+    allows_compression: bool,
 }
 
-/// A complete event: where its payload is.
-struct Ready<'a> {
-    /// Text, binary or a control opcode; never a continuation.
+/// A complete message or control frame, before it is inflated.
+struct Complete<'a> {
+    /// Text, binary or a control opcode, but not a continuation.
     opcode: OpCode,
-    /// The payload is still compressed.
+    /// Whether the payload is compressed.
     is_deflated: bool,
-    /// `None`: in the decoder's buffer.
+    /// The payload within the input, or `None` if the payload is in the buffer of the decoder.
     in_place: Option<&'a mut [u8]>,
 }
 
-/// The message that a compressed payload stands for.
+/// Inflates a message, and checks that a text message is valid UTF-8.
 fn inflate<'a>(
     inflater: &'a mut Inflater,
     payload: &[u8],
     opcode: OpCode,
-    max_message: usize,
+    max_message_bytes: usize,
 ) -> Result<&'a mut [u8], ProtocolViolation> {
-    let message = inflater.inflate(payload, max_message)?;
+    let message = inflater.inflate(payload, max_message_bytes)?;
     if opcode == OpCode::Data(Data::Text) && str::from_utf8(message).is_err() {
         return Err(ProtocolViolation::InvalidUtf8);
     }
     Ok(message)
 }
 
-/// Reads a close frame's payload (sections 5.5.1 and 7.4).
-fn close(payload: &[u8]) -> Result<Incoming<'_>, ProtocolViolation> {
+/// Parses the payload of a close frame (sections 5.5.1 and 7.4).
+fn parse_close(payload: &[u8]) -> Result<Incoming<'_>, ProtocolViolation> {
     let (code, reason) = match payload {
         [] => {
             return Ok(Incoming::Close {
@@ -274,7 +288,7 @@ fn close(payload: &[u8]) -> Result<Incoming<'_>, ProtocolViolation> {
         [_] => return Err(ProtocolViolation::InvalidClosePayload),
         [high, low, reason @ ..] => (u16::from_be_bytes([*high, *low]), reason),
     };
-    // 1014 (bad gateway) is registered with IANA since; tungstenite does not know it.
+    // Code 1014 (bad gateway) is registered with IANA, but tungstenite does not know it.
     if code != 1014 && !CloseCode::from(code).is_allowed() {
         return Err(ProtocolViolation::InvalidCloseCode);
     }
@@ -285,8 +299,8 @@ fn close(payload: &[u8]) -> Result<Incoming<'_>, ProtocolViolation> {
     })
 }
 
-/// Splits up to `count` bytes off the front of `input`.
-fn take<'a>(input: &mut &'a mut [u8], count: usize) -> &'a mut [u8] {
+/// Removes up to `count` bytes from the front of `input` and returns them.
+fn split_front<'a>(input: &mut &'a mut [u8], count: usize) -> &'a mut [u8] {
     let all = mem::take(input);
     let (front, rest) = all.split_at_mut(count.min(all.len()));
     *input = rest;

@@ -1,6 +1,6 @@
-//! The masking of client payloads (RFC 6455, section 5.3). Used on every shard core.
+//! Masking of client payloads (RFC 6455, section 5.3). Runs on every shard thread.
 
-/// Masks or unmasks `payload` in place; `key[0]` belongs to its first byte.
+/// Masks or unmasks `payload` in place. `key[0]` applies to the first byte.
 pub(super) fn apply(payload: &mut [u8], key: [u8; 4]) {
     let [a, b, c, d] = key;
     let wide = u64::from_ne_bytes([a, b, c, d, a, b, c, d]);
@@ -13,7 +13,7 @@ pub(super) fn apply(payload: &mut [u8], key: [u8; 4]) {
     }
 }
 
-/// The key for a payload's bytes from `offset` on.
+/// Returns the key rotated so that its first byte applies to the payload byte at `offset`.
 pub(super) fn rotate(mut key: [u8; 4], offset: usize) -> [u8; 4] {
     key.rotate_left(offset % 4);
     key

@@ -1,12 +1,14 @@
-//! Bytes to WebSocket and back: the HTTP upgrade, RFC 6455 framing and RFC 7692 compression,
-//! server side.
+//! The server side of WebSocket: the HTTP upgrade, frames (RFC 6455) and compression (RFC 7692).
 //!
-//! Sans-IO: no socket, no clock, no topics. Used on every shard core, by one connection at a time.
+//! This module has no IO, reads no clock and knows no topics. It converts between bytes and
+//! requests, responses, messages and frames. It runs on every shard thread; the ingest thread uses
+//! [`encode`] for broadcasts.
 //!
 //! ```text
-//! request head  handshake::parse -> HttpRequest -> accept -> 101, or an HttpRefusal -> response
-//! bytes in      decode::Decoder -> Incoming, or a ProtocolViolation -> encode::close
-//! payload out   encode::{text, binary, pong, close} -> bytes
+//! request head      handshake::parse -> HttpRequest, or an HttpRefusal -> error response
+//! HttpRequest       HttpRequest::accept -> 101 response, or an HttpRefusal -> error response
+//! received bytes    Decoder::next -> Incoming, or a ProtocolViolation -> close frame
+//! payload to send   encode::{text, binary, pong, close} -> frame
 //! ```
 
 pub mod decode;

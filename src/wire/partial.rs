@@ -1,5 +1,5 @@
-//! What a decoder holds on the heap while something is incomplete (RFC 6455, section 5.4). Used on
-//! every shard core.
+//! State of a decoder while a frame header, a frame or a message is incomplete (RFC 6455, section
+//! 5.4). Used on every shard thread.
 
 use tungstenite::protocol::frame::coding::{Data, OpCode};
 
@@ -7,37 +7,39 @@ use crate::wire::frame::{Frame, HEADER_BYTES_MAX};
 use crate::wire::mask;
 use crate::wire::violation::ProtocolViolation;
 
-/// What has arrived of an incomplete message, and of an incomplete frame in it or between its
-/// fragments.
+/// The received parts of an incomplete message, and of an incomplete frame. The frame is a part of
+/// the message, or a control frame between two fragments of it.
 #[derive(Default)]
 pub(super) struct Partial {
-    /// The message's type. `None`: no message is under way.
+    /// Type of the incomplete message, or `None` if no message is incomplete.
     pub(super) kind: Option<Data>,
-    /// It is compressed.
+    /// Whether the message is compressed.
     pub(super) is_deflated: bool,
-    /// The message's payload so far, as it came.
+    /// Received payload of the message, unmasked; still compressed if `is_deflated`.
     pub(super) message: Vec<u8>,
-    /// How much of a text message's payload is whole, valid characters.
+    /// Length of the prefix of `message` that is known to be valid UTF-8 and ends with a complete
+    /// character. Counted for uncompressed text messages only.
     valid_bytes: usize,
-    /// Frames after the message's first.
+    /// Number of continuation frames of the message.
     pub(super) continuations: u32,
-    /// The payload so far of a control frame.
+    /// Received payload of an incomplete control frame.
     pub(super) control: Vec<u8>,
-    /// The frame whose payload is arriving.
+    /// The frame whose payload is incomplete.
     pub(super) frame: Option<Frame>,
-    /// The first bytes of a header that is arriving, and how many.
+    /// The first `header_bytes` bytes of an incomplete frame header.
     pub(super) header: [u8; HEADER_BYTES_MAX],
     pub(super) header_bytes: usize,
 }
 
 impl Partial {
-    /// Nothing is incomplete.
+    /// Returns whether nothing is incomplete.
     pub(super) fn is_idle(&self) -> bool {
         self.kind.is_none() && self.frame.is_none() && self.header_bytes == 0
     }
 
-    /// Appends unmasked payload of `frame`. Returns the opcode of the event it completes.
-    pub(super) fn absorb(
+    /// Appends unmasked payload of `frame`. Returns the opcode of the message or control frame that
+    /// this completes, if any.
+    pub(super) fn append(
         &mut self,
         mut frame: Frame,
         payload: &[u8],
@@ -57,17 +59,19 @@ impl Partial {
             OpCode::Data(kind) => (self.kind, self.is_deflated) = (Some(kind), frame.is_deflated),
         }
         self.message.extend_from_slice(payload);
+        let is_end = is_complete && frame.is_final;
         if self.kind == Some(Data::Text) && !self.is_deflated {
-            self.check_utf8(is_complete && frame.is_final)?;
+            self.check_utf8(is_end)?;
         }
-        if is_complete && frame.is_final {
+        if is_end {
             return Ok(self.kind.take().map(OpCode::Data));
         }
         Ok(None)
     }
 
-    /// Refuses the first byte that no valid text can have, and at the end a cut character
-    /// (section 8.1). Every byte is looked at once, but for the at most 3 of a cut character.
+    /// Checks that the received text is valid UTF-8 (section 8.1). An incomplete character at the
+    /// end is an error only at the end of the message. Each byte is checked once, except for up to
+    /// 3 bytes of an incomplete character.
     fn check_utf8(&mut self, is_end: bool) -> Result<(), ProtocolViolation> {
         match str::from_utf8(&self.message[self.valid_bytes..]) {
             Ok(_) => self.valid_bytes = self.message.len(),
@@ -79,7 +83,7 @@ impl Partial {
         Ok(())
     }
 
-    /// The buffer that holds a complete event's payload.
+    /// Returns the buffer with the payload of the completed message or control frame.
     pub(super) fn payload(&mut self, opcode: OpCode) -> &mut [u8] {
         match opcode {
             OpCode::Data(_) => &mut self.message,

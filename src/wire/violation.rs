@@ -1,9 +1,10 @@
-//! What a peer did against RFC 6455, RFC 7692 or the limits here: one variant per rule. Used on
-//! every shard core.
+//! Violations of RFC 6455, RFC 7692 or the server's limits by a client. Used on every shard
+//! thread.
 
-/// A violation that fails the connection (RFC 6455, section 7.1.7).
+/// The rule that a client violated. A violation fails the connection (RFC 6455, section 7.1.7).
 ///
-/// `Display` is the reason of the close frame: it tells the peer what to change.
+/// `Display` is the reason text of the close frame. It names the fault in words that help the
+/// author of the client to correct it.
 #[derive(thiserror::Error, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProtocolViolation {
     #[error("reserved header bits are set where no extension was negotiated for them")]
@@ -43,7 +44,7 @@ pub enum ProtocolViolation {
 }
 
 impl ProtocolViolation {
-    /// Every fault, in the order of a metric's label values.
+    /// All violations, in the order in which metrics list them.
     pub const ALL: [Self; 17] = [
         Self::ReservedBits,
         Self::ReservedOpcode,
@@ -64,7 +65,7 @@ impl ProtocolViolation {
         Self::CloseReasonNotUtf8,
     ];
 
-    /// The status code of the close frame that answers it (RFC 6455, section 7.4.1).
+    /// Returns the status code of the close frame (RFC 6455, section 7.4.1).
     pub fn close_code(self) -> u16 {
         match self {
             Self::InvalidDeflate | Self::InvalidUtf8 | Self::CloseReasonNotUtf8 => 1007,
@@ -73,7 +74,7 @@ impl ProtocolViolation {
         }
     }
 
-    /// The value of a metric's `reason` label.
+    /// Returns the value of the `reason` label of metrics.
     pub fn name(self) -> &'static str {
         match self {
             Self::ReservedBits => "reserved_bits",

@@ -1,6 +1,6 @@
 //! Ends: close handshakes from both sides, lost sockets, late calls for connections that are gone.
 
-use fanfare::hub::{Egress, SendOutcome, SocketAction};
+use fanfare::hub::{Egress, SendOutcome, SocketAction, Writability};
 
 use crate::upstream::{config, push};
 use crate::wire::{self, Frame};
@@ -130,7 +130,10 @@ fn a_send_that_fails_ends_the_connection() {
     world.publish("a", "1");
     let mut egress = Egress::default();
     assert!(world.hub.poll_egress(&mut egress));
-    assert!(!world.hub.sent(id, SendOutcome::Failed, world.now_us));
+    assert_eq!(
+        world.hub.sent(id, SendOutcome::Failed, world.now_us),
+        Writability::Ready
+    );
     assert_eq!(world.closed(id), Some(false));
     assert_eq!(world.counts().dropped_closed, 1);
 }
@@ -147,8 +150,14 @@ fn late_calls_for_a_former_connection_do_nothing_to_the_next() {
     let mut bytes = wire::close(1000);
     let now_us = world.now_us;
     world.hub.receive(old, &mut bytes, now_us);
-    assert!(!world.hub.sent(old, SendOutcome::Written(1), now_us));
-    assert!(!world.hub.sent(old, SendOutcome::Failed, now_us));
+    assert_eq!(
+        world.hub.sent(old, SendOutcome::Written(1), now_us),
+        Writability::Ready
+    );
+    assert_eq!(
+        world.hub.sent(old, SendOutcome::Failed, now_us),
+        Writability::Ready
+    );
     world.hub.writable(old);
     world.hub.end_of_stream(old);
     world.hub.lost(old);
@@ -169,7 +178,10 @@ fn a_connection_that_is_over_hears_no_late_completions() {
     assert!(world.hub.poll_egress(&mut egress));
     world.hub.lost(id);
     let before = world.counts();
-    assert!(!world.hub.sent(id, SendOutcome::Written(5), world.now_us));
+    assert_eq!(
+        world.hub.sent(id, SendOutcome::Written(5), world.now_us),
+        Writability::Ready
+    );
     world.hub.writable(id);
     world.hub.lost(id);
     assert_eq!(world.counts(), before);
@@ -188,11 +200,10 @@ fn the_write_side_ends_before_the_socket_is_closed() {
     let mut egress = Egress::default();
     assert!(world.hub.poll_egress(&mut egress));
     let bytes = egress.bytes(&egress.sends()[0]).len() as u32;
-    assert!(
-        !world
-            .hub
-            .sent(id, SendOutcome::Written(bytes), world.now_us)
-    );
+    let sent = world
+        .hub
+        .sent(id, SendOutcome::Written(bytes), world.now_us);
+    assert_eq!(sent, Writability::Ready);
     world.hub.end_of_stream(id);
     assert_eq!(
         world.hub.poll_socket_action(),

@@ -1,6 +1,7 @@
 //! Commands of the client protocol, and what ends a connection that gets them wrong.
 
 use fanfare::config::{Config, PayloadKind};
+use fanfare::hub::PublishAnswer;
 
 use crate::upstream::{config, namespace};
 use crate::wire::{self, Frame};
@@ -127,10 +128,9 @@ fn publishing_is_103_unless_the_namespace_allows_it() {
         world.say(id, &message);
         assert_eq!(world.texts(id), [expected], "{message}");
     }
-    let published = world.upstream.0.borrow().published.clone();
-    assert_eq!(published, [("open:a".to_owned(), b"[1,2]".to_vec())]);
+    assert_eq!(world.published, [("open:a".to_owned(), b"[1,2]".to_vec())]);
 
-    world.upstream.0.borrow_mut().busy = true;
+    world.publish_answer = Some(PublishAnswer::Busy);
     world.say(id, &publish("open:a", "1"));
     let busy = r#"{"id":2,"error":{"code":111,"message":"too many requests","temporary":true}}"#;
     assert_eq!(world.texts(id), [busy]);
@@ -154,7 +154,7 @@ fn the_reserved_topic_is_103_even_where_everybody_may_publish() {
         assert_eq!(world.texts(id), [error(2, 103, "permission denied")]);
     }
     assert!(!world.wants("fanfare.canary"));
-    assert_eq!(world.upstream.0.borrow().published, []);
+    assert_eq!(world.published, []);
     world.say(id, r#"{"id":2,"publish":{"channel":"a","data":1}}"#);
     assert_eq!(world.texts(id), [r#"{"id":2,"publish":{}}"#]);
 }

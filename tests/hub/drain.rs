@@ -1,11 +1,10 @@
 //! The paced goodbye: 3001 to everybody, evenly, and nobody is left.
 
 use fanfare::hub::{ConnectionId, DrainScope};
-use fanfare::limits::{CLOSE_TIMEOUT_US, TICK_US};
 
 use crate::upstream::config;
 use crate::wire::{Frame, upgrade};
-use crate::world::{SECOND_US, World};
+use crate::world::{CLOSE_TIMEOUT_US, SECOND_US, TICK_US, World};
 
 const PERIOD_US: u64 = 10 * SECOND_US;
 
@@ -121,7 +120,7 @@ fn refusals_while_draining_are_told_from_those_of_a_full_process() {
 #[test]
 fn the_processs_own_connections_stay_and_hold_nobody_up() {
     let mut world = World::new(config());
-    let own = world.adopt();
+    let own = world.accept_internal();
     world.feed(own, &upgrade("/raw?topic=a"));
     let clients: Vec<_> = (0..10).map(|_| world.client()).collect();
     drain(&mut world);

@@ -159,7 +159,7 @@ fn the_processs_own_connections_need_no_place() {
     let mut world = World::new(config());
     world.upstream.0.borrow_mut().limit = 0;
     world.upstream.0.borrow_mut().ceiling = 0;
-    let id = world.adopt();
+    let id = world.accept_internal();
     world.feed(id, &upgrade("/raw?topic=a"));
     world.turn();
     assert_eq!(world.response(id).0, 101);
@@ -182,7 +182,7 @@ fn the_reserved_topic_is_for_the_processs_own_connections() {
     }
     assert!(!world.wants("fanfare.canary") && !world.wants("a"));
     assert_eq!(world.counts().refused_request, 2);
-    let own = world.adopt();
+    let own = world.accept_internal();
     world.feed(own, &upgrade("/raw?topic=fanfare.canary"));
     assert_eq!(world.response(own).0, 101);
     assert!(world.wants("fanfare.canary"));

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use fanfare::delivery::{Codec, Encoding};
-use fanfare::hub::{Egress, SendOutcome};
+use fanfare::hub::{Egress, SendOutcome, Writability};
 use fanfare::limits::GATHER_BYTES;
 use fanfare::wire::Deflater;
 
@@ -31,7 +31,7 @@ fn a_large_frame_is_sent_from_where_it_lies_wherever_it_stands() {
             let bytes = egress.bytes(send);
             sends.push((bytes.to_vec(), bytes.as_ptr() == large.as_ptr()));
             let sent = SendOutcome::Written(bytes.len() as u32);
-            assert!(!world.hub.sent(id, sent, world.now_us));
+            assert_eq!(world.hub.sent(id, sent, world.now_us), Writability::Ready);
         }
         egress.clear();
     }

@@ -1,11 +1,10 @@
 //! A share of the connections is moved away: so many, paced, and the rest does not notice.
 
 use fanfare::hub::{ConnectionId, DrainScope};
-use fanfare::limits::TICK_US;
 
 use crate::upstream::config;
 use crate::wire::Frame;
-use crate::world::{SECOND_US, World};
+use crate::world::{SECOND_US, TICK_US, World};
 
 const PERIOD_US: u64 = 10 * SECOND_US;
 

@@ -1,6 +1,6 @@
 //! The search for connections with the most pending.
 
-use fanfare::hub::{SlowConnection, Survey};
+use fanfare::hub::{SlowConnection, Survey, SurveyProgress};
 use fanfare::limits::SURVEY_SLOTS;
 
 use crate::upstream::{config, push};
@@ -10,7 +10,7 @@ use crate::world::{SECOND_US, World};
 fn survey(world: &mut World, limit: usize) -> (Vec<SlowConnection>, usize) {
     let mut survey = Survey::new(limit);
     let mut steps = 1;
-    while !world.hub.survey(&mut survey, world.now_us) {
+    while world.hub.survey(&mut survey, world.now_us) == SurveyProgress::InProgress {
         steps += 1;
     }
     (survey.into_found(), steps)
@@ -130,13 +130,14 @@ fn who_leaves_or_catches_up_between_two_steps_is_left_out() {
     world.publish("a", "1");
     world.turn();
     let mut survey = Survey::new(10);
-    assert!(!world.hub.survey(&mut survey, world.now_us));
+    let progress = world.hub.survey(&mut survey, world.now_us);
+    assert_eq!(progress, SurveyProgress::InProgress);
     world.hub.lost(leaves);
     world.make_room(reads, usize::MAX);
     assert_eq!(world.texts(reads), [push("a", "1")]);
     // Its slot has another tenant now, who has nothing pending.
     assert_eq!(world.accept().slot(), leaves.slot());
-    while !world.hub.survey(&mut survey, world.now_us) {}
+    while world.hub.survey(&mut survey, world.now_us) == SurveyProgress::InProgress {}
     let found = survey.into_found();
     let ids: Vec<_> = found.iter().map(|each| each.id).collect();
     assert_eq!(ids, [stays]);

@@ -3,11 +3,10 @@
 use std::slice;
 
 use fanfare::hub::ConnectionId;
-use fanfare::limits::{CLOSE_TIMEOUT_US, TICK_US};
 
 use crate::upstream::config;
 use crate::wire::{self, Frame, text};
-use crate::world::{SECOND_US, World};
+use crate::world::{CLOSE_TIMEOUT_US, SECOND_US, TICK_US, World};
 
 const HANDSHAKE_US: u64 = 5 * SECOND_US;
 const PING_US: u64 = 25 * SECOND_US;
@@ -227,6 +226,6 @@ fn the_ping_of_the_client_protocol_is_its_ping_in_a_text_frame() {
     while world.counts().pings == 0 {
         world.wait(SECOND_US);
     }
-    let ping = fanfare::wire::encode::text(fanfare::protocol::reply::PING);
+    let ping = fanfare::wire::encode::text(fanfare::protocol::json::replies::PING);
     assert_eq!(world.socket(id).unread, ping);
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use fanfare::config::SlowPolicy;
 use fanfare::delivery::{Broadcast, NamespaceRules};
-use fanfare::hub::{Egress, SendOutcome};
+use fanfare::hub::{Egress, SendOutcome, Writability};
 use fanfare::limits::{EGRESS_ARENA_BYTES, EGRESS_SENDS};
 
 use crate::upstream::{config, namespace, push};
@@ -124,11 +124,9 @@ fn rounds_of_sends_are_bounded_and_reach_everybody() {
         rounds.push(egress.sends().len());
         for send in egress.sends() {
             let length = egress.bytes(send).len() as u32;
-            assert!(
-                !world
-                    .hub
-                    .sent(send.id, SendOutcome::Written(length), world.now_us)
-            );
+            let outcome = SendOutcome::Written(length);
+            let sent = world.hub.sent(send.id, outcome, world.now_us);
+            assert_eq!(sent, Writability::Ready);
         }
         egress.clear();
     }
@@ -157,12 +155,10 @@ fn a_round_gathers_no_more_bytes_than_its_arena_holds() {
         .sum();
     assert!((EGRESS_ARENA_BYTES / 2..=EGRESS_ARENA_BYTES).contains(&gathered));
     for send in egress.sends() {
-        assert!(
-            world
-                .hub
-                .sent(send.id, SendOutcome::Written(0), world.now_us),
-            "the sockets are full"
-        );
+        let sent = world
+            .hub
+            .sent(send.id, SendOutcome::Written(0), world.now_us);
+        assert_eq!(sent, Writability::Full);
     }
     egress.clear();
     for (id, topic) in ids.into_iter().zip(&topics) {

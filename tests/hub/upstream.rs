@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use fanfare::config::{Config, Namespace, PayloadKind, SlowPolicy};
 use fanfare::delivery::{Broadcast, CODECS, Codec, NamespaceRules, TopicHasher};
-use fanfare::hub::{Busy, Upstream};
+use fanfare::hub::{SocketAdmission, Upstream};
 use fanfare::observe::Health;
 
 /// What the hub asked for, and what it is answered.
@@ -19,11 +19,9 @@ pub struct Asked {
     pub codecs: [i64; CODECS],
     pub admits: u64,
     pub leaves: u64,
-    pub published: Vec<(String, Vec<u8>)>,
     /// Sockets from which on no upgrade is answered, and none is even taken.
     pub limit: u64,
     pub ceiling: u64,
-    pub busy: bool,
     pub health: Health,
 }
 
@@ -38,24 +36,26 @@ impl Default for FakeUpstream {
             codecs: [0; CODECS],
             admits: 0,
             leaves: 0,
-            published: Vec::new(),
             limit: u64::MAX,
             ceiling: u64::MAX,
-            busy: false,
             health: Health::Ok,
         })))
     }
 }
 
 impl Upstream for FakeUpstream {
-    fn admit(&self) -> Option<bool> {
+    fn admit(&self) -> SocketAdmission {
         let mut asked = self.0.borrow_mut();
         let inside = asked.admits - asked.leaves;
         if inside >= asked.ceiling {
-            return None;
+            return SocketAdmission::Refused;
         }
         asked.admits += 1;
-        Some(inside >= asked.limit)
+        if inside < asked.limit {
+            SocketAdmission::Admitted
+        } else {
+            SocketAdmission::OverLimit
+        }
     }
 
     fn leave(&self) {
@@ -75,19 +75,17 @@ impl Upstream for FakeUpstream {
         }
     }
 
-    fn codec(&self, codec: Codec, came: bool) {
-        let count = &mut self.0.borrow_mut().codecs[codec as usize];
-        *count += if came { 1 } else { -1 };
-        assert!(*count >= 0, "a connection that came goes once");
+    fn add_codec(&self, codec: Codec) {
+        self.0.borrow_mut().codecs[codec as usize] += 1;
     }
 
-    fn publish(&self, topic: &str, payload: Vec<u8>) -> Result<(), Busy> {
-        let mut asked = self.0.borrow_mut();
-        if asked.busy {
-            return Err(Busy);
-        }
-        asked.published.push((topic.into(), payload));
-        Ok(())
+    fn remove_codec(&self, codec: Codec) {
+        let count = &mut self.0.borrow_mut().codecs[codec as usize];
+        *count -= 1;
+        assert!(
+            *count >= 0,
+            "a codec is removed once per connection that added it"
+        );
     }
 
     fn health(&self) -> Health {

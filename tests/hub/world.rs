@@ -5,13 +5,19 @@ use std::sync::Arc;
 
 use fanfare::config::Config;
 use fanfare::delivery::TopicHasher;
-use fanfare::hub::{ConnectionId, Egress, Hub, SendOutcome, SocketAction};
+use fanfare::hub::{
+    Answer, ConnectionId, Egress, Hub, PublishAnswer, Question, SendOutcome, SocketAction, Ticket,
+    Writability,
+};
+use fanfare::limits::{CLOSE_TIMEOUT, TIMER_TICK};
 use fanfare::observe::{Histogram, ShardCounts};
 
 use crate::upstream::{FakeUpstream, RULES, joined};
 use crate::wire::{self, Frame, Taken};
 
 pub const SECOND_US: u64 = 1_000_000;
+pub const TICK_US: u64 = TIMER_TICK.as_micros() as u64;
+pub const CLOSE_TIMEOUT_US: u64 = CLOSE_TIMEOUT.as_micros() as u64;
 
 /// The kernel's side of one connection.
 #[derive(Debug)]
@@ -37,6 +43,11 @@ pub struct World {
     pub now_us: u64,
     pub hasher: TopicHasher,
     pub sockets: HashMap<ConnectionId, Socket>,
+    /// What clients published, and the answer that they get at once; `None`: the answer is pending.
+    pub published: Vec<(String, Vec<u8>)>,
+    pub publish_answer: Option<PublishAnswer>,
+    /// Tickets without an answer.
+    pub tickets: Vec<Ticket>,
     /// Whether closed connections are released at once.
     pub releases: bool,
     egress: Egress,
@@ -61,6 +72,9 @@ impl World {
             now_us: 10 * SECOND_US,
             hasher,
             sockets: HashMap::new(),
+            published: Vec::new(),
+            publish_answer: Some(PublishAnswer::Accepted),
+            tickets: Vec::new(),
             releases: true,
             egress: Egress::default(),
         }
@@ -71,9 +85,9 @@ impl World {
         self.connect(id)
     }
 
-    /// A connection of the process's own.
-    pub fn adopt(&mut self) -> ConnectionId {
-        let id = self.hub.adopt(self.now_us);
+    /// A connection that this process opened.
+    pub fn accept_internal(&mut self) -> ConnectionId {
+        let id = self.hub.accept_internal(self.now_us);
         self.connect(id)
     }
 
@@ -192,6 +206,7 @@ impl World {
 
     /// Sends what is pending, and does what the hub asks for.
     pub fn turn(&mut self) {
+        self.answer_questions();
         while self.hub.poll_egress(&mut self.egress) {
             for send in self.egress.sends() {
                 let bytes = self.egress.bytes(send);
@@ -208,7 +223,7 @@ impl World {
                 socket.unread.extend_from_slice(&bytes[..taken]);
                 socket.room -= if socket.room == usize::MAX { 0 } else { taken };
                 let sent = SendOutcome::Written(taken as u32);
-                socket.awaiting = self.hub.sent(send.id, sent, self.now_us);
+                socket.awaiting = self.hub.sent(send.id, sent, self.now_us) == Writability::Full;
                 assert_eq!(socket.awaiting, taken < bytes.len());
             }
             self.egress.clear();
@@ -225,6 +240,23 @@ impl World {
             }
         }
         self.counts();
+    }
+
+    fn answer_questions(&mut self) {
+        for (ticket, question) in self.hub.take_questions() {
+            let Question::Publish { topic, payload } = question;
+            self.published.push((topic, payload));
+            match self.publish_answer {
+                Some(answer) => self.answer(ticket, answer),
+                None => self.tickets.push(ticket),
+            }
+        }
+    }
+
+    /// Answers a client's publication.
+    pub fn answer(&mut self, ticket: Ticket, answer: PublishAnswer) {
+        self.hub
+            .answer(ticket, Answer::Publish(answer), self.now_us);
     }
 
     /// The whole frames that reached the client.

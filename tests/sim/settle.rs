@@ -2,9 +2,11 @@
 //! may have missed what he was promised.
 
 use fanfare::hub::{ConnectionId, DrainScope};
-use fanfare::limits::CLOSE_TIMEOUT_US;
+use fanfare::limits::CLOSE_TIMEOUT;
 
 use crate::simulation::{Simulation, dropped};
+
+const CLOSE_TIMEOUT_US: u64 = CLOSE_TIMEOUT.as_micros() as u64;
 
 impl Simulation {
     /// Without a tick of the clock: all sends complete, all clients read, all bytes arrive.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use fanfare::config::{Config, SlowPolicy};
 use fanfare::delivery::TopicHasher;
-use fanfare::hub::{ConnectionId, Egress, Hub, SocketAction};
+use fanfare::hub::{ConnectionId, Egress, Hub, SocketAction, Writability};
 use fanfare::observe::ShardCounts;
 
 use crate::client::Client;
@@ -239,7 +239,7 @@ impl Simulation {
             .len();
         let alive = kernel.closed.is_none();
         let sent = kernel.complete(most);
-        let full = self.hub.sent(id, sent, self.now_us);
+        let full = self.hub.sent(id, sent, self.now_us) == Writability::Full;
         self.note(|| format!("{id:?}: {sent:?} of {length}"));
         let fanfare::hub::SendOutcome::Written(taken) = sent else {
             assert!(!full, "a broken socket is not waited for");

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use fanfare::delivery::NamespaceRules;
-use fanfare::hub::{ConnectionId, SendOutcome};
+use fanfare::hub::{ConnectionId, SendOutcome, Writability};
 
 use crate::client::{Client, Kind, TOPICS};
 use crate::kernel::Kernel;
@@ -266,8 +266,11 @@ impl Simulation {
         let before = self.hub.counts();
         let wrote = SendOutcome::Written(self.random.u32(..1000));
         self.hub.receive(id, &mut wire::close(1000), self.now_us);
-        assert!(!self.hub.sent(id, wrote, self.now_us));
-        assert!(!self.hub.sent(id, SendOutcome::Failed, self.now_us));
+        assert_eq!(self.hub.sent(id, wrote, self.now_us), Writability::Ready);
+        assert_eq!(
+            self.hub.sent(id, SendOutcome::Failed, self.now_us),
+            Writability::Ready
+        );
         self.hub.writable(id);
         self.hub.end_of_stream(id);
         self.hub.lost(id);

@@ -69,6 +69,12 @@ pub fn is_word(byte: u8) -> bool {
     byte == b'_' || byte.is_ascii_alphanumeric()
 }
 
+/// Returns whether a file is in a directory such as `src/hub`, or is its `src/hub.rs`.
+pub fn is_in(file: &str, directory: &str) -> bool {
+    let rest = file.strip_prefix(directory);
+    rest.is_some_and(|rest| rest.starts_with('/') || rest == ".rs" || rest.is_empty())
+}
+
 /// All `.rs` files under these folders of the package, in order.
 pub fn under(folders: &[&str]) -> Vec<Source> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -3,7 +3,7 @@
 use crate::source::Source;
 use crate::{Found, check, lines};
 
-/// Where a clock may be read: the clock itself, and the shell around the sans-IO floors.
+/// Where a clock may be read: the clock itself, and the layers around the sans-IO ones.
 const CLOCKS: [&str; 6] = [
     "src/observe/clock.rs",
     "src/control/",

@@ -76,8 +76,8 @@ fn is_apple(user_agent: &str) -> bool {
 fn apple_clients_are_recognised_by_their_row() {
     for (row, user_agents) in QUIRKS.iter().zip(APPLE) {
         for user_agent in user_agents {
-            let found = quirk(user_agent).map(|found| found.what);
-            assert_eq!(found, Some(row.what), "{user_agent}");
+            let found = quirk(user_agent).map(|found| found.clients);
+            assert_eq!(found, Some(row.clients), "{user_agent}");
             assert!(is_apple(user_agent), "{user_agent}");
         }
     }
@@ -96,7 +96,7 @@ fn others_are_not() {
 #[test]
 fn every_row_says_why() {
     for row in &QUIRKS {
-        assert!(row.breaks.contains('#') || row.breaks.contains("bug"));
-        assert!(!row.what.is_empty() && !row.since.is_empty());
+        assert!(row.fault.contains('#') || row.fault.contains("bug"));
+        assert!(!row.clients.is_empty() && !row.since.is_empty());
     }
 }

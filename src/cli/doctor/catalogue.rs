@@ -1,50 +1,50 @@
-//! Every knob there is, and what is written from them: the tables of docs/TUNING.md and the files
-//! that `apply.sh` installs. Tests compare the committed ones.
+//! The list of all knobs, and the texts that are generated from it: the files that `apply.sh`
+//! installs and the tables of docs/TUNING.md. Tests check that the committed texts are up to date.
 
 use std::fmt::Write as _;
 
 use fanfare::shard::memlock_wanted_bytes;
 
 use super::host::Host;
-use super::knob::{Kind, Knob, Sysctl, spaced};
+use super::knob::{Knob, KnobKind, Sysctl, spaced};
 use super::plan::{Plan, amount, grouped};
 use super::{machine, process, sysctls};
 
-/// Where `apply.sh` installs what [`sysctl_file`] writes.
-const INSTALLED: &str = "etc/sysctl.d/60-fanfare.conf";
+/// The path at which `apply.sh` installs the result of [`sysctl_file`].
+const INSTALLED_FILE: &str = "etc/sysctl.d/60-fanfare.conf";
 
-/// In the order of the report.
+/// Returns all knobs in the order of the report.
 pub(super) fn knobs() -> Vec<Knob> {
     [process::knobs(), sysctls::knobs(), machine::knobs()].concat()
 }
 
-/// sysctl.d(5): what falls short on this host, and what an earlier file of ours set, so that the
-/// same plan always gives the same file. What the host itself has more of stays.
+/// Returns a file for sysctl.d(5) with the settings that are insufficient on the host. It also
+/// contains the settings of the installed file, so that the same plan always gives the same file.
+/// Settings of the host that exceed the requirement are kept.
 pub(super) fn sysctl_file(host: &Host, plan: &Plan) -> String {
     let mut file = format!(
-        "# Kernel settings for {} connections on {} of memory: what the host had too little of.\n\
+        "# Kernel settings for {} connections on {} of memory: the settings that were insufficient.\n\
          # Written by `fanfare doctor --connections {} --print sysctl`; apply.sh installs it.\n",
         grouped(plan.connections),
         amount(plan.memory_bytes),
         plan.connections,
     );
-    let installed = host.text(INSTALLED).unwrap_or_default();
+    let installed = host.text(INSTALLED_FILE).unwrap_or_default();
     for knob in knobs() {
-        let Kind::Sysctl(sysctl) = &knob.kind else {
+        let KnobKind::Sysctl(sysctl) = &knob.kind else {
             continue;
         };
         let Some(value) = to_write(knob.name, sysctl, host, plan, &installed) else {
             continue;
         };
-        let (text, value) = (
-            format!("{} Formula: {}.", knob.why, knob.formula),
-            spaced(&value),
-        );
-        let _ = write!(file, "\n{}{} = {value}\n", comment(&text), knob.name);
+        let comment = comment(&format!("{} Formula: {}.", knob.why, knob.formula));
+        let value = spaced(&value);
+        let _ = write!(file, "\n{comment}{} = {value}\n", knob.name);
     }
     file
 }
 
+/// Returns the numbers to write for a sysctl, or `None` if the host needs no change.
 fn to_write(
     key: &str,
     sysctl: &Sysctl,
@@ -58,27 +58,28 @@ fn to_write(
     if keys.any(|(installed, _)| installed == key) {
         return Some(wanted);
     }
-    let short = (sysctl.matters)(host, plan) && !sysctl.rule.holds(&found, &wanted);
-    short.then(|| sysctl.rule.settle(&found, &wanted))
+    let is_insufficient = (sysctl.matters)(host, plan) && !sysctl.rule.holds(&found, &wanted);
+    is_insufficient.then(|| sysctl.rule.to_write(&found, &wanted))
 }
 
-/// limits.d(5), for a fanfare that a login session starts. Units have limits of their own.
+/// Returns a file for limits.d(5). It applies to a fanfare that is started from a login session;
+/// systemd units have limits of their own.
 pub(super) fn limits_file(plan: &Plan) -> String {
-    // What systemd gives every service; less would only surprise.
+    // 524,288 is the limit of every systemd service. A session should not have less.
     let descriptors = plan.descriptor_limit().max(524_288);
     let memory = memlock_wanted_bytes(plan.shards()).max(64 << 20) / 1024;
     format!(
         "# Limits of the user `fanfare` for {} connections, in sessions (PAM): su, cron, ssh.\n\
-         # systemd units do not read this; theirs are LimitNOFILE and LimitMEMLOCK.\n\
+         # systemd units do not read this file; they use LimitNOFILE and LimitMEMLOCK.\n\
          # Written by `fanfare doctor --connections {} --print limits`; apply.sh installs it.\n\
          \n\
-         # One descriptor for each connection, a fifth more, and the process's own, as a power of\n\
-         # two, and no fewer than services have. fs.nr_open has to be as high, or sessions of this\n\
-         # user do not open.\n\
+         # One descriptor per connection, a fifth more, and the process's own, rounded up to a power\n\
+         # of two, but not less than systemd services have. fs.nr_open must not be lower, or sessions\n\
+         # of this user cannot be opened.\n\
          fanfare soft nofile {descriptors}\n\
          fanfare hard nofile {descriptors}\n\
          \n\
-         # KiB that may be locked: 512 for each shard, and plenty.\n\
+         # Lockable memory in KiB: at least 512 for each shard.\n\
          fanfare soft memlock {memory}\n\
          fanfare hard memlock {memory}\n",
         grouped(plan.connections),
@@ -86,19 +87,19 @@ pub(super) fn limits_file(plan: &Plan) -> String {
     )
 }
 
-/// The part of docs/TUNING.md that says what is wanted, for two numbers of connections.
+/// Returns the tables of docs/TUNING.md, with the values for two numbers of connections.
 #[cfg(test)]
 fn tables(few: &Plan, many: &Plan) -> String {
     let mut page = format!(
-        "### Kernel settings\n\nNumbers for a host of {} with {} shards.\n\n\
-         | knob | formula | for {} | for {} | why | if short | source |\n|---|---|---|---|---|---|---|\n",
+        "### Kernel settings\n\nValues for a host with {} of memory and {} shards.\n\n\
+         | knob | formula | for {} | for {} | why | if insufficient | source |\n|---|---|---|---|---|---|---|\n",
         amount(many.memory_bytes),
         many.shards(),
         grouped(few.connections),
         grouped(many.connections),
     );
     for knob in knobs() {
-        if let Kind::Sysctl(sysctl) = &knob.kind {
+        if let KnobKind::Sysctl(sysctl) = &knob.kind {
             let values = [few, many].map(|plan| spaced(&(sysctl.wanted)(plan)));
             let _ = writeln!(
                 page,
@@ -108,7 +109,7 @@ fn tables(few: &Plan, many: &Plan) -> String {
                 values[0],
                 values[1],
                 knob.why,
-                sysctl.short.word(),
+                sysctl.otherwise.word(),
                 knob.source
             );
         }
@@ -117,7 +118,7 @@ fn tables(few: &Plan, many: &Plan) -> String {
         "\n### Everything else\n\n| knob | wanted | why | how | source |\n|---|---|---|---|---|\n",
     );
     for knob in knobs() {
-        if let Kind::Other { fix, .. } = &knob.kind {
+        if let KnobKind::Other { fix, .. } = &knob.kind {
             let Knob {
                 name,
                 formula,
@@ -128,14 +129,14 @@ fn tables(few: &Plan, many: &Plan) -> String {
             let _ = writeln!(page, "| {name} | {formula} | {why} | {fix} | {source} |");
         }
     }
-    page.push_str("\n### Looked at and left alone\n\n| knob | why |\n|---|---|\n");
-    for (name, why) in sysctls::LEFT_ALONE {
+    page.push_str("\n### Settings that do not matter\n\n| knob | why |\n|---|---|\n");
+    for (name, why) in sysctls::NOT_NEEDED {
         let _ = writeln!(page, "| {name} | {why} |");
     }
     page
 }
 
-/// Wraps a text into comment lines.
+/// Formats a text as comment lines of at most 100 columns.
 fn comment(text: &str) -> String {
     let mut lines = String::new();
     let mut width = 0;

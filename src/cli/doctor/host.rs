@@ -1,13 +1,14 @@
-//! The host as files show it: /proc and /sys, or copies of them below another directory.
+//! Reads the host from the files in /proc, /sys and /etc, or from copies of them below another
+//! directory.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Reads the host; what cannot be read is `None`.
+/// Reads the files of a host. Methods return `None` for a value that cannot be read.
 pub(super) struct Host {
     root: PathBuf,
-    /// The process whose limits count: a number, or `self`.
+    /// The process whose limits are examined: its id, or `self`.
     process: String,
 }
 
@@ -19,37 +20,39 @@ impl Host {
         }
     }
 
-    /// Whether this is the host that the program runs on, not a copy of its files.
-    pub(super) fn is_this(&self) -> bool {
+    /// Returns whether the files are those of the host that the program runs on, not copies.
+    fn is_local(&self) -> bool {
         self.root == Path::new("/")
     }
 
-    /// Whether it is looked at for a process that does not run yet.
-    pub(super) fn is_to_start(&self) -> bool {
-        self.is_this() && self.process == "self"
+    /// Returns whether the examination is for a process that `serve` would start on this host, not
+    /// for a running process or another host.
+    pub(super) fn is_for_new_process(&self) -> bool {
+        self.is_local() && self.process == "self"
     }
 
-    /// Whether the process is there, and this user may look at it.
+    /// Returns whether the process exists and this user may read its files.
     pub(super) fn has_process(&self) -> bool {
-        self.of_process("status").is_some()
+        self.process_file("status").is_some()
     }
 
-    /// A file of the process.
-    fn of_process(&self, file: &str) -> Option<String> {
+    /// Returns the text of a file of the process.
+    fn process_file(&self, file: &str) -> Option<String> {
         self.text(&format!("proc/{}/{file}", self.process))
     }
 
-    /// A file by its path without the leading `/`, trimmed.
+    /// Returns the trimmed text of a file. `path` has no leading `/`.
     pub(super) fn text(&self, path: &str) -> Option<String> {
         let text = fs::read_to_string(self.root.join(path)).ok()?;
         Some(text.trim().to_owned())
     }
 
+    /// Returns the number that a file contains.
     pub(super) fn number(&self, path: &str) -> Option<u64> {
         self.text(path)?.parse().ok()
     }
 
-    /// The entries of a directory, in order.
+    /// Returns the names of the entries of a directory, sorted.
     pub(super) fn entries(&self, path: &str) -> Vec<String> {
         let entries = fs::read_dir(self.root.join(path)).into_iter().flatten();
         let mut names: Vec<_> = entries
@@ -60,16 +63,17 @@ impl Host {
         names
     }
 
-    /// The numbers of a sysctl, such as `net.ipv4.tcp_mem`; negative ones count as 0.
+    /// Returns the numbers of a sysctl, such as `net.ipv4.tcp_mem`. Negative numbers are returned
+    /// as 0.
     pub(super) fn sysctl(&self, key: &str) -> Option<Vec<u64>> {
         let text = self.text(&format!("proc/sys/{}", key.replace('.', "/")))?;
         let number = |word: &str| word.parse::<i128>().ok()?.max(0).try_into().ok();
         text.split_whitespace().map(number).collect()
     }
 
-    /// Soft and hard limit of the process; `u64::MAX` is without limit.
+    /// Returns the soft and the hard limit of the process; `u64::MAX` means unlimited.
     pub(super) fn limit(&self, name: &str) -> Option<(u64, u64)> {
-        let table = self.of_process("limits")?;
+        let table = self.process_file("limits")?;
         let mut values = row(&table, name)?
             .split_whitespace()
             .map(|text| match text {
@@ -79,11 +83,12 @@ impl Host {
         Some((values.next()??, values.next()??))
     }
 
-    /// What the host has, or what the process's control group may use of it, in bytes.
+    /// Returns the memory of the host in bytes, or the limit of the process's control group if that
+    /// is lower.
     pub(super) fn memory_bytes(&self) -> u64 {
         let table = self.text("proc/meminfo").unwrap_or_default();
         let total = kibibytes(&table, "MemTotal:").unwrap_or(0) * 1024;
-        let group = self.of_process("cgroup").unwrap_or_default();
+        let group = self.process_file("cgroup").unwrap_or_default();
         let group = group.lines().find_map(|line| line.strip_prefix("0::/"));
         let group = Path::new("sys/fs/cgroup").join(group.unwrap_or_default());
         let most = group.join("memory.max");
@@ -91,20 +96,21 @@ impl Host {
         most.map_or(total, |most| most.min(total))
     }
 
+    /// Returns the swap space of the host in bytes.
     pub(super) fn swap_bytes(&self) -> u64 {
         let table = self.text("proc/meminfo").unwrap_or_default();
         kibibytes(&table, "SwapTotal:").unwrap_or(0) * 1024
     }
 
-    /// The cores that the process may run on; of a running fanfare, whose threads are pinned, those
-    /// of all its threads.
+    /// Returns the cores that the process may run on. The threads of a running fanfare are pinned,
+    /// so these are the cores of all of its threads.
     pub(super) fn cores(&self) -> Vec<usize> {
         let threads = self.entries(&format!("proc/{}/task", self.process));
         let mut tables: Vec<_> = threads
             .iter()
-            .filter_map(|thread| self.of_process(&format!("task/{thread}/status")))
+            .filter_map(|thread| self.process_file(&format!("task/{thread}/status")))
             .collect();
-        tables.extend(self.of_process("status"));
+        tables.extend(self.process_file("status"));
         let lists = tables
             .iter()
             .filter_map(|table| row(table, "Cpus_allowed_list:"));
@@ -112,14 +118,14 @@ impl Host {
         cores.into_iter().collect()
     }
 
-    /// Whether the process has switched huge pages off for itself (`PR_SET_THP_DISABLE`).
-    pub(super) fn refuses_huge_pages(&self) -> bool {
-        let table = self.of_process("status").unwrap_or_default();
+    /// Returns whether the process has disabled transparent huge pages (`PR_SET_THP_DISABLE`).
+    pub(super) fn has_disabled_huge_pages(&self) -> bool {
+        let table = self.process_file("status").unwrap_or_default();
         row(&table, "THP_enabled:") == Some("0")
     }
 
-    /// The interrupts of network queues, by name, and the cores that take them. ENA calls them
-    /// `eth0-Tx-Rx-0`, virtio `virtio2-input.0`.
+    /// Returns the interrupts of network queues: the name of each, and the cores that handle it.
+    /// The names are `eth0-Tx-Rx-0` with the ENA driver and `virtio2-input.0` with virtio.
     pub(super) fn queue_interrupts(&self) -> Vec<(String, Vec<usize>)> {
         let mut found = Vec::new();
         for number in self.entries("proc/irq") {
@@ -139,7 +145,7 @@ impl Host {
         found
     }
 
-    /// The NUMA nodes that some cores are on.
+    /// Returns the NUMA nodes that contain any of these cores.
     pub(super) fn nodes_of(&self, wanted: &[usize]) -> BTreeSet<String> {
         let path = "sys/devices/system/node";
         let mut nodes = self.entries(path);
@@ -151,18 +157,18 @@ impl Host {
     }
 }
 
-/// What follows a name in a table such as /proc/meminfo.
+/// Returns the value of a row of a table such as /proc/meminfo. `name` is the start of the row.
 fn row<'a>(table: &'a str, name: &str) -> Option<&'a str> {
     let row = table.lines().find_map(|line| line.strip_prefix(name))?;
     Some(row.trim())
 }
 
-/// A row of /proc/meminfo.
+/// Returns the value of a row of /proc/meminfo.
 fn kibibytes(table: &str, name: &str) -> Option<u64> {
     row(table, name)?.split_whitespace().next()?.parse().ok()
 }
 
-/// Reads `0-3,8`, as the kernel lists cores and ports.
+/// Parses a list of cores or ports in the format of the kernel, such as `0-3,8`.
 pub(super) fn numbers(ranges: &str) -> Vec<usize> {
     let mut found = Vec::new();
     for part in ranges.split(',') {

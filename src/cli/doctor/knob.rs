@@ -1,76 +1,79 @@
-//! What a knob is: a name, a formula, a reason, and how to look at it. Plain values.
+//! The definition of a knob: a property of the host with a name, a formula, a reason and a check.
 
 use serde::Serialize;
 
 use super::host::Host;
 use super::plan::Plan;
 
-/// One thing of the host that connections, shards or memory want something of.
+/// A property of the host that the engine has a requirement for.
 #[derive(Clone)]
 pub(super) struct Knob {
-    /// What operators call it; of a [`Kind::Sysctl`] its key.
+    /// The name for operators. For [`KnobKind::Sysctl`], the key.
     pub name: &'static str,
-    /// How what is wanted comes about. N: connections.
+    /// How the required value is computed. N is the number of connections.
     pub formula: &'static str,
-    /// One sentence.
+    /// The reason for the requirement, in one sentence.
     pub why: &'static str,
+    /// The documentation or measurement that the requirement is based on.
     pub source: &'static str,
-    pub kind: Kind,
+    pub kind: KnobKind,
 }
 
 #[derive(Clone)]
-pub(super) enum Kind {
+pub(super) enum KnobKind {
     Sysctl(Sysctl),
     Other {
-        /// What to do, unless a look says it more exactly.
+        /// How to correct the host, unless the observation has a more specific text.
         fix: &'static str,
-        /// `None`: this host does not have it.
-        look: fn(&Host, &Plan) -> Option<Seen>,
+        /// Returns `None` if the host does not have the property.
+        check: fn(&Host, &Plan) -> Option<Observation>,
     },
 }
 
-/// Numbers below /proc/sys, which apply.sh can write.
+/// Numbers in /proc/sys, which apply.sh can write.
 #[derive(Clone)]
 pub(super) struct Sysctl {
     pub rule: Rule,
     pub wanted: fn(&Plan) -> Vec<u64>,
-    /// What it is when the rule is broken.
-    pub short: Verdict,
-    /// Whether it matters on this host.
+    /// The verdict if the rule does not hold.
+    pub otherwise: Verdict,
+    /// Returns whether the sysctl matters on the host.
     pub matters: fn(&Host, &Plan) -> bool,
 }
 
 #[derive(Clone, Copy)]
 pub(super) enum Rule {
-    /// More is fine, number by number.
+    /// Each number has to be at least the wanted one.
     AtLeast,
     AtMost,
     Exactly,
 }
 
-/// What a look at a knob has shown.
-pub(super) struct Seen {
+/// The result of checking a knob.
+pub(super) struct Observation {
     pub verdict: Verdict,
     pub found: String,
     pub wanted: String,
-    /// Instead of the knob's own.
+    /// How to correct the host. If absent, the text of the knob applies.
     pub fix: Option<String>,
 }
 
+/// How severe a finding is, in ascending order.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Verdict {
     #[serde(rename = "ok")]
     Fine,
-    /// Worth knowing; nothing is lost without it.
+    /// A recommendation. Nothing fails without it.
     Note,
-    /// It runs, but not at its best, or not with so many.
+    /// The engine runs, but more slowly, or not with this number of connections.
     Weak,
-    /// `serve` would not start, or not hold so many.
+    /// `serve` would not start, or would not accept this number of connections.
     Blocks,
 }
 
 impl Verdict {
+    /// Returns the word in the text report.
     pub(super) fn word(self) -> &'static str {
         match self {
             Self::Fine => "ok",
@@ -80,43 +83,48 @@ impl Verdict {
         }
     }
 
-    pub(super) fn fine_if(fine: bool, otherwise: Self) -> Self {
-        if fine { Self::Fine } else { otherwise }
+    /// Returns `Fine` if the condition holds, and `otherwise` if it does not.
+    pub(super) fn fine_if(condition: bool, otherwise: Self) -> Self {
+        if condition { Self::Fine } else { otherwise }
     }
 }
 
 impl Knob {
-    /// `None`: this host does not have it, or it does not matter here.
-    pub(super) fn look(&self, host: &Host, plan: &Plan) -> Option<Seen> {
+    /// Checks the host. Returns `None` if the host does not have the property, or the property does
+    /// not matter for the plan.
+    pub(super) fn check(&self, host: &Host, plan: &Plan) -> Option<Observation> {
         match &self.kind {
-            Kind::Other { look, .. } => look(host, plan),
-            Kind::Sysctl(sysctl) => sysctl.look(self.name, host, plan),
+            KnobKind::Other { check, .. } => check(host, plan),
+            KnobKind::Sysctl(sysctl) => sysctl.check(self.name, host, plan),
         }
     }
 }
 
 impl Sysctl {
-    fn look(&self, key: &str, host: &Host, plan: &Plan) -> Option<Seen> {
+    fn check(&self, key: &str, host: &Host, plan: &Plan) -> Option<Observation> {
         if !(self.matters)(host, plan) {
             return None;
         }
         let found = host.sysctl(key)?;
         let wanted = (self.wanted)(plan);
         let text = spaced(&wanted);
-        Some(Seen {
-            verdict: Verdict::fine_if(self.rule.holds(&found, &wanted), self.short),
+        Some(Observation {
+            verdict: Verdict::fine_if(self.rule.holds(&found, &wanted), self.otherwise),
             found: spaced(&found),
             wanted: match self.rule {
                 Rule::AtLeast => format!("{text} or more"),
                 Rule::AtMost => format!("{text} or less"),
                 Rule::Exactly => text.clone(),
             },
-            fix: Some(format!("sysctl -w {key}='{text}'; apply.sh makes it last")),
+            fix: Some(format!(
+                "sysctl -w {key}='{text}'; apply.sh makes it permanent"
+            )),
         })
     }
 }
 
 impl Rule {
+    /// Returns whether all numbers follow the rule.
     pub(super) fn holds(self, found: &[u64], wanted: &[u64]) -> bool {
         found.len() == wanted.len()
             && found.iter().zip(wanted).all(|(found, wanted)| match self {
@@ -126,8 +134,8 @@ impl Rule {
             })
     }
 
-    /// What to write: nothing that is more than wanted already is made less.
-    pub(super) fn settle(self, found: &[u64], wanted: &[u64]) -> Vec<u64> {
+    /// Returns the numbers to write. With `AtLeast`, numbers that exceed the wanted ones are kept.
+    pub(super) fn to_write(self, found: &[u64], wanted: &[u64]) -> Vec<u64> {
         match self {
             Self::AtLeast if found.len() == wanted.len() => {
                 found.iter().zip(wanted).map(|(a, b)| *a.max(b)).collect()
@@ -137,7 +145,7 @@ impl Rule {
     }
 }
 
-/// As sysctl(8) writes several numbers.
+/// Formats several numbers as sysctl(8) does, separated by spaces.
 pub(super) fn spaced(numbers: &[u64]) -> String {
     let texts: Vec<_> = numbers.iter().map(ToString::to_string).collect();
     texts.join(" ")

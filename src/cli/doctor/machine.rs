@@ -1,16 +1,16 @@
-//! The knobs of the machine below: cores, interrupts, clocks, pages.
+//! Knobs of the machine: cores, interrupts, clocks and pages.
 
 use super::host::Host;
-use super::knob::{Kind, Knob, Seen, Verdict};
+use super::knob::{Knob, KnobKind, Observation, Verdict};
 use super::plan::Plan;
 
-/// From this many cores on, interrupts can have cores of their own.
-const ROOMY_CORES: usize = 8;
+/// With this number of cores or more, network interrupts can have cores of their own.
+const INTERRUPT_CORES_MIN: usize = 8;
 
-/// Microseconds to wake from a sleep state: as much as a whole delivery takes on an idle host.
-const WAKE_US: u64 = 100;
+/// Longest acceptable latency of a sleep state: a whole delivery on an idle host takes as long.
+const WAKE_LATENCY_MAX_US: u64 = 100;
 
-/// Clocks that are read without a system call.
+/// Clock sources that are read without a system call.
 const CLOCKS: [&str; 4] = [
     "tsc",
     "arch_sys_counter",
@@ -19,79 +19,80 @@ const CLOCKS: [&str; 4] = [
 ];
 
 pub(super) fn knobs() -> Vec<Knob> {
-    [placement(), pace()].concat()
+    [cores_and_memory(), speed()].concat()
 }
 
-fn placement() -> Vec<Knob> {
+fn cores_and_memory() -> Vec<Knob> {
     vec![
         Knob {
             name: "cores",
             formula: "one for ingest and one for each shard",
             why: "Threads that share a core delay each other by whole turns.",
             source: "docs/ARCHITECTURE.md",
-            kind: Kind::Other {
+            kind: KnobKind::Other {
                 fix: "allow more cores (CPUAffinity, cpuset, taskset), or set fewer shards",
-                look: cores,
+                check: cores,
             },
         },
         Knob {
             name: "NUMA",
             formula: "all cores of fanfare on one node, that of the network card",
-            why: "Shards read the same broadcasts; from another node each read is twice as far.",
+            why: "Shards read the same broadcasts; a read from another node takes about twice as long.",
             source: "numa(7)",
-            kind: Kind::Other {
+            kind: KnobKind::Other {
                 fix: "set cpu.cores to the cores of one node: lscpu lists them",
-                look: numa,
+                check: numa,
             },
         },
         Knob {
             name: "interrupts",
             formula: "no network queue on a shard's core, on hosts of 8 cores or more",
-            why: "Packets of all connections that arrive on a shard's core take their time from its \
-                  turns.",
+            why: "The core handles the packets of all connections of the queue, which delays the turns of \
+                  its shard.",
             source: "kernel, networking/scaling",
-            kind: Kind::Other {
+            kind: KnobKind::Other {
                 fix: "give the queues cores of their own: docs/TUNING.md",
-                look: interrupts,
+                check: interrupts,
             },
         },
         Knob {
             name: "transparent huge pages",
             formula: "not `always`, when connections, lanes and slow outboxes may take over half \
                       of memory",
-            why: "Memory then comes in pieces of 2 MiB, and what is freed within one does not go \
-                  back.",
+            why: "Memory is then allocated in pages of 2 MiB, and a page is only returned when all of \
+                  it is free.",
             source: "kernel, admin-guide/mm/transhuge",
-            kind: Kind::Other {
+            kind: KnobKind::Other {
                 fix: "MIMALLOC_ALLOW_THP=0 in fanfare's environment, or echo madvise > \
                       /sys/kernel/mm/transparent_hugepage/enabled",
-                look: huge_pages,
+                check: huge_pages,
             },
         },
     ]
 }
 
-fn pace() -> Vec<Knob> {
+fn speed() -> Vec<Knob> {
     vec![
         Knob {
             name: "frequency governor",
             formula: "performance",
-            why: "A shard that sleeps between publications otherwise begins each one at a low clock.",
+            why: "Otherwise a shard that sleeps between publications handles each one at a low clock \
+                  frequency.",
             source: "kernel, admin-guide/pm/cpufreq",
-            kind: Kind::Other {
+            kind: KnobKind::Other {
                 fix: "cpupower frequency-set -g performance",
-                look: governor,
+                check: governor,
             },
         },
         Knob {
             name: "sleep states",
-            formula: "none that takes over 100 µs to wake from",
-            why: "A publication to an idle shard waits for the core to wake.",
+            formula: "none with a wake-up latency of more than 100 µs",
+            why: "A publication to an idle shard is delayed until the core wakes up.",
             source: "kernel, admin-guide/pm/cpuidle; EC2 guide",
-            kind: Kind::Other {
+            kind: KnobKind::Other {
                 fix: "intel_idle.max_cstate=1 processor.max_cstate=1 on the kernel's command line, \
                       if p99 matters more than power",
-                look: sleep_states,
+                check: sleep_states,
             },
         },
         Knob {
@@ -99,23 +100,23 @@ fn pace() -> Vec<Knob> {
             formula: "tsc, or another that is read without a system call",
             why: "Every turn reads the clock.",
             source: "vdso(7), clock_gettime(2)",
-            kind: Kind::Other {
+            kind: KnobKind::Other {
                 fix: "echo tsc > /sys/devices/system/clocksource/clocksource0/current_clocksource, \
                       if it is among available_clocksource",
-                look: clock,
+                check: clock,
             },
         },
     ]
 }
 
-fn cores(_: &Host, plan: &Plan) -> Option<Seen> {
+fn cores(_: &Host, plan: &Plan) -> Option<Observation> {
     if plan.cores.is_empty() {
         return None;
     }
     let layout = &plan.layout;
     let is_shared = layout.shards.contains(&layout.ingest);
     let shards: Vec<_> = layout.shards.iter().map(ToString::to_string).collect();
-    Some(Seen {
+    Some(Observation {
         verdict: Verdict::fine_if(!is_shared, Verdict::Weak),
         found: format!(
             "{} allowed; ingest on {}, shards on {}",
@@ -128,14 +129,14 @@ fn cores(_: &Host, plan: &Plan) -> Option<Seen> {
     })
 }
 
-fn numa(host: &Host, plan: &Plan) -> Option<Seen> {
+fn numa(host: &Host, plan: &Plan) -> Option<Observation> {
     let mut used = plan.layout.shards.clone();
     used.push(plan.layout.ingest);
     let nodes: Vec<_> = host.nodes_of(&used).into_iter().collect();
     if nodes.is_empty() {
         return None;
     }
-    Some(Seen {
+    Some(Observation {
         verdict: Verdict::fine_if(nodes.len() == 1, Verdict::Note),
         found: format!("cores on {}", nodes.join(", ")),
         wanted: "one node".into(),
@@ -143,47 +144,47 @@ fn numa(host: &Host, plan: &Plan) -> Option<Seen> {
     })
 }
 
-fn interrupts(host: &Host, plan: &Plan) -> Option<Seen> {
+fn interrupts(host: &Host, plan: &Plan) -> Option<Observation> {
     let queues = host.queue_interrupts();
     if queues.is_empty() {
         return None;
     }
     let is_on_shard = |cores: &[usize]| cores.iter().any(|it| plan.layout.shards.contains(it));
-    let meeting = queues.iter().filter(|(_, cores)| is_on_shard(cores));
-    let meeting: Vec<_> = meeting.map(|(name, _)| name.as_str()).collect();
-    let fine = meeting.is_empty() || plan.cores.len() < ROOMY_CORES;
-    Some(Seen {
-        verdict: Verdict::fine_if(fine, Verdict::Note),
-        found: match meeting.first() {
+    let on_shards = queues.iter().filter(|(_, cores)| is_on_shard(cores));
+    let on_shards: Vec<_> = on_shards.map(|(name, _)| name.as_str()).collect();
+    let is_fine = on_shards.is_empty() || plan.cores.len() < INTERRUPT_CORES_MIN;
+    Some(Observation {
+        verdict: Verdict::fine_if(is_fine, Verdict::Note),
+        found: match on_shards.first() {
             None => format!("{} network queues, none on a shard's core", queues.len()),
             Some(first) => format!(
                 "{} of {} network queues on shards' cores, such as {first}",
-                meeting.len(),
+                on_shards.len(),
                 queues.len()
             ),
         },
-        wanted: format!("none, where there are {ROOMY_CORES} cores or more"),
+        wanted: format!("none, where there are {INTERRUPT_CORES_MIN} cores or more"),
         fix: None,
     })
 }
 
-fn huge_pages(host: &Host, plan: &Plan) -> Option<Seen> {
+fn huge_pages(host: &Host, plan: &Plan) -> Option<Observation> {
     let modes = host.text("sys/kernel/mm/transparent_hugepage/enabled")?;
     let mode = modes.split(['[', ']']).nth(1)?;
-    let fine = mode != "always" || host.refuses_huge_pages() || !plan.is_tight();
-    Some(Seen {
-        verdict: Verdict::fine_if(fine, Verdict::Note),
+    let is_fine = mode != "always" || host.has_disabled_huge_pages() || !plan.is_memory_tight();
+    Some(Observation {
+        verdict: Verdict::fine_if(is_fine, Verdict::Note),
         found: mode.into(),
-        wanted: if plan.is_tight() {
+        wanted: if plan.is_memory_tight() {
             "madvise".into()
         } else {
-            "any, there is memory to spare".into()
+            "any, since memory is sufficient".into()
         },
         fix: None,
     })
 }
 
-fn governor(host: &Host, plan: &Plan) -> Option<Seen> {
+fn governor(host: &Host, plan: &Plan) -> Option<Observation> {
     let shards = plan.layout.shards.iter();
     let mut found: Vec<_> = shards
         .filter_map(|core| {
@@ -197,7 +198,7 @@ fn governor(host: &Host, plan: &Plan) -> Option<Seen> {
     if found.is_empty() {
         return None;
     }
-    Some(Seen {
+    Some(Observation {
         verdict: Verdict::fine_if(found == ["performance"], Verdict::Note),
         found: found.join(", "),
         wanted: "performance".into(),
@@ -205,7 +206,7 @@ fn governor(host: &Host, plan: &Plan) -> Option<Seen> {
     })
 }
 
-fn sleep_states(host: &Host, plan: &Plan) -> Option<Seen> {
+fn sleep_states(host: &Host, plan: &Plan) -> Option<Observation> {
     let core = plan.layout.shards.first()?;
     let path = format!("sys/devices/system/cpu/cpu{core}/cpuidle");
     let states = host.entries(&path);
@@ -216,20 +217,20 @@ fn sleep_states(host: &Host, plan: &Plan) -> Option<Seen> {
     });
     let (latency, state) = latencies.max()?;
     let name = host.text(&format!("{path}/{state}/name"));
-    Some(Seen {
-        verdict: Verdict::fine_if(latency <= WAKE_US, Verdict::Note),
+    Some(Observation {
+        verdict: Verdict::fine_if(latency <= WAKE_LATENCY_MAX_US, Verdict::Note),
         found: format!(
-            "{} takes {latency} µs to wake from",
+            "{} has a wake-up latency of {latency} µs",
             name.as_deref().unwrap_or(state)
         ),
-        wanted: format!("{WAKE_US} µs at most"),
+        wanted: format!("at most {WAKE_LATENCY_MAX_US} µs"),
         fix: None,
     })
 }
 
-fn clock(host: &Host, _: &Plan) -> Option<Seen> {
+fn clock(host: &Host, _: &Plan) -> Option<Observation> {
     let found = host.text("sys/devices/system/clocksource/clocksource0/current_clocksource")?;
-    Some(Seen {
+    Some(Observation {
         verdict: Verdict::fine_if(CLOCKS.contains(&found.as_str()), Verdict::Weak),
         found,
         wanted: "tsc, or another that is read without a system call".into(),

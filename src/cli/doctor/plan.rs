@@ -1,59 +1,63 @@
-//! What the host is to carry: connections, shards, memory. The formulas that several knobs share.
+//! The load that the host is examined for: connections, shards and memory. Contains the formulas
+//! that several knobs share.
 
 use fanfare::config::{Config, Layout};
 use fanfare::fabric::own_descriptors;
 use fanfare::limits;
 
-/// Of so many connections, one is taken to be slow.
+/// One of so many connections is assumed to be slow.
 const SLOW_ONE_IN: u64 = 100;
 
 pub(super) struct Plan {
     pub config: Config,
-    /// N.
+    /// The number of connections, N in the formulas.
     pub connections: u64,
-    /// Whether somebody asked for N, on the command line or in the configuration.
-    pub asked: bool,
+    /// Whether N was set on the command line or in the configuration.
+    pub is_requested: bool,
     pub layout: Layout,
-    /// The cores the process may run on.
+    /// The cores that the process may run on.
     pub cores: Vec<usize>,
     pub memory_bytes: u64,
 }
 
 impl Plan {
+    /// Returns the number of shards.
     pub(super) fn shards(&self) -> usize {
         self.layout.shards.len()
     }
 
-    /// Descriptors without which N connections do not fit.
+    /// Returns the number of descriptors that N connections require.
     pub(super) fn descriptors(&self) -> u64 {
         self.connections + own_descriptors(self.shards()) as u64
     }
 
-    /// The limit to set: a fifth more, since a client that lost its network comes back while its
-    /// old connection still waits for a pong; and a power of two, to be recognised.
+    /// Returns the recommended limit of descriptors: a power of two, with a fifth more than N
+    /// connections. A client that lost its network reconnects while its old connection still waits
+    /// for a pong.
     pub(super) fn descriptor_limit(&self) -> u64 {
         (self.descriptors() + self.connections / 5).next_power_of_two()
     }
 
-    /// Connections while nothing is pending.
+    /// Returns the memory of N connections in bytes while nothing is pending.
     pub(super) fn idle_bytes(&self) -> u64 {
         self.connections * limits::CONNECTION_BYTES
     }
 
-    /// With full lanes, and one connection in a hundred so slow that its outbox is full.
+    /// Returns the memory in bytes with full lanes and with full outboxes of slow connections.
     pub(super) fn loaded_bytes(&self) -> u64 {
         let slow = self.connections / SLOW_ONE_IN * self.config.ws.outbox as u64;
         let lanes = self.shards() as u64 * limits::LANE_BYTES as u64;
         self.idle_bytes() + slow + lanes
     }
 
-    /// Whether memory is short enough for what wastes it to matter.
-    pub(super) fn is_tight(&self) -> bool {
+    /// Returns whether the load may use more than half of the memory, so that settings which waste
+    /// memory matter.
+    pub(super) fn is_memory_tight(&self) -> bool {
         self.loaded_bytes() > self.memory_bytes / 2
     }
 }
 
-/// `1,048,576`.
+/// Formats a number with separators: `1,048,576`.
 pub(super) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
@@ -66,7 +70,7 @@ pub(super) fn grouped(number: u64) -> String {
     text
 }
 
-/// In the largest unit that leaves a digit before the point: `4.3 GiB`.
+/// Formats a size in the largest unit in which it is at least 1: `4.3 GiB`.
 pub(super) fn amount(bytes: u64) -> String {
     let units = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
     let unit = units.into_iter().find(|(unit, _)| bytes >= *unit);

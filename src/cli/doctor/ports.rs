@@ -1,59 +1,26 @@
-//! Whether the configured addresses are free, and if not, who has them.
+//! Checks whether an address is free, and otherwise which process uses it.
 
 use std::collections::HashSet;
 use std::fs;
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener};
 
-use fanfare::config::Config;
-
+use super::finding::Finding;
 use super::knob::Verdict;
-use super::report::Finding;
 
 /// The state column of a listening socket in /proc/net/tcp.
 const LISTEN: &str = "0A";
 
-/// The addresses that `serve` would bind, each with the key that says so.
-pub(super) fn configured(config: &Config) -> Vec<(&'static str, SocketAddr)> {
-    let ingest = &config.ingest;
-    let endpoints = [
-        ("ingest.pull", &ingest.pull),
-        ("ingest.sub", &ingest.sub),
-        ("ingest.router", &ingest.router),
-    ];
-    let endpoints = endpoints.into_iter().flat_map(|(key, list)| {
-        list.iter()
-            .filter_map(move |endpoint| Some((key, address(endpoint)?)))
-    });
-    let http = [
-        ("ws.listen", Some(config.ws.listen)),
-        ("admin.listen", config.admin.listen),
-    ];
-    let http = http
-        .into_iter()
-        .filter_map(|(key, address)| Some((key, address?)));
-    http.chain(endpoints).collect()
-}
-
-/// The address of a `tcp://` endpoint; interface names and `ipc://` are left to libzmq.
-fn address(endpoint: &str) -> Option<SocketAddr> {
-    let rest = endpoint.strip_prefix("tcp://")?;
-    rest.replacen("*:", "0.0.0.0:", 1)
-        .replace(":*", ":0")
-        .parse()
-        .ok()
-}
-
-/// Whether the address of this key can be bound now.
-pub(super) fn free(key: &'static str, address: SocketAddr) -> Finding {
+/// Checks whether the address of `key` can be bound.
+pub(super) fn check(key: &'static str, address: SocketAddr) -> Finding {
     let (verdict, found) = match TcpListener::bind(address) {
         Ok(_) => (Verdict::Fine, "free".into()),
         Err(error) if error.kind() == ErrorKind::AddrInUse => {
-            let owner = owner(address.port());
-            (
-                Verdict::Blocks,
-                owner.map_or_else(|| "taken".into(), |who| format!("taken by {who}")),
-            )
+            let found = match owner(address.port()) {
+                Some(owner) => format!("taken by {owner}"),
+                None => "taken".into(),
+            };
+            (Verdict::Blocks, found)
         }
         Err(error) => (Verdict::Blocks, error.to_string()),
     };
@@ -69,7 +36,7 @@ pub(super) fn free(key: &'static str, address: SocketAddr) -> Finding {
     }
 }
 
-/// Name and process id of who listens on `port`, as far as this user may look.
+/// Returns the name and the id of the process that listens on `port`, if this user may see it.
 fn owner(port: u16) -> Option<String> {
     let sockets: HashSet<String> = ["/proc/net/tcp", "/proc/net/tcp6"]
         .iter()
@@ -94,7 +61,7 @@ fn owner(port: u16) -> Option<String> {
     None
 }
 
-/// The sockets that listen on `port`, written as links in /proc/PID/fd show them.
+/// Returns the sockets that listen on `port`, in the form of the links in /proc/PID/fd.
 fn listeners(table: &str, port: u16) -> Vec<String> {
     let local = format!(":{port:04X}");
     let rows = table

@@ -1,4 +1,4 @@
-//! The knobs of a process: kernel, rings, limits, memory, ports.
+//! Knobs of the process: kernel, io_uring, limits, memory and ports.
 
 use std::net::SocketAddr;
 
@@ -6,16 +6,16 @@ use fanfare::config::{Config, WebSocket};
 use fanfare::fabric::max_connections;
 use fanfare::shard::{memlock_wanted_bytes, preflight};
 
+use super::addresses;
 use super::host::{Host, numbers};
-use super::knob::{Kind, Knob, Seen, Verdict};
+use super::knob::{Knob, KnobKind, Observation, Verdict};
 use super::plan::{Plan, amount, grouped};
-use super::ports;
 
-/// The first kernel with every ring operation that a shard relies on.
+/// The first kernel with all io_uring operations that a shard requires.
 const KERNEL: (u32, u32) = (6, 1);
 
 pub(super) fn knobs() -> Vec<Knob> {
-    [rings(), limits(), rest()].concat()
+    [rings(), limits(), memory_and_ports()].concat()
 }
 
 fn rings() -> Vec<Knob> {
@@ -23,33 +23,33 @@ fn rings() -> Vec<Knob> {
         Knob {
             name: "kernel",
             formula: "6.1 or newer",
-            why: "Older kernels lack ring operations that every shard relies on.",
+            why: "Older kernels lack io_uring operations that every shard requires.",
             source: "io_uring_setup(2)",
-            kind: Kind::Other {
-                fix: "run a newer kernel; every current long-term release will do",
-                look: kernel,
+            kind: KnobKind::Other {
+                fix: "run a newer kernel, such as any current long-term release",
+                check: kernel,
             },
         },
         Knob {
             name: "kernel.io_uring_disabled",
             formula: "0, or 1 with fanfare's group in `kernel.io_uring_group`",
-            why: "The host's switch for the completion rings that all socket bytes go through, \
-                  since Linux 6.6.",
+            why: "Since Linux 6.6 this setting can forbid io_uring, which does all IO of client \
+                  sockets.",
             source: "kernel, admin-guide/sysctl/kernel",
-            kind: Kind::Other {
-                fix: "sysctl -w kernel.io_uring_disabled=0, or join kernel.io_uring_group where it \
-                      is 1",
-                look: switch,
+            kind: KnobKind::Other {
+                fix: "sysctl -w kernel.io_uring_disabled=0, or add fanfare to kernel.io_uring_group \
+                      if the value is 1",
+                check: io_uring_disabled,
             },
         },
         Knob {
             name: "completion ring",
-            formula: "one can be set up as each shard has it",
-            why: "Rules of containers (seccomp) that forbid the ring show nowhere else.",
+            formula: "a ring like that of a shard can be set up",
+            why: "Only this attempt detects seccomp rules of containers that forbid io_uring.",
             source: "io_uring_setup(2)",
-            kind: Kind::Other {
+            kind: KnobKind::Other {
                 fix: "allow the io_uring_* calls: tuning/docker/seccomp.json",
-                look: ring,
+                check: ring,
             },
         },
     ]
@@ -60,62 +60,62 @@ fn limits() -> Vec<Knob> {
         Knob {
             name: "RLIMIT_NOFILE (descriptors)",
             formula: "1.2 N + 128 + 16 for each shard, up to a power of two",
-            why: "A connection is a descriptor; a fifth more, since clients whose network broke come \
-                  back before their old connections are given up.",
+            why: "Each connection has a descriptor; a fifth more is needed because clients whose \
+                  network failed reconnect before the server closes their old connections.",
             source: "getrlimit(2), systemd.exec(5)",
-            kind: Kind::Other {
+            kind: KnobKind::Other {
                 fix: "raise LimitNOFILE in the unit",
-                look: descriptors,
+                check: descriptors,
             },
         },
         Knob {
             name: "RLIMIT_MEMLOCK (lockable memory)",
-            formula: "512 KiB for each shard, and once more",
+            formula: "512 KiB for each shard, and 512 KiB more",
             why: "The runtime of a shard does not start with less.",
             source: "getrlimit(2)",
-            kind: Kind::Other {
+            kind: KnobKind::Other {
                 fix: "raise LimitMEMLOCK in the systemd unit, or ulimit -l",
-                look: lockable_memory,
+                check: lockable_memory,
             },
         },
     ]
 }
 
-fn rest() -> Vec<Knob> {
+fn memory_and_ports() -> Vec<Knob> {
     vec![
         Knob {
             name: "memory",
             formula: "N × 4.5 KiB; N / 100 × `ws.outbox` for slow clients; 64 MiB of lane for each \
                       shard",
-            why: "Connections cost memory in the kernel too; slow ones may hold a whole outbox \
-                  each.",
+            why: "Connections use memory of the process and of the kernel, and a slow connection may fill \
+                  its outbox.",
             source: "docs/PERFORMANCE.md, measured",
-            kind: Kind::Other {
-                fix: "lower ws.outbox, or take a larger host",
-                look: memory,
+            kind: KnobKind::Other {
+                fix: "lower ws.outbox, or use a larger host",
+                check: memory,
             },
         },
         Knob {
             name: "net.ipv4.ip_local_port_range",
             formula: "no port that fanfare listens on",
-            why: "The kernel gives ports of this range to outgoing connections, and a restart then \
-                  finds its port taken.",
+            why: "The kernel uses ports of this range for outgoing connections, so a port may be taken \
+                  when fanfare restarts.",
             source: "kernel, networking/ip-sysctl",
-            kind: Kind::Other {
-                fix: "listen on ports outside of it",
-                look: local_ports,
+            kind: KnobKind::Other {
+                fix: "listen on ports outside of the range",
+                check: local_ports,
             },
         },
     ]
 }
 
-fn kernel(host: &Host, _: &Plan) -> Option<Seen> {
+fn kernel(host: &Host, _: &Plan) -> Option<Observation> {
     let found = host.text("proc/sys/kernel/osrelease")?;
     let mut numbers = found
         .split(['.', '-'])
         .map_while(|part| part.parse::<u32>().ok());
     let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
-    Some(Seen {
+    Some(Observation {
         verdict: Verdict::fine_if(version >= KERNEL, Verdict::Blocks),
         found,
         wanted: format!("{}.{} or newer", KERNEL.0, KERNEL.1),
@@ -123,17 +123,17 @@ fn kernel(host: &Host, _: &Plan) -> Option<Seen> {
     })
 }
 
-fn switch(host: &Host, _: &Plan) -> Option<Seen> {
-    let switch = host.number("proc/sys/kernel/io_uring_disabled")?;
-    let (verdict, found) = match switch {
-        0 => (Verdict::Fine, "0, allowed to all"),
+fn io_uring_disabled(host: &Host, _: &Plan) -> Option<Observation> {
+    let value = host.number("proc/sys/kernel/io_uring_disabled")?;
+    let (verdict, found) = match value {
+        0 => (Verdict::Fine, "0, allowed for all"),
         1 => (
             Verdict::Weak,
-            "1, allowed to CAP_SYS_ADMIN and the group kernel.io_uring_group",
+            "1, allowed for CAP_SYS_ADMIN and the group kernel.io_uring_group",
         ),
-        _ => (Verdict::Blocks, "2, allowed to nobody"),
+        _ => (Verdict::Blocks, "2, forbidden for all"),
     };
-    Some(Seen {
+    Some(Observation {
         verdict,
         found: found.into(),
         wanted: "0".into(),
@@ -141,22 +141,24 @@ fn switch(host: &Host, _: &Plan) -> Option<Seen> {
     })
 }
 
-/// Sets a ring up as a shard would. Only of the host that this runs on.
-fn ring(host: &Host, plan: &Plan) -> Option<Seen> {
-    let tried = host.is_to_start().then(|| preflight(plan.shards()))?;
-    let found = match tried {
+/// Sets a ring up like a shard. This is possible only on the host that the program runs on.
+fn ring(host: &Host, plan: &Plan) -> Option<Observation> {
+    let attempt = host
+        .is_for_new_process()
+        .then(|| preflight(plan.shards()))?;
+    let found = match attempt {
         Ok(()) => "can be set up",
         Err(_) => "cannot be set up",
     };
-    Some(Seen {
-        verdict: Verdict::fine_if(tried.is_ok(), Verdict::Blocks),
+    Some(Observation {
+        verdict: Verdict::fine_if(attempt.is_ok(), Verdict::Blocks),
         found: found.into(),
-        wanted: "a ring as each shard has one".into(),
-        fix: tried.err().map(|refused| refused.to_string()),
+        wanted: "a ring like that of a shard".into(),
+        fix: attempt.err().map(|error| error.to_string()),
     })
 }
 
-fn descriptors(host: &Host, plan: &Plan) -> Option<Seen> {
+fn descriptors(host: &Host, plan: &Plan) -> Option<Observation> {
     let (soft, hard) = host.limit("Max open files")?;
     // `serve` raises its soft limit to the hard one.
     let usable = soft.max(hard);
@@ -171,16 +173,16 @@ fn descriptors(host: &Host, plan: &Plan) -> Option<Seen> {
     let wanted = plan.descriptor_limit();
     let verdict = match room {
         _ if usable >= wanted => Verdict::Fine,
-        room if room >= plan.connections || !plan.asked => Verdict::Weak,
+        room if room >= plan.connections || !plan.is_requested => Verdict::Weak,
         _ => Verdict::Blocks,
     };
     let (soft, room) = (limit(soft), grouped(room));
-    Some(Seen {
+    Some(Observation {
         verdict,
         found: format!("{soft}, hard {}: room for {room} connections", limit(hard)),
         wanted: format!("hard {wanted}"),
         fix: Some(format!(
-            "LimitNOFILE={wanted} in the systemd unit, or ulimit -n; fs.nr_open is the ceiling"
+            "LimitNOFILE={wanted} in the systemd unit, or ulimit -n; not above fs.nr_open"
         )),
     })
 }
@@ -192,10 +194,10 @@ fn limit(limit: u64) -> String {
     }
 }
 
-fn lockable_memory(host: &Host, plan: &Plan) -> Option<Seen> {
+fn lockable_memory(host: &Host, plan: &Plan) -> Option<Observation> {
     let (soft, _) = host.limit("Max locked memory")?;
     let wanted = memlock_wanted_bytes(plan.shards());
-    Some(Seen {
+    Some(Observation {
         verdict: Verdict::fine_if(soft >= wanted, Verdict::Blocks),
         found: amount(soft),
         wanted: format!("{}, 512 KiB for each shard", amount(wanted)),
@@ -203,14 +205,14 @@ fn lockable_memory(host: &Host, plan: &Plan) -> Option<Seen> {
     })
 }
 
-fn memory(_: &Host, plan: &Plan) -> Option<Seen> {
+fn memory(_: &Host, plan: &Plan) -> Option<Observation> {
     let (idle, loaded) = (plan.idle_bytes(), plan.loaded_bytes());
     let verdict = match plan.memory_bytes {
         0 => return None,
         memory if memory < idle => Verdict::Blocks,
         memory => Verdict::fine_if(memory >= loaded, Verdict::Weak),
     };
-    Some(Seen {
+    Some(Observation {
         verdict,
         found: amount(plan.memory_bytes),
         wanted: format!(
@@ -222,7 +224,7 @@ fn memory(_: &Host, plan: &Plan) -> Option<Seen> {
     })
 }
 
-fn local_ports(host: &Host, plan: &Plan) -> Option<Seen> {
+fn local_ports(host: &Host, plan: &Plan) -> Option<Observation> {
     let range = host.sysctl("net.ipv4.ip_local_port_range")?;
     let [first, last] = range[..] else {
         return None;
@@ -233,7 +235,7 @@ fn local_ports(host: &Host, plan: &Plan) -> Option<Seen> {
         let port = address.port();
         (first..=last).contains(&port.into()) && !reserved.contains(&port.into())
     };
-    let mut inside: Vec<_> = ports::configured(&plan.config)
+    let mut inside: Vec<_> = addresses::configured(&plan.config)
         .into_iter()
         .filter(is_inside)
         .map(|(_, address)| address.port().to_string())
@@ -245,12 +247,12 @@ fn local_ports(host: &Host, plan: &Plan) -> Option<Seen> {
         let ports = inside.join(", ");
         (Verdict::Weak, format!("{first} to {last}, {ports} within"))
     };
-    Some(Seen {
+    Some(Observation {
         verdict,
         found,
         wanted: "no port that fanfare listens on".into(),
         fix: Some(format!(
-            "sysctl -w net.ipv4.ip_local_reserved_ports={}, beside what it has",
+            "sysctl -w net.ipv4.ip_local_reserved_ports={}, in addition to the ports that it has",
             inside.join(",")
         )),
     })

@@ -1,51 +1,58 @@
-//! The knobs below /proc/sys: what `apply.sh` writes. Each value follows from the plan alone, so
-//! that the same host and N give the same file.
+//! Knobs in /proc/sys, which `apply.sh` writes. Each value is computed from the plan alone, so that
+//! the same host and N give the same file.
 
 use fanfare::limits::ACCEPT_BACKLOG;
 
 use super::host::Host;
-use super::knob::{Kind, Knob, Rule, Sysctl, Verdict};
+use super::knob::{Knob, KnobKind, Rule, Sysctl, Verdict};
 use super::plan::Plan;
 
 const PAGE_BYTES: u64 = 4096;
 
-/// Descriptors of everything else on the host.
+/// Descriptors of all other processes on the host.
 const OTHER_DESCRIPTORS: u64 = 100_000;
 
-/// The kernel's own default of `net.core.somaxconn` since 5.4, which is plenty for most.
-const ACCEPT_QUEUE: u64 = 4096;
+/// The default of `net.core.somaxconn` since Linux 5.4.
+const ACCEPT_QUEUE_DEFAULT: u64 = 4096;
 
-fn sysctl(rule: Rule, short: Verdict, wanted: fn(&Plan) -> Vec<u64>) -> Sysctl {
+fn sysctl(rule: Rule, otherwise: Verdict, wanted: fn(&Plan) -> Vec<u64>) -> Sysctl {
     Sysctl {
         rule,
         wanted,
-        short,
+        otherwise,
         matters: |_, _| true,
     }
 }
 
 pub(super) fn knobs() -> Vec<Knob> {
-    [descriptors(), queues(), memory(), behaviour(), tracking()].concat()
+    [
+        descriptors(),
+        queues(),
+        memory(),
+        behaviour(),
+        connection_tracking(),
+    ]
+    .concat()
 }
 
 fn descriptors() -> Vec<Knob> {
     vec![
         Knob {
             name: "fs.nr_open",
-            formula: "what RLIMIT_NOFILE wants",
+            formula: "the wanted RLIMIT_NOFILE",
             why: "No process may have a higher limit on descriptors than this.",
             source: "kernel, admin-guide/sysctl/fs",
-            kind: Kind::Sysctl(sysctl(Rule::AtLeast, Verdict::Weak, |plan| {
+            kind: KnobKind::Sysctl(sysctl(Rule::AtLeast, Verdict::Weak, |plan| {
                 vec![plan.descriptor_limit()]
             })),
         },
         Knob {
             name: "fs.file-max",
             formula: "2 N + 100,000",
-            why: "Open files of the whole host: every connection has one here, and a second one in \
-                  a proxy on the same host.",
+            why: "Limits the open files of the host: each connection has one, and a second one in a \
+                  proxy on the same host.",
             source: "kernel, admin-guide/sysctl/fs",
-            kind: Kind::Sysctl(sysctl(Rule::AtLeast, Verdict::Weak, |plan| {
+            kind: KnobKind::Sysctl(sysctl(Rule::AtLeast, Verdict::Weak, |plan| {
                 vec![2 * plan.connections + OTHER_DESCRIPTORS]
             })),
         },
@@ -57,22 +64,25 @@ fn queues() -> Vec<Knob> {
         Knob {
             name: "net.core.somaxconn",
             formula: "N / 20, as a power of two from 4,096 up to 65,535",
-            why: "When another node fails, all its clients come within some 10 s; this is half a \
-                  second of them, all on one shard, and what does not fit waits a second for its \
-                  next SYN.",
+            why: "When another node fails, its clients reconnect within about 10 s; the queue holds those \
+                  of half a second on one shard, and a client that does not fit sends its next SYN \
+                  after a second.",
             source: "kernel, networking/ip-sysctl; listen(2)",
-            kind: Kind::Sysctl(sysctl(Rule::AtLeast, Verdict::Weak, |plan| {
+            kind: KnobKind::Sysctl(sysctl(Rule::AtLeast, Verdict::Weak, |plan| {
                 let half_a_second = (plan.connections / 20).next_power_of_two();
-                vec![half_a_second.clamp(ACCEPT_QUEUE, ACCEPT_BACKLOG.unsigned_abs().into())]
+                vec![
+                    half_a_second.clamp(ACCEPT_QUEUE_DEFAULT, ACCEPT_BACKLOG.unsigned_abs().into()),
+                ]
             })),
         },
         Knob {
             name: "net.core.netdev_max_backlog",
             formula: "N / 100, as a power of two from 1,000 up to 65,536",
-            why: "With RPS or a proxy on this host, packets queue here for their core: the \
-                  acknowledgements of a broadcast come all at once, and what does not fit is lost.",
+            why: "With RPS or a proxy on this host, packets wait in this queue for their core; the \
+                  acknowledgements of a broadcast arrive together, and packets that do not fit are \
+                  lost.",
             source: "kernel, networking/scaling, admin-guide/sysctl/net",
-            kind: Kind::Sysctl(sysctl(Rule::AtLeast, Verdict::Weak, |plan| {
+            kind: KnobKind::Sysctl(sysctl(Rule::AtLeast, Verdict::Weak, |plan| {
                 let packets = plan.connections / 100;
                 let queue = if packets <= 1000 {
                     1000
@@ -89,14 +99,14 @@ fn memory() -> Vec<Knob> {
     vec![
         Knob {
             name: "net.ipv4.tcp_mem",
-            formula: "pages: at most 2 N, not below 1/16 nor over 1/2 of memory; pressure at 3/4 \
-                      of it, none below 1/2",
-            why: "A socket with anything queued takes a whole page each way; past the second number \
-                  all buffers shrink, the fast clients' too, and past the last nothing more is \
-                  queued.",
+            formula: "in pages; third number: 2 N, but at least 1/16 and at most 1/2 of memory; second: \
+                      3/4 of it; first: 1/2 of it",
+            why: "A socket with queued data uses at least a page in each direction; above the second \
+                  number the kernel shrinks the buffers of all sockets, and above the third it \
+                  queues nothing more.",
             source: "kernel, networking/ip-sysctl; measured: 4,000 sockets with 300 unread bytes each \
                      take 4,056 pages",
-            kind: Kind::Sysctl(sysctl(Rule::AtLeast, Verdict::Weak, |plan| {
+            kind: KnobKind::Sysctl(sysctl(Rule::AtLeast, Verdict::Weak, |plan| {
                 let pages = plan.memory_bytes / PAGE_BYTES;
                 let most = (2 * plan.connections).max(pages / 16).min(pages / 2);
                 vec![most / 2, most / 4 * 3, most]
@@ -104,22 +114,22 @@ fn memory() -> Vec<Knob> {
         },
         Knob {
             name: "net.ipv4.tcp_rmem",
-            formula: "the last number: 4 × `ws.max_message`; what stock kernels have is more",
-            why: "Some recipes for many connections cut these to 16 KiB, and a large message from \
-                  afar then takes many round trips, while more costs nothing, since shards read \
-                  at once.",
+            formula: "the third number: 4 × `ws.max_message`; the defaults of the kernel are higher",
+            why: "Some guides for many connections recommend 16 KiB, with which a large message from a \
+                  distant client takes many round trips; a higher limit costs nothing, since shards \
+                  read at once.",
             source: "kernel, networking/ip-sysctl",
-            kind: Kind::Sysctl(sysctl(Rule::AtLeast, Verdict::Weak, |plan| {
+            kind: KnobKind::Sysctl(sysctl(Rule::AtLeast, Verdict::Weak, |plan| {
                 vec![4096, 16 * 1024, 4 * plan.config.ws.max_message as u64]
             })),
         },
         Knob {
             name: "net.ipv4.tcp_wmem",
-            formula: "the last number: 1 MiB; what stock kernels have is more",
-            why: "A connection sends no more than this per round trip: 1 MiB is 100 Mbit/s at 80 \
-                  ms, while the 16 KiB of some recipes are 1.6.",
+            formula: "the third number: 1 MiB; the defaults of the kernel are higher",
+            why: "A connection sends no more than this per round trip: 1 MiB allows 100 Mbit/s at 80 ms, \
+                  and the 16 KiB of some guides allow 1.6 Mbit/s.",
             source: "kernel, networking/ip-sysctl",
-            kind: Kind::Sysctl(sysctl(Rule::AtLeast, Verdict::Weak, |_| {
+            kind: KnobKind::Sysctl(sysctl(Rule::AtLeast, Verdict::Weak, |_| {
                 vec![4096, 16 * 1024, 1024 * 1024]
             })),
         },
@@ -127,11 +137,11 @@ fn memory() -> Vec<Knob> {
             name: "vm.swappiness",
             formula: "1, when there is swap and connections, lanes and slow outboxes may take over \
                       half of memory",
-            why: "Idle connections look like memory that nobody needs; a broadcast then reads \
-                  them back from disk one by one.",
+            why: "The kernel swaps out the memory of idle connections, and a broadcast then reads it back \
+                  from disk, connection by connection.",
             source: "kernel, admin-guide/sysctl/vm",
-            kind: Kind::Sysctl(Sysctl {
-                matters: |host, plan| host.swap_bytes() > 0 && plan.is_tight(),
+            kind: KnobKind::Sysctl(Sysctl {
+                matters: |host, plan| host.swap_bytes() > 0 && plan.is_memory_tight(),
                 ..sysctl(Rule::AtMost, Verdict::Weak, |_| vec![1])
             }),
         },
@@ -143,37 +153,38 @@ fn behaviour() -> Vec<Knob> {
         Knob {
             name: "net.ipv4.tcp_slow_start_after_idle",
             formula: "0: off",
-            why: "A WebSocket is idle most of the time; with 1, what follows a pause starts again \
-                  with ten packets and waits a round trip for more.",
+            why: "A WebSocket is idle most of the time; with 1, a connection sends only ten packets after \
+                  a pause before it waits for a round trip.",
             source: "kernel, networking/ip-sysctl",
-            kind: Kind::Sysctl(sysctl(Rule::Exactly, Verdict::Note, |_| vec![0])),
+            kind: KnobKind::Sysctl(sysctl(Rule::Exactly, Verdict::Note, |_| vec![0])),
         },
         Knob {
             name: "net.ipv4.tcp_syncookies",
             formula: "1: on",
-            why: "A full queue then answers with cookies instead of dropping clients, and \
-                  tcp_max_syn_backlog bounds nothing.",
+            why: "When the queue is full, the kernel then answers with cookies instead of dropping \
+                  clients, and tcp_max_syn_backlog does not apply.",
             source: "kernel, networking/ip-sysctl",
-            kind: Kind::Sysctl(sysctl(Rule::Exactly, Verdict::Weak, |_| vec![1])),
+            kind: KnobKind::Sysctl(sysctl(Rule::Exactly, Verdict::Weak, |_| vec![1])),
         },
     ]
 }
 
-/// Loaded by firewalls; without entries no rule makes it look at packets.
+/// Returns whether the kernel tracks connections. A firewall may load the module without a rule
+/// that uses it; then there are no entries.
 fn is_tracking(host: &Host, _: &Plan) -> bool {
     let count = host.number("proc/sys/net/netfilter/nf_conntrack_count");
     count.is_some_and(|count| count > 0)
 }
 
-fn tracking() -> Vec<Knob> {
+fn connection_tracking() -> Vec<Knob> {
     vec![
         Knob {
             name: "net.netfilter.nf_conntrack_max",
             formula: "2 N, when connections are tracked",
-            why: "A full table drops new connections, and those that closed stay in it for two \
-                  minutes; not tracking the port at all is better.",
+            why: "New connections are dropped when the table is full, and closed ones stay in it for two \
+                  minutes; it is better not to track the port at all.",
             source: "kernel, networking/nf_conntrack-sysctl",
-            kind: Kind::Sysctl(Sysctl {
+            kind: KnobKind::Sysctl(Sysctl {
                 matters: is_tracking,
                 ..sysctl(Rule::AtLeast, Verdict::Weak, |plan| {
                     vec![2 * plan.connections]
@@ -183,10 +194,10 @@ fn tracking() -> Vec<Knob> {
         Knob {
             name: "net.netfilter.nf_conntrack_tcp_timeout_established",
             formula: "four times `ws.ping`, in seconds, when connections are tracked",
-            why: "A tracked connection that is forgotten between two pings may be cut off by a \
-                  stateful rule.",
+            why: "If the entry of a connection expires between two pings, a stateful rule may block the \
+                  connection.",
             source: "kernel, networking/nf_conntrack-sysctl",
-            kind: Kind::Sysctl(Sysctl {
+            kind: KnobKind::Sysctl(Sysctl {
                 matters: is_tracking,
                 ..sysctl(Rule::AtLeast, Verdict::Weak, |plan| {
                     vec![4 * plan.config.ws.ping.as_secs().max(1)]
@@ -196,18 +207,18 @@ fn tracking() -> Vec<Knob> {
     ]
 }
 
-/// What is often set elsewhere and does nothing for fanfare, and why.
+/// Settings that guides often recommend and that do not matter for fanfare, with the reason.
 #[cfg(test)]
 #[rustfmt::skip]
-pub(super) const LEFT_ALONE: &[(&str, &str)] = &[
-    ("net.ipv4.tcp_max_syn_backlog", "bounds half-open connections only while tcp_syncookies is 0; otherwise the accept queue's length does"),
-    ("net.ipv4.tcp_notsent_lowat", "fanfare sets it for each of its sockets, to 128 KiB, so that what a slow client has not taken waits where `ws.slow` reaches it"),
-    ("net.ipv4.tcp_migrate_req", "moves half-open connections from a listener that closes to another; all of fanfare's close together"),
-    ("net.core.rmem_max, wmem_max", "bound SO_RCVBUF and SO_SNDBUF, which fanfare does not set: that would switch the kernel's own sizing off"),
-    ("net.ipv4.tcp_keepalive_*", "fanfare pings, which clients, balancers and address translation see too"),
-    ("net.ipv4.tcp_max_orphans, tcp_max_tw_buckets", "their defaults bound what is left of closed connections; a drain is spread over `drain.period`"),
-    ("net.ipv4.tcp_tw_reuse, ip_local_port_range", "are for hosts that connect: load generators and proxies"),
-    ("net.core.optmem_max, busy_poll, busy_read", "are for zero-copy sends and busy polling, which fanfare does not do"),
-    ("net.ipv4.tcp_limit_output_bytes, tcp_autocorking", "are sized well by the kernel; frames leave in whole turns already"),
-    ("thash_entries (boot), huge pages, vm.max_map_count, kernel.threads-max", "nothing here grows with connections but descriptors and memory; at a million, the hash of sockets has chains of two to four"),
+pub(super) const NOT_NEEDED: &[(&str, &str)] = &[
+    ("net.ipv4.tcp_max_syn_backlog", "limits half-open connections only if tcp_syncookies is 0; otherwise the length of the accept queue does"),
+    ("net.ipv4.tcp_notsent_lowat", "fanfare sets it to 128 KiB for each of its sockets, so that the data of a slow client stays in its outbox, where `ws.slow` applies"),
+    ("net.ipv4.tcp_migrate_req", "moves half-open connections from a closed listener to another one; all listeners of fanfare close together"),
+    ("net.core.rmem_max, wmem_max", "limit SO_RCVBUF and SO_SNDBUF, which fanfare does not set, since that would disable automatic sizing"),
+    ("net.ipv4.tcp_keepalive_*", "fanfare sends pings, which also keep the connection open in clients, load balancers and NAT"),
+    ("net.ipv4.tcp_max_orphans, tcp_max_tw_buckets", "their defaults are sufficient for closed connections; a drain is spread over `drain.period`"),
+    ("net.ipv4.tcp_tw_reuse, ip_local_port_range", "matter for hosts with outgoing connections: load generators and proxies"),
+    ("net.core.optmem_max, busy_poll, busy_read", "matter for zero-copy sends and busy polling, which fanfare does not use"),
+    ("net.ipv4.tcp_limit_output_bytes, tcp_autocorking", "have good defaults; fanfare already sends the frames of a turn together"),
+    ("thash_entries (boot), huge pages, vm.max_map_count, kernel.threads-max", "only descriptors and memory grow with the number of connections; with a million, the chains in the hash of sockets have two to four entries"),
 ];

@@ -1,10 +1,10 @@
-//! Two samples of a node make the figures of a screen. No clock: the node's own uptime says how
-//! far they lie apart.
+//! Computes the figures of a screen from two samples of a node. The time between the samples is the
+//! difference of the node's uptimes, so this module needs no clock.
 
 use super::node::{Health, Quantiles, Sample, Shard, Slow, Stats};
 
-/// Everything that is shown. A rate is per second, and `None` when there is nothing to take it
-/// from: with the first sample, and after the node has started anew.
+/// The figures of a screen. Rates are per second. A rate is `None` if there is no earlier sample of
+/// the same process: for the first sample, and after a restart of the node.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Screen {
     /// HOST:PORT of the admin port.
@@ -15,23 +15,24 @@ pub(super) struct Screen {
     pub(super) connections: u64,
     pub(super) max_connections: u64,
     pub(super) pending: u64,
-    /// Messages that came in, rejected ones included.
+    /// Received messages, including rejected ones.
     pub(super) received: Option<f64>,
     pub(super) rejected: Option<f64>,
     pub(super) written: Option<f64>,
     pub(super) written_bytes: Option<f64>,
-    /// By reason; `lane` are publications that a shard lost before it saw them.
+    /// Dropped deliveries by reason. The reason `lane` counts publications that were dropped
+    /// because the lane of a shard was full.
     pub(super) dropped: Vec<(String, Option<f64>)>,
     pub(super) latency_us: Option<Quantiles>,
     pub(super) lag_us: Option<Quantiles>,
     pub(super) shards: Vec<ShardRow>,
     pub(super) slow: Vec<Slow>,
     pub(super) silent_shards: Vec<usize>,
-    /// Why these are no longer the latest figures.
-    pub(super) fault: Option<String>,
+    /// The error of the last query. If it is set, the figures are those of an earlier sample.
+    pub(super) error: Option<String>,
 }
 
-/// One shard.
+/// The figures of one shard.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct ShardRow {
     pub(super) connections: u64,
@@ -39,54 +40,55 @@ pub(super) struct ShardRow {
     pub(super) matched: Option<f64>,
     pub(super) written: Option<f64>,
     pub(super) pending: u64,
-    /// Batches on its lane.
+    /// Batches on the lane.
     pub(super) lane: u64,
     pub(super) turns: Option<f64>,
     pub(super) parks: Option<f64>,
-    /// The share of its time that its turns took, 0 to 1.
+    /// Share of time that turns took, 0 to 1.
     pub(super) busy: Option<f64>,
 }
 
-/// How counters become rates.
-struct Window {
+/// The time between two samples of the same process.
+struct Interval {
     seconds: f64,
 }
 
-impl Window {
-    /// `None`: the node is another one than before, or no time has passed in it.
+impl Interval {
+    /// Returns `None` if the node was restarted between the samples, or no time has passed.
     fn between(before: &Stats, after: &Stats) -> Option<Self> {
         let seconds = after.uptime_s - before.uptime_s;
         let same_shards = before.shards.len() == after.shards.len();
         (seconds > 0.0 && same_shards).then_some(Self { seconds })
     }
 
-    /// `None`: the counter went back.
+    /// Returns `None` if the counter decreased, which means that the node was restarted.
     fn rate(&self, before: u64, after: u64) -> Option<f64> {
         let grown = after.checked_sub(before)?;
         Some(grown as f64 / self.seconds)
     }
 }
 
-/// The rate of one figure between the two samples, if there are two.
+/// Computes rates between two samples, if there are two.
 struct Rates<'a> {
-    before: Option<(&'a Stats, Window)>,
+    before: Option<(&'a Stats, Interval)>,
     after: &'a Stats,
 }
 
 impl Rates<'_> {
+    /// Returns the rate of one counter.
     fn of(&self, figure: impl Fn(&Stats) -> u64) -> Option<f64> {
-        let (before, window) = self.before.as_ref()?;
-        window.rate(figure(before), figure(self.after))
+        let (before, interval) = self.before.as_ref()?;
+        interval.rate(figure(before), figure(self.after))
     }
 }
 
 impl Screen {
-    /// The figures of `after`, with rates since `before`.
+    /// Returns the figures of `after`, with rates since `before`.
     pub(super) fn of(before: Option<&Sample>, after: &Sample) -> Self {
         let stats = &after.stats;
         let rates = Rates {
             before: before
-                .and_then(|before| Some((&before.stats, Window::between(&before.stats, stats)?))),
+                .and_then(|before| Some((&before.stats, Interval::between(&before.stats, stats)?))),
             after: stats,
         };
         Self {
@@ -102,26 +104,26 @@ impl Screen {
             written: rates.of(|stats| stats.total.written),
             written_bytes: rates.of(|stats| stats.total.written_bytes),
             dropped: dropped(&rates),
-            latency_us: of_some(stats.total.latency_us),
-            lag_us: of_some(stats.total.lag_us),
+            latency_us: not_empty(stats.total.latency_us),
+            lag_us: not_empty(stats.total.lag_us),
             shards: (0..stats.shards.len())
                 .map(|index| shard(index, &rates))
                 .collect(),
             slow: after.connections.connections.clone(),
             silent_shards: after.connections.silent_shards.clone(),
-            fault: None,
+            error: None,
         }
     }
 
-    /// Of all reasons together.
-    pub(super) fn dropped_in_all(&self) -> Option<f64> {
+    /// Returns the rate of drops for all reasons.
+    pub(super) fn total_dropped(&self) -> Option<f64> {
         let rates = self.dropped.iter().map(|(_, rate)| *rate);
         rates.sum()
     }
 }
 
-/// Quantiles of nothing are no quantiles.
-fn of_some(quantiles: Option<Quantiles>) -> Option<Quantiles> {
+/// Returns `None` if there are no values.
+fn not_empty(quantiles: Option<Quantiles>) -> Option<Quantiles> {
     quantiles.filter(|quantiles| quantiles.count > 0)
 }
 
@@ -164,7 +166,8 @@ pub(super) mod tests {
 
     use super::*;
 
-    /// What a node with two shards says after `uptime_s`, with counters that grow by `step`.
+    /// Returns a sample of a node with two shards after `uptime_s`, with counters that are
+    /// multiples of `step`.
     pub(in super::super) fn sample(uptime_s: f64, step: u64) -> Sample {
         let shard = |scale: u64| {
             json!({
@@ -197,7 +200,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn rates_are_differences_over_the_nodes_own_time() {
+    fn rates_are_differences_divided_by_the_difference_of_uptimes() {
         let screen = Screen::of(Some(&sample(100.0, 10)), &sample(102.0, 14));
         assert_eq!(screen.connections, 3500);
         assert_eq!(screen.received, Some(30.0), "4 steps of 15 in 2 s");
@@ -207,7 +210,7 @@ pub(super) mod tests {
         let dropped = [("oldest", 0.0), ("slow", 4.0), ("lane", 4.0)];
         let dropped = dropped.map(|(reason, rate)| (reason.to_owned(), Some(rate)));
         assert_eq!(screen.dropped, dropped);
-        assert_eq!(screen.dropped_in_all(), Some(8.0));
+        assert_eq!(screen.total_dropped(), Some(8.0));
         let shard = &screen.shards[1];
         assert_eq!((shard.matched, shard.written), (Some(80.0), Some(60.0)));
         assert_eq!((shard.turns, shard.parks), (Some(14.0), Some(6.0)));
@@ -215,17 +218,20 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn without_a_past_there_are_no_rates() {
+    fn there_are_no_rates_without_an_earlier_sample_of_the_same_process() {
         let after = sample(102.0, 14);
         let restarted = sample(200.0, 10);
-        let went_back = Screen::of(Some(&sample(100.0, 15)), &after);
+        let decreased = Screen::of(Some(&sample(100.0, 15)), &after);
         for screen in [
             Screen::of(None, &after),
             Screen::of(Some(&restarted), &after),
-            went_back,
+            decreased,
         ] {
-            assert_eq!(screen.connections, 3500, "gauges are of the moment");
-            assert_eq!((screen.received, screen.dropped_in_all()), (None, None));
+            assert_eq!(
+                screen.connections, 3500,
+                "gauges do not need an earlier sample"
+            );
+            assert_eq!((screen.received, screen.total_dropped()), (None, None));
             assert_eq!(
                 (screen.shards[0].turns, screen.shards[0].busy),
                 (None, None)
@@ -237,7 +243,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn what_a_node_does_not_tell_is_left_out() {
+    fn figures_that_a_node_does_not_report_are_left_out() {
         let mut after = sample(102.0, 14);
         after.stats.shards[0].busy_us = None;
         after.stats.total.latency_us = Some(Quantiles::default());

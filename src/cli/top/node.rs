@@ -1,4 +1,5 @@
-//! Asks a node's admin port. What a node of another version does not tell is left out.
+//! Queries the admin port of a node. Fields that a node of another version does not report are left
+//! at their defaults.
 
 use std::collections::BTreeMap;
 
@@ -6,14 +7,14 @@ use fanfare::control::client::Client;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 
-use super::Fault;
+use super::error::TopError;
 
-/// A node to be asked.
+/// A running node.
 pub(super) struct Node {
     client: Client,
 }
 
-/// What a node said at one moment.
+/// The responses of a node at one moment.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Sample {
     /// HOST:PORT of the admin port.
@@ -23,7 +24,7 @@ pub(super) struct Sample {
     pub(super) connections: Connections,
 }
 
-/// `GET /stats`. Counters count from the node's start.
+/// The response of `GET /stats`. Counters begin at the start of the node.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Stats {
@@ -38,14 +39,14 @@ pub(super) struct Stats {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Ingest {
-    /// By socket.
+    /// Messages by socket.
     pub(super) received: BTreeMap<String, u64>,
-    /// By reason.
+    /// Messages by reason.
     pub(super) rejected: BTreeMap<String, u64>,
     pub(super) lane_dropped: u64,
 }
 
-/// One shard, or all together.
+/// The counters of one shard, or their sum over all shards.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Shard {
@@ -54,13 +55,13 @@ pub(super) struct Shard {
     pub(super) matched: u64,
     pub(super) written: u64,
     pub(super) written_bytes: u64,
-    /// By reason.
+    /// Deliveries by reason.
     pub(super) dropped: BTreeMap<String, u64>,
     pub(super) pending: u64,
     pub(super) lane_queued_batches: u64,
     pub(super) turns: u64,
     pub(super) parks: u64,
-    /// Time that its turns took, in all.
+    /// Total time of the turns.
     pub(super) busy_us: Option<u64>,
     #[serde(rename = "delivery_us")]
     pub(super) latency_us: Option<Quantiles>,
@@ -81,12 +82,12 @@ pub(super) struct Quantiles {
     pub(super) count: u64,
 }
 
-/// Without a value in the interval, quantiles are null.
+/// Reads a quantile, which is null if the interval has no values.
 fn or_zero<'de, D: Deserializer<'de>>(input: D) -> Result<f64, D::Error> {
     Ok(Option::deserialize(input)?.unwrap_or_default())
 }
 
-/// `GET /health`.
+/// The response of `GET /health`.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub(super) struct Health {
@@ -94,7 +95,7 @@ pub(super) struct Health {
     pub(super) reasons: Vec<String>,
 }
 
-/// `GET /connections`.
+/// The response of `GET /connections`: the slowest connections.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Connections {
@@ -102,6 +103,7 @@ pub(super) struct Connections {
     pub(super) silent_shards: Vec<usize>,
 }
 
+/// One of the slowest connections.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub(super) struct Slow {
@@ -123,15 +125,15 @@ impl Node {
         Self { client }
     }
 
-    /// Asks for everything that a screen shows.
-    pub(super) fn sample(&self) -> Result<Sample, Fault> {
+    /// Queries all figures of a screen.
+    pub(super) fn sample(&self) -> Result<Sample, TopError> {
         let stats = self.client.get("/stats")?;
-        // While it drains, its answer has another status and says so.
+        // A draining node responds with status 503 and a body.
         let health = self.client.ask("GET", "/health")?.body;
         let connections = self.client.ask("GET", "/connections")?;
         let connections = match connections.status {
             200 => self.parse("/connections", &connections.body)?,
-            // Another version, or others are asking.
+            // The node is of another version, or too many clients query it.
             _ => Connections::default(),
         };
         Ok(Sample {
@@ -142,8 +144,8 @@ impl Node {
         })
     }
 
-    fn parse<T: DeserializeOwned>(&self, target: &'static str, body: &str) -> Result<T, Fault> {
-        serde_json::from_str(body).map_err(|error| Fault::Answer {
+    fn parse<T: DeserializeOwned>(&self, target: &'static str, body: &str) -> Result<T, TopError> {
+        serde_json::from_str(body).map_err(|error| TopError::Response {
             address: self.client.address().to_owned(),
             target,
             error,

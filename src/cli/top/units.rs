@@ -1,8 +1,8 @@
-//! Figures as people read them: four or five characters and a unit. What is not known is `-`.
+//! Formats figures with four or five characters and a unit. An unknown figure is `-`.
 
 const UNKNOWN: &str = "-";
 
-/// `7`, `75.0k`, `1.2M`: exact below ten thousand, but for a decimal below ten.
+/// Formats a number: `0.3`, `7`, `75.0k`, `1.2M`. From 10 to 9,999 it is rounded to an integer.
 pub(super) fn number(value: Option<f64>) -> String {
     match value {
         None => UNKNOWN.into(),
@@ -14,7 +14,7 @@ pub(super) fn number(value: Option<f64>) -> String {
     }
 }
 
-/// `512 B`, `1.0 KiB`, `22.5 MiB`.
+/// Formats a size: `512 B`, `1.0 KiB`, `22.5 MiB`.
 pub(super) fn bytes(value: Option<f64>) -> String {
     let Some(value) = value else {
         return UNKNOWN.into();
@@ -32,7 +32,7 @@ pub(super) fn bytes(value: Option<f64>) -> String {
     format!("{scaled:.1} {}", units[unit])
 }
 
-/// `850us`, `14.0ms`, `2.5s`, `125s`, of microseconds.
+/// Formats a duration in microseconds: `850us`, `14.0ms`, `2.5s`, `125s`.
 pub(super) fn microseconds(value: Option<f64>) -> String {
     match value {
         None => UNKNOWN.into(),
@@ -43,9 +43,9 @@ pub(super) fn microseconds(value: Option<f64>) -> String {
     }
 }
 
-/// `42s`, `3m05s`, `2h07m`, `12d04h`, of seconds.
+/// Formats an age in seconds: `42s`, `3m05s`, `2h07m`, `12d04h`.
 pub(super) fn age(seconds: f64) -> String {
-    // A duration takes no negative number, and no node is so old that it would not fit.
+    // A negative number is shown as 0. No realistic age exceeds the range of a `Duration`.
     let seconds = std::time::Duration::try_from_secs_f64(seconds)
         .unwrap_or_default()
         .as_secs();
@@ -58,7 +58,7 @@ pub(super) fn age(seconds: f64) -> String {
     }
 }
 
-/// `93%` of 0.93.
+/// Formats a share: 0.93 is `93%`.
 pub(super) fn percent(share: Option<f64>) -> String {
     share.map_or_else(|| UNKNOWN.into(), |share| format!("{:.0}%", share * 100.0))
 }
@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn figures_are_short_on_both_sides_of_every_step() {
+    fn figures_are_short_below_and_above_each_change_of_unit() {
         let numbers = [
             (0.0, "0"),
             (0.3, "0.3"),
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn the_unknown_is_a_dash() {
+    fn an_unknown_figure_is_a_dash() {
         let all = [number(None), bytes(None), microseconds(None), percent(None)];
         assert_eq!(all, [UNKNOWN; 4]);
         assert_eq!(percent(Some(0.926)), "93%");

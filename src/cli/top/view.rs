@@ -1,7 +1,7 @@
-//! A screen, drawn into cells: the same for a terminal and, as lines of text, for scripts.
+//! Draws a screen into terminal cells. `--once` prints the same cells as lines of text.
 
 use ratatui::buffer::Buffer;
-use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::layout::{Alignment, Constraint, Layout, Rect};
 use ratatui::style::{Color, Style, Stylize as _};
 use ratatui::text::{Line, Span, Text};
 use ratatui::widgets::{Row, Table, Widget};
@@ -10,14 +10,15 @@ use super::model::{Screen, ShardRow};
 use super::node::{Quantiles, Slow};
 use super::units::{age, bytes, microseconds, number, percent};
 
-/// Lines above the tables: four of figures, one for a fault.
+/// Lines above the tables: four lines of figures and one for an error.
 const HEAD_LINES: u16 = 5;
-/// Lines that stay for the slowest connections however many shards there are.
+/// Minimum number of lines for the slowest connections, whatever the number of shards.
 const SLOW_LINES: u16 = 6;
-/// Columns of a screen that is printed.
+/// Columns of a screen that is printed as text.
 const TEXT_COLUMNS: u16 = 132;
 
-/// Draws what fits: on a low terminal, the first shards and the slowest connections.
+/// Draws the part of the screen that fits into `area`: on a small terminal, the first shards and
+/// the slowest connections.
 pub(super) fn draw(screen: &Screen, area: Rect, buffer: &mut Buffer) {
     let room = area.height.saturating_sub(HEAD_LINES + SLOW_LINES).max(3);
     let shard_lines = room.min(lines(screen.shards.len()) + 2);
@@ -32,7 +33,7 @@ pub(super) fn draw(screen: &Screen, area: Rect, buffer: &mut Buffer) {
     Widget::render(slow(screen), slow_area, buffer);
 }
 
-/// The whole screen as lines of text.
+/// Returns the whole screen as lines of text.
 pub(super) fn text(screen: &Screen) -> String {
     let height = HEAD_LINES + lines(screen.shards.len()) + 2;
     let height = height + lines(screen.slow.len()).max(SLOW_LINES);
@@ -49,7 +50,8 @@ pub(super) fn text(screen: &Screen) -> String {
 }
 
 fn lines(count: usize) -> u16 {
-    // A terminal has fewer lines by far, and a host fewer shards.
+    // Terminals have far fewer lines, and hosts far fewer shards. The sum of several such values
+    // must not overflow.
     u16::try_from(count)
         .unwrap_or(u16::MAX / 4)
         .min(u16::MAX / 4)
@@ -73,14 +75,14 @@ fn head(screen: &Screen) -> Vec<Line<'_>> {
     ]
 }
 
-/// Why some figures are old or not there.
+/// Returns the reason why figures are outdated or missing.
 fn notice(screen: &Screen) -> String {
     let silent = screen
         .silent_shards
         .iter()
-        .map(|shard| format!("shard {shard} did not say which connections are slow"));
+        .map(|shard| format!("shard {shard} did not report its slow connections"));
     let silent: Vec<_> = silent.collect();
-    screen.fault.clone().unwrap_or_else(|| silent.join("; "))
+    screen.error.clone().unwrap_or_else(|| silent.join("; "))
 }
 
 fn first_line(screen: &Screen) -> Line<'_> {
@@ -102,29 +104,28 @@ fn first_line(screen: &Screen) -> Line<'_> {
 }
 
 fn drops(screen: &Screen) -> Line<'_> {
-    let happening = |rate: Option<f64>| rate.is_some_and(|rate| rate > 0.0);
-    let reasons = screen.dropped.iter().filter(|(_, rate)| happening(*rate));
+    let is_positive = |rate: Option<f64>| rate.is_some_and(|rate| rate > 0.0);
+    let reasons = screen.dropped.iter().filter(|(_, rate)| is_positive(*rate));
     let reasons = reasons.map(|(reason, rate)| format!("{reason} {}/s", number(*rate)));
     let reasons: Vec<_> = reasons.collect();
-    let total = screen.dropped_in_all();
+    let total = screen.total_dropped();
     let reasons = match reasons.as_slice() {
         [] => String::new(),
         reasons => format!(" ({})", reasons.join(", ")),
     };
     let dropped = format!("dropped {}/s{reasons}", number(total));
     let rejected = format!("rejected {}/s", number(screen.rejected));
-    let alarm = |rate| {
-        let calm = Style::new();
-        if happening(rate) {
-            calm.red().bold()
+    let style = |rate| {
+        if is_positive(rate) {
+            Style::new().red().bold()
         } else {
-            calm
+            Style::new()
         }
     };
     Line::from(vec![
-        Span::styled(dropped, alarm(total)),
+        Span::styled(dropped, style(total)),
         "   ".into(),
-        Span::styled(rejected, alarm(screen.rejected)),
+        Span::styled(rejected, style(screen.rejected)),
     ])
 }
 
@@ -143,31 +144,53 @@ fn latencies(screen: &Screen) -> Line<'static> {
     Line::from(format!("latency {latency}   lag {lag}"))
 }
 
-/// Name, width, and whether it holds words, which start at the left.
-type Column = (&'static str, Constraint, bool);
+/// A column of a table.
+struct Column {
+    name: &'static str,
+    width: Constraint,
+    alignment: Alignment,
+}
+
+/// Creates a right-aligned column for figures.
+const fn figures(name: &'static str, width: u16) -> Column {
+    Column {
+        name,
+        width: Constraint::Length(width),
+        alignment: Alignment::Right,
+    }
+}
+
+/// Creates a left-aligned column for text.
+const fn words(name: &'static str, width: Constraint) -> Column {
+    Column {
+        name,
+        width,
+        alignment: Alignment::Left,
+    }
+}
 
 const SHARD_COLUMNS: [Column; 10] = [
-    ("shard", Constraint::Length(5), false),
-    ("connections", Constraint::Length(11), false),
-    ("topics", Constraint::Length(8), false),
-    ("matched/s", Constraint::Length(9), false),
-    ("written/s", Constraint::Length(9), false),
-    ("pending", Constraint::Length(9), false),
-    ("lane", Constraint::Length(6), false),
-    ("turns/s", Constraint::Length(8), false),
-    ("parks/s", Constraint::Length(8), false),
-    ("busy", Constraint::Length(5), false),
+    figures("shard", 5),
+    figures("connections", 11),
+    figures("topics", 8),
+    figures("matched/s", 9),
+    figures("written/s", 9),
+    figures("pending", 9),
+    figures("lane", 6),
+    figures("turns/s", 8),
+    figures("parks/s", 8),
+    figures("busy", 5),
 ];
 
 const SLOW_COLUMNS: [Column; 8] = [
-    ("shard", Constraint::Length(5), false),
-    ("pending", Constraint::Length(9), false),
-    ("bytes", Constraint::Length(10), false),
-    ("behind", Constraint::Length(8), false),
-    ("blocked", Constraint::Length(7), false),
-    ("topics", Constraint::Length(6), false),
-    ("protocol", Constraint::Length(14), true),
-    ("slowest connections", Constraint::Fill(1), true),
+    figures("shard", 5),
+    figures("pending", 9),
+    figures("bytes", 10),
+    figures("behind", 8),
+    figures("blocked", 7),
+    figures("topics", 6),
+    words("protocol", Constraint::Length(14)),
+    words("slowest connections", Constraint::Fill(1)),
 ];
 
 fn shards(screen: &Screen, room: u16) -> Table<'static> {
@@ -207,7 +230,7 @@ fn slow_row(slow: &Slow) -> Row<'static> {
     let deflate = if slow.deflate { " deflate" } else { "" };
     let blocked = if slow.blocked { "yes" } else { "no" };
     let client = slow.client.as_deref().unwrap_or_default();
-    let peer = slow.peer.as_deref().unwrap_or("gone");
+    let peer = slow.peer.as_deref().unwrap_or("disconnected");
     let values = [
         slow.shard.to_string(),
         slow.pending.to_string(),
@@ -226,18 +249,15 @@ fn row<const COLUMNS: usize>(
     values: [String; COLUMNS],
 ) -> Row<'static> {
     let cells = columns.iter().zip(values);
-    Row::new(cells.map(|((_, _, words), value)| {
-        let text = Text::from(value);
-        if *words { text } else { text.right_aligned() }
-    }))
+    Row::new(cells.map(|(column, value)| Text::from(value).alignment(column.alignment)))
 }
 
 fn table<const COLUMNS: usize>(
     columns: &[Column; COLUMNS],
     rows: Vec<Row<'static>>,
 ) -> Table<'static> {
-    let names = columns.map(|(name, _, _)| name.to_owned());
-    let widths = columns.map(|(_, width, _)| width);
+    let names = columns.each_ref().map(|column| column.name.to_owned());
+    let widths = columns.each_ref().map(|column| column.width);
     Table::new(rows, widths)
         .header(row(columns, names).bold())
         .column_spacing(1)
@@ -255,7 +275,7 @@ mod tests {
         Screen::of(Some(&sample(100.0, 10)), &sample(102.0, 14))
     }
 
-    /// The lines of a terminal of this size.
+    /// Draws a screen on a terminal of this size and returns its lines.
     fn shown(screen: &Screen, columns: u16, rows: u16) -> Vec<String> {
         let mut terminal = Terminal::new(TestBackend::new(columns, rows)).unwrap();
         terminal
@@ -272,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn a_screen_as_text() {
+    fn a_screen_is_printed_as_text() {
         let expected = "\
 fanfare 0.1.0   127.0.0.1:8001   up 1m42s   ok
 connections 3500 of 64000   in 30/s   out 120/s   23.4 KiB/s   pending 24
@@ -290,21 +310,25 @@ shard   pending      bytes   behind blocked topics protocol       slowest connec
     }
 
     #[test]
-    fn a_terminal_shows_the_same_in_colors() {
+    fn a_terminal_shows_the_same_text_with_colors() {
         let text = text(&screen());
         let lines = shown(&screen(), TEXT_COLUMNS, 40);
         assert!(text.lines().eq(lines[..text.lines().count()].iter()));
         let mut buffer = Buffer::empty(Rect::new(0, 0, 80, 24));
         draw(&screen(), buffer.area, &mut buffer);
-        assert_eq!(buffer[(0, 2)].fg, Color::Red, "something is dropped");
-        let calm = Screen::of(Some(&sample(100.0, 10)), &sample(102.0, 10));
+        assert_eq!(
+            buffer[(0, 2)].fg,
+            Color::Red,
+            "a positive rate of drops is red"
+        );
+        let without_drops = Screen::of(Some(&sample(100.0, 10)), &sample(102.0, 10));
         buffer.reset();
-        draw(&calm, buffer.area, &mut buffer);
+        draw(&without_drops, buffer.area, &mut buffer);
         assert_eq!(buffer[(0, 2)].fg, Color::Reset);
     }
 
     #[test]
-    fn any_size_is_drawn_and_the_slowest_keep_their_place() {
+    fn every_terminal_size_is_drawn_and_shows_the_slowest_connections() {
         let mut screen = screen();
         screen.shards = vec![screen.shards[0].clone(); 64];
         for columns in [1, 20, 80, 200] {
@@ -318,25 +342,25 @@ shard   pending      bytes   behind blocked topics protocol       slowest connec
         assert_eq!(
             text(&screen).matches("50%").count(),
             64,
-            "all, where there is room"
+            "text has a line for each shard"
         );
     }
 
     #[test]
-    fn what_is_wrong_is_said() {
+    fn health_reasons_missing_shards_and_errors_are_shown() {
         let mut screen = screen();
         screen.health.status = "degraded".into();
         screen.health.reasons = vec!["at ws.max_connections (10)".into()];
         screen.silent_shards = vec![1];
         let lines = shown(&screen, 100, 24);
         assert!(lines[0].ends_with("degraded: at ws.max_connections (10)"));
-        assert_eq!(lines[4], "shard 1 did not say which connections are slow");
-        screen.fault = Some("the node is gone".into());
-        assert_eq!(shown(&screen, 100, 24)[4], "the node is gone");
+        assert_eq!(lines[4], "shard 1 did not report its slow connections");
+        screen.error = Some("the node is unreachable".into());
+        assert_eq!(shown(&screen, 100, 24)[4], "the node is unreachable");
     }
 
     #[test]
-    fn terminal_codes_from_a_node_are_not_passed_on() {
+    fn control_characters_from_a_node_are_not_printed() {
         let mut screen = screen();
         screen.slow[0].peer = Some("\u{1b}[2J\u{7}".into());
         assert!(!text(&screen).contains(['\u{1b}', '\u{7}']));

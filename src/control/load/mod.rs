@@ -29,7 +29,7 @@ use std::time::Duration;
 use crate::config::{Config, Layout};
 use crate::fabric::{Fabric, Order};
 use crate::hub::DrainScope;
-use crate::limits::LOAD_SAMPLE;
+use crate::limits::LOAD_SAMPLE_INTERVAL;
 
 use model::{Model, Report};
 use probe::Probe;
@@ -84,7 +84,7 @@ impl Monitor {
     /// Measures for as long as the process lives.
     pub(super) async fn run(self: Arc<Self>) {
         loop {
-            tokio::time::sleep(LOAD_SAMPLE).await;
+            tokio::time::sleep(LOAD_SAMPLE_INTERVAL).await;
             self.measure();
         }
     }

@@ -1,7 +1,6 @@
 //! `GET /load`, and `POST /drain?share=0.2&period=60s`. Control thread.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -11,13 +10,10 @@ use axum::{Json, Router};
 use serde::Deserialize;
 
 use crate::config;
-use crate::limits::TIMEOUT_CEILING;
+use crate::limits::{SHARE_PERIOD_DEFAULT, TIMEOUT_CEILING};
 
 use super::share::Stage;
 use super::{Monitor, Refused};
-
-/// Over how long a share leaves, unless it is said.
-const PERIOD: Duration = Duration::from_secs(60);
 
 pub(in crate::control) fn routes(monitor: Arc<Monitor>) -> Router {
     Router::new()
@@ -56,7 +52,7 @@ async fn drain(
     let period = asked
         .period
         .as_deref()
-        .map_or(Some(PERIOD), config::duration);
+        .map_or(Some(SHARE_PERIOD_DEFAULT), config::duration);
     let Some(period) = period.filter(|period| *period <= TIMEOUT_CEILING) else {
         let text = "period is a duration such as 60s or 5m, of a day at most";
         return refuse(StatusCode::BAD_REQUEST, text);

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 
 use crate::config::Load;
-use crate::limits::LOAD_WINDOW_US;
+use crate::limits::LOAD_WINDOW;
 use crate::observe::HistogramSnapshot;
 
 /// One measurement. Counters are since the start.
@@ -124,7 +124,7 @@ impl Parts {
     }
 }
 
-/// The samples of the last [`LOAD_WINDOW_US`].
+/// The samples of the last [`LOAD_WINDOW`].
 #[derive(Debug, Default)]
 pub(super) struct Window {
     samples: VecDeque<Sample>,
@@ -133,7 +133,7 @@ pub(super) struct Window {
 impl Window {
     /// Takes a sample in and says what the window comes to.
     pub(super) fn add(&mut self, sample: Sample, full: &Load) -> Parts {
-        let since_us = sample.at_us.saturating_sub(LOAD_WINDOW_US);
+        let since_us = sample.at_us.saturating_sub(LOAD_WINDOW.as_micros() as u64);
         self.samples.push_back(sample);
         // The first stays until the second is old enough to measure from.
         while self.samples.get(1).is_some_and(|at| at.at_us <= since_us) {

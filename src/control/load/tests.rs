@@ -1,7 +1,7 @@
 //! Shares of the connections of shards that take orders, and of shards that do not.
 
 use crate::fabric::Wake;
-use crate::limits::LANE_ORDERS;
+use crate::limits::SHARD_REQUESTS;
 use crate::observe::ShardCounts;
 
 use super::*;
@@ -27,7 +27,7 @@ fn monitor(connections: &[u64]) -> Arc<Monitor> {
 /// Nothing more goes on this shard's lane.
 fn stop_up(monitor: &Monitor, shard: usize) {
     let lane = &monitor.fabric.shards[shard].lane;
-    assert!((0..LANE_ORDERS).all(|_| lane.order(Order::Stop)));
+    assert!((0..SHARD_REQUESTS).all(|_| lane.order(Order::Stop)));
 }
 
 /// How many connections this shard was told to close.

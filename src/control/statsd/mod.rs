@@ -26,7 +26,7 @@ use tokio::sync::oneshot::Receiver;
 use tokio::time::{self, Instant, MissedTickBehavior};
 
 use crate::config::Statsd;
-use crate::limits::{STATSD_PACE, STATSD_TIMEOUT};
+use crate::limits::{STATSD_PACKET_PAUSE, STATSD_TIMEOUT};
 
 use super::load::Monitor;
 use super::sampler::Sampler;
@@ -105,7 +105,7 @@ impl Push {
         {
             socket.send(packet.text().as_bytes()).await?;
             self.ledger.settle(&packet);
-            time::sleep(STATSD_PACE).await;
+            time::sleep(STATSD_PACKET_PAUSE).await;
         }
         Ok(())
     }

@@ -1,10 +1,10 @@
-//! The negotiation of permessage-deflate (RFC 7692, sections 5 and 7.1) in the grammar of
-//! `Sec-WebSocket-Extensions` (RFC 6455, section 9.1). Used on every shard core, once per
+//! Negotiation of permessage-deflate (RFC 7692, sections 5 and 7.1) by the header
+//! `Sec-WebSocket-Extensions` (RFC 6455, section 9.1). Runs on every shard thread, once per
 //! connection.
 //!
-//! Names are compared with case, as nearly every peer does. The RFCs leave it open, and declining
-//! is the safe side: a client that wrote another spelling may not recognise ours in the answer,
-//! and then it has to fail the connection.
+//! Names are case-sensitive, as in nearly all implementations; the RFCs do not specify it.
+//! Declining an offer in another case is safe. Accepting it is not: a client that does not
+//! recognise the name in the response has to fail the connection.
 
 use std::borrow::Cow;
 use std::{fmt, mem};
@@ -14,29 +14,28 @@ use crate::wire::deflate::DeflateWindow;
 
 const NAME: &[u8] = b"permessage-deflate";
 
-/// What a request says about permessage-deflate.
+/// The offer of permessage-deflate in a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeflateOffer {
-    /// Not offered.
+    /// The request does not offer permessage-deflate.
     None,
-    /// Offered, but every offer has something that must be declined; or the header is malformed
-    /// before any that is acceptable.
+    /// Every offer has to be declined, or the header is malformed before the first acceptable one.
     Declined,
-    /// The first offer that can be kept.
+    /// The first acceptable offer.
     Acceptable(AgreedDeflate),
 }
 
-/// permessage-deflate as agreed for one connection: no context takeover on either side, and the
-/// bound on the server's window that the client asked for, if any.
+/// The parameters of permessage-deflate on one connection: no context takeover in either direction,
+/// and the limit of the server's window if the client requested one.
 ///
-/// `Display` is the value of the response's `Sec-WebSocket-Extensions`.
+/// `Display` is the value of `Sec-WebSocket-Extensions` in the response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AgreedDeflate {
     server_max_window_bits: Option<u8>,
 }
 
 impl AgreedDeflate {
-    /// How far back what we send may refer.
+    /// Returns the window for messages to the client.
     pub fn window(self) -> DeflateWindow {
         match self.server_max_window_bits {
             None | Some(15) => DeflateWindow::Full,
@@ -47,24 +46,24 @@ impl AgreedDeflate {
 
 impl fmt::Display for AgreedDeflate {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // `client_max_window_bits` is never answered: any window can be inflated.
+        // The response does not limit the client's window, since the inflater supports all sizes.
         out.write_str(
             "permessage-deflate; server_no_context_takeover; client_no_context_takeover",
         )?;
         match self.server_max_window_bits {
-            // Section 7.1.2.1: an offered bound is accepted by answering it or a smaller one.
+            // A requested limit is accepted by repeating it or a smaller one (section 7.1.2.1).
             Some(bits) => write!(out, "; server_max_window_bits={bits}"),
             None => Ok(()),
         }
     }
 }
 
-/// Goes through the offers of all header lines, which are one list, in the client's order of
-/// preference.
+/// Returns the first acceptable offer of all header lines, which are one list in the client's order
+/// of preference.
 ///
-/// RFC 6455, section 9.1, would have the connection failed over a malformed header. That helps
-/// nobody: the same client would fail again at each attempt, while without extensions it works.
-/// So what stands before the fault counts, and the rest is declined.
+/// RFC 6455, section 9.1, requires the server to fail a connection with a malformed header. Then
+/// the client would fail at each attempt, while it works without extensions. So the offers before
+/// the error are accepted, and the rest is declined.
 pub(super) fn negotiate<'a>(lines: impl Iterator<Item = &'a [u8]>) -> DeflateOffer {
     first_acceptable(lines).unwrap_or(DeflateOffer::Declined)
 }
@@ -74,8 +73,8 @@ fn first_acceptable<'a>(lines: impl Iterator<Item = &'a [u8]>) -> Result<Deflate
     for line in lines {
         let mut reader = Reader::new(line);
         while !reader.rest.is_empty() {
-            // Empty elements of a list mean nothing (RFC 9110, section 5.6.1.2).
-            if reader.take(b',') {
+            // Empty elements of a list are ignored (RFC 9110, section 5.6.1.2).
+            if reader.skip(b',') {
                 continue;
             }
             match extension(&mut reader)? {
@@ -88,13 +87,13 @@ fn first_acceptable<'a>(lines: impl Iterator<Item = &'a [u8]>) -> Result<Deflate
     Ok(outcome)
 }
 
-/// One element of the list, read to its end. Another extension is no offer.
+/// Reads one element of the list. Returns [`DeflateOffer::None`] for another extension.
 fn extension(reader: &mut Reader<'_>) -> Result<DeflateOffer, Malformed> {
     let is_deflate = reader.token()? == NAME;
     let mut parameters = Some(Parameters::default());
-    while reader.take(b';') {
+    while reader.skip(b';') {
         let name = reader.token()?;
-        let value = if reader.take(b'=') {
+        let value = if reader.skip(b'=') {
             Some(reader.value()?)
         } else {
             None
@@ -116,7 +115,7 @@ fn extension(reader: &mut Reader<'_>) -> Result<DeflateOffer, Malformed> {
     })
 }
 
-/// The parameters of one offer so far.
+/// The parameters of an offer that were read so far. A flag is set if the parameter is present.
 #[derive(Default)]
 struct Parameters {
     server_no_context_takeover: bool,
@@ -126,8 +125,8 @@ struct Parameters {
 }
 
 impl Parameters {
-    /// With one more. `None`: it is unknown, repeated, invalid, or a window too small to keep to,
-    /// and the offer must be declined (RFC 7692, section 7.1).
+    /// Adds a parameter. Returns `None` if the offer has to be declined (RFC 7692, section 7.1):
+    /// the parameter is unknown, repeated, invalid, or a window that is too small.
     fn with(mut self, name: &[u8], value: Option<&[u8]>) -> Option<Self> {
         let is_repeated = match (name, value) {
             (b"server_no_context_takeover", None) => {
@@ -153,7 +152,7 @@ impl Parameters {
     }
 }
 
-/// 8 to 15 in decimal, without leading zeros (RFC 7692, section 7.1.2).
+/// Parses a window size: 8 to 15 in decimal, without leading zeros (RFC 7692, section 7.1.2).
 fn window_bits(value: &[u8]) -> Option<u8> {
     match value {
         [digit @ b'8'..=b'9'] => Some(digit - b'0'),
@@ -162,12 +161,12 @@ fn window_bits(value: &[u8]) -> Option<u8> {
     }
 }
 
-/// The header is not what RFC 6455, section 9.1, allows.
+/// The header violates the grammar of RFC 6455, section 9.1.
 struct Malformed;
 
-/// Reads a header line from the left. Outside of tokens and quoted strings, spaces and tabs mean
-/// nothing; `rest` never starts with one.
+/// Reads a header line from left to right. Whitespace between tokens is skipped.
 struct Reader<'a> {
+    /// The unread part of the line. Invariant: it does not begin with whitespace.
     rest: &'a [u8],
 }
 
@@ -178,13 +177,13 @@ impl<'a> Reader<'a> {
         reader
     }
 
-    /// Leaves behind `bytes` bytes, and the whitespace after them.
+    /// Skips `bytes` bytes and the whitespace after them.
     fn advance(&mut self, bytes: usize) {
         self.rest = self.rest[bytes..].trim_ascii_start();
     }
 
-    /// Whether this separator comes next; if so, it is left behind.
-    fn take(&mut self, separator: u8) -> bool {
+    /// Skips a separator if it is next. Returns whether it was.
+    fn skip(&mut self, separator: u8) -> bool {
         let is_next = self.rest.first() == Some(&separator);
         if is_next {
             self.advance(1);
@@ -202,7 +201,7 @@ impl<'a> Reader<'a> {
         Ok(token)
     }
 
-    /// A token, or a quoted string that is a token once its quotes and escapes are gone.
+    /// Reads a token, or a quoted string that is a token without its quotes and escapes.
     fn value(&mut self) -> Result<Cow<'a, [u8]>, Malformed> {
         let [b'"', quoted @ ..] = self.rest else {
             return self.token().map(Cow::Borrowed);
@@ -226,7 +225,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// A byte that may stand in a token (RFC 9110, section 5.6.2).
+/// Returns whether a token may contain this byte (RFC 9110, section 5.6.2).
 fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }

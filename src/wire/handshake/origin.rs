@@ -1,13 +1,16 @@
-//! Which web pages may connect (RFC 6454; RFC 6455, section 10.2). Used on every shard core.
+//! The check whether web pages of an origin may connect (RFC 6454; RFC 6455, section 10.2). Runs on
+//! every shard thread.
 
-/// See [`super::HttpRequest::origin_allowed`]; that any origin is allowed is settled before.
+/// Returns whether `origin` may connect to `host`. The rules are those of
+/// [`HttpRequest::origin_allowed`](super::HttpRequest::origin_allowed), except that an entry `*` is
+/// handled by the caller.
 pub(super) fn is_allowed(origin: &str, host: &str, allowed: &[String]) -> bool {
     let Some(origin) = Origin::parse(origin) else {
-        // Such as `null`, the origin of sandboxed pages and local files.
+        // `null`, for example, is the origin of sandboxed pages and local files.
         return allowed.iter().any(|allowed| allowed == origin);
     };
     if allowed.is_empty() {
-        // Host does not name the scheme; where it has no port, it means the scheme's own.
+        // `Host` has no scheme. Without a port it implies the default port of the scheme.
         return origin.is_same(&Origin {
             scheme: origin.scheme,
             host,
@@ -16,13 +19,13 @@ pub(super) fn is_allowed(origin: &str, host: &str, allowed: &[String]) -> bool {
     allowed
         .iter()
         .filter_map(|allowed| Origin::parse(allowed))
-        .any(|allowed| origin.is_same(&allowed) || origin.is_below(&allowed))
+        .any(|allowed| origin.is_same(&allowed) || origin.is_subdomain_of(&allowed))
 }
 
 /// `scheme://host[:port]`.
 struct Origin<'a> {
     scheme: &'a str,
-    /// With the port, if there is one.
+    /// The host name, with the port if it is given.
     host: &'a str,
 }
 
@@ -40,8 +43,8 @@ impl<'a> Origin<'a> {
                 .eq_ignore_ascii_case(other.host_and_port())
     }
 
-    /// `pattern` has `*.` in front of its host, and this host is one below.
-    fn is_below(&self, pattern: &Self) -> bool {
+    /// Returns whether `pattern` is `scheme://*.domain` and this host is a subdomain of `domain`.
+    fn is_subdomain_of(&self, pattern: &Self) -> bool {
         let Some(suffix) = pattern.host_and_port().strip_prefix('*') else {
             return false;
         };
@@ -53,7 +56,7 @@ impl<'a> Origin<'a> {
             && host[split..].eq_ignore_ascii_case(suffix.as_bytes())
     }
 
-    /// Without the scheme's default port.
+    /// Returns the host without the default port of the scheme.
     fn host_and_port(&self) -> &'a str {
         let default = match self.scheme {
             scheme if scheme.eq_ignore_ascii_case("http") => ":80",

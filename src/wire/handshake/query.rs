@@ -1,10 +1,14 @@
-//! Form-decoding of a query string (WHATWG URL, section 5.1), strict. Used on every shard core.
+//! Strict form-decoding of a query string (WHATWG URL, section 5.1). Runs on every shard thread.
 
 use std::borrow::Cow;
 
-use crate::wire::handshake::refusal::HttpRefusal;
+use super::refusal::HttpRefusal;
 
-/// The decoded pairs of a query. A pair without `=` has an empty value; empty pairs are skipped.
+const BAD_ESCAPE: HttpRefusal =
+    HttpRefusal::BadRequest("a % in the query must be followed by two hexadecimal digits");
+
+/// Returns the decoded names and values of a query. A pair without `=` has an empty value. Empty
+/// pairs are skipped.
 pub(super) fn pairs(
     query: &str,
 ) -> impl Iterator<Item = Result<(Cow<'_, str>, Cow<'_, str>), HttpRefusal>> {
@@ -17,7 +21,7 @@ pub(super) fn pairs(
         })
 }
 
-/// Undoes `+` and `%XX`. Borrows when there is nothing to undo.
+/// Decodes `+` and `%XX`. Borrows `encoded` if it has neither.
 fn decode(encoded: &str) -> Result<Cow<'_, str>, HttpRefusal> {
     if !encoded.contains(['+', '%']) {
         return Ok(Cow::Borrowed(encoded));
@@ -42,9 +46,6 @@ fn decode(encoded: &str) -> Result<Cow<'_, str>, HttpRefusal> {
         .map(Cow::Owned)
         .map_err(|_| HttpRefusal::BadRequest("the query is not UTF-8 once decoded"))
 }
-
-const BAD_ESCAPE: HttpRefusal =
-    HttpRefusal::BadRequest("a % in the query must be followed by two hexadecimal digits");
 
 fn hex(digit: u8) -> Result<u8, HttpRefusal> {
     match digit {

@@ -1,9 +1,10 @@
-//! Why a request gets no WebSocket, and the HTTP response that says so (RFC 9110, section 15).
-//! Used on every shard core.
+//! The reasons to refuse a request, and HTTP responses (RFC 9110, section 15). Used on every shard
+//! thread.
 
 use crate::limits;
 
-/// A request that is answered and closed. `Display` is the body: what to do about it.
+/// The reason why a request is refused. `Display` is the body of the response. It helps the author
+/// of the client to correct the request.
 #[derive(thiserror::Error, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HttpRefusal {
     #[error("bad request: {0}")]
@@ -39,7 +40,7 @@ pub enum HttpRefusal {
 }
 
 impl HttpRefusal {
-    /// The HTTP status code.
+    /// Returns the HTTP status code.
     pub fn status(&self) -> u16 {
         match self {
             Self::BadRequest(_) => 400,
@@ -55,7 +56,7 @@ impl HttpRefusal {
         }
     }
 
-    /// The value of a metric's `reason` label.
+    /// Returns the value of the `reason` label of metrics.
     pub fn name(&self) -> &'static str {
         match self {
             Self::BadRequest(_) => "bad_request",
@@ -73,23 +74,24 @@ impl HttpRefusal {
         }
     }
 
-    /// The whole HTTP/1.1 response, after which the connection is closed.
+    /// Returns the complete HTTP/1.1 response. The connection is closed after it.
     pub fn response(&self) -> Vec<u8> {
         let (connection, headers) = match self {
             Self::MethodNotAllowed => ("close", "Allow: GET\r\n".to_owned()),
-            // A 426 names what to upgrade to, and Upgrade is a hop-by-hop header.
+            // A 426 response names the protocol in Upgrade, which is a hop-by-hop header and so has
+            // to be listed in Connection.
             Self::UpgradeRequired | Self::WebSocketVersion => (
                 "Upgrade, close",
                 "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n".to_owned(),
             ),
             Self::Unavailable(_) => (
                 "close",
-                format!("Retry-After: {}\r\n", limits::RETRY_AFTER_SECONDS),
+                format!("Retry-After: {}\r\n", limits::RETRY_AFTER.as_secs()),
             ),
             _ => ("close", String::new()),
         };
         let body = format!("{self}\n");
-        write(
+        encode(
             self.status(),
             connection,
             &headers,
@@ -99,13 +101,19 @@ impl HttpRefusal {
     }
 }
 
-/// A whole HTTP/1.1 response, after which the connection is closed.
+/// Returns a complete HTTP/1.1 response. The connection is closed after it.
 pub fn response(status: u16, content_type: &str, body: &[u8]) -> Vec<u8> {
-    write(status, "close", "", content_type, body)
+    encode(status, "close", "", content_type, body)
 }
 
-/// `headers` are whole lines.
-fn write(status: u16, connection: &str, headers: &str, content_type: &str, body: &[u8]) -> Vec<u8> {
+/// Encodes a response. Each line of `headers` ends in CR LF.
+fn encode(
+    status: u16,
+    connection: &str,
+    headers: &str,
+    content_type: &str,
+    body: &[u8],
+) -> Vec<u8> {
     let phrase = tungstenite::http::StatusCode::from_u16(status)
         .ok()
         .and_then(|status| status.canonical_reason())

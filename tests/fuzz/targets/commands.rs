@@ -3,8 +3,9 @@
 #![allow(unreachable_pub, reason = "each runner includes this file as a module")]
 
 use fanfare::config::PayloadKind;
-use fanfare::protocol::command::{Command, Outcome, Parser, Request, lines};
-use fanfare::protocol::{push, topic};
+use fanfare::protocol::command::{Command, ErrorEffect, Request};
+use fanfare::protocol::json::{Parser, lines, pushes};
+use fanfare::protocol::topic;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -24,7 +25,7 @@ pub fn commands(data: &[u8]) {
             Ok(request) => check_request(&request, line),
             Err(fault) => {
                 assert!(!fault.name().is_empty() && !fault.to_string().is_empty());
-                if let Outcome::Reply { id, .. } = fault.outcome() {
+                if let ErrorEffect::Reply { id, .. } = fault.effect() {
                     assert_ne!(id, 0, "a reply needs an id");
                 }
             }
@@ -63,7 +64,7 @@ fn check_request(request: &Request<'_>, line: &[u8]) {
                 );
             }
             let mut out = Vec::new();
-            push::publication(&mut out, channel, data, PayloadKind::Json);
+            pushes::publication(&mut out, channel, data, PayloadKind::Json);
             assert!(!out.iter().any(|byte| matches!(byte, b'\n' | b'\r')));
             serde_json::from_slice::<&RawValue>(&out).expect("a push is JSON");
         }

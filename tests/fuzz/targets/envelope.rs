@@ -6,9 +6,10 @@
 #![allow(unreachable_pub, reason = "each runner includes this file as a module")]
 
 use fanfare::config::{Config, Namespace, PayloadKind};
-use fanfare::ingest::envelope::{Checker, Publication, Rejection, split_router};
+use fanfare::fabric::Rejection;
+use fanfare::ingest::envelope::{Checker, Publication, split_router};
 use fanfare::limits;
-use fanfare::protocol::push;
+use fanfare::protocol::json::pushes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -110,7 +111,7 @@ fn embed(publication: &Publication<'_>) {
         ..
     } = publication;
     let mut out = Vec::new();
-    push::publication(&mut out, topic, payload, rules.kind);
+    pushes::publication(&mut out, topic, payload, rules.kind);
     assert!(!out.iter().any(|byte| matches!(byte, b'\n' | b'\r')));
     let line: Line<'_> = serde_json::from_slice(&out).expect("a push is JSON");
     assert_eq!(line.push.channel, *topic);

@@ -1,4 +1,4 @@
-//! The committed files say what the registry says, and what it says is possible.
+//! Tests that the committed files match the list of knobs, and that the list is consistent.
 
 use std::path::PathBuf;
 
@@ -12,7 +12,7 @@ fn plan(connections: u64, shards: usize, memory_bytes: u64) -> Plan {
     Plan {
         config: Config::default(),
         connections,
-        asked: true,
+        is_requested: true,
         layout: Layout {
             ingest: 0,
             shards: (1..=shards).collect(),
@@ -22,12 +22,13 @@ fn plan(connections: u64, shards: usize, memory_bytes: u64) -> Plan {
     }
 }
 
-/// The host that committed files and tables are written for.
+/// Returns the host that the committed files and tables are generated for.
 fn example(connections: u64) -> Plan {
     plan(connections, 4, 16 << 30)
 }
 
-/// Compares a file of the package, or a part of it, with what it should be.
+/// Checks a file of the package. `wanted` returns the expected text for the present one. With
+/// `FANFARE_BLESS`, rewrites the file.
 #[track_caller]
 fn is_up_to_date(path: &str, wanted: impl Fn(&str) -> String) {
     let full = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(path);
@@ -43,7 +44,7 @@ fn is_up_to_date(path: &str, wanted: impl Fn(&str) -> String) {
     }
 }
 
-/// What Debian 12 has, where that depends on nothing.
+/// Defaults of Debian 12 that do not depend on the host.
 const STOCK: [(&str, &str); 8] = [
     ("fs.nr_open", "1048576"),
     ("fs.file-max", "9223372036854775807"),
@@ -56,15 +57,16 @@ const STOCK: [(&str, &str); 8] = [
 ];
 
 #[test]
-fn the_committed_sysctls_are_what_debian_lacks_for_a_million_connections() {
+fn the_committed_sysctl_file_is_that_of_debian_with_a_million_connections() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     for (key, value) in STOCK {
         let path = directory
             .path()
             .join("proc/sys")
             .join(key.replace('.', "/"));
-        std::fs::create_dir_all(path.parent().expect("it is below sys")).expect("a directory");
-        std::fs::write(path, value).expect("the value is written");
+        std::fs::create_dir_all(path.parent().expect("the path is below proc/sys"))
+            .expect("a directory");
+        std::fs::write(path, value).expect("the file can be written");
     }
     let host = Host::new(Some(directory.path().into()), None);
     let file = sysctl_file(&host, &example(1_000_000));
@@ -72,7 +74,7 @@ fn the_committed_sysctls_are_what_debian_lacks_for_a_million_connections() {
 }
 
 #[test]
-fn the_committed_limits_are_those_of_a_million_connections() {
+fn the_committed_limits_file_is_that_of_a_million_connections() {
     is_up_to_date("tuning/limits.d/60-fanfare.conf", |_| {
         limits_file(&example(1_000_000))
     });
@@ -83,15 +85,19 @@ fn the_tables_of_the_tuning_page_are_up_to_date() {
     const BEGIN: &str = "<!-- What follows is written by the test that checks it. -->\n";
     const END: &str = "<!-- Up to here. -->\n";
     is_up_to_date("docs/TUNING.md", |page| {
-        let (before, rest) = page.split_once(BEGIN).expect("the page has a beginning");
-        let (_, after) = rest.split_once(END).expect("the tables have an end");
+        let (before, rest) = page
+            .split_once(BEGIN)
+            .expect("the page contains the begin mark");
+        let (_, after) = rest
+            .split_once(END)
+            .expect("the page contains the end mark");
         let tables = tables(&example(10_000), &example(1_000_000));
         format!("{before}{BEGIN}\n{tables}\n{END}{after}")
     });
 }
 
 #[test]
-fn names_are_said_once_and_reasons_are_sentences() {
+fn names_are_unique_and_reasons_are_one_sentence() {
     let mut names: Vec<_> = knobs().iter().map(|knob| knob.name).collect();
     names.sort_unstable();
     let count = names.len();
@@ -111,18 +117,18 @@ fn names_are_said_once_and_reasons_are_sentences() {
     }
 }
 
-/// The sysctls of the registry.
+/// Returns all sysctls in the list of knobs.
 fn each_sysctl() -> Vec<(&'static str, Sysctl)> {
     let sysctls = knobs().into_iter().filter_map(|knob| match knob.kind {
-        Kind::Sysctl(sysctl) => Some((knob.name, sysctl)),
-        Kind::Other { .. } => None,
+        KnobKind::Sysctl(sysctl) => Some((knob.name, sysctl)),
+        KnobKind::Other { .. } => None,
     });
     sysctls.collect()
 }
 
 proptest! {
     #[test]
-    fn more_connections_never_want_less_and_what_is_written_is_enough(
+    fn requirements_grow_with_connections_and_written_values_meet_them(
         connections in 1_u64..10_000_000,
         more in 0_u64..10_000_000,
         shards in 1_usize..64,
@@ -134,7 +140,7 @@ proptest! {
         for (key, sysctl) in each_sysctl() {
             let (less, wanted) = ((sysctl.wanted)(&few), (sysctl.wanted)(&many));
             prop_assert!(Rule::AtLeast.holds(&wanted, &less), "{key}");
-            let written = sysctl.rule.settle(&found[..wanted.len()], &wanted);
+            let written = sysctl.rule.to_write(&found[..wanted.len()], &wanted);
             prop_assert!(sysctl.rule.holds(&written, &wanted), "{key}");
         }
         prop_assert!(many.descriptor_limit() >= many.descriptors() + many.connections / 5);
@@ -147,7 +153,7 @@ fn tcp_memory_stays_within_half_of_the_host() {
     let tcp_mem = each_sysctl()
         .into_iter()
         .find(|(key, _)| *key == "net.ipv4.tcp_mem");
-    let wanted = tcp_mem.expect("it is among them").1.wanted;
+    let wanted = tcp_mem.expect("the sysctl is in the list").1.wanted;
     assert_eq!(
         wanted(&plan(1_000_000, 4, 4 << 30)),
         [262_144, 393_216, 524_288]
@@ -163,13 +169,13 @@ fn tcp_memory_stays_within_half_of_the_host() {
 }
 
 #[test]
-fn verdicts_are_ordered_by_weight() {
+fn verdicts_are_ordered_by_severity() {
     assert!(Verdict::Blocks > Verdict::Weak && Verdict::Weak > Verdict::Note);
     assert!(Verdict::Note > Verdict::Fine);
 }
 
 #[test]
-fn numbers_are_written_for_people() {
+fn numbers_are_formatted_with_separators_and_units() {
     let texts = [0, 999, 1000, 1_048_576].map(grouped);
     assert_eq!(texts, ["0", "999", "1,000", "1,048,576"]);
     let texts = [512, 1 << 20, 1_600_000, u64::MAX].map(amount);

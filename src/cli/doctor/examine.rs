@@ -1,0 +1,41 @@
+//! Examines all knobs, and the addresses that `serve` would bind.
+
+use super::addresses;
+use super::catalogue;
+use super::finding::Finding;
+use super::host::Host;
+use super::knob::{Knob, KnobKind};
+use super::plan::Plan;
+use super::ports;
+
+/// Examines the knobs that this host has and that matter for the plan.
+pub(super) fn examine(host: &Host, plan: &Plan) -> Vec<Finding> {
+    let mut findings: Vec<_> = catalogue::knobs()
+        .iter()
+        .filter_map(|knob| finding(knob, host, plan))
+        .collect();
+    if host.is_for_new_process() {
+        for (key, address) in addresses::configured(&plan.config) {
+            findings.push(ports::check(key, address));
+        }
+    }
+    findings
+}
+
+fn finding(knob: &Knob, host: &Host, plan: &Plan) -> Option<Finding> {
+    let observation = knob.check(host, plan)?;
+    let fix = match &knob.kind {
+        KnobKind::Other { fix, .. } => fix,
+        KnobKind::Sysctl(_) => "",
+    };
+    Some(Finding {
+        name: knob.name,
+        verdict: observation.verdict,
+        found: observation.found,
+        wanted: observation.wanted,
+        formula: knob.formula,
+        why: knob.why,
+        source: knob.source,
+        fix: observation.fix.unwrap_or_else(|| fix.into()),
+    })
+}

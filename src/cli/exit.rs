@@ -1,0 +1,16 @@
+//! Exit codes of the program.
+
+use std::fmt::Display;
+use std::process::ExitCode;
+
+/// The command failed while it ran.
+pub(super) const FAILURE: u8 = 1;
+
+/// The command line or the configuration was wrong.
+pub(super) const USAGE: u8 = 2;
+
+/// Prints an error on stderr and returns the exit code.
+pub(super) fn fail(code: u8, error: &dyn Display) -> ExitCode {
+    eprintln!("fanfare: {error}");
+    ExitCode::from(code)
+}

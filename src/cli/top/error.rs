@@ -1,0 +1,24 @@
+//! Errors of `fanfare top`.
+
+use std::io;
+
+use fanfare::control::client;
+
+/// The reason why `fanfare top` ended.
+#[derive(Debug, thiserror::Error)]
+pub(in crate::cli) enum TopError {
+    #[error(transparent)]
+    Admin(#[from] client::Fault),
+    #[error("{target} of {address} is not understood: {error}; is the node of another version?")]
+    Response {
+        address: String,
+        target: &'static str,
+        error: serde_json::Error,
+    },
+    #[error("the terminal: {0}")]
+    Terminal(io::Error),
+    #[error("the thread that queries the node has ended")]
+    SamplerEnded,
+    #[error(transparent)]
+    Output(io::Error),
+}

@@ -1,0 +1,65 @@
+//! Why the server closes a connection, and what the peer and the metrics are given. Shard core.
+
+use crate::observe::ShardCounts;
+use crate::protocol::codes::Disconnect;
+use crate::wire::violation::ProtocolViolation;
+
+/// Why the server closes an open connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CloseReason {
+    /// The peer broke the client protocol: 3501.
+    BadRequest,
+    /// The connect command did not arrive in time: 3502.
+    NoConnect,
+    /// The peer did not answer a ping: 3012.
+    NoPong,
+    /// The peer sent a close frame with this code, which is sent back.
+    Peer(Option<u16>),
+    /// The server shuts down or sheds connections: 3001.
+    Shutdown,
+    /// The outbox is full: 3008.
+    Slow,
+    /// The peer sends more commands per second than `ws.max_command_rate` allows: 3013.
+    TooFast,
+    /// The peer sent a message to an endpoint that takes none: 1003.
+    Unsupported,
+    /// The peer violated RFC 6455 or RFC 7692: the violation has its own code.
+    Violation(ProtocolViolation),
+}
+
+impl CloseReason {
+    /// Returns the status code of the close frame, if it has one, and the reason.
+    pub(super) fn code_and_reason(self) -> (Option<u16>, String) {
+        let disconnect = match self {
+            Self::BadRequest => Disconnect::BadRequest,
+            Self::NoConnect => Disconnect::Stale,
+            Self::NoPong => Disconnect::NoPong,
+            Self::Peer(code) => return (code, String::new()),
+            Self::Shutdown => Disconnect::Shutdown,
+            Self::Slow => Disconnect::Slow,
+            Self::TooFast => Disconnect::TooManyRequests,
+            Self::Unsupported => return (Some(1003), "raw connections take no messages".into()),
+            Self::Violation(violation) => {
+                return (Some(violation.close_code()), violation.to_string());
+            }
+        };
+        (Some(disconnect.code()), disconnect.reason().into())
+    }
+
+    /// Returns the counter of connections that are closed for this reason.
+    pub(super) fn counter(self, counts: &mut ShardCounts) -> &mut u64 {
+        match self {
+            Self::BadRequest | Self::Unsupported => &mut counts.closed_bad_request,
+            Self::NoConnect => &mut counts.closed_stale,
+            Self::NoPong => &mut counts.closed_no_pong,
+            Self::Peer(_) => &mut counts.closed_peer,
+            Self::Shutdown => &mut counts.closed_shutdown,
+            Self::Slow => &mut counts.closed_slow,
+            Self::TooFast => &mut counts.closed_too_fast,
+            Self::Violation(violation) if violation.close_code() == 1009 => {
+                &mut counts.closed_too_big
+            }
+            Self::Violation(_) => &mut counts.closed_fault,
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! What happens when time passes: handshake timeouts, pings, close timeouts, pending commands and
+//! drains. Shard core.
+
+use super::Hub;
+use super::close_reason::CloseReason;
+use super::closing::SocketClose;
+use super::connection_id::ConnectionId;
+use super::drain::Drain;
+use super::sessions::{Keepalive, Protocol, Stage};
+
+impl Hub {
+    /// Returns when [`Hub::tick`] is to be called next.
+    #[must_use]
+    pub fn deadline_us(&self) -> Option<u64> {
+        let sessions = self.sessions.next_deadline_us();
+        let pending = self.pending.deadline_us();
+        let drain = self.draining.as_ref().map(Drain::next_us);
+        [sessions, pending, drain].into_iter().flatten().min()
+    }
+
+    /// Returns when the oldest thing was due that is due by `now_us`; `None` if nothing is due.
+    #[must_use]
+    pub fn overdue_us(&self, now_us: u64) -> Option<u64> {
+        let is_due = |due_us: &u64| *due_us <= now_us;
+        let sessions = self.sessions.overdue_us(now_us);
+        let pending = self.pending.deadline_us().filter(is_due);
+        let drain = self.draining.as_ref().map(Drain::next_us).filter(is_due);
+        [sessions, pending, drain].into_iter().flatten().min()
+    }
+
+    /// Does what is due. The shell calls it in every turn; it is cheap when nothing is due.
+    pub fn tick(&mut self, now_us: u64) {
+        let mut expired = std::mem::take(&mut self.expired);
+        self.sessions.expire(now_us, &mut expired);
+        for id in expired.drain(..) {
+            self.deadline_passed(id, now_us);
+        }
+        self.expired = expired;
+        while let Some(command) = self.pending.expire(now_us) {
+            self.fail_pending(command, now_us);
+        }
+        self.continue_drain(now_us);
+    }
+
+    fn deadline_passed(&mut self, id: ConnectionId, now_us: u64) {
+        let Some(session) = self.sessions.get(id) else {
+            return;
+        };
+        match session.stage() {
+            Stage::Handshake => {
+                self.counts.refused_timeout += 1;
+                self.end(id, SocketClose::Reset);
+            }
+            Stage::Connecting => self.close(id, CloseReason::NoConnect, now_us),
+            Stage::Open => self.keep_alive(id, now_us),
+            Stage::Closing => self.end(id, SocketClose::Reset),
+            Stage::Gone | Stage::Vacant => {}
+        }
+    }
+
+    /// Schedules the first ping at a random time in the second half of the interval, so that
+    /// connections that open together do not get their pings together.
+    pub(super) fn start_pings(&mut self, id: ConnectionId, now_us: u64) {
+        let interval_us = self.config.ws.ping.as_micros() as u64;
+        let due_us = now_us + interval_us / 2 + self.random.u64(0..=interval_us / 2);
+        self.sessions[id].schedule_ping(due_us);
+        self.sessions.set_deadline(id, due_us);
+    }
+
+    /// Sends a ping that is due, or closes a connection that did not answer the last one.
+    fn keep_alive(&mut self, id: ConnectionId, now_us: u64) {
+        match self.sessions[id].keepalive(now_us) {
+            Keepalive::Dead => self.close(id, CloseReason::NoPong, now_us),
+            Keepalive::Wait { until_us } => self.sessions.set_deadline(id, until_us),
+            Keepalive::Ping => self.send_ping(id, now_us),
+        }
+    }
+
+    fn send_ping(&mut self, id: ConnectionId, now_us: u64) {
+        let ws = &self.config.ws;
+        let interval_us = ws.ping.as_micros() as u64;
+        let pong_timeout_us = ws.pong_timeout.as_micros() as u64;
+        let session = &mut self.sessions[id];
+        session.note_ping(now_us + interval_us);
+        let transport = session.transport();
+        let ping = match session.protocol() {
+            Protocol::Client(codec) => transport.message(codec.data(), codec.ping()),
+            Protocol::Raw | Protocol::Echo => transport.ping(),
+        };
+        self.counts.pings += 1;
+        self.sessions.set_deadline(id, now_us + pong_timeout_us);
+        self.send(id, ping, now_us);
+    }
+}

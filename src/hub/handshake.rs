@@ -1,0 +1,276 @@
+//! From the HTTP request head to a WebSocket, a health response or a refusal. Shard core.
+
+use std::mem;
+
+use bytes::Bytes;
+
+use crate::config::ApplePolicy;
+use crate::delivery::{Codec, Encoding};
+use crate::limits::HANDSHAKE_BYTES;
+use crate::protocol::codec::ClientCodec;
+use crate::protocol::topic;
+use crate::wire::handshake::{self, AgreedDeflate, DeflateOffer, HttpRefusal, HttpRequest};
+
+use super::Hub;
+use super::connection_id::ConnectionId;
+use super::sessions::{Admission, Inbound, Protocol};
+
+/// The paths that WebSocket clients connect to, and the path of health checks.
+const PATH_CLIENT: &str = "/connection/websocket";
+const PATH_RAW: &str = "/raw";
+const PATH_ECHO: &str = "/echo";
+const PATH_HEALTH: &str = "/health";
+
+/// Whether permessage-deflate is used.
+#[derive(Clone, Copy, Debug)]
+enum Compression {
+    /// The client does not offer it, or the configuration disables it.
+    NotOffered,
+    Agreed(AgreedDeflate),
+    Declined(DeclineReason),
+}
+
+/// Why an offer of permessage-deflate is declined.
+#[derive(Clone, Copy, Debug)]
+enum DeclineReason {
+    /// Apple's clients fail with compressed messages.
+    Apple,
+    /// The client asks for no compression with `?deflate=0`.
+    Client,
+    /// No offer has acceptable parameters.
+    Offer,
+}
+
+impl Hub {
+    /// Processes bytes of a request head, and of frames that follow it at once.
+    pub(super) fn receive_head(&mut self, id: ConnectionId, input: &mut [u8], now_us: u64) {
+        let Inbound::Head(head) = &mut self.sessions[id].inbound else {
+            return;
+        };
+        if head.is_empty() {
+            // Usually the whole head arrives at once, and nothing has to be stored.
+            match handshake::parse(input) {
+                Ok(Some((used, request))) => {
+                    self.respond(id, &request, now_us);
+                    self.receive(id, &mut input[used..], now_us);
+                }
+                Ok(None) => head.extend_from_slice(input),
+                Err(refusal) => self.refuse(id, &refusal, now_us),
+            }
+            return;
+        }
+        // A head in pieces is parsed when it may be complete. Parsing it with every piece would
+        // take quadratic time.
+        let unsearched = head.len().saturating_sub(2);
+        head.extend_from_slice(input);
+        if head.len() < HANDSHAKE_BYTES && !has_empty_line(&head[unsearched..]) {
+            return;
+        }
+        match handshake::parse(head) {
+            Ok(Some((used, request))) => {
+                let mut head = mem::take(head);
+                self.respond(id, &request, now_us);
+                self.receive(id, &mut head[used..], now_us);
+            }
+            Ok(None) => {}
+            Err(refusal) => self.refuse(id, &refusal, now_us),
+        }
+    }
+
+    fn respond(&mut self, id: ConnectionId, request: &HttpRequest, now_us: u64) {
+        if request.path() == PATH_HEALTH {
+            let health = self.upstream.health();
+            let (status, body) = (health.http_status(), health.json());
+            let response = handshake::response(status, "application/json", body.as_bytes());
+            return self.send_last(id, response.into(), now_us);
+        }
+        if let Err(refusal) = self.upgrade(id, request, now_us) {
+            self.refuse(id, &refusal, now_us);
+        }
+    }
+
+    fn upgrade(
+        &mut self,
+        id: ConnectionId,
+        request: &HttpRequest,
+        now_us: u64,
+    ) -> Result<(), HttpRefusal> {
+        let (protocol, subprotocol) = self.protocol(request)?;
+        let compression = self.compression(request);
+        let deflate = match compression {
+            Compression::Agreed(deflate) => Some(deflate),
+            Compression::NotOffered | Compression::Declined(_) => None,
+        };
+        let response = request.accept(subprotocol, deflate)?;
+        self.check_access(id, request)?;
+        let topics = match protocol {
+            Protocol::Raw => self.raw_topics(id, request)?,
+            Protocol::Client(_) | Protocol::Echo => Vec::new(),
+        };
+        let encoding = Encoding {
+            codec: codec_of(protocol),
+            window: deflate.map(AgreedDeflate::window),
+        };
+        self.open(id, protocol, encoding, now_us);
+        self.count_compression(compression);
+        for topic in &topics {
+            self.subscribe_to(id, topic);
+        }
+        self.send(id, response.into(), now_us);
+        Ok(())
+    }
+
+    /// Returns the protocol that the path selects, and the subprotocol to confirm.
+    fn protocol(
+        &self,
+        request: &HttpRequest,
+    ) -> Result<(Protocol, Option<&'static str>), HttpRefusal> {
+        match request.path() {
+            PATH_CLIENT => {
+                let (codec, subprotocol) = client_codec(request)?;
+                Ok((Protocol::Client(codec), subprotocol))
+            }
+            PATH_RAW => Ok((Protocol::Raw, None)),
+            PATH_ECHO if self.config.ws.echo => Ok((Protocol::Echo, None)),
+            _ => Err(HttpRefusal::NotFound),
+        }
+    }
+
+    /// Checks what does not depend on the protocol: the origin of a page, a shutdown in progress,
+    /// and the limit on connections.
+    fn check_access(&self, id: ConnectionId, request: &HttpRequest) -> Result<(), HttpRefusal> {
+        if !request.origin_allowed(&self.config.ws.origins) {
+            return Err(HttpRefusal::ForbiddenOrigin);
+        }
+        if self.is_shutting_down() {
+            let text = "this server is shutting down; try another";
+            return Err(HttpRefusal::Unavailable(text));
+        }
+        if self.sessions[id].admission() == Admission::OverLimit {
+            let text = "this server is full; try again later";
+            return Err(HttpRefusal::Unavailable(text));
+        }
+        Ok(())
+    }
+
+    fn compression(&self, request: &HttpRequest) -> Compression {
+        let config = &self.config.ws.deflate;
+        if !config.enabled {
+            return Compression::NotOffered;
+        }
+        match request.deflate_offer() {
+            DeflateOffer::None => Compression::NotOffered,
+            _ if refuses_deflate(request) => Compression::Declined(DeclineReason::Client),
+            _ if config.apple == ApplePolicy::Decline && request.is_apple() => {
+                Compression::Declined(DeclineReason::Apple)
+            }
+            DeflateOffer::Declined => Compression::Declined(DeclineReason::Offer),
+            DeflateOffer::Acceptable(deflate) => Compression::Agreed(deflate),
+        }
+    }
+
+    fn count_compression(&mut self, compression: Compression) {
+        let Compression::Declined(reason) = compression else {
+            return;
+        };
+        let counts = &mut self.counts;
+        *match reason {
+            DeclineReason::Apple => &mut counts.deflate_declined_apple,
+            DeclineReason::Client => &mut counts.deflate_declined_client,
+            DeclineReason::Offer => &mut counts.deflate_declined_offer,
+        } += 1;
+    }
+
+    fn open(&mut self, id: ConnectionId, protocol: Protocol, encoding: Encoding, now_us: u64) {
+        self.counts.upgraded += 1;
+        self.counts.connections_deflate += u64::from(encoding.is_deflated());
+        self.upstream.add_codec(encoding.codec);
+        self.sessions[id].upgrade(protocol, encoding);
+        self.outboxes.set_encoding(id.into(), encoding);
+        match protocol {
+            Protocol::Client(_) => {
+                let timeout_us = self.config.ws.handshake_timeout.as_micros() as u64;
+                self.sessions.set_deadline(id, now_us + timeout_us);
+            }
+            Protocol::Raw | Protocol::Echo => self.start_pings(id, now_us),
+        }
+    }
+
+    /// Returns the topics of `/raw?topic=a&topic=b`, each once.
+    fn raw_topics(
+        &self,
+        id: ConnectionId,
+        request: &HttpRequest,
+    ) -> Result<Vec<String>, HttpRefusal> {
+        let mut topics = Vec::<String>::new();
+        for pair in request.query() {
+            let (name, value) = pair?;
+            if name != "topic" || topics.iter().any(|topic| *topic == value) {
+                continue;
+            }
+            if topic::check(value.as_bytes()).is_err() {
+                let text = "a topic is 1 to 255 bytes without control characters";
+                return Err(HttpRefusal::BadRequest(text));
+            }
+            if topics.len() == self.config.ws.max_topics {
+                let text = "more topics than ws.max_topics allows";
+                return Err(HttpRefusal::BadRequest(text));
+            }
+            topics.push(value.into_owned());
+        }
+        if topics.is_empty() {
+            let text = "name at least one topic: /raw?topic=NAME";
+            return Err(HttpRefusal::BadRequest(text));
+        }
+        if !topics.iter().all(|topic| self.may_use(id, topic)) {
+            return Err(HttpRefusal::ReservedTopic);
+        }
+        Ok(topics)
+    }
+
+    fn refuse(&mut self, id: ConnectionId, refusal: &HttpRefusal, now_us: u64) {
+        let is_shutting_down = self.is_shutting_down();
+        let counts = &mut self.counts;
+        *match refusal {
+            HttpRefusal::ForbiddenOrigin => &mut counts.refused_origin,
+            HttpRefusal::Unavailable(_) if is_shutting_down => &mut counts.refused_draining,
+            HttpRefusal::Unavailable(_) => &mut counts.refused_limit,
+            _ => &mut counts.refused_request,
+        } += 1;
+        let response: Bytes = refusal.response().into();
+        self.send_last(id, response, now_us);
+    }
+}
+
+/// Returns the codec in which connections of a protocol receive publications. Echo connections
+/// receive none.
+fn codec_of(protocol: Protocol) -> Codec {
+    match protocol {
+        Protocol::Client(ClientCodec::Json) => Codec::Json,
+        Protocol::Raw | Protocol::Echo => Codec::Raw,
+    }
+}
+
+/// Returns the codec that the subprotocols offered by an SDK select, and the one to confirm.
+fn client_codec(request: &HttpRequest) -> Result<(ClientCodec, Option<&'static str>), HttpRefusal> {
+    if request.offers_subprotocol("centrifuge-json") {
+        return Ok((ClientCodec::Json, Some("centrifuge-json")));
+    }
+    if request.offers_subprotocol("centrifuge-protobuf") {
+        let text = "this server speaks the JSON protocol, not Protobuf";
+        return Err(HttpRefusal::BadRequest(text));
+    }
+    Ok((ClientCodec::Json, None))
+}
+
+/// Returns whether the client asks for no compression with `?deflate=0`.
+fn refuses_deflate(request: &HttpRequest) -> bool {
+    let is_refusal = |(name, value): (_, _)| name == "deflate" && value == "0";
+    request.query().flatten().any(is_refusal)
+}
+
+/// Returns whether the bytes contain an empty line. Lines that end with LF alone count, too: their
+/// requests are refused.
+fn has_empty_line(bytes: &[u8]) -> bool {
+    bytes.windows(3).any(|end| end == b"\n\r\n") || bytes.windows(2).any(|end| end == b"\n\n")
+}

@@ -1,0 +1,53 @@
+//! Bounds on HTTP requests, WebSocket messages, client commands and JSON texts. Used by ingest and
+//! shard threads.
+
+use std::time::Duration;
+
+/// Maximum length of a topic name. The SDKs of the client protocol use the same bound.
+pub const TOPIC_BYTES: usize = 255;
+
+/// Maximum length of an HTTP request head: the request line and all headers. Proxies commonly use
+/// 8 KiB.
+pub const HANDSHAKE_BYTES: usize = 8 * 1024;
+
+/// Maximum length of one line of the request head. A query string with 32 topics fits.
+pub const REQUEST_TARGET_BYTES: usize = 4 * 1024;
+
+/// Time that a client should wait before it connects again after a 503 (`Retry-After`). It is
+/// longer than a restart of the process, and short enough for a waiting person.
+pub const RETRY_AFTER: Duration = Duration::from_secs(5);
+
+/// Maximum payload of a control frame (RFC 6455, section 5.5).
+pub const CONTROL_PAYLOAD_BYTES: usize = 125;
+
+/// Maximum length of the reason in a close frame: a control payload without the 2-byte status code.
+pub const CLOSE_REASON_BYTES: usize = CONTROL_PAYLOAD_BYTES - 2;
+
+/// Maximum number of fragments in one message. A client that sends empty fragments without end is
+/// disconnected after less than 1 MB. The Autobahn test suite sends 4 MiB in 65,536 fragments.
+pub const FRAGMENTS: u32 = 128 * 1024;
+
+/// Maximum number of client commands in one WebSocket message. After a reconnect, SDKs send all
+/// subscriptions in one message.
+pub const COMMANDS_PER_MESSAGE: usize = 256;
+
+/// Maximum number of commands of one connection that wait for their answers: several full messages
+/// of commands. Only a client that never waits for replies reaches the bound.
+pub const PENDING_COMMANDS: u16 = 4 * COMMANDS_PER_MESSAGE as u16;
+
+/// Maximum number of commands of one shard that wait for their answers. With about 64 bytes for
+/// each command, they use a few megabytes.
+pub const PENDING_COMMANDS_PER_SHARD: usize = 64 * 1024;
+
+/// Time that a command waits for its answer. SDKs give up after 5 s, so the error reply reaches
+/// them before that.
+pub const PENDING_COMMAND_TIMEOUT: Duration = Duration::from_secs(4);
+
+/// Maximum nesting of arrays and objects in JSON from clients and publishers. Real messages nest
+/// fewer than 10 levels. The parsers of browsers and SDKs are recursive, so deep nesting could
+/// exhaust their stack.
+pub const JSON_DEPTH: usize = 64;
+
+/// Memory that a JSON parse buffer keeps between two parses. A parse needs up to 24 times the size
+/// of the text, so the memory for a rare large text must be released.
+pub const JSON_KEPT_BYTES: usize = 256 * 1024;

@@ -1,0 +1,279 @@
+//! Commands in JSON: one object per line. Shard cores, one [`Parser`] each.
+
+use std::mem;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use simd_json::{Node, StaticNode, Tape};
+
+use super::check::{JsonError, Reader, empty_tape, recycle};
+use super::replies::PING;
+use super::scan;
+use crate::protocol::command::{Command, CommandError, Request};
+use crate::protocol::topic;
+
+impl From<JsonError> for CommandError {
+    fn from(fault: JsonError) -> Self {
+        match fault {
+            JsonError::Syntax | JsonError::NotUtf8 => Self::NotJson,
+            JsonError::TooDeep => Self::TooDeep,
+        }
+    }
+}
+
+/// Returns the commands of a message: its lines, without empty ones.
+pub fn lines(message: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let is_blank = |line: &&[u8]| line.iter().all(|byte| matches!(byte, b' ' | b'\t' | b'\r'));
+    message
+        .split(|byte| *byte == b'\n')
+        .filter(move |line| !is_blank(line))
+}
+
+/// Parses one line after the other and reuses its memory.
+pub struct Parser {
+    reader: Reader,
+    tape: Tape<'static>,
+}
+
+impl Parser {
+    pub fn new() -> Self {
+        Self {
+            reader: Reader::new(),
+            tape: empty_tape(),
+        }
+    }
+
+    /// Parses one line. The command borrows from the parser until the next call.
+    pub fn parse<'a>(&'a mut self, line: &[u8]) -> Result<Request<'a>, CommandError> {
+        // Idle clients send nothing but pongs.
+        if line == PING {
+            return Ok(Request {
+                id: 0,
+                command: Command::Pong,
+            });
+        }
+        let mut tape = mem::replace(&mut self.tape, empty_tape()).reset();
+        let read = self.reader.read(line, &mut tape);
+        let request = read
+            .map_err(CommandError::from)
+            .and_then(|()| request(&tape.0, line));
+        self.tape = recycle(tape);
+        request
+    }
+}
+
+impl Default for Parser {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The methods of the protocol, named by the member that has their parameters.
+#[derive(Clone, Copy)]
+enum Method {
+    Connect,
+    Subscribe,
+    Unsubscribe,
+    Publish,
+    Ping,
+    Send,
+    Unsupported(&'static str),
+}
+
+impl Method {
+    fn from_member(name: &str) -> Option<Self> {
+        Some(match name {
+            "connect" => Self::Connect,
+            "subscribe" => Self::Subscribe,
+            "unsubscribe" => Self::Unsubscribe,
+            "publish" => Self::Publish,
+            "ping" => Self::Ping,
+            "send" => Self::Send,
+            "rpc" => Self::Unsupported("rpc"),
+            "history" => Self::Unsupported("history"),
+            "presence" => Self::Unsupported("presence"),
+            "presence_stats" => Self::Unsupported("presence_stats"),
+            "refresh" => Self::Unsupported("refresh"),
+            "sub_refresh" => Self::Unsupported("sub_refresh"),
+            _ => return None,
+        })
+    }
+}
+
+fn request<'a>(nodes: &[Node<'a>], line: &[u8]) -> Result<Request<'a>, CommandError> {
+    let mut id = None;
+    let mut method = None;
+    let (mut several, mut unknown) = (false, false);
+    for (name, value) in members(nodes).ok_or(CommandError::NotAnObject)? {
+        if name == "id" {
+            let number = unsigned(value).and_then(|id| u32::try_from(id).ok());
+            let number = number.ok_or(CommandError::IdInvalid)?;
+            if id.replace(number).is_some() {
+                return Err(CommandError::IdInvalid);
+            }
+        } else if is_null(value) {
+            // A null member counts as absent, as in the JSON mapping of Protobuf.
+        } else if let Some(known) = Method::from_member(name) {
+            several |= method.replace((known, value)).is_some();
+        } else {
+            unknown = true;
+        }
+    }
+    let id = id.unwrap_or(0);
+    let (method, parameters) = match method {
+        Some((Method::Send, _)) if !several => {
+            return Ok(Request {
+                id,
+                command: Command::Send,
+            });
+        }
+        None if id == 0 && !unknown => {
+            return Ok(Request {
+                id,
+                command: Command::Pong,
+            });
+        }
+        _ if id == 0 => return Err(CommandError::IdMissing),
+        Some(_) if several => return Err(CommandError::SeveralMethods { id }),
+        Some(method) => method,
+        None if unknown => return Err(CommandError::UnknownMethod { id }),
+        None => return Err(CommandError::NoMethod),
+    };
+    let command = command(id, method, parameters, line)?;
+    Ok(Request { id, command })
+}
+
+fn command<'a>(
+    id: u32,
+    method: Method,
+    parameters: &[Node<'a>],
+    line: &[u8],
+) -> Result<Command<'a>, CommandError> {
+    match method {
+        Method::Connect => {
+            members(parameters).ok_or(CommandError::BadParameters { id })?;
+            Ok(Command::Connect)
+        }
+        Method::Ping => Ok(Command::Ping),
+        Method::Send => Ok(Command::Send),
+        Method::Unsupported(name) => Ok(Command::Unsupported(name)),
+        Method::Unsubscribe => {
+            let channel = ChannelParameters::read(id, parameters)?.channel;
+            Ok(Command::Unsubscribe { channel })
+        }
+        Method::Subscribe => Ok(match ChannelParameters::read(id, parameters)? {
+            ChannelParameters {
+                unsupported: Some(name),
+                ..
+            } => Command::Unsupported(name),
+            ChannelParameters { channel, .. } => Command::Subscribe { channel },
+        }),
+        Method::Publish => Ok(match ChannelParameters::read(id, parameters)? {
+            ChannelParameters {
+                unsupported: Some(name),
+                ..
+            } => Command::Unsupported(name),
+            ChannelParameters { channel, .. } => Command::Publish {
+                channel,
+                data: publish_data(id, line)?,
+            },
+        }),
+    }
+}
+
+/// The parameters of a command that names a channel.
+struct ChannelParameters<'a> {
+    channel: &'a str,
+    /// A kind of channel or a filter that fanfare does not implement.
+    unsupported: Option<&'static str>,
+}
+
+impl<'a> ChannelParameters<'a> {
+    fn read(id: u32, parameters: &[Node<'a>]) -> Result<Self, CommandError> {
+        let bad = CommandError::BadParameters { id };
+        let (mut channel, mut unsupported) = (None, None);
+        for (name, value) in members(parameters).ok_or(bad)? {
+            match name {
+                "channel" => {
+                    let &[Node::String(name)] = value else {
+                        return Err(bad);
+                    };
+                    if channel.replace(name).is_some() {
+                        return Err(bad);
+                    }
+                }
+                "type" if unsigned(value) != Some(0) => unsupported = Some("channel_type"),
+                "tf" if !is_null(value) => unsupported = Some("tags_filter"),
+                _ => {}
+            }
+        }
+        let channel = topic::check(channel.ok_or(bad)?.as_bytes())
+            .map_err(|fault| CommandError::BadChannel { id, fault })?;
+        Ok(Self {
+            channel,
+            unsupported,
+        })
+    }
+}
+
+/// Returns the data of a publish command as the client wrote it. The tape holds values, not their
+/// text.
+fn publish_data(id: u32, line: &[u8]) -> Result<Vec<u8>, CommandError> {
+    #[derive(Deserialize)]
+    struct Line<'a> {
+        #[serde(borrow)]
+        publish: Parameters<'a>,
+    }
+    #[derive(Deserialize)]
+    struct Parameters<'a> {
+        #[serde(borrow)]
+        data: &'a RawValue,
+    }
+    let line: Line<'_> =
+        serde_json::from_slice(line).map_err(|_| CommandError::BadParameters { id })?;
+    Ok(scan::compact(line.publish.data.get().as_bytes()))
+}
+
+/// Returns the names of an object's members and the nodes of their values; `None` if the value is
+/// not an object.
+fn members<'t, 'a>(nodes: &'t [Node<'a>]) -> Option<Members<'t, 'a>> {
+    match nodes.split_first() {
+        Some((Node::Object { .. }, rest)) => Some(Members { rest }),
+        _ => None,
+    }
+}
+
+struct Members<'t, 'a> {
+    rest: &'t [Node<'a>],
+}
+
+impl<'t, 'a> Iterator for Members<'t, 'a> {
+    type Item = (&'a str, &'t [Node<'a>]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (&Node::String(name), rest) = self.rest.split_first()? else {
+            return None;
+        };
+        let nodes = match rest.first()? {
+            Node::Object { count, .. } | Node::Array { count, .. } => 1 + count,
+            Node::String(_) | Node::Static(_) => 1,
+        };
+        let (value, rest) = rest.split_at_checked(nodes)?;
+        self.rest = rest;
+        Some((name, value))
+    }
+}
+
+fn unsigned(value: &[Node<'_>]) -> Option<u64> {
+    match *value {
+        [Node::Static(StaticNode::U64(number))] => Some(number),
+        _ => None,
+    }
+}
+
+fn is_null(value: &[Node<'_>]) -> bool {
+    matches!(value, [Node::Static(StaticNode::Null)])
+}
+
+#[cfg(test)]
+mod tests;

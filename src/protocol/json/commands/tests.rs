@@ -1,0 +1,346 @@
+//! Commands, line by line: what each one becomes, or which fault it has.
+
+use super::*;
+use crate::protocol::codes::{ClientError, Disconnect};
+use crate::protocol::command::ErrorEffect;
+use crate::protocol::topic::TopicError;
+
+/// The outcome of one line: the id and command, or the fault.
+fn parse(line: &str) -> Result<(u32, String), CommandError> {
+    let mut parser = Parser::new();
+    let request = parser.parse(line.as_bytes())?;
+    let command = match request.command {
+        Command::Publish { channel, data } => {
+            format!("publish {channel} {}", String::from_utf8(data).unwrap())
+        }
+        Command::Subscribe { channel } => format!("subscribe {channel}"),
+        Command::Unsubscribe { channel } => format!("unsubscribe {channel}"),
+        other => format!("{other:?}"),
+    };
+    Ok((request.id, command))
+}
+
+/// The outcome of a good line.
+macro_rules! ok {
+    ($id:expr, $command:expr) => {
+        Ok(($id, $command.to_string()))
+    };
+}
+
+#[test]
+fn methods() {
+    let cases = [
+        (r#"{"id":1,"connect":{}}"#, ok!(1, "Connect")),
+        (
+            r#"{"connect":{"token":"x","data":{"a":[1]},"subs":{"a":{}}},"id":2}"#,
+            ok!(2, "Connect"),
+        ),
+        (
+            r#"{"id":3,"subscribe":{"channel":"news:1"}}"#,
+            ok!(3, "subscribe news:1"),
+        ),
+        (
+            r#"{"id":4,"unsubscribe":{"channel":"news:1"}}"#,
+            ok!(4, "unsubscribe news:1"),
+        ),
+        (
+            r#"{"id":5,"publish":{"channel":"a","data":{"b": [1, "c d"]}}}"#,
+            ok!(5, r#"publish a {"b":[1,"c d"]}"#),
+        ),
+        (r#"{"id":6,"ping":{}}"#, ok!(6, "Ping")),
+        (
+            r#"{"id":7,"rpc":{"method":"x"}}"#,
+            ok!(7, r#"Unsupported("rpc")"#),
+        ),
+        (
+            r#"{"id":7,"history":{"channel":"x"}}"#,
+            ok!(7, r#"Unsupported("history")"#),
+        ),
+        (
+            r#"{"id":7,"presence":{"channel":"x"}}"#,
+            ok!(7, r#"Unsupported("presence")"#),
+        ),
+        (
+            r#"{"id":7,"presence_stats":{}}"#,
+            ok!(7, r#"Unsupported("presence_stats")"#),
+        ),
+        (
+            r#"{"id":7,"refresh":{"token":"x"}}"#,
+            ok!(7, r#"Unsupported("refresh")"#),
+        ),
+        (
+            r#"{"id":7,"sub_refresh":{}}"#,
+            ok!(7, r#"Unsupported("sub_refresh")"#),
+        ),
+        (r#"{"send":{"data":1}}"#, ok!(0, "Send")),
+        (r#"{"id":8,"send":{"data":1}}"#, ok!(8, "Send")),
+        ("{}", ok!(0, "Pong")),
+        (" {}\r", ok!(0, "Pong")),
+        ("{ }", ok!(0, "Pong")),
+        (r#"{"id":0}"#, ok!(0, "Pong")),
+        (r#"{"id":4294967295,"ping":{}}"#, ok!(u32::MAX, "Ping")),
+    ];
+    for (line, expected) in cases {
+        assert_eq!(parse(line), expected, "{line}");
+    }
+}
+
+#[test]
+fn unknown_members_and_nulls_are_ignored() {
+    let cases = [
+        (
+            r#"{"id":1,"connect":null,"ping":{},"later":[{}]}"#,
+            ok!(1, "Ping"),
+        ),
+        (
+            r#"{"id":1,"subscribe":{"later":{"a":[1,{"b":2}]},"channel":"x","tf":null}}"#,
+            ok!(1, "subscribe x"),
+        ),
+        (
+            r#"{"id":1,"subscribe":{"channel":"x","type":0,"flag":3,"recover":true,"epoch":"e"}}"#,
+            ok!(1, "subscribe x"),
+        ),
+    ];
+    for (line, expected) in cases {
+        assert_eq!(parse(line), expected, "{line}");
+    }
+}
+
+#[test]
+fn what_a_client_would_rely_on_in_vain_is_unsupported() {
+    let cases = [
+        (
+            r#"{"id":1,"subscribe":{"channel":"x","type":4}}"#,
+            "channel_type",
+        ),
+        (
+            r#"{"id":1,"subscribe":{"channel":"x","tf":{"key":"a"}}}"#,
+            "tags_filter",
+        ),
+        (
+            r#"{"id":1,"publish":{"channel":"x","type":1,"key":"k","removed":true}}"#,
+            "channel_type",
+        ),
+    ];
+    for (line, name) in cases {
+        assert_eq!(
+            parse(line),
+            ok!(1, &format!("Unsupported({name:?})")),
+            "{line}"
+        );
+    }
+}
+
+#[test]
+fn faults() {
+    use CommandError as F;
+    let deep = format!(r#"{{"id":1,"connect":{{"data":{}}}}}"#, "[".repeat(64));
+    let cases = [
+        ("", F::NotJson),
+        ("{", F::NotJson),
+        ("hello", F::NotJson),
+        ("{}{}", F::NotJson),
+        ("\x0c{}", F::NotJson),
+        (r#"{"id":1,"ping":{}} x"#, F::NotJson),
+        (r#"{"id":01,"ping":{}}"#, F::NotJson),
+        (r#"{"id":1,"ping":{},}"#, F::NotJson),
+        ("[]", F::NotAnObject),
+        ("1", F::NotAnObject),
+        ("null", F::NotAnObject),
+        (r#""{}""#, F::NotAnObject),
+        (r#"[{"id":1,"ping":{}}]"#, F::NotAnObject),
+        (deep.as_str(), F::TooDeep),
+        (r#"{"connect":{}}"#, F::IdMissing),
+        (r#"{"id":0,"connect":{}}"#, F::IdMissing),
+        (r#"{"later":{}}"#, F::IdMissing),
+        (r#"{"send":{},"connect":{}}"#, F::IdMissing),
+        (r#"{"id":-1,"ping":{}}"#, F::IdInvalid),
+        (r#"{"id":-0,"ping":{}}"#, F::IdInvalid),
+        (r#"{"id":1.0,"ping":{}}"#, F::IdInvalid),
+        (r#"{"id":1e0,"ping":{}}"#, F::IdInvalid),
+        (r#"{"id":"1","ping":{}}"#, F::IdInvalid),
+        (r#"{"id":null,"ping":{}}"#, F::IdInvalid),
+        (r#"{"id":[1],"ping":{}}"#, F::IdInvalid),
+        (r#"{"id":4294967296,"ping":{}}"#, F::IdInvalid),
+        (r#"{"id":18446744073709551615,"ping":{}}"#, F::IdInvalid),
+        (r#"{"id":1,"ping":{},"id":1}"#, F::IdInvalid),
+        (r#"{"id":1}"#, F::NoMethod),
+        (r#"{"id":1,"connect":null}"#, F::NoMethod),
+        (
+            r#"{"id":2,"method":1,"params":{}}"#,
+            F::UnknownMethod { id: 2 },
+        ),
+        (r#"{"id":2,"Connect":{}}"#, F::UnknownMethod { id: 2 }),
+        (
+            r#"{"id":3,"ping":{},"connect":{}}"#,
+            F::SeveralMethods { id: 3 },
+        ),
+        (
+            r#"{"id":3,"send":{},"connect":{}}"#,
+            F::SeveralMethods { id: 3 },
+        ),
+        (
+            r#"{"ping":{},"id":3,"ping":{}}"#,
+            F::SeveralMethods { id: 3 },
+        ),
+    ];
+    for (line, fault) in cases {
+        assert_eq!(parse(line), Err(fault), "{line}");
+    }
+}
+
+#[test]
+fn bad_parameters() {
+    let bad = [
+        r#"{"id":4,"connect":1}"#,
+        r#"{"id":4,"connect":[]}"#,
+        r#"{"id":4,"subscribe":{}}"#,
+        r#"{"id":4,"subscribe":"x"}"#,
+        r#"{"id":4,"subscribe":{"channel":1}}"#,
+        r#"{"id":4,"subscribe":{"channel":null}}"#,
+        r#"{"id":4,"subscribe":{"channel":["x"]}}"#,
+        r#"{"id":4,"subscribe":{"channel":"x","channel":"y"}}"#,
+        r#"{"id":4,"unsubscribe":{"chanel":"x"}}"#,
+        r#"{"id":4,"publish":{"data":1}}"#,
+        r#"{"id":4,"publish":{"channel":"x"}}"#,
+        r#"{"id":4,"publish":{"channel":"x","data":1,"data":2}}"#,
+    ];
+    for line in bad {
+        assert_eq!(
+            parse(line),
+            Err(CommandError::BadParameters { id: 4 }),
+            "{line}"
+        );
+    }
+}
+
+#[test]
+fn channels() {
+    let subscribe = |channel: &str| {
+        parse(&format!(
+            r#"{{"id":5,"subscribe":{{"channel":"{channel}"}}}}"#
+        ))
+    };
+    for (written, channel) in [
+        (r"caf\u00e9", "café"),
+        (r"\ud83c\udfba", "🎺"),
+        (r#"a\"b\\c\/"#, r#"a"b\c/"#),
+        ("🎺", "🎺"),
+        (&"x".repeat(255), &"x".repeat(255)),
+    ] {
+        assert_eq!(subscribe(written), ok!(5, &format!("subscribe {channel}")));
+    }
+    for (written, fault) in [
+        ("", TopicError::Empty),
+        (&"x".repeat(256), TopicError::TooLong),
+        (r"a\u0000b", TopicError::Control),
+        (r"a\n", TopicError::Control),
+    ] {
+        assert_eq!(
+            subscribe(written),
+            Err(CommandError::BadChannel { id: 5, fault })
+        );
+    }
+    // A raw control character, even NUL, is no JSON.
+    assert_eq!(subscribe("a\0b"), Err(CommandError::NotJson));
+}
+
+#[test]
+fn data_keeps_its_text() {
+    let publish = |data: &str| {
+        parse(&format!(
+            r#"{{"id":6,"publish":{{"data":{data},"channel":"x"}}}}"#
+        ))
+    };
+    for data in [
+        "null",
+        "1.10",
+        "1e400",
+        "18446744073709551616",
+        r#""\ud83c""#,
+        r#""\u00e9\/""#,
+        "[]",
+        r#"{"a":1,"a":2}"#,
+    ] {
+        assert_eq!(
+            publish(data),
+            ok!(6, &format!("publish x {data}")),
+            "{data}"
+        );
+    }
+    assert_eq!(
+        publish("[ 1 ,\r\t{ \"a b\" : 2 } ]"),
+        ok!(6, r#"publish x [1,{"a b":2}]"#)
+    );
+    let escaped = r#"{"id":6,"\u0070ublish":{"d\u0061ta":1,"channel":"x"}}"#;
+    assert_eq!(parse(escaped), ok!(6, "publish x 1"));
+}
+
+#[test]
+fn a_cut_emoji_elsewhere_does_not_disconnect() {
+    let line = r#"{"id":1,"connect":{"data":{"text":"\ud83c","big":36893488147419103232}}}"#;
+    assert_eq!(parse(line), ok!(1, "Connect"));
+}
+
+#[test]
+fn outcomes() {
+    let disconnect = ErrorEffect::Disconnect(Disconnect::BadRequest);
+    let reply = |error| ErrorEffect::Reply { id: 9, error };
+    let cases = [
+        (CommandError::NotJson, disconnect),
+        (CommandError::TooDeep, disconnect),
+        (CommandError::NotAnObject, disconnect),
+        (CommandError::IdMissing, disconnect),
+        (CommandError::IdInvalid, disconnect),
+        (CommandError::NoMethod, disconnect),
+        (
+            CommandError::UnknownMethod { id: 9 },
+            reply(ClientError::MethodNotFound),
+        ),
+        (
+            CommandError::SeveralMethods { id: 9 },
+            reply(ClientError::BadRequest),
+        ),
+        (
+            CommandError::BadParameters { id: 9 },
+            reply(ClientError::BadRequest),
+        ),
+        (
+            CommandError::BadChannel {
+                id: 9,
+                fault: TopicError::Control,
+            },
+            reply(ClientError::BadRequest),
+        ),
+    ];
+    for (fault, outcome) in cases {
+        assert_eq!(fault.effect(), outcome);
+    }
+}
+
+#[test]
+fn lines_skip_empty_ones() {
+    let split = |message: &'static [u8]| lines(message).collect::<Vec<_>>();
+    assert_eq!(split(b"{}\n{\"id\":1}\n"), [&b"{}"[..], b"{\"id\":1}"]);
+    assert_eq!(split(b"\n\n{}\r\n \n"), [b"{}\r"]);
+    assert_eq!(split(b"\x0c"), [b"\x0c"]);
+    assert_eq!(split(b""), [[0_u8; 0]; 0]);
+}
+
+#[test]
+fn one_parser_takes_many_lines() {
+    let mut parser = Parser::new();
+    for id in 1..1000 {
+        let line = format!(r#"{{"id":{id},"subscribe":{{"channel":"\u0061{id}"}}}}"#);
+        let channel = format!("a{id}");
+        let request = parser.parse(line.as_bytes()).unwrap();
+        assert_eq!(
+            request,
+            Request {
+                id,
+                command: Command::Subscribe { channel: &channel }
+            }
+        );
+        assert_eq!(parser.parse(b"[").unwrap_err(), CommandError::NotJson);
+    }
+}

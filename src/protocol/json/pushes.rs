@@ -1,0 +1,120 @@
+//! Pushes in JSON: one line carries a publication to a client. Made once per publication. Ingest
+//! core.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use super::escape;
+use crate::config::PayloadKind;
+
+const BEFORE_TOPIC: &[u8] = b"{\"push\":{\"channel\":";
+const BEFORE_DATA: &[u8] = b",\"pub\":{\"data\":";
+const AFTER_DATA: &[u8] = b"}}}";
+
+/// Appends the push of a publication.
+///
+/// The caller has checked the payload: JSON without line ends is embedded unchanged, UTF-8 text
+/// becomes a JSON string, and bytes become a padded base64 string (RFC 4648, section 4).
+pub fn publication(out: &mut Vec<u8>, topic: &str, payload: &[u8], kind: PayloadKind) {
+    out.reserve(publication_len_hint(topic, payload, kind));
+    out.extend_from_slice(BEFORE_TOPIC);
+    escape::string(out, topic);
+    out.extend_from_slice(BEFORE_DATA);
+    match kind {
+        PayloadKind::Json => out.extend_from_slice(payload),
+        // Lossless, because ingest has checked that a text payload is UTF-8.
+        PayloadKind::Text => escape::string(out, &String::from_utf8_lossy(payload)),
+        PayloadKind::Binary => base64(out, payload),
+    }
+    out.extend_from_slice(AFTER_DATA);
+}
+
+/// Returns the number of bytes that [`publication`] appends. The number is exact unless the topic
+/// or a text contains characters to escape.
+pub fn publication_len_hint(topic: &str, payload: &[u8], kind: PayloadKind) -> usize {
+    let data = match kind {
+        PayloadKind::Json => payload.len(),
+        PayloadKind::Text => payload.len() + 2,
+        PayloadKind::Binary => payload.len().div_ceil(3) * 4 + 2,
+    };
+    let around = BEFORE_TOPIC.len() + BEFORE_DATA.len() + AFTER_DATA.len();
+    around + topic.len() + 2 + data
+}
+
+fn base64(out: &mut Vec<u8>, bytes: &[u8]) {
+    out.push(b'"');
+    let start = out.len();
+    out.resize(start + bytes.len().div_ceil(3) * 4, 0);
+    STANDARD
+        .encode_slice(bytes, &mut out[start..])
+        .expect("sized for padded base64");
+    out.push(b'"');
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn push(topic: &str, payload: &[u8], kind: PayloadKind) -> String {
+        let mut out = Vec::new();
+        publication(&mut out, topic, payload, kind);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn kinds() {
+        let cases = [
+            (
+                PayloadKind::Json,
+                br#"{"a": [1,2]}"#.as_slice(),
+                r#"{"a": [1,2]}"#,
+            ),
+            (PayloadKind::Json, b"null", "null"),
+            (PayloadKind::Text, b"line\n\"two\"", r#""line\n\"two\"""#),
+            (PayloadKind::Text, b"", r#""""#),
+            (PayloadKind::Binary, b"\x00\xff\n", r#""AP8K""#),
+            (PayloadKind::Binary, b"\xff", r#""/w==""#),
+            (PayloadKind::Binary, b"", r#""""#),
+        ];
+        for (kind, payload, data) in cases {
+            let expected = format!(r#"{{"push":{{"channel":"news:1","pub":{{"data":{data}}}}}}}"#);
+            assert_eq!(push("news:1", payload, kind), expected);
+        }
+    }
+
+    #[test]
+    fn topics_are_escaped() {
+        assert_eq!(
+            push(r#"a"b\c"#, b"1", PayloadKind::Json),
+            r#"{"push":{"channel":"a\"b\\c","pub":{"data":1}}}"#
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn text_and_bytes_come_back(
+            topic in "\\PC{1,40}",
+            text in any::<String>(),
+            bytes in any::<Vec<u8>>(),
+        ) {
+            let pushed = push(&topic, text.as_bytes(), PayloadKind::Text);
+            let value: Value = serde_json::from_str(&pushed).unwrap();
+            prop_assert_eq!(value, json!({"push": {"channel": topic, "pub": {"data": text}}}));
+            let pushed = push(&topic, &bytes, PayloadKind::Binary);
+            let value: Value = serde_json::from_str(&pushed).unwrap();
+            let data = value["push"]["pub"]["data"].as_str().unwrap();
+            prop_assert_eq!(STANDARD.decode(data).unwrap(), bytes);
+        }
+
+        #[test]
+        fn the_hint_is_exact_without_escapes(topic in "[a-z:]{1,40}", text in "[a-zé ]{0,90}") {
+            for kind in [PayloadKind::Json, PayloadKind::Text, PayloadKind::Binary] {
+                let hint = publication_len_hint(&topic, text.as_bytes(), kind);
+                prop_assert_eq!(push(&topic, text.as_bytes(), kind).len(), hint);
+            }
+        }
+    }
+}

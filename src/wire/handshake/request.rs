@@ -1,0 +1,184 @@
+//! A parsed request: its path, query and headers, and the response that accepts it as a WebSocket.
+//! Used on every shard thread, once per connection.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use tungstenite::handshake::derive_accept_key;
+use tungstenite::handshake::server;
+use tungstenite::http::HeaderValue;
+
+use super::extensions::{self, AgreedDeflate, DeflateOffer};
+use super::refusal::HttpRefusal;
+use super::{apple, origin, query};
+
+/// Headers that a request may have only once. A proxy could use another one of several values than
+/// the server does.
+const SINGLE_HEADERS: [&str; 5] = [
+    "host",
+    "origin",
+    "content-length",
+    "sec-websocket-key",
+    "sec-websocket-version",
+];
+
+/// A well-formed GET request.
+#[derive(Debug)]
+pub struct HttpRequest(server::Request);
+
+impl HttpRequest {
+    /// Checks the requirements of RFC 9112, and that no body follows. A body would be read as
+    /// frames.
+    pub(super) fn new(request: server::Request) -> Result<Self, HttpRefusal> {
+        let headers = request.headers();
+        for name in SINGLE_HEADERS {
+            if headers.get_all(name).iter().nth(1).is_some() {
+                return Err(HttpRefusal::BadRequest(
+                    "a header that may occur only once is repeated",
+                ));
+            }
+        }
+        if visible_ascii(&request, "host").is_none() {
+            return Err(HttpRefusal::BadRequest("the Host header is missing"));
+        }
+        if request.uri().authority().is_some() || !request.uri().path().starts_with('/') {
+            return Err(HttpRefusal::BadRequest("the request target must be a path"));
+        }
+        let has_content = headers
+            .get("content-length")
+            .is_some_and(|length| length != "0");
+        if has_content || headers.contains_key("transfer-encoding") {
+            return Err(HttpRefusal::BadRequest("a GET request here has no body"));
+        }
+        Ok(Self(request))
+    }
+
+    /// Returns the path of the request target, not decoded.
+    pub fn path(&self) -> &str {
+        self.0.uri().path()
+    }
+
+    /// Returns the names and values of the query, form-decoded (WHATWG URL). A `+` is a space. A
+    /// broken escape, or text that is not UTF-8 when it is decoded, is an error; the standard
+    /// would replace it.
+    pub fn query(&self) -> impl Iterator<Item = Result<(Cow<'_, str>, Cow<'_, str>), HttpRefusal>> {
+        query::pairs(self.0.uri().query().unwrap_or_default())
+    }
+
+    /// Returns the first value of a header, or `None` if the value is not visible ASCII.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        visible_ascii(&self.0, name)
+    }
+
+    /// Returns whether the client requests a WebSocket, of any version.
+    pub fn is_upgrade(&self) -> bool {
+        self.has_token("upgrade", |token| token.eq_ignore_ascii_case("websocket"))
+            && self.has_token("connection", |token| token.eq_ignore_ascii_case("upgrade"))
+    }
+
+    /// Returns whether pages of the request's `Origin` may connect. Requests without an `Origin` do
+    /// not come from browsers and are allowed.
+    ///
+    /// If `origins` is empty, the origin must have the same host and port as `Host`. The entry `*`
+    /// allows all origins. Other entries are compared without regard to case and to default ports;
+    /// `https://*.example.com` allows all subdomains of the host.
+    pub fn origin_allowed(&self, origins: &[String]) -> bool {
+        let Some(origin) = self.0.headers().get("origin") else {
+            return true;
+        };
+        let host = self.header("host").unwrap_or_default();
+        origins.iter().any(|allowed| allowed == "*")
+            || origin
+                .to_str()
+                .is_ok_and(|origin| origin::is_allowed(origin, host, origins))
+    }
+
+    /// Returns whether the client offers a subprotocol. Case is significant (RFC 6455, section
+    /// 4.1).
+    pub fn offers_subprotocol(&self, name: &str) -> bool {
+        self.has_token("sec-websocket-protocol", |token| token == name)
+    }
+
+    /// Returns the offer of permessage-deflate in all `Sec-WebSocket-Extensions` headers.
+    pub fn deflate_offer(&self) -> DeflateOffer {
+        let lines = self.0.headers().get_all("sec-websocket-extensions");
+        extensions::negotiate(lines.iter().map(HeaderValue::as_bytes))
+    }
+
+    /// Returns whether the client is one of [`apple::QUIRKS`], which fail with permessage-deflate.
+    pub fn is_apple(&self) -> bool {
+        // `header` returns only ASCII, but the name of an app may have other characters.
+        let user_agent = self.0.headers().get("user-agent");
+        user_agent
+            .is_some_and(|name| apple::quirk(&String::from_utf8_lossy(name.as_bytes())).is_some())
+    }
+
+    /// Returns the response that switches to the WebSocket protocol (RFC 6455, section 4.2.2).
+    ///
+    /// `subprotocol` must be one that the client offers. `deflate` must be the result of
+    /// [`Self::deflate_offer`], or `None` to decline it.
+    pub fn accept(
+        &self,
+        subprotocol: Option<&str>,
+        deflate: Option<AgreedDeflate>,
+    ) -> Result<Vec<u8>, HttpRefusal> {
+        if !self.is_upgrade() {
+            return Err(HttpRefusal::UpgradeRequired);
+        }
+        if self.header("sec-websocket-version") != Some("13") {
+            return Err(HttpRefusal::WebSocketVersion);
+        }
+        let key = self
+            .header("sec-websocket-key")
+            .filter(|key| is_nonce(key))
+            .ok_or(HttpRefusal::BadRequest(
+                "Sec-WebSocket-Key must be 16 random bytes in Base64",
+            ))?;
+        let mut out = format!(
+            "HTTP/1.1 101 Switching Protocols\r\n\
+             Upgrade: websocket\r\n\
+             Connection: Upgrade\r\n\
+             Sec-WebSocket-Accept: {}\r\n",
+            derive_accept_key(key.as_bytes())
+        );
+        if let Some(name) = subprotocol {
+            debug_assert!(self.offers_subprotocol(name));
+            out.push_str("Sec-WebSocket-Protocol: ");
+            out.push_str(name);
+            out.push_str("\r\n");
+        }
+        if let Some(deflate) = deflate {
+            debug_assert_eq!(self.deflate_offer(), DeflateOffer::Acceptable(deflate));
+            write!(out, "Sec-WebSocket-Extensions: {deflate}\r\n")
+                .expect("writing to a String does not fail");
+        }
+        out.push_str("\r\n");
+        Ok(out.into_bytes())
+    }
+
+    /// Returns whether one of the comma-separated values of a header is the wanted one.
+    fn has_token(&self, name: &str, is_wanted: impl Fn(&str) -> bool) -> bool {
+        let lines = self
+            .0
+            .headers()
+            .get_all(name)
+            .iter()
+            .filter_map(|line| line.to_str().ok());
+        lines
+            .flat_map(|line| line.split(','))
+            .any(|token| is_wanted(token.trim_ascii()))
+    }
+}
+
+fn visible_ascii<'a>(request: &'a server::Request, header: &str) -> Option<&'a str> {
+    request.headers().get(header)?.to_str().ok()
+}
+
+/// Returns whether a `Sec-WebSocket-Key` is 16 bytes in Base64.
+fn is_nonce(key: &str) -> bool {
+    BASE64_STANDARD
+        .decode(key)
+        .is_ok_and(|nonce| nonce.len() == 16)
+}

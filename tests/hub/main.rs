@@ -1,0 +1,25 @@
+//! Tests of the hub with a simulated clock: each rule by itself, then random histories against a model.
+
+#![allow(clippy::unwrap_used, unreachable_pub)]
+
+mod closing;
+mod commands;
+mod compressed_input;
+mod conflation;
+mod drain;
+mod encodings;
+mod joined;
+mod model;
+mod negotiation;
+mod opening;
+mod pending;
+mod sends;
+mod share;
+mod slow;
+mod survey;
+mod timers;
+mod topics;
+mod upstream;
+mod wire;
+mod world;
+mod zlib;
