@@ -131,10 +131,10 @@ mod tests {
 
     use super::*;
 
-    /// The common options and the options of a scenario share one parser, which detects a
-    /// duplicate name only at run time.
     #[test]
     fn every_scenario_parses() {
+        // The common options and the options of a scenario share one parser, which detects a
+        // duplicate name only at run time.
         let command = Arguments::command();
         command.clone().debug_assert();
         for scenario in command.get_subcommands().filter(|each| !each.is_hide_set()) {

@@ -42,14 +42,14 @@ impl InjectedFault {
     }
 }
 
-/// What becomes of a connect.
+/// The decision about a connect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConnectOutcome {
     Accept,
     Refuse,
 }
 
-/// What becomes of a connection after a delivery.
+/// The decision about a connection after a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeliveryOutcome {
     Continue,

@@ -175,7 +175,8 @@ impl BaselineServer {
         }
     }
 
-    /// Reads all available publications. What one read returned is sent before the next read.
+    /// Reads all available publications. The publications of one read are sent
+    /// before the next read.
     fn handle_publications(&mut self) {
         while self.read_publications() == ReadOutcome::MoreMayFollow {
             self.send();

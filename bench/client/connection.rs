@@ -27,7 +27,7 @@ pub enum ReadMode {
     NeverOnceOpen,
 }
 
-/// What a connection subscribes to and how it behaves.
+/// The topics and the behavior of a connection.
 #[derive(Clone, Debug)]
 pub struct ConnectionPlan {
     pub protocol: Protocol,

@@ -37,7 +37,7 @@ pub enum FirstFrame<'a> {
     Invalid,
 }
 
-/// Reads the frame at the start of `bytes`. `deflate` says whether the connection has negotiated
+/// Reads the frame at the start of `bytes`. `deflate` is set if the connection has negotiated
 /// permessage-deflate.
 pub fn first_frame(bytes: &[u8], deflate: bool) -> FirstFrame<'_> {
     let &[first, second, ..] = bytes else {

@@ -22,7 +22,7 @@ use crate::targets::context::RunContext;
 /// contains at once.
 const TEMPLATES: usize = 256;
 
-/// What to publish, and when.
+/// The publications of a run and their times.
 #[derive(Debug)]
 pub struct PublishingSchedule {
     /// Publications per second.

@@ -28,7 +28,7 @@ pub struct IntervalLatency {
     pub p99_us: u64,
 }
 
-/// Records a run.
+/// Records deliveries, latency and CPU by interval.
 #[derive(Debug)]
 pub struct Timeline {
     start_us: u64,

@@ -167,7 +167,7 @@ impl WindowPublisher {
     }
 }
 
-/// What was measured after the warm-up.
+/// The measurements after the warm-up.
 struct Throughput {
     deliveries: u64,
     elapsed_s: f64,

@@ -36,7 +36,7 @@ pub struct SteadyLoad {
     pub protocol: Protocol,
 }
 
-/// What was measured in the window.
+/// The measurements of the window.
 struct Window {
     deliveries: u64,
     elapsed_s: f64,
