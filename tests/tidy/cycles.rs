@@ -10,7 +10,7 @@ use crate::source::{self, Source};
 
 /// Directories (with the file of the same name) in which cycles are still to be broken. A directory
 /// without cycles fails the test, so the list can only shrink.
-const DIRECTORIES_WITH_CYCLES: [&str; 6] = [
+const DIRECTORIES_WITH_CYCLES: &[&str] = &[
     "bench",
     "src/config",
     "src/control",
@@ -130,7 +130,7 @@ fn files_do_not_import_each_other_in_a_circle() {
     let graph = graph(&source::under(&["src", "bench", "tests"]));
     assert!(graph.len() > 100, "the sources are where they were");
     let mut new = String::new();
-    let mut unused: BTreeSet<_> = DIRECTORIES_WITH_CYCLES.into();
+    let mut unused: BTreeSet<_> = DIRECTORIES_WITH_CYCLES.iter().collect();
     for cycle in cycles(&graph) {
         let directory = DIRECTORIES_WITH_CYCLES
             .iter()
