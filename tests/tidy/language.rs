@@ -28,7 +28,6 @@ const NOT_YET_PLAIN: &[&str] = &[
     "tests/hub",
     "tests/protocol",
     "tests/sim",
-    "tests/wire",
 ];
 
 /// This file, which has to name the words.
