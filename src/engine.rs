@@ -10,7 +10,7 @@ use crossbeam_channel::Receiver;
 use crate::config::{Config, ConfigSource, Layout};
 use crate::fabric::{self, Core, Fabric, Notice, Order, Watchtower};
 use crate::shard::{self, Plan, Shard};
-use crate::{control, ingest, limits};
+use crate::{control, ingest};
 
 /// Why the engine could not start, or did not end as it should; the text names the remedy.
 #[derive(Debug, thiserror::Error)]
@@ -62,7 +62,8 @@ impl Engine {
         // pin themselves. Unpinned it would all work, only less evenly.
         let _pinned = core_affinity::set_for_current(core_affinity::CoreId { id: layout.ingest });
         let descriptors = shard::raise_descriptor_limit();
-        fabric::check_descriptors(descriptors, count).map_err(Fault::Descriptors)?;
+        fabric::check_descriptors(descriptors, count)
+            .map_err(|error| Fault::Descriptors(error.limit))?;
         shard::preflight(count)?;
         let listeners = listen(config.ws.listen, count)?;
         let sockets = shard::with_private_files(|| ingest::bind(config))?;
@@ -139,7 +140,7 @@ impl Engine {
                 outcome = outcome.and(Err(fault));
             }
         }
-        self.fabric.inlet.close();
+        self.fabric.submissions.close();
         if self.ingest.join().is_err() && outcome.is_ok() {
             outcome = Err(Fault::Ended { core: Core::Ingest });
         }
@@ -204,9 +205,7 @@ pub fn screen(engine: &Engine, config: &Config) -> String {
         shards = shards.join(", "),
         connections = engine.fabric.max_connections(),
         descriptors = engine.descriptors,
-        own = limits::OWN_DESCRIPTORS
-            + limits::REFUSAL_SOCKETS
-            + shards.len() * limits::OWN_DESCRIPTORS_PER_SHARD,
+        own = fabric::own_descriptors(shards.len()),
     )
 }
 

@@ -1,7 +1,6 @@
 //! Publications over HTTP: `POST /publish` with a JSON body. Control thread.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use axum::Json;
 use axum::extract::State;
@@ -9,14 +8,18 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use crossbeam_channel::{Receiver, TryRecvError, bounded};
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use tokio::sync::oneshot;
 
-use crate::fabric::{Fabric, Origin, Submission, Verdict};
+use crate::fabric::{
+    BUSY_CODE, Fabric, ReplyTarget, Submission, SubmissionResult, SubmissionSource,
+    SubmittedPublication,
+};
 use crate::limits::ADMIN_PUBLISH_TIMEOUT;
 
-/// `{"channel":"news","data":{…}}`, or `text` or `b64data` in place of `data`.
+/// The request body: `{"channel":"news","data":{…}}`, with `text` or `b64data` in place of `data`
+/// for namespaces of these kinds.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Publication {
@@ -31,13 +34,18 @@ impl Publication {
         match (self.data, self.text, self.b64data) {
             (Some(data), None, None) => Ok(data.get().as_bytes().to_vec()),
             (None, Some(text), None) => Ok(text.into_bytes()),
-            (None, None, Some(data)) => STANDARD.decode(data).map_err(|_| "b64data is no base64"),
+            (None, None, Some(data)) => STANDARD
+                .decode(data)
+                .map_err(|_| "b64data is not valid base64"),
             _ => Err("give exactly one of data, text and b64data"),
         }
     }
 }
 
-/// Only JSON bodies are taken: a page on another site cannot make a browser send one unasked.
+/// Submits a publication and responds with its result.
+///
+/// Only JSON bodies are accepted, because a page of another site cannot make a browser send one
+/// without the permission of this server.
 pub(super) async fn publish(
     State(fabric): State<Arc<Fabric>>,
     Json(publication): Json<Publication>,
@@ -47,42 +55,42 @@ pub(super) async fn publish(
         Ok(payload) => payload,
         Err(text) => return refuse(StatusCode::BAD_REQUEST, "payload", text),
     };
-    let (reply, verdict) = bounded(1);
+    let (sender, receiver) = oneshot::channel();
     let submission = Submission {
-        origin: Origin::Admin,
-        topic,
-        payload,
-        reply: Some(reply),
+        source: SubmissionSource::Admin,
+        publications: vec![SubmittedPublication { topic, payload }],
+        reply: ReplyTarget::Task(sender),
     };
-    if fabric.inlet.submit(submission).is_err() {
+    if fabric.submissions.submit(submission).is_err() {
         return refuse(
             StatusCode::TOO_MANY_REQUESTS,
-            "busy",
-            "ingest is busy; try again",
+            BUSY_CODE,
+            "the ingest thread is busy; try again",
         );
     }
-    match wait(&verdict).await {
-        Some(Ok(())) => Json(serde_json::json!({})).into_response(),
-        Some(Err((code, text))) => refuse(StatusCode::BAD_REQUEST, code, &text),
+    let results = tokio::time::timeout(ADMIN_PUBLISH_TIMEOUT, receiver).await;
+    // No results: the ingest thread did not answer in time, or dropped the submission and ended.
+    let results = results.ok().and_then(Result::ok).unwrap_or_default();
+    match results.first() {
+        Some(result) => respond(*result),
         None => refuse(
             StatusCode::SERVICE_UNAVAILABLE,
             "stopping",
-            "ingest does not answer",
+            "the ingest thread does not answer",
         ),
     }
 }
 
-/// Ingest answers within microseconds and cannot wake this runtime, so it is asked a few times.
-async fn wait(verdict: &Receiver<Verdict>) -> Option<Verdict> {
-    let until = Instant::now() + ADMIN_PUBLISH_TIMEOUT;
-    while Instant::now() < until {
-        match verdict.try_recv() {
-            Ok(verdict) => return Some(verdict),
-            Err(TryRecvError::Disconnected) => return None,
-            Err(TryRecvError::Empty) => tokio::time::sleep(Duration::from_millis(1)).await,
-        }
-    }
-    None
+fn respond(result: SubmissionResult) -> Response {
+    let Some(error) = result.error() else {
+        return Json(serde_json::json!({})).into_response();
+    };
+    let status = if result == SubmissionResult::Busy {
+        StatusCode::TOO_MANY_REQUESTS
+    } else {
+        StatusCode::BAD_REQUEST
+    };
+    refuse(status, error.code, &error.text)
 }
 
 fn refuse(status: StatusCode, code: &str, text: &str) -> Response {

@@ -51,7 +51,8 @@ impl Reload {
             let applied = Arc::new(applied);
             let order = Order::Reconfigure(Arc::clone(&applied));
             let shards = self.fabric.order(&order);
-            if !shards || !self.fabric.inlet.reconfigure(Arc::clone(&applied)) {
+            let ingest = self.fabric.submissions.reconfigure(Arc::clone(&applied));
+            if !shards || ingest.is_err() {
                 return tracing::error!("reload: a core does not take orders; signal again");
             }
             self.config = applied;

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use crate::fabric::{Core, Fabric, Origin, ShardFabric, Submission};
+use crate::fabric::{
+    Core, Fabric, ReplyTarget, ShardFabric, Submission, SubmissionSource, SubmittedPublication,
+};
 use crate::protocol::topic;
 
 use super::canary::{self, Perch};
@@ -70,16 +72,19 @@ impl Watchdog {
         let shards = shards.map(|(shard, perch)| sight(shard, perch)).collect();
         let counts = self.fabric.ingest_counts.load();
         self.number += 1;
-        let canary = Submission {
-            origin: Origin::Canary,
+        let canary = SubmittedPublication {
             topic: topic::RESERVED.into(),
             // A payload of every kind: JSON, text and bytes.
             payload: self.number.to_string().into_bytes(),
-            reply: None,
+        };
+        let submission = Submission {
+            source: SubmissionSource::Canary,
+            publications: vec![canary],
+            reply: ReplyTarget::Discard,
         };
         Sight {
             ingest_taken: counts.received_canary + counts.received_admin + counts.received_client,
-            published: self.fabric.inlet.submit(canary).is_ok(),
+            published: self.fabric.submissions.submit(submission).is_ok(),
             shards,
         }
     }

@@ -221,7 +221,7 @@ mod tests {
     const READING_US: u64 = METRICS_SAMPLE_INTERVAL.as_micros() as u64;
     const SECOND_US: u64 = 1_000_000;
 
-    fn reading(at_us: u64, ingest: IngestCounts, shards: &[&[(u64, u64)]]) -> Reading {
+    fn reading(at_us: u64, ingest: &IngestCounts, shards: &[&[(u64, u64)]]) -> Reading {
         let shard = |buckets: &&[(u64, u64)]| ShardReading {
             delays: Delays {
                 delivery: HistogramSnapshot {
@@ -234,7 +234,7 @@ mod tests {
         };
         Reading {
             at_us,
-            ingest,
+            ingest: *ingest,
             shards: shards.iter().map(shard).collect(),
         }
     }
@@ -251,7 +251,7 @@ mod tests {
     fn fed(seconds: u64, counts: impl Fn(u64) -> IngestCounts) -> Window {
         let mut window = Window::default();
         for at_us in (0..=seconds * SECOND_US).step_by(READING_US as usize) {
-            window.keep(reading(at_us, counts(at_us), &[]));
+            window.keep(reading(at_us, &counts(at_us), &[]));
         }
         window
     }
@@ -261,7 +261,7 @@ mod tests {
         let window = fed(60, |at_us| received(at_us / 1000, at_us / 1000));
         assert!(window.readings.len() as u64 <= WINDOW_US / READING_US + 2);
         let now_us = 60 * SECOND_US + 1;
-        let interval = window.until(reading(now_us, received(60_000, 60_000), &[]));
+        let interval = window.until(reading(now_us, &received(60_000, 60_000), &[]));
         assert!((WINDOW_US..WINDOW_US + READING_US).contains(&interval.length_us()));
         let (stage, _, flow) = interval.flows()[0];
         assert_eq!(
@@ -272,7 +272,7 @@ mod tests {
 
     #[test]
     fn before_anything_was_read_it_reaches_to_the_start() {
-        let interval = Window::default().until(reading(5, received(3, 2), &[&[(7, 1)]]));
+        let interval = Window::default().until(reading(5, &received(3, 2), &[&[(7, 1)]]));
         assert_eq!(interval.length_us(), 5);
         assert_eq!(interval.flows()[0].2.difference(), 1);
         assert_eq!(interval.delays().delivery.len(), 1);
@@ -288,7 +288,7 @@ mod tests {
         };
         let difference = |seconds: u64| {
             let at_us = seconds * SECOND_US;
-            let interval = fed(seconds, counts).until(reading(at_us, counts(at_us), &[]));
+            let interval = fed(seconds, counts).until(reading(at_us, &counts(at_us), &[]));
             interval.flows()[0].2.difference()
         };
         assert_eq!([5, 20].map(difference), [0, 0]);
@@ -302,7 +302,7 @@ mod tests {
         let (fast, slow) = (1_000, 50_000);
         let shards = [&[(fast, 990), (slow, 10)][..], &[(slow, 9)]];
         let window = Window::default();
-        let merged = window.until(reading(1, received(0, 0), &shards)).delays();
+        let merged = window.until(reading(1, &received(0, 0), &shards)).delays();
         let of = |quantile| quantile_us(&merged.delivery, quantile).unwrap();
         let near = |value: u64, wanted: u64| value.abs_diff(wanted) * 1000 <= wanted;
         assert!(near(of(0.5), fast) && near(of(0.98), fast));

@@ -1,7 +1,9 @@
-//! Which topics a shard may want: a bit per bucket of hashes. The shard writes, ingest reads.
+//! The interest filter: which topics the subscribers of a shard may want, one bit per bucket of
+//! topic hashes. The shard writes it, the ingest thread reads it.
 //!
-//! False positives cost the shard a lookup. False negatives cannot happen: a bit is set before
-//! the subscribe that needs it is acknowledged, and cleared only when its last topic is gone.
+//! A false positive costs the shard one lookup. A false negative is impossible: the shard sets a
+//! bit before it acknowledges the subscribe that needs the bit, and clears the bit only when the
+//! last topic of the bucket has no subscriber.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -24,20 +26,21 @@ impl Default for Interest {
 }
 
 impl Interest {
-    /// Whether the shard may want publications to a topic with this hash. Called by ingest.
+    /// Returns whether the shard may want publications to a topic with this hash. Called by the
+    /// ingest thread.
     pub fn may_want(&self, topic_hash: u64) -> bool {
         let bucket = bucket(topic_hash);
         self.bits[bucket / 64].load(Ordering::Acquire) & bit(bucket) != 0
     }
 }
 
-/// The shard's own count of topics per bucket.
+/// The number of topics in each bucket, owned by the shard. It decides when a bit changes.
 #[derive(Debug)]
-pub struct Wanted {
+pub struct InterestCounts {
     topics: Vec<u32>,
 }
 
-impl Default for Wanted {
+impl Default for InterestCounts {
     fn default() -> Self {
         Self {
             topics: vec![0; INTEREST_BUCKETS],
@@ -45,28 +48,34 @@ impl Default for Wanted {
     }
 }
 
-impl Wanted {
-    /// A topic with this hash got its first subscriber on this shard, or lost its last. Called by
-    /// the shard alone, so plain loads and stores of the bits are enough.
-    pub fn set(&mut self, interest: &Interest, topic_hash: u64, wanted: bool) {
+impl InterestCounts {
+    /// Adds a topic that got its first subscriber on this shard.
+    pub fn add(&mut self, interest: &Interest, topic_hash: u64) {
         let bucket = bucket(topic_hash);
-        let topics = &mut self.topics[bucket];
-        *topics = if wanted {
-            *topics + 1
-        } else {
-            topics.saturating_sub(1)
-        };
-        let word = &interest.bits[bucket / 64];
-        let bits = word.load(Ordering::Relaxed);
-        match *topics {
-            0 => word.store(bits & !bit(bucket), Ordering::SeqCst),
-            1 => word.store(bits | bit(bucket), Ordering::SeqCst),
-            _ => {}
+        self.topics[bucket] += 1;
+        if self.topics[bucket] == 1 {
+            // The shard is the only writer of its bits, so a load and a store are enough.
+            let word = &interest.bits[bucket / 64];
+            word.store(word.load(Ordering::Relaxed) | bit(bucket), Ordering::SeqCst);
+        }
+    }
+
+    /// Removes a topic that lost its last subscriber on this shard.
+    pub fn remove(&mut self, interest: &Interest, topic_hash: u64) {
+        let bucket = bucket(topic_hash);
+        self.topics[bucket] = self.topics[bucket].saturating_sub(1);
+        if self.topics[bucket] == 0 {
+            let word = &interest.bits[bucket / 64];
+            word.store(
+                word.load(Ordering::Relaxed) & !bit(bucket),
+                Ordering::SeqCst,
+            );
         }
     }
 }
 
-/// The hash's high bits: its low ones pick the slot in the topic table.
+/// Returns the bucket of a topic hash: its high bits, because the low bits choose the slot in the
+/// topic table of the shard.
 fn bucket(topic_hash: u64) -> usize {
     (topic_hash >> (64 - INTEREST_BUCKETS.ilog2())) as usize
 }
@@ -80,15 +89,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_bucket_is_wanted_until_its_last_topic_goes() {
-        let (interest, mut wanted) = (Interest::default(), Wanted::default());
-        let (one, same_bucket, other) = (7 << 50, (7 << 50) + 1, 9 << 50);
-        wanted.set(&interest, one, true);
-        wanted.set(&interest, same_bucket, true);
-        assert!(interest.may_want(one) && !interest.may_want(other));
-        wanted.set(&interest, one, false);
+    fn a_bucket_is_wanted_until_its_last_topic_is_removed() {
+        let (interest, mut counts) = (Interest::default(), InterestCounts::default());
+        let (first, same_bucket, other) = (7 << 50, (7 << 50) + 1, 9 << 50);
+        counts.add(&interest, first);
+        counts.add(&interest, same_bucket);
+        assert!(interest.may_want(first) && !interest.may_want(other));
+        counts.remove(&interest, first);
         assert!(interest.may_want(same_bucket));
-        wanted.set(&interest, same_bucket, false);
+        counts.remove(&interest, same_bucket);
         assert!(!interest.may_want(same_bucket));
     }
 }

@@ -1,62 +1,87 @@
-//! The only memory that cores share: lanes, broadcasts, interest, and what each core counts.
+//! The only memory that the threads of the process share. Every part names its writer.
 //!
-//! Every part says who writes it. The one lock on the way of a message: an encoding that
-//! two shards miss at the same moment is made by one of them while the other waits.
+//! ```text
+//! submission        publications from other threads for the ingest thread, and their results
+//! submission_queue  the queue of submissions and new configurations
+//! rejection         why the ingest thread rejects a message
+//! lane              the queue from the ingest thread to one shard
+//! interest          which topics a shard may want
+//! wake              wakes a thread that sleeps
+//! socket_limit      the limit on open client sockets
+//! codec_use         how many connections use each codec
+//! descriptors       the descriptor budget
+//! watch             how the main thread learns that a thread is ready or has ended
+//! ```
+//!
+//! A message meets one lock on its way: if two shards need the same missing encoding at the same
+//! moment, one of them makes it and the other waits.
 
-mod inlet;
+mod codec_use;
+mod descriptors;
 mod interest;
 mod lane;
+mod rejection;
+mod socket_limit;
+mod submission;
+mod submission_queue;
 mod wake;
 mod watch;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::config::Config;
-use crate::delivery::{CODECS, Codec, TopicHasher};
-use crate::hub::DrainScope;
-use crate::limits;
+use crate::delivery::TopicHasher;
+use crate::hub::{DrainScope, Ticket};
 use crate::observe::{Clock, Health, Histogram, IngestCounts, Published, ShardCounts};
 
-pub use inlet::{Inlet, Origin, Submission, Verdict};
-pub use interest::{Interest, Wanted};
-pub use lane::{Full, Lane, Order, Parcel};
+pub use codec_use::CodecUse;
+pub use descriptors::{TooFewDescriptors, check_descriptors, max_connections, own_descriptors};
+pub use interest::{Interest, InterestCounts};
+pub use lane::{Lane, LaneBatch, LaneFull, LaneItem, Order};
+pub use rejection::Rejection;
+pub use socket_limit::SocketLimit;
+pub use submission::{
+    BUSY_CODE, PublishError, ReplyTarget, Submission, SubmissionResult, SubmissionSource,
+    SubmittedPublication,
+};
+pub use submission_queue::{PreviousConfigPending, SubmissionQueue, SubmissionQueueFull};
 pub use wake::Wake;
 pub use watch::{Core, Notice, Watch, Watchtower};
 
-/// What all cores of one process share.
+/// The memory that all threads of one process share.
 pub struct Fabric {
     pub clock: Clock,
     pub hasher: TopicHasher,
-    pub inlet: Inlet,
+    pub submissions: SubmissionQueue,
     pub shards: Vec<ShardFabric>,
     pub ingest_counts: Published<IngestCounts>,
-    /// Connections that take each codec, all shards together. Shards write, ingest reads.
-    codecs: [AtomicUsize; CODECS],
-    /// Open sockets, all shards together.
-    sockets: AtomicUsize,
-    max_connections: usize,
+    pub codecs: CodecUse,
+    pub sockets: SocketLimit,
     draining: AtomicBool,
 }
 
-/// One shard's part.
+/// The part of the shared memory that belongs to one shard.
 pub struct ShardFabric {
     pub lane: Lane,
     pub interest: Interest,
     pub counts: Published<ShardCounts>,
-    /// From arrival to the end of the send, per delivery.
+    /// Time from the arrival of a publication at the ingest thread to the end of the send, in
+    /// microseconds, per delivery.
     pub latency: Arc<Histogram>,
-    /// Lengths of the turns that did something.
+    /// Duration of the turns that did work, in microseconds.
     pub turn: Arc<Histogram>,
-    /// How late the shard got to what was due: batches on its lane, and deadlines.
+    /// Delay between the time at which work became due (a batch on the lane, a deadline) and the
+    /// time at which the shard started it, in microseconds.
     pub lag: Arc<Histogram>,
-    /// Accepting has paused because the process has no descriptors left. The shard writes it.
-    pub starved: AtomicBool,
+    /// The shard has paused accepting because the process has no free descriptor. The shard writes
+    /// it.
+    pub out_of_descriptors: AtomicBool,
 }
 
 impl Fabric {
-    /// `shard_wakes`: one wake per shard; `max_connections`: for the process.
-    pub fn new(shard_wakes: Vec<Wake>, inlet_wake: Wake, max_connections: usize) -> Self {
+    /// Creates the shared memory for one shard per element of `shard_wakes`. `max_connections` is
+    /// the limit of the process.
+    pub fn new(shard_wakes: Vec<Wake>, ingest_wake: Wake, max_connections: usize) -> Self {
         let shard = |wake| ShardFabric {
             lane: Lane::new(wake),
             interest: Interest::default(),
@@ -64,58 +89,55 @@ impl Fabric {
             latency: Arc::default(),
             turn: Arc::default(),
             lag: Arc::default(),
-            starved: AtomicBool::new(false),
+            out_of_descriptors: AtomicBool::new(false),
         };
         Self {
             clock: Clock::start(),
             hasher: TopicHasher::default(),
-            inlet: Inlet::new(inlet_wake),
+            submissions: SubmissionQueue::new(ingest_wake),
             shards: shard_wakes.into_iter().map(shard).collect(),
             ingest_counts: Published::default(),
-            codecs: Default::default(),
-            sockets: AtomicUsize::new(0),
-            max_connections,
+            codecs: CodecUse::default(),
+            sockets: SocketLimit::new(max_connections),
             draining: AtomicBool::new(false),
         }
     }
 
+    /// Submits the publications of clients of shard `index`, one ticket per publication. The
+    /// results return on the lane of that shard. Called by the shard.
+    ///
+    /// If there is no room, no publication is submitted and the tickets are returned.
+    pub fn submit_from_shard(
+        &self,
+        index: usize,
+        publications: Vec<SubmittedPublication>,
+        tickets: Vec<Ticket>,
+    ) -> Result<(), Vec<Ticket>> {
+        let lane = &self.shards[index].lane;
+        if lane.reserve_answers().is_err() {
+            return Err(tickets);
+        }
+        let submission = Submission {
+            source: SubmissionSource::Client,
+            publications,
+            reply: ReplyTarget::Shard { index, tickets },
+        };
+        let Err(SubmissionQueueFull(returned)) = self.submissions.submit(submission) else {
+            return Ok(());
+        };
+        lane.release_answers();
+        Err(returned.reply.into_tickets())
+    }
+
+    /// Returns the limit on connections of the process.
     pub fn max_connections(&self) -> usize {
-        self.max_connections
+        self.sockets.max_connections()
     }
 
-    /// Counts a socket in: `None` beyond all limits, `Some(true)` past the limit for connections.
-    pub fn admit(&self) -> Option<bool> {
-        let before = self.sockets.fetch_add(1, Ordering::Relaxed);
-        if before >= self.max_connections + limits::REFUSAL_SOCKETS {
-            self.leave();
-            return None;
-        }
-        Some(before >= self.max_connections)
-    }
-
-    /// Counts a socket out.
-    pub fn leave(&self) {
-        self.sockets.fetch_sub(1, Ordering::Relaxed);
-    }
-
-    /// Descriptors that may be open: the sockets, and all that are kept back for the process.
+    /// Returns the number of descriptors that may be open: those of sockets, and those that are
+    /// reserved for the process.
     pub fn held_descriptors(&self) -> usize {
-        self.sockets.load(Ordering::Relaxed) + own_descriptors(self.shards.len())
-    }
-
-    /// A connection that takes this codec came or went.
-    pub fn codec(&self, codec: Codec, came: bool) {
-        let connections = &self.codecs[codec as usize];
-        if came {
-            connections.fetch_add(1, Ordering::Relaxed);
-        } else {
-            connections.fetch_sub(1, Ordering::Relaxed);
-        }
-    }
-
-    /// Whether somebody is connected who takes this codec.
-    pub fn is_used(&self, codec: Codec) -> bool {
-        self.codecs[codec as usize].load(Ordering::Relaxed) > 0
+        self.sockets.open() + own_descriptors(self.shards.len())
     }
 
     /// Sends every shard the same order. False: one of them did not take it.
@@ -136,27 +158,29 @@ impl Fabric {
         all
     }
 
-    /// Whether the process is on its way out.
+    /// Returns whether the process closes all connections in order to end.
     pub fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Relaxed)
     }
 
+    /// Returns the state of the process for load balancers and operators.
     pub fn health(&self) -> Health {
         if self.is_draining() {
             return Health::Draining;
         }
         let mut reasons = Vec::new();
-        if self
-            .shards
-            .iter()
-            .any(|shard| shard.starved.load(Ordering::Relaxed))
-        {
+        let is_out_of_descriptors =
+            |shard: &ShardFabric| shard.out_of_descriptors.load(Ordering::Relaxed);
+        if self.shards.iter().any(is_out_of_descriptors) {
             reasons.push(
                 "out of file descriptors: raise LimitNOFILE or lower ws.max_connections".into(),
             );
         }
-        if self.sockets.load(Ordering::Relaxed) >= self.max_connections {
-            reasons.push(format!("at ws.max_connections ({})", self.max_connections));
+        if self.sockets.is_reached() {
+            reasons.push(format!(
+                "at ws.max_connections ({})",
+                self.max_connections()
+            ));
         }
         if reasons.is_empty() {
             Health::Ok
@@ -164,31 +188,4 @@ impl Fabric {
             Health::Degraded(reasons)
         }
     }
-}
-
-/// Descriptors that are not for connections.
-pub fn own_descriptors(shards: usize) -> usize {
-    limits::OWN_DESCRIPTORS + shards * limits::OWN_DESCRIPTORS_PER_SHARD + limits::REFUSAL_SOCKETS
-}
-
-/// Whether so many descriptors are enough for the process and a first connection; if not, they
-/// are given back.
-pub fn check_descriptors(descriptors: u64, shards: usize) -> Result<(), u64> {
-    if descriptors > own_descriptors(shards) as u64 {
-        Ok(())
-    } else {
-        Err(descriptors)
-    }
-}
-
-/// The limit on connections that a configuration and the descriptor limit give: what is left
-/// after the process's own descriptors, unless the operator wants fewer.
-pub fn max_connections(config: &Config, descriptors: u64, shards: usize) -> usize {
-    let room = (descriptors as usize)
-        .saturating_sub(own_descriptors(shards))
-        .max(1);
-    config
-        .ws
-        .max_connections
-        .map_or(room, |wanted| wanted.min(room))
 }

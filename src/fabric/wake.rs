@@ -1,15 +1,17 @@
-//! Wakes a thread that sleeps on an event descriptor, and only if it sleeps.
+//! Wakes a thread that sleeps on an event descriptor, with a system call only if it sleeps.
+//! The sleeping thread is a shard or the ingest thread; any thread may wake it.
 
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::{AsRawFd, RawFd};
 use std::sync::atomic::{AtomicBool, Ordering, fence};
 
-/// The sleeper parks and unparks; any thread wakes. One system call per sleep at the most.
+/// The wake-up of one thread, at most one system call per sleep.
 ///
-/// The sleeper's side: [`Wake::park`], look once more for work, sleep on the descriptor if there
-/// is none, [`Wake::unpark`]. The waker's side: put the work down, [`Wake::wake`]. Whatever the
-/// order of the two, one of them sees the other.
+/// The sleeping thread calls [`Wake::park`], checks for work once more, sleeps on the descriptor
+/// if there is none, and calls [`Wake::unpark`]. A waking thread stores the work first and then
+/// calls [`Wake::wake`]. In every interleaving either the sleeping thread finds the work or the
+/// waking thread finds it parked.
 #[derive(Debug)]
 pub struct Wake {
     parked: AtomicBool,
@@ -17,7 +19,7 @@ pub struct Wake {
 }
 
 impl Wake {
-    /// `event`: an eventfd in blocking mode.
+    /// Creates a wake-up from `event`, an eventfd in blocking mode.
     pub fn new(event: File) -> Self {
         Self {
             parked: AtomicBool::new(false),
@@ -25,21 +27,24 @@ impl Wake {
         }
     }
 
+    /// Returns the descriptor that becomes readable when the thread is woken.
     pub fn descriptor(&self) -> RawFd {
         self.event.as_raw_fd()
     }
 
-    /// The sleeper is about to look for work for the last time.
+    /// Announces that the calling thread is about to check for work for the last time before it
+    /// sleeps.
     pub fn park(&self) {
         self.parked.store(true, Ordering::SeqCst);
         fence(Ordering::SeqCst);
     }
 
+    /// Announces that the calling thread no longer sleeps.
     pub fn unpark(&self) {
         self.parked.store(false, Ordering::SeqCst);
     }
 
-    /// Wakes the sleeper if it is parked.
+    /// Wakes the thread if it is parked.
     pub fn wake(&self) {
         fence(Ordering::SeqCst);
         if self.parked.swap(false, Ordering::SeqCst) {
@@ -47,16 +52,16 @@ impl Wake {
         }
     }
 
-    /// Takes the signals off the descriptor, which the caller has found readable.
+    /// Reads all signals from the descriptor, which the caller has found readable.
     pub fn reset(&self) {
         let mut count = [0; 8];
-        // Nobody else reads it, so it is still readable.
+        // No other thread reads the descriptor, so it is still readable and the read cannot block.
         let _ = (&self.event).read(&mut count);
     }
 
-    /// Writes to the descriptor whether the sleeper is parked or not.
+    /// Writes to the descriptor whether the thread is parked or not.
     pub fn signal(&self) {
-        // The only failure is a counter at 2^64 - 2, and then it is already readable.
+        // The only possible failure is a counter of 2^64 - 2, and then the descriptor is readable.
         let _ = (&self.event).write(&1_u64.to_ne_bytes());
     }
 }

@@ -21,6 +21,17 @@ pub struct Ticket {
     number: u32,
 }
 
+#[cfg(test)]
+impl Ticket {
+    /// Creates a ticket for tests outside the hub, where only its identity matters.
+    pub(crate) fn numbered(number: u32) -> Self {
+        Self {
+            connection: ConnectionId::from_bits(u64::from(number)),
+            number,
+        }
+    }
+}
+
 /// What the hub asks of the process around it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Question {

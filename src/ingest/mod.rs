@@ -1,21 +1,29 @@
-//! Publications in: one pinned thread owns all ZeroMQ sockets. Ingest core.
+//! Receives publications. One pinned thread owns all ZeroMQ sockets.
 //!
 //! ```text
-//! worker    the loop: listen, drain each socket up to a bound, route, never wait downstream
-//! bells     which socket may have something
-//! sockets   what is bound where, and how a message is taken in without copies
-//! envelope  multipart to publication, or a named rejection; no IO
-//! publishers  who numbers what it sends: what is missing, what came twice
-//! route     publications to batches, batches to the lanes that may want them
-//! zap       who may publish: networks and passwords
+//! sockets      opens and binds the ZeroMQ sockets
+//! ingest_loop  the loop: poll, read each ready socket up to a bound, route
+//! readiness    which descriptors are ready
+//! messages     receives and sends multipart messages
+//! handler      what happens to a message or a submission, and the reply to its sender
+//! envelope     turns a message into a publication, or rejects it
+//! meta         the optional metadata of a message
+//! publishers   publishers that number their messages
+//! sequence     the sequence numbers of one publisher
+//! route        publications to batches, batches to lanes
+//! zap          which publishers may connect
 //! ```
 
-mod bells;
 pub mod envelope;
+mod handler;
+mod ingest_loop;
+mod messages;
+mod meta;
 mod publishers;
+mod readiness;
 mod route;
+mod sequence;
 mod sockets;
-mod worker;
 mod zap;
 
 use std::sync::Arc;
@@ -26,22 +34,22 @@ use crate::fabric::{Fabric, Watch};
 
 pub use sockets::{BindError, Sockets};
 
-/// Binds all sockets of `config`. On the main thread, so that what fails is seen at start.
+/// Binds all sockets of `config`. Called on the main thread, so that a failure ends the start.
 pub fn bind(config: &Config) -> Result<Sockets, BindError> {
     Sockets::bind(config)
 }
 
-/// Starts the ingest thread, on the core of the thread that calls. It ends when the fabric's inlet
-/// is closed.
+/// Starts the ingest thread, on the core of the calling thread. The thread ends when the submission
+/// queue is closed.
 pub fn spawn(
     sockets: Sockets,
     config: &Config,
     fabric: Arc<Fabric>,
     watch: Watch,
 ) -> std::io::Result<JoinHandle<()>> {
-    let worker = worker::Worker::new(sockets, config, fabric)?;
+    let ingest_loop = ingest_loop::IngestLoop::new(sockets, config, fabric)?;
     Builder::new().name("ingest".into()).spawn(move || {
         watch.ready();
-        worker.run();
+        ingest_loop.run();
     })
 }

@@ -1,4 +1,5 @@
-//! Publications to batches, batches to the lanes that may want them. Ingest core.
+//! Collects publications into batches and pushes each batch to the lanes of the shards that may
+//! want it. Ingest thread.
 
 use std::mem;
 use std::sync::Arc;
@@ -7,33 +8,49 @@ use hashbrown::HashTable;
 
 use crate::config::Config;
 use crate::delivery::{Batch, Broadcast, Codec};
-use crate::fabric::{Fabric, Full};
+use crate::fabric::{Fabric, LaneFull};
 use crate::limits::{BATCH_BYTES, BATCH_PUBLICATIONS};
 use crate::observe::{IngestCounts, PipelineStage, lossy};
 
 use super::envelope::Publication;
 
-/// Collects what one drain brought in.
-pub(super) struct Router {
+/// Upper bound of the bytes that a batch holds after encoding, as a multiple of the estimate that
+/// [`LaneRouter`] makes before. The worst case is a text of control characters: the JSON codec
+/// escapes each byte with six.
+const ENCODING_GROWTH: usize = 8;
+
+/// Treatment of a publication if the lane of a shard that may want it is full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum FullLanePolicy {
+    /// The publication is refused and goes to no shard, because its sender can try again.
+    Refuse,
+    /// The publication is dropped for that shard only, and the drop is counted. The sender cannot
+    /// be held back.
+    Drop,
+}
+
+/// Collects the publications of one round of the ingest loop.
+pub(super) struct LaneRouter {
     fabric: Arc<Fabric>,
-    /// Bytes of a frame that publications may share: `ws.batch`.
-    join_bytes: usize,
+    /// Maximum size of a frame that several publications share: `ws.batch`.
+    shared_frame_bytes: usize,
     broadcasts: Vec<Broadcast>,
-    /// The latest broadcast of each topic, for those that may join it.
+    /// Index of the latest broadcast of each topic, which later publications may join.
     latest: HashTable<usize>,
+    /// Number of publications in the batch.
     publications: usize,
-    /// Bytes that they will keep alive, about.
+    /// Estimate of the bytes that the batch will hold.
     held_bytes: usize,
-    /// How many publications each shard may want.
+    /// Number of publications in the batch that each shard may want.
     wanted: Vec<u64>,
 }
 
-impl Router {
+impl LaneRouter {
     pub(super) fn new(fabric: Arc<Fabric>, config: &Config) -> Self {
         let wanted = vec![0; fabric.shards.len()];
         Self {
             fabric,
-            join_bytes: config.ws.batch,
+            shared_frame_bytes: config.ws.batch,
             broadcasts: Vec::new(),
             latest: HashTable::new(),
             publications: 0,
@@ -42,41 +59,40 @@ impl Router {
         }
     }
 
-    /// New rules from the next publication on.
+    /// Applies a new configuration, from the next publication on.
     pub(super) fn reconfigure(&mut self, config: &Config) {
-        self.join_bytes = config.ws.batch;
+        self.shared_frame_bytes = config.ws.batch;
     }
 
-    /// Puts a publication that somebody may want into the batch.
+    /// Adds a publication to the batch if any shard may want it.
+    ///
+    /// With [`FullLanePolicy::Refuse`] fails if a lane has no room. A publication that was added
+    /// under this policy is never dropped before a lane.
     pub(super) fn add(
         &mut self,
         publication: &Publication<'_>,
         arrived_us: u64,
+        policy: FullLanePolicy,
         counts: &mut IngestCounts,
-    ) {
+    ) -> Result<(), LaneFull> {
         let (topic, payload) = (publication.topic, &*publication.payload);
-        counts.accepted += 1;
-        counts.received_bytes += payload.len() as u64;
         let held_bytes = size_of::<Broadcast>() + topic.len() + 2 * payload.len();
         if self.held_bytes + held_bytes > BATCH_BYTES {
             self.flush(counts);
         }
         let hash = self.fabric.hasher.hash(topic);
-        let mut wanted = false;
-        for (shard, count) in self.fabric.shards.iter().zip(&mut self.wanted) {
-            if shard.interest.may_want(hash) {
-                *count += 1;
-                counts.wanted += 1;
-                wanted = true;
-            }
+        if policy == FullLanePolicy::Refuse {
+            self.check_lanes(hash, held_bytes)?;
         }
-        if !wanted {
+        counts.accepted += 1;
+        counts.received_bytes += payload.len() as u64;
+        if !self.count_wanted(hash, counts) {
             counts.unwanted += 1;
-            return;
+            return Ok(());
         }
         self.held_bytes += held_bytes;
         self.publications += 1;
-        if !self.join(topic, hash, payload) {
+        if self.join_latest(topic, hash, payload) == Join::NeedsBroadcast {
             let rules = publication.rules;
             let broadcast = Broadcast::new(topic, hash, payload, rules, arrived_us);
             self.broadcasts.push(broadcast);
@@ -84,11 +100,38 @@ impl Router {
         if self.publications == BATCH_PUBLICATIONS {
             self.flush(counts);
         }
+        Ok(())
     }
 
-    /// Lets a publication share the latest broadcast of its topic. False: it needs its own, which
-    /// is about to be the next one.
-    fn join(&mut self, topic: &str, hash: u64, payload: &[u8]) -> bool {
+    /// Checks that every lane that may want a topic has room for the batch, whatever else is added
+    /// to it. A batch of several publications is estimated at [`BATCH_BYTES`] or less, and a larger
+    /// publication has a batch of its own. Only this thread pushes to lanes, so the room remains
+    /// until the batch is pushed.
+    fn check_lanes(&self, hash: u64, held_bytes: usize) -> Result<(), LaneFull> {
+        let batch_bytes = ENCODING_GROWTH * held_bytes.max(BATCH_BYTES);
+        for shard in &self.fabric.shards {
+            if shard.interest.may_want(hash) {
+                shard.lane.check_room(batch_bytes)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Counts a publication for each shard that may want it. Returns whether there is one.
+    fn count_wanted(&mut self, hash: u64, counts: &mut IngestCounts) -> bool {
+        let mut is_wanted = false;
+        for (shard, wanted) in self.fabric.shards.iter().zip(&mut self.wanted) {
+            if shard.interest.may_want(hash) {
+                *wanted += 1;
+                counts.wanted += 1;
+                is_wanted = true;
+            }
+        }
+        is_wanted
+    }
+
+    /// Adds a publication to the latest broadcast of its topic, if their frame has room for it.
+    fn join_latest(&mut self, topic: &str, hash: u64, payload: &[u8]) -> Join {
         let next = self.broadcasts.len();
         let broadcasts = &mut self.broadcasts;
         let found = self.latest.find_mut(hash, |index| {
@@ -96,25 +139,25 @@ impl Router {
             broadcast.topic_hash() == hash && broadcast.topic() == topic
         });
         if let Some(latest) = found {
-            if broadcasts[*latest].join(payload, self.join_bytes) {
-                return true;
+            if broadcasts[*latest].join(payload, self.shared_frame_bytes) {
+                return Join::Joined;
             }
             *latest = next;
         } else {
             let hash_of = |index: &usize| broadcasts[*index].topic_hash();
             self.latest.insert_unique(hash, next, hash_of);
         }
-        false
+        Join::NeedsBroadcast
     }
 
-    /// Puts the batch on the lane of every shard that may want some of it. A full lane loses it
-    /// for that shard only.
+    /// Pushes the batch to the lane of every shard that may want a part of it. If a lane is full,
+    /// its shard loses the batch, and the loss is counted.
     pub(super) fn flush(&mut self, counts: &mut IngestCounts) {
         if self.broadcasts.is_empty() {
             return;
         }
         for codec in [Codec::Json, Codec::Raw] {
-            if self.fabric.is_used(codec) {
+            if self.fabric.codecs.is_used(codec) {
                 self.broadcasts.iter().for_each(|each| each.encode(codec));
             }
         }
@@ -133,10 +176,19 @@ impl Router {
             }
             match shard.lane.push(Arc::clone(&batch), wanted, now_us) {
                 Ok(()) => counts.routed += wanted,
-                Err(Full) => counts.lane_full += wanted,
+                Err(LaneFull) => counts.lane_full += wanted,
             }
         }
     }
+}
+
+/// Outcome of [`LaneRouter::join_latest`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Join {
+    /// The publication is part of the latest broadcast of its topic.
+    Joined,
+    /// The caller must append a broadcast for the publication. It is the latest of its topic.
+    NeedsBroadcast,
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! Who may publish: networks and passwords, asked by libzmq for every connection (ZAP, ZeroMQ
-//! RFC 27). Ingest core.
+//! Decides which publishers may connect, by network and by password. libzmq asks for every
+//! connection (ZAP, ZeroMQ RFC 27). Ingest thread.
 
 use std::net::IpAddr;
 
@@ -8,30 +8,32 @@ use zmq::{Context, DONTWAIT, Socket};
 
 use crate::config::{Ingest, same_secret};
 
-use super::sockets::{send, uninterrupted};
+use super::messages::{retry_interrupted, send};
 
-/// The domain that our sockets name; any word will do.
+/// The ZAP domain of our sockets. Any non-empty name enables ZAP.
 pub(super) const DOMAIN: &str = "fanfare";
 
-/// Where libzmq asks.
+/// The endpoint where libzmq sends its requests.
 const ENDPOINT: &str = "inproc://zeromq.zap.01";
 
-/// What became of one connection.
+/// The decision about one connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Admission {
-    Admitted,
+pub(super) enum Decision {
+    Allowed,
+    /// The address is in none of the networks of `ingest.allow`.
     DeniedAddress,
+    /// The user and password are not in `ingest.plain`.
     DeniedPassword,
 }
 
-/// The socket that libzmq asks, and the rules.
-pub(super) struct Gate {
+/// The ZAP handler: the socket that libzmq sends requests to, and the rules.
+pub(super) struct Authenticator {
     pub(super) socket: Socket,
-    rules: Rules,
+    rules: AccessRules,
 }
 
-impl Gate {
-    /// `None`: nothing is restricted, so nobody needs to be asked.
+impl Authenticator {
+    /// Opens the socket, or returns `None` if the configuration restricts no publisher.
     pub(super) fn open(context: &Context, ingest: &Ingest) -> Result<Option<Self>, zmq::Error> {
         if ingest.allow.is_empty() && ingest.plain.is_empty() {
             return Ok(None);
@@ -40,36 +42,40 @@ impl Gate {
         socket.bind(ENDPOINT)?;
         Ok(Some(Self {
             socket,
-            rules: Rules::new(ingest),
+            rules: AccessRules::new(ingest),
         }))
     }
 
-    /// Answers one question. `None`: there is none.
-    pub(super) fn answer(&self) -> Option<Admission> {
-        let mut question = Vec::new();
-        while question.is_empty() || self.socket.get_rcvmore().ok()? {
-            question.push(uninterrupted(|| self.socket.recv_bytes(DONTWAIT)).ok()?);
+    /// Replies to one request. Returns `None` if there is no request.
+    pub(super) fn reply(&self) -> Option<Decision> {
+        let mut request = Vec::new();
+        while request.is_empty() || self.socket.get_rcvmore().ok()? {
+            request.push(retry_interrupted(|| self.socket.recv_bytes(DONTWAIT)).ok()?);
         }
-        let admission = self.rules.admit(&question);
-        let (code, text) = match admission {
-            Admission::Admitted => ("200", "OK"),
-            Admission::DeniedAddress => ("400", "address not in ingest.allow"),
-            Admission::DeniedPassword => ("400", "user or password not in ingest.plain"),
+        let decision = self.rules.decide(&request);
+        let (code, text) = match decision {
+            Decision::Allowed => ("200", "OK"),
+            Decision::DeniedAddress => ("400", "address not in ingest.allow"),
+            Decision::DeniedPassword => ("400", "user or password not in ingest.plain"),
         };
-        let id = question.get(1).map_or(&b""[..], Vec::as_slice);
-        let answer: [&[u8]; 6] = [b"1.0", id, code.as_bytes(), text.as_bytes(), b"", b""];
-        // The asker is this process: if it went away, nobody waits for the answer.
-        let _ = send(&self.socket, &answer);
-        Some(admission)
+        let id = request.get(1).map_or(&b""[..], Vec::as_slice);
+        let reply: [&[u8]; 6] = [b"1.0", id, code.as_bytes(), text.as_bytes(), b"", b""];
+        // libzmq in this process sent the request. If it no longer receives, the connection is
+        // gone and the reply is not needed.
+        let _ = send(&self.socket, &reply);
+        Some(decision)
     }
 }
 
-struct Rules {
+/// The rules of `ingest.allow` and `ingest.plain`.
+struct AccessRules {
+    /// Networks that may connect. Empty: all.
     allow: Vec<IpNet>,
+    /// Pairs `user:password`. Empty: no password is required.
     plain: Vec<String>,
 }
 
-impl Rules {
+impl AccessRules {
     fn new(ingest: &Ingest) -> Self {
         Self {
             allow: ingest.allow.clone(),
@@ -77,37 +83,28 @@ impl Rules {
         }
     }
 
-    /// `[version, id, domain, address, identity, mechanism, credentials...]`.
-    fn admit(&self, question: &[Vec<u8>]) -> Admission {
-        let [_, _, _, address, _, mechanism, credentials @ ..] = question else {
-            return Admission::DeniedAddress;
+    /// Decides about a request of the form `[version, id, domain, address, identity, mechanism,
+    /// credentials...]`.
+    fn decide(&self, request: &[Vec<u8>]) -> Decision {
+        let [_, _, _, address, _, mechanism, credentials @ ..] = request else {
+            return Decision::DeniedAddress;
         };
-        if !self.knows(address) {
-            return Admission::DeniedAddress;
+        if !self.is_allowed_address(address) {
+            return Decision::DeniedAddress;
         }
         if self.plain.is_empty() {
-            return Admission::Admitted;
+            return Decision::Allowed;
         }
-        let known = match (mechanism.as_slice(), credentials) {
-            (b"PLAIN", [user, password]) => {
-                let given = [user.as_slice(), password].join(&b':');
-                // Every pair is compared in full, so that the time taken tells nothing of them.
-                self.plain.iter().fold(false, |known, pair| {
-                    known | same_secret(pair.as_bytes(), &given)
-                })
-            }
-            _ => false,
-        };
-        if known {
-            Admission::Admitted
-        } else {
-            Admission::DeniedPassword
+        match (mechanism.as_slice(), credentials) {
+            (b"PLAIN", [user, password]) if self.is_known_pair(user, password) => Decision::Allowed,
+            _ => Decision::DeniedPassword,
         }
     }
 
-    /// An `ipc://` peer has been let in by its file's mode. libzmq gives numbers for IP peers only,
-    /// and for these the C library's word for a Unix socket, or nothing.
-    fn knows(&self, address: &[u8]) -> bool {
+    /// Returns whether the address may connect. For a peer on an `ipc://` endpoint libzmq reports
+    /// "localhost" or an empty address; the mode of the socket file has admitted such a peer. For
+    /// IP peers libzmq always reports a numeric address.
+    fn is_allowed_address(&self, address: &[u8]) -> bool {
         if self.allow.is_empty() || matches!(address, b"" | b"localhost") {
             return true;
         }
@@ -119,13 +116,24 @@ impl Rules {
             self.allow.iter().any(|network| network.contains(&address))
         })
     }
+
+    /// Returns whether the pair is configured. All pairs are compared in full, so that the time
+    /// taken does not reveal anything about them.
+    fn is_known_pair(&self, user: &[u8], password: &[u8]) -> bool {
+        let given = [user, password].join(&b':');
+        let mut is_known = false;
+        for pair in &self.plain {
+            is_known |= same_secret(pair.as_bytes(), &given);
+        }
+        is_known
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn question(address: &str, mechanism: &str, credentials: &[&str]) -> Vec<Vec<u8>> {
+    fn request(address: &str, mechanism: &str, credentials: &[&str]) -> Vec<Vec<u8>> {
         let fixed = ["1.0", "1", DOMAIN, address, "", mechanism];
         fixed
             .iter()
@@ -134,8 +142,8 @@ mod tests {
             .collect()
     }
 
-    fn rules(allow: &[&str], plain: &[&str]) -> Rules {
-        Rules {
+    fn rules(allow: &[&str], plain: &[&str]) -> AccessRules {
+        AccessRules {
             allow: allow
                 .iter()
                 .map(|network| network.parse().unwrap())
@@ -145,32 +153,32 @@ mod tests {
     }
 
     #[test]
-    fn only_listed_networks_are_admitted() {
+    fn only_listed_networks_may_connect() {
         let rules = rules(&["10.1.0.0/16", "::1/128"], &[]);
-        let admit = |address| rules.admit(&question(address, "NULL", &[]));
-        assert_eq!(admit("10.1.2.3"), Admission::Admitted);
-        assert_eq!(admit("::ffff:10.1.2.3"), Admission::Admitted);
-        assert_eq!(admit("::1"), Admission::Admitted);
-        assert_eq!(admit(""), Admission::Admitted);
-        assert_eq!(admit("localhost"), Admission::Admitted);
-        assert_eq!(admit("10.2.2.3"), Admission::DeniedAddress);
-        assert_eq!(admit("garbage"), Admission::DeniedAddress);
+        let decide = |address| rules.decide(&request(address, "NULL", &[]));
+        assert_eq!(decide("10.1.2.3"), Decision::Allowed);
+        assert_eq!(decide("::ffff:10.1.2.3"), Decision::Allowed);
+        assert_eq!(decide("::1"), Decision::Allowed);
+        assert_eq!(decide(""), Decision::Allowed);
+        assert_eq!(decide("localhost"), Decision::Allowed);
+        assert_eq!(decide("10.2.2.3"), Decision::DeniedAddress);
+        assert_eq!(decide("garbage"), Decision::DeniedAddress);
     }
 
     #[test]
-    fn only_listed_pairs_are_admitted() {
+    fn only_listed_pairs_may_connect() {
         let rules = rules(&[], &["ann:secret", "bob:with:colon"]);
-        let admit = |user, word| rules.admit(&question("10.1.2.3", "PLAIN", &[user, word]));
-        assert_eq!(admit("ann", "secret"), Admission::Admitted);
-        assert_eq!(admit("bob", "with:colon"), Admission::Admitted);
-        assert_eq!(admit("ann", "Secret"), Admission::DeniedPassword);
-        assert_eq!(admit("ann", ""), Admission::DeniedPassword);
-        let null = question("10.1.2.3", "NULL", &[]);
-        assert_eq!(rules.admit(&null), Admission::DeniedPassword);
+        let decide = |user, word| rules.decide(&request("10.1.2.3", "PLAIN", &[user, word]));
+        assert_eq!(decide("ann", "secret"), Decision::Allowed);
+        assert_eq!(decide("bob", "with:colon"), Decision::Allowed);
+        assert_eq!(decide("ann", "Secret"), Decision::DeniedPassword);
+        assert_eq!(decide("ann", ""), Decision::DeniedPassword);
+        let null = request("10.1.2.3", "NULL", &[]);
+        assert_eq!(rules.decide(&null), Decision::DeniedPassword);
     }
 
     #[test]
-    fn a_malformed_question_is_denied() {
-        assert_eq!(rules(&[], &["a:b"]).admit(&[]), Admission::DeniedAddress);
+    fn a_malformed_request_is_denied() {
+        assert_eq!(rules(&[], &["a:b"]).decide(&[]), Decision::DeniedAddress);
     }
 }

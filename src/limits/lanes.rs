@@ -5,6 +5,12 @@
 /// more than one second of work.
 pub const LANE_BATCHES: usize = 4096;
 
+/// Maximum number of submissions of one shard whose answers the shard has not taken from its lane.
+/// A lane has room for this many answers in addition to [`LANE_BATCHES`], so that no answer is
+/// lost. A shard submits once per turn. At this bound the ingest thread is far behind, and the
+/// shard answers its clients that ingest is busy.
+pub const LANE_ANSWERS: usize = 1024;
+
 /// Maximum number of bytes on one lane. A shard that falls behind by more loses publications, so
 /// that the process does not run out of memory. Compressed frames that a faster shard makes from
 /// batches on the lane are not counted; each is smaller than the plain frame that is counted.
@@ -20,6 +26,8 @@ pub const BATCH_PUBLICATIONS: usize = 256;
 pub const BATCH_BYTES: usize = 64 * 1024;
 
 /// Maximum number of publications from clients and the admin port that wait for the ingest thread.
+/// An empty queue accepts one larger submission: one turn of a shard may collect up to
+/// [`PENDING_COMMANDS_PER_SHARD`](super::PENDING_COMMANDS_PER_SHARD).
 pub const SUBMISSION_QUEUE_PUBLICATIONS: usize = 4096;
 
 /// Maximum number of requests from the control thread that wait for one shard.

@@ -163,7 +163,7 @@ impl Drive {
 
     fn set_starved(&self, starved: bool) {
         self.shard()
-            .starved
+            .out_of_descriptors
             .store(starved, std::sync::atomic::Ordering::Relaxed);
     }
 }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use glommio::io::BufferedFile;
 
-use crate::fabric::{Fabric, Order, Origin, ShardFabric, Submission, Watch};
-use crate::hub::{Answer, DrainScope, Egress, Hub, PublishAnswer, Question, SocketAction};
+use crate::fabric::{Fabric, LaneItem, Order, ShardFabric, Watch};
+use crate::hub::{DrainScope, Egress, Hub, SocketAction};
 use crate::limits::TURN_BROADCASTS;
 use crate::observe::{PipelineStage, lossy};
 
@@ -156,44 +156,38 @@ impl Drive {
         Ok(if worked { Turn::Worked } else { Turn::Idle })
     }
 
-    /// Hands the publications of clients to ingest. A full queue answers at once.
-    fn submit_questions(&mut self, now_us: u64) {
-        for (ticket, question) in self.hub.take_questions() {
-            let Question::Publish { topic, payload } = question;
-            let submission = Submission {
-                origin: Origin::Client,
-                topic,
-                payload,
-                reply: None,
-            };
-            let answer = match self.fabric.inlet.submit(submission) {
-                Ok(()) => PublishAnswer::Accepted,
-                Err(_) => PublishAnswer::Busy,
-            };
-            self.hub.answer(ticket, Answer::Publish(answer), now_us);
-        }
-    }
-
     /// Matches what waits on the lane, up to a bound, so that sockets get their turn. What was
     /// matched leaves before it is more than an outbox has to hold.
     fn drain_lane(&mut self, now_us: u64) -> std::io::Result<bool> {
         let (mut taken, mut held_bytes, mut unsent_bytes) = (0, 0, 0);
         // All of these have been popped once the lane is found empty; else the last one popped
         // says how many there were. Neither depends on what became of them.
-        let (put, mut reached) = (self.shard().lane.put(), 0);
+        let (pushed_total, mut reached) = (self.shard().lane.pushed_total(), 0);
         let burst_bytes = self.hub.burst_bytes();
         while taken < TURN_BROADCASTS && held_bytes < burst_bytes {
-            let Some(parcel) = self.shard().lane.pop() else {
-                reached = put.max(reached);
-                break;
+            let pushed = match self.shard().lane.pop() {
+                Some(LaneItem::Batch(pushed)) => pushed,
+                Some(LaneItem::Answers(answers)) => {
+                    taken += answers.len();
+                    self.deliver_answers(answers, now_us);
+                    continue;
+                }
+                None => {
+                    reached = pushed_total.max(reached);
+                    break;
+                }
             };
             if lossy::loses(PipelineStage::Lane) {
                 continue;
             }
-            let lag_us = self.fabric.clock.now_us().saturating_sub(parcel.put_us);
+            let lag_us = self
+                .fabric
+                .clock
+                .now_us()
+                .saturating_sub(pushed.pushed_at_us);
             self.shard().lag.record(lag_us, 1);
-            reached = parcel.put;
-            let batch = parcel.batch;
+            reached = pushed.pushed_total;
+            let batch = pushed.batch;
             for broadcast in &batch.broadcasts {
                 let bytes = broadcast.held_bytes();
                 if unsent_bytes > 0 && unsent_bytes + bytes > burst_bytes {
@@ -205,7 +199,7 @@ impl Drive {
             }
             let counts = self.hub.counts_mut();
             counts.batches += 1;
-            counts.taken += parcel.publications;
+            counts.taken += pushed.publications;
             taken += batch.broadcasts.len();
             held_bytes += batch.held_bytes;
         }

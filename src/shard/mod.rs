@@ -11,6 +11,7 @@
 //! sockets    descriptors of the connections and what the kernel still does with them
 //! acceptor   the listener, and what happens when descriptors run out
 //! upstream   how the hub reaches the fabric
+//! questions  publications of clients to ingest, and the answers to them
 //! preflight  whether this host can run a shard at all
 //! system     the few calls to the kernel that std does not wrap
 //! ```
@@ -20,6 +21,7 @@ mod buffers;
 mod dispatch;
 mod drive;
 mod preflight;
+mod questions;
 mod ring;
 mod sleep;
 mod sockets;

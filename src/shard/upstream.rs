@@ -1,17 +1,17 @@
-//! How a hub reaches the fabric. Shard core.
+//! Connects the hub of a shard to the memory that the threads share. Shard thread.
 
 use std::sync::Arc;
 
 use crate::delivery::Codec;
-use crate::fabric::{Fabric, Wanted};
+use crate::fabric::{Fabric, InterestCounts};
 use crate::hub::{SocketAdmission, Upstream};
 use crate::observe::Health;
 
-/// The fabric as shard `index` sees it.
+/// The shared memory, as shard `index` uses it.
 pub(super) struct FabricUpstream {
     fabric: Arc<Fabric>,
     index: usize,
-    wanted: Wanted,
+    interest: InterestCounts,
 }
 
 impl FabricUpstream {
@@ -19,35 +19,35 @@ impl FabricUpstream {
         Self {
             fabric,
             index,
-            wanted: Wanted::default(),
+            interest: InterestCounts::default(),
         }
     }
 }
 
 impl Upstream for FabricUpstream {
     fn admit(&self) -> SocketAdmission {
-        match self.fabric.admit() {
-            Some(false) => SocketAdmission::Admitted,
-            Some(true) => SocketAdmission::OverLimit,
-            None => SocketAdmission::Refused,
-        }
+        self.fabric.sockets.add()
     }
 
     fn leave(&self) {
-        self.fabric.leave();
+        self.fabric.sockets.remove();
     }
 
     fn want(&mut self, topic_hash: u64, wanted: bool) {
-        self.wanted
-            .set(&self.fabric.shards[self.index].interest, topic_hash, wanted);
+        let shared = &self.fabric.shards[self.index].interest;
+        if wanted {
+            self.interest.add(shared, topic_hash);
+        } else {
+            self.interest.remove(shared, topic_hash);
+        }
     }
 
     fn add_codec(&self, codec: Codec) {
-        self.fabric.codec(codec, true);
+        self.fabric.codecs.add(codec);
     }
 
     fn remove_codec(&self, codec: Codec) {
-        self.fabric.codec(codec, false);
+        self.fabric.codecs.remove(codec);
     }
 
     fn health(&self) -> Health {

@@ -181,6 +181,25 @@ fn clients_publish_where_the_namespace_lets_them() {
     assert_eq!(denied["error"]["code"], 103);
 }
 
+/// Ingest pushes an accepted publication to the lanes before it answers, and the answer follows the
+/// publication on the same lane. So a client that is subscribed gets its publication first.
+#[test]
+fn a_client_gets_the_reply_to_a_publish_after_ingest_has_accepted_it() {
+    let server = Server::start(&["namespace.chat.publish=true"]);
+    let mut client = Client::subscribed(&server, &["chat:a"]);
+    for number in 0..100 {
+        let publication = json!({ "channel": "chat:a", "data": number });
+        let reply = client.command("publish", &publication);
+        assert!(reply["publish"].is_object(), "{reply}");
+        let received_before = client.next_kept();
+        assert_eq!(received_before, Some(("chat:a".into(), json!(number))));
+        // Ingest publishes its counters before it answers.
+        let received = server.metric("fanfare_received_total", &["client"]);
+        assert_eq!(received, number + 1);
+    }
+    server.assert_accounted();
+}
+
 #[test]
 fn newlines_in_json_become_spaces() {
     let server = Server::start(&[]);

@@ -179,6 +179,38 @@ def stalled(binary, log_path):
     return f"p99 {merged_ms:.1f} ms, of the shards {p99_ms[0]:.1f} and {p99_ms[1]:.1f} ms"
 
 
+def busy(binary, log_path):
+    """While a shard stands still, its lane fills: PUSH is dropped, and a DEALER is answered busy."""
+    with (
+        loaded(binary, log_path, {"FANFARE_STALL": "0:900"}, rate=None) as node,
+        zmq.Context() as context,
+    ):
+        dealer = context.socket(zmq.DEALER)
+        dealer.linger, dealer.rcvtimeo = 0, 5_000
+        dealer.connect(node.router)
+        replies = {}
+
+        def ask():
+            for _ in range(20):
+                dealer.send_multipart([b"", b"a", b"1"])
+            for _ in range(20):
+                code = dealer.recv_multipart()[-2].decode()
+                replies[code] = replies.get(code, 0) + 1
+            # `ok` has one frame, so the frame before it is the delimiter.
+            return replies.get("busy", 0) > 20 and replies.get("", 0) > 20
+
+        until(ask, 30, "both replies")
+        # The flood goes on, but nothing more is sent to the router.
+        until(lambda: node.sum("fanfare_rejected_total", 'reason="busy"') == replies["busy"], 5, "all busy counted")
+        figures = node.metrics()
+        dealer.close()
+    assert of(figures, "fanfare_lane_dropped_total") > 0
+    for stage in ("check", "route"):
+        assert stages(figures)[stage] == (0, 1), f"{stage}: {stages(figures)[stage]}"
+    assert set(replies) == {"", "busy"}, replies
+    return f"{replies['busy']} busy, {replies['']} ok, {of(figures, 'fanfare_lane_dropped_total'):.0f} dropped"
+
+
 def numbered(binary, log_path):
     """A publisher's numbers: gaps, repetitions, a restart; reordering and rejections are none."""
     with Node(binary, log_path, BASE) as node, zmq.Context() as context:
@@ -223,6 +255,7 @@ def main():
             check(f"one percent lost at {stage}", one_stage, binary, stage)
         check("the last of a lane", last_of_lane, binary)
         check("a shard that stalls", stalled, binary)
+        check("busy while a lane is full", busy, binary)
     else:
         report.skip("no binary that loses: FANFARE_LOSSY")
     return 1 if report.failed else 0

@@ -1,8 +1,9 @@
-//! Messages, rule by rule: what each one becomes, or why it is rejected.
+//! Tests of the checks of a message, rule by rule.
 
 use proptest::prelude::*;
 
 use super::*;
+use crate::limits;
 
 const MAX_PAYLOAD: usize = 4096;
 
@@ -38,7 +39,7 @@ fn check(parts: &[&[u8]]) -> Result<(Vec<u8>, PayloadKind, Option<Meta>), Reject
 }
 
 #[test]
-fn two_or_three_parts() {
+fn a_message_has_two_or_three_parts() {
     assert_eq!(
         check(&[b"t", b"1"]),
         Ok((b"1".to_vec(), PayloadKind::Json, None))
@@ -54,7 +55,7 @@ fn two_or_three_parts() {
 }
 
 #[test]
-fn topics() {
+fn invalid_topics_are_rejected() {
     let cases: [(&[u8], Rejection); 4] = [
         (b"", Rejection::TopicEmpty),
         (&[b'a'; 256], Rejection::TopicTooLong),
@@ -67,7 +68,7 @@ fn topics() {
 }
 
 #[test]
-fn kinds_follow_the_namespace() {
+fn the_namespace_decides_the_kind_of_payload() {
     let cases = [
         ("news", PayloadKind::Json),
         (":news", PayloadKind::Json),
@@ -89,7 +90,7 @@ fn kinds_follow_the_namespace() {
 }
 
 #[test]
-fn payloads() {
+fn payloads_are_checked_for_their_kind() {
     let large = vec![b'1'; MAX_PAYLOAD + 1];
     let deep = [b'['; limits::JSON_DEPTH + 1];
     let cases: [(&[u8], &[u8], Rejection); 9] = [
@@ -119,7 +120,7 @@ fn payloads() {
 }
 
 #[test]
-fn json_leaves_on_one_line() {
+fn json_is_put_on_one_line() {
     let payload = b"{\r\n  \"a\": \"b\\n\"\n}\n";
     assert_eq!(
         check(&[b"t", payload]).unwrap().0,
@@ -134,7 +135,7 @@ fn json_leaves_on_one_line() {
 }
 
 #[test]
-fn metas() {
+fn metadata_is_checked() {
     let large = format!("{{\"x\":\"{}\"}}", "x".repeat(limits::META_BYTES));
     let cases: [(&[u8], Rejection); 12] = [
         (b"", Rejection::MetaNotObject),
@@ -169,37 +170,23 @@ fn metas() {
 }
 
 #[test]
-fn the_payload_is_judged_before_the_meta() {
+fn the_payload_is_checked_before_the_metadata() {
     assert_eq!(check(&[b"t", b"x", b"x"]), Err(Rejection::PayloadNotJson));
 }
 
 #[test]
-fn names_are_distinct_and_texts_say_what_to_do() {
-    let mut names = Rejection::ALL.map(Rejection::name).to_vec();
-    names.sort_unstable();
-    names.dedup();
-    assert_eq!(names.len(), Rejection::ALL.len());
-    for rejection in Rejection::ALL {
-        let is_label = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_');
-        assert!(rejection.name().bytes().all(is_label));
-        assert_eq!(rejection.code(), rejection.name());
-        assert!(rejection.to_string().len() > 20);
-    }
-}
-
-#[test]
-fn router_frames() {
+fn router_frames_are_split_at_the_delimiter() {
     type Frames = &'static [&'static [u8]];
     let cases: [(Frames, Frames, Result<Frames, Rejection>); 7] = [
-        // REQ, and a DEALER that does as REQ does.
+        // REQ, or a DEALER that sends the same frames.
         (&[b"id", b"", b"t", b"1"], &[b"id", b""], Ok(&[b"t", b"1"])),
-        // Leading frames come back.
+        // Leading frames are part of the route.
         (
             &[b"id", b"a", b"b", b"", b"t", b"1"],
             &[b"id", b"a", b"b", b""],
             Ok(&[b"t", b"1"]),
         ),
-        // Only the first empty frame delimits.
+        // Only the first empty frame is the delimiter.
         (
             &[b"id", b"", b"t", b"", b""],
             &[b"id", b""],
@@ -207,18 +194,18 @@ fn router_frames() {
         ),
         (&[b"id", b""], &[b"id", b""], Ok(&[])),
         (&[b"id", b"t", b"1"], &[b"id"], Err(Rejection::NoDelimiter)),
-        // An identity is never the delimiter.
+        // An empty identity is not the delimiter.
         (&[b"", b"t"], &[b""], Err(Rejection::NoDelimiter)),
         (&[], &[], Err(Rejection::NoDelimiter)),
     ];
     for (frames, route, parts) in cases {
-        assert_eq!(split_router(frames), Routed { route, parts });
+        assert_eq!(split_router(frames), RoutedMessage { route, parts });
     }
 }
 
 proptest! {
     #[test]
-    fn router_frames_are_neither_lost_nor_made_up(
+    fn splitting_keeps_all_router_frames(
         frames in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..3), 0..8)
     ) {
         let routed = split_router(&frames);
@@ -231,7 +218,7 @@ proptest! {
     }
 
     #[test]
-    fn any_message_is_a_publication_or_has_a_reason(
+    fn every_message_is_a_publication_or_a_rejection(
         parts in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..40), 0..5)
     ) {
         let mut checker = checker();

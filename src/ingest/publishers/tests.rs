@@ -1,20 +1,21 @@
-//! What the numbers of publishers tell, in order and out of it.
+//! Tests of lost and repeated numbers, in order and out of order.
 
 use proptest::prelude::*;
 
 use super::*;
+use crate::limits::{
+    PUBLISHER_JUMP, PUBLISHER_RUN as RUN, PUBLISHER_WINDOW as WINDOW, SOCKET_TURN_MESSAGES,
+};
 
-use crate::limits::{PUBLISHER_RUN as RUN, PUBLISHER_WINDOW as WINDOW, SOCKET_TURN_MESSAGES};
-
-/// Publishers, and what was found of them.
+/// A table of publishers, its counters and a clock.
 #[derive(Default)]
-struct Desk {
+struct Table {
     publishers: Publishers,
     counts: IngestCounts,
     now_us: u64,
 }
 
-impl Desk {
+impl Table {
     fn note(&mut self, id: &str, numbers: impl IntoIterator<Item = u64>) {
         for seq in numbers {
             let meta = Meta {
@@ -26,7 +27,7 @@ impl Desk {
         }
     }
 
-    /// Lets time pass until no hole is young.
+    /// Moves the clock until no missing number is expected any more.
     fn wait(&mut self) {
         for _ in 0..2 {
             self.now_us += REORDER_TIMEOUT_US;
@@ -34,7 +35,7 @@ impl Desk {
         }
     }
 
-    /// Missing, duplicates, restarts.
+    /// Returns the numbers of lost messages, duplicates and restarts.
     fn found(&self) -> [u64; 3] {
         [
             self.counts.publisher_missing,
@@ -44,23 +45,23 @@ impl Desk {
     }
 }
 
-/// What a publisher's numbers come to once nothing is expected any more.
+/// Returns the counts for one publisher's numbers after no missing number is expected any more.
 fn found(numbers: &[u64]) -> [u64; 3] {
-    let mut desk = Desk::default();
-    desk.note("a", numbers.iter().copied());
-    desk.wait();
-    desk.found()
+    let mut table = Table::default();
+    table.note("a", numbers.iter().copied());
+    table.wait();
+    table.found()
 }
 
 #[test]
-fn numbers_in_order_are_nothing_to_talk_about() {
+fn numbers_in_order_change_no_counter() {
     for start in [0, 1, 1000, u64::MAX - 50] {
         assert_eq!(found(&(start..start + 50).collect::<Vec<_>>()), [0, 0, 0]);
     }
 }
 
 #[test]
-fn a_gap_is_missing_and_a_repetition_a_duplicate() {
+fn a_gap_counts_as_lost_and_a_repetition_as_duplicate() {
     assert_eq!(found(&[1, 2, 5, 6]), [2, 0, 0]);
     assert_eq!(found(&[5, 5, 6, 6, 6]), [0, 3, 0]);
     assert_eq!(found(&[10, 11, 1011]), [999, 0, 0]);
@@ -71,74 +72,91 @@ fn a_gap_is_missing_and_a_repetition_a_duplicate() {
 }
 
 #[test]
-fn a_late_one_fills_its_hole() {
+fn a_late_number_is_not_lost() {
     assert_eq!(found(&[1, 2, 4, 5, 3]), [0, 0, 0]);
     assert_eq!(found(&[1, 2, 4, 5, 3, 3]), [0, 1, 0]);
     assert_eq!(
         found(&[2, 0, 1]),
         [0, 0, 0],
-        "the very first overtook others"
+        "the first message overtook others"
     );
     assert_eq!(
         found(&[5, 2, 3]),
         [1, 0, 0],
-        "and what was sent between them is expected"
+        "the number between them is expected"
     );
 }
 
 #[test]
-fn a_hole_is_missing_when_a_window_has_passed_or_time_has() {
-    let mut desk = Desk::default();
-    desk.note("a", (1..10).chain(11..10 + WINDOW));
-    assert_eq!(desk.found(), [0, 0, 0], "it may still come");
-    desk.note("a", [10 + WINDOW]);
-    assert_eq!(desk.found(), [1, 0, 0]);
-    desk.note("a", [10]);
-    assert_eq!(desk.found(), [1, 1, 0], "it came too late");
+fn a_missing_number_is_lost_after_a_window_or_a_timeout() {
+    let mut table = Table::default();
+    table.note("a", (1..10).chain(11..10 + WINDOW));
+    assert_eq!(table.found(), [0, 0, 0], "it may still arrive");
+    table.note("a", [10 + WINDOW]);
+    assert_eq!(table.found(), [1, 0, 0]);
+    table.note("a", [10]);
+    assert_eq!(table.found(), [1, 1, 0], "it arrived too late");
 
-    let mut desk = Desk::default();
-    desk.note("a", [1, 3]);
-    desk.publishers
-        .review(REORDER_TIMEOUT_US - 1, &mut desk.counts);
-    assert_eq!(desk.found(), [0, 0, 0]);
-    desk.wait();
-    assert_eq!(desk.found(), [1, 0, 0]);
-    desk.note("a", [4, 6, 5]);
-    desk.wait();
-    assert_eq!(desk.found(), [1, 0, 0], "it is looked after again");
+    let mut table = Table::default();
+    table.note("a", [1, 3]);
+    table
+        .publishers
+        .review(REORDER_TIMEOUT_US - 1, &mut table.counts);
+    assert_eq!(table.found(), [0, 0, 0]);
+    table.wait();
+    assert_eq!(table.found(), [1, 0, 0]);
+    table.note("a", [4, 6, 5]);
+    table.wait();
+    assert_eq!(table.found(), [1, 0, 0], "the publisher is reviewed again");
 }
 
 #[test]
-fn who_begins_anew_has_lost_nothing() {
+fn a_restart_loses_nothing() {
     assert_eq!(found(&[1, 2, 3, 4, 1, 2, 3]), [0, 0, 1]);
     assert_eq!(found(&[0, 1, 2, 0, 1, 2]), [0, 0, 1]);
     assert_eq!(found(&[700, 701, 0, 1]), [0, 0, 1]);
-    assert_eq!(found(&[400, 401, 0, 1]), [0, 0, 1], "near, but before all");
-    assert_eq!(found(&[1, 2, 4, 1, 2]), [1, 0, 1], "holes stay");
+    assert_eq!(
+        found(&[400, 401, 0, 1]),
+        [0, 0, 1],
+        "inside the window, but below the first number"
+    );
+    assert_eq!(
+        found(&[1, 2, 4, 1, 2]),
+        [1, 0, 1],
+        "missing numbers are lost"
+    );
     let far = PUBLISHER_JUMP + 100;
     assert_eq!(
         found(&[7, far, far + 1]),
         [0, 0, 1],
-        "no numbers leap so far"
+        "a step this long is a restart"
     );
 }
 
 #[test]
-fn who_begins_anew_and_loses_the_first_ones_is_recognised() {
+fn a_restart_that_loses_its_first_messages_is_detected() {
     for joined in [5, 100, 5_000] {
-        let anew = joined..joined + 1_000;
-        let numbers: Vec<u64> = (1..20_000).chain(anew.clone()).collect();
+        let restarted = joined..joined + 1_000;
+        let numbers: Vec<u64> = (1..20_000).chain(restarted.clone()).collect();
         assert_eq!(found(&numbers), [0, RUN - 1, 1], "{joined}");
-        let gap: Vec<u64> = numbers.into_iter().chain([anew.end + 7]).collect();
-        assert_eq!(found(&gap), [7, RUN - 1, 1], "it is followed again");
+        let gap: Vec<u64> = numbers.into_iter().chain([restarted.end + 7]).collect();
+        assert_eq!(
+            found(&gap),
+            [7, RUN - 1, 1],
+            "the publisher is tracked again"
+        );
     }
     let late = (1..20_000).chain(100..200).chain([150, 130]);
     let late: Vec<u64> = late.collect();
-    assert_eq!(found(&late), [0, RUN + 1, 1], "the run has come");
+    assert_eq!(
+        found(&late),
+        [0, RUN + 1, 1],
+        "the numbers of the run have arrived"
+    );
 }
 
 #[test]
-fn repetitions_from_long_ago_are_no_beginning() {
+fn repetitions_of_old_numbers_are_not_a_restart() {
     let again = 100..100 + RUN - 1;
     let few: Vec<u64> = (1..20_000).chain(again.clone()).collect();
     assert_eq!(found(&few), [0, RUN - 1, 0]);
@@ -148,16 +166,20 @@ fn repetitions_from_long_ago_are_no_beginning() {
         .chain(again.clone())
         .chain([20_001]);
     let alive: Vec<u64> = (1..20_000).chain(in_between).collect();
-    assert_eq!(found(&alive), [0, 2 * (RUN - 1), 0], "it goes on");
+    assert_eq!(
+        found(&alive),
+        [0, 2 * (RUN - 1), 0],
+        "the publisher continues"
+    );
     let descending: Vec<u64> = (1..20_000).chain((100..400).rev()).collect();
     assert_eq!(found(&descending), [0, 300, 0]);
     let near: Vec<u64> = (1..20_000).chain(19_600..20_000).collect();
     assert_eq!(found(&near), [0, 400, 0]);
 }
 
-/// Numbers that go to two sockets by turns, which are drained by turns.
+/// Sends numbers alternately to two sockets, which ingest drains alternately.
 #[test]
-fn two_sockets_drained_by_turns_lose_nothing() {
+fn two_sockets_drained_alternately_lose_nothing() {
     let drain = 2 * SOCKET_TURN_MESSAGES as u64;
     for start in [0, 1, 70_000] {
         let drains = (start..start + 10 * drain).step_by(drain as usize);
@@ -170,52 +192,54 @@ fn two_sockets_drained_by_turns_lose_nothing() {
 }
 
 #[test]
-fn each_publisher_has_numbers_of_its_own() {
-    let mut desk = Desk::default();
-    desk.note("a", 0..5);
-    desk.note("b", 100..105);
-    desk.note("a", 5..10);
-    let nameless = Meta {
+fn each_publisher_has_its_own_numbers() {
+    let mut table = Table::default();
+    table.note("a", 0..5);
+    table.note("b", 100..105);
+    table.note("a", 5..10);
+    let without_id = Meta {
         id: None,
         seq: Some(7),
     };
-    desk.publishers.note(Some(&nameless), 0, &mut desk.counts);
-    assert_eq!((desk.found(), desk.counts.publishers), ([0, 0, 0], 2));
+    table
+        .publishers
+        .note(Some(&without_id), 0, &mut table.counts);
+    assert_eq!((table.found(), table.counts.publishers), ([0, 0, 0], 2));
 }
 
 #[test]
-fn the_table_is_bounded_and_forgets_who_is_silent() {
-    let mut desk = Desk::default();
+fn the_table_is_bounded_and_removes_inactive_publishers() {
+    let mut table = Table::default();
     for number in 0..2 * PUBLISHERS as u64 {
-        desk.note(&format!("{number}"), [1]);
-        desk.note("busy", [number]);
-        assert!(desk.counts.publishers <= PUBLISHERS as u64);
+        table.note(&format!("{number}"), [1]);
+        table.note("busy", [number]);
+        assert!(table.counts.publishers <= PUBLISHERS as u64);
     }
-    assert_eq!(desk.found(), [0, 0, 0]);
-    desk.note("0", [50]);
-    assert_eq!(desk.found(), [0, 0, 0], "it was forgotten");
-    desk.note("busy", [2 * PUBLISHERS as u64 + 1]);
-    desk.wait();
-    assert_eq!(desk.found(), [1, 0, 0], "it was not");
+    assert_eq!(table.found(), [0, 0, 0]);
+    table.note("0", [50]);
+    assert_eq!(table.found(), [0, 0, 0], "it was removed");
+    table.note("busy", [2 * PUBLISHERS as u64 + 1]);
+    table.wait();
+    assert_eq!(table.found(), [1, 0, 0], "it was not removed");
 }
 
 proptest! {
-    /// Numbers that overtake each other by less than the window: what is missing is what never
-    /// came, what is a duplicate came twice.
+    /// Checks numbers that overtake each other by less than the window: exactly those that never
+    /// arrived are lost, and exactly those that arrived twice are duplicates.
     #[test]
     fn order_makes_no_difference(
         start in 2..1_000_u64,
-        fates in prop::collection::vec((0..250_u64, 0..20_u32), 1..1500),
+        sent_numbers in prop::collection::vec((0..250_u64, 0..20_u32), 1..1500),
     ) {
         let mut sent: Vec<(u64, u64)> = Vec::new();
         let (mut lost, mut twice) = (0, 0);
-        for (index, &(delay, fate)) in fates.iter().enumerate() {
-            // Nobody overtakes the very first by more than what may come below it.
+        for (index, &(delay, outcome)) in sent_numbers.iter().enumerate() {
+            // The first number is not overtaken by more than the numbers accepted below it.
             let delay = if index == 0 { delay.min(RUN) } else { delay };
             let (seq, at) = (start + index as u64, index as u64 + delay);
-            // The ends come in any case, else nobody could know of them.
-            let is_end = index == 0 || index == fates.len() - 1;
-            match fate {
+            // The first and the last number always arrive: a loss there cannot be detected.
+            let is_end = index == 0 || index == sent_numbers.len() - 1;
+            match outcome {
                 0 if !is_end => lost += 1,
                 1 => {
                     twice += 1;

@@ -6,7 +6,8 @@
 #![allow(unreachable_pub, reason = "each runner includes this file as a module")]
 
 use fanfare::config::{Config, Namespace, PayloadKind};
-use fanfare::ingest::envelope::{Checker, Publication, Rejection, split_router};
+use fanfare::fabric::Rejection;
+use fanfare::ingest::envelope::{Checker, Publication, split_router};
 use fanfare::limits;
 use fanfare::protocol::json::pushes;
 use serde::Deserialize;

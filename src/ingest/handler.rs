@@ -1,0 +1,233 @@
+//! Handles messages and submissions: checks them, routes them, and answers their senders. Ingest
+//! thread.
+
+use std::sync::Arc;
+
+use zmq::Socket;
+
+use crate::config::Config;
+use crate::fabric::{
+    Fabric, LaneFull, Rejection, ReplyTarget, Submission, SubmissionResult, SubmissionSource,
+};
+use crate::limits::SOCKET_TURN_MESSAGES;
+use crate::observe::{IngestCounts, PipelineStage, lossy};
+
+use super::envelope::{Checker, Publication, split_router};
+use super::messages::{Frame, Frames, Received, send};
+use super::meta::Meta;
+use super::publishers::Publishers;
+use super::route::{FullLanePolicy, LaneRouter};
+use super::sockets::SocketKind;
+use super::zap::{Authenticator, Decision};
+
+/// Whether a socket may have more messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Drained {
+    /// The socket has no message left.
+    Empty,
+    /// [`SOCKET_TURN_MESSAGES`] messages were read, so that other sockets have their turn.
+    BoundReached,
+}
+
+/// Everything that a message needs on its way to the lanes, except the socket it arrived on.
+pub(super) struct MessageHandler {
+    fabric: Arc<Fabric>,
+    checker: Checker,
+    publishers: Publishers,
+    router: LaneRouter,
+    frames: Frames,
+    counts: IngestCounts,
+    /// Results of submissions. They are sent after the batch is pushed, so that an accepted
+    /// publication is on the lanes before its sender gets the result.
+    results: Vec<(ReplyTarget, Vec<SubmissionResult>)>,
+}
+
+impl MessageHandler {
+    pub(super) fn new(fabric: Arc<Fabric>, config: &Config) -> Self {
+        Self {
+            checker: Checker::new(config),
+            publishers: Publishers::default(),
+            router: LaneRouter::new(Arc::clone(&fabric), config),
+            frames: Frames::default(),
+            counts: IngestCounts::default(),
+            results: Vec::new(),
+            fabric,
+        }
+    }
+
+    /// Handles the messages of a socket, up to [`SOCKET_TURN_MESSAGES`].
+    pub(super) fn drain_socket(
+        &mut self,
+        kind: SocketKind,
+        socket: &Socket,
+        arrived_us: u64,
+    ) -> Drained {
+        for _ in 0..SOCKET_TURN_MESSAGES {
+            let received = self.frames.receive(socket);
+            if received == Received::Nothing {
+                return Drained::Empty;
+            }
+            *match kind {
+                SocketKind::Pull => &mut self.counts.received_pull,
+                SocketKind::Router => &mut self.counts.received_router,
+                SocketKind::Sub => &mut self.counts.received_sub,
+            } += 1;
+            if lossy::loses(PipelineStage::Check) {
+                continue;
+            }
+            self.handle_message(kind, socket, received, arrived_us);
+        }
+        Drained::BoundReached
+    }
+
+    /// Handles the message in `self.frames`.
+    fn handle_message(
+        &mut self,
+        kind: SocketKind,
+        socket: &Socket,
+        received: Received,
+        arrived_us: u64,
+    ) {
+        let frames = self.frames.as_slice();
+        let (route, parts, policy) = match kind {
+            SocketKind::Router => {
+                let routed = split_router(frames);
+                (routed.route, routed.parts, FullLanePolicy::Refuse)
+            }
+            SocketKind::Pull | SocketKind::Sub => (&[][..], Ok(frames), FullLanePolicy::Drop),
+        };
+        let parts = match received {
+            Received::Truncated => parts.and(Err(Rejection::Parts)),
+            Received::Whole | Received::Nothing => parts,
+        };
+        let checked = parts.and_then(|parts| self.checker.check(parts));
+        let counts = &mut self.counts;
+        match (&checked, parts) {
+            (Ok(publication), _) => {
+                self.publishers
+                    .note(publication.meta.as_ref(), arrived_us, counts);
+            }
+            // The message is rejected, but it has arrived: its number is not missing.
+            (Err(_), Ok(parts)) => {
+                let meta = Meta::of_rejected(parts);
+                self.publishers.note(meta.as_ref(), arrived_us, counts);
+            }
+            (Err(_), Err(_)) => {}
+        }
+        let result = settle(checked, arrived_us, policy, &mut self.router, counts);
+        if !route.is_empty() && reply(socket, route, result).is_err() {
+            counts.replies_lost += 1;
+        }
+    }
+
+    /// Handles submissions until their publications reach [`SOCKET_TURN_MESSAGES`].
+    pub(super) fn drain_submissions(&mut self, arrived_us: u64) {
+        let mut handled = 0;
+        while handled < SOCKET_TURN_MESSAGES {
+            let Some(submission) = self.fabric.submissions.take() else {
+                break;
+            };
+            handled += submission.publications.len();
+            self.handle_submission(submission, arrived_us);
+        }
+    }
+
+    fn handle_submission(&mut self, submission: Submission, arrived_us: u64) {
+        let Submission {
+            source,
+            publications,
+            reply,
+        } = submission;
+        let (received, policy) = match source {
+            SubmissionSource::Client => (&mut self.counts.received_client, FullLanePolicy::Refuse),
+            SubmissionSource::Admin => (&mut self.counts.received_admin, FullLanePolicy::Refuse),
+            // One full lane must not keep the canary from the other shards.
+            SubmissionSource::Canary => (&mut self.counts.received_canary, FullLanePolicy::Drop),
+        };
+        *received += publications.len() as u64;
+        let mut results = Vec::with_capacity(publications.len());
+        for publication in &publications {
+            let parts = [publication.topic.as_bytes(), &publication.payload];
+            let checked = self.checker.check(&parts);
+            let (router, counts) = (&mut self.router, &mut self.counts);
+            results.push(settle(checked, arrived_us, policy, router, counts));
+        }
+        self.results.push((reply, results));
+    }
+
+    /// Replies to all requests of libzmq for the admission of a connection.
+    pub(super) fn answer_authenticator(&mut self, authenticator: &Authenticator) {
+        while let Some(decision) = authenticator.reply() {
+            match decision {
+                Decision::Allowed => {}
+                Decision::DeniedAddress => self.counts.denied_address += 1,
+                Decision::DeniedPassword => self.counts.denied_password += 1,
+            }
+        }
+    }
+
+    /// Ends a round: pushes the batch, publishes the counters, sends the results of submissions,
+    /// and applies a new configuration if there is one.
+    pub(super) fn finish_round(&mut self, arrived_us: u64) {
+        self.router.flush(&mut self.counts);
+        self.publishers.review(arrived_us, &mut self.counts);
+        self.fabric.ingest_counts.store(&self.counts);
+        for (target, results) in self.results.drain(..) {
+            send_results(&self.fabric, target, results);
+        }
+        if let Some(config) = self.fabric.submissions.take_config() {
+            self.checker = Checker::new(&config);
+            self.router.reconfigure(&config);
+        }
+    }
+}
+
+/// Routes a checked publication and counts the result.
+fn settle(
+    checked: Result<Publication<'_>, Rejection>,
+    arrived_us: u64,
+    policy: FullLanePolicy,
+    router: &mut LaneRouter,
+    counts: &mut IngestCounts,
+) -> SubmissionResult {
+    let publication = match checked {
+        Ok(publication) => publication,
+        Err(rejection) => {
+            *rejection.counter(counts) += 1;
+            return SubmissionResult::Rejected(rejection);
+        }
+    };
+    if let Err(LaneFull) = router.add(&publication, arrived_us, policy, counts) {
+        counts.rejected_busy += 1;
+        return SubmissionResult::Busy;
+    }
+    SubmissionResult::Accepted
+}
+
+/// Sends the reply to a message that a ROUTER socket received: `[ok]` or `[error, code, text]`.
+fn reply(socket: &Socket, route: &[Frame], result: SubmissionResult) -> zmq::Result<()> {
+    let error = result.error();
+    let mut parts: Vec<&[u8]> = route.iter().map(AsRef::as_ref).collect();
+    match &error {
+        None => parts.push(b"ok"),
+        Some(error) => parts.extend([b"error", error.code.as_bytes(), error.text.as_bytes()]),
+    }
+    send(socket, &parts)
+}
+
+fn send_results(fabric: &Fabric, target: ReplyTarget, results: Vec<SubmissionResult>) {
+    match target {
+        ReplyTarget::Discard => {}
+        ReplyTarget::Task(sender) => {
+            // An error means that the task has stopped waiting.
+            let _ = sender.send(results);
+        }
+        ReplyTarget::Shard { index, tickets } => {
+            let answers = tickets.into_iter().zip(results).collect();
+            fabric.shards[index].lane.push_answers(answers);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
