@@ -85,7 +85,10 @@ fn an_idle_connection_costs_the_hub_less_than_280_bytes() {
         *half = ALLOCATOR.allocated();
     }
     let counts = hub.counts();
-    assert_eq!((counts.connections, counts.pending_bytes), (2 * HALF as u64, 0));
+    assert_eq!(
+        (counts.connections, counts.pending_bytes),
+        (2 * HALF as u64, 0)
+    );
     assert_eq!(counts.subscriptions, 2 * HALF as u64);
     assert!(counts.pings >= 2 * HALF as u64);
     let bytes = (allocated_bytes[1] - allocated_bytes[0]) / HALF;

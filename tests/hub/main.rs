@@ -1,4 +1,5 @@
-//! Tests of the hub with a simulated clock: each rule by itself, then random histories against a model.
+//! Tests of the hub with a simulated clock: each rule by itself, then random histories against a
+//! model.
 
 #![allow(clippy::unwrap_used, unreachable_pub)]
 

@@ -16,17 +16,13 @@ const NOT_YET_PLAIN: &[&str] = &[
     "src/engine",
     "src/fabric",
     "src/hub",
-    "src/ingest",
     "src/limits",
     "src/protocol",
     "src/shard",
     "tests/bench",
-    "tests/cli",
     "tests/config",
     "tests/e2e",
-    "tests/fuzz",
     "tests/hub",
-    "tests/protocol",
     "tests/sim",
 ];
 
