@@ -21,7 +21,6 @@ const NOT_YET_PLAIN: &[&str] = &[
     "src/shard",
     "tests/bench",
     "tests/config",
-    "tests/e2e",
     "tests/hub",
     "tests/sim",
 ];
@@ -88,6 +87,12 @@ const METAPHORS: &[&str] = &[
     "whoever",
 ];
 
+/// Names in published interfaces that are metaphors. They cannot be changed.
+const PUBLISHED_NAMES: &[&str] = &[
+    // A field of the response to `GET /load`.
+    "\"told\"",
+];
+
 /// Openings of doc comments that leave the reader to guess the noun or the verb.
 const OPENINGS: &[&str] = &[
     "What ", "Whose ", "Who ", "True:", "False:", "`None`:", "`true`:",
@@ -97,7 +102,11 @@ const OPENINGS: &[&str] = &[
 fn metaphors(source: &Source) -> Vec<Found> {
     let mut found = Vec::new();
     for (at, line) in source.text.lines().enumerate() {
-        for word in words(line) {
+        let mut line = line.to_owned();
+        for name in PUBLISHED_NAMES {
+            line = line.replace(name, "");
+        }
+        for word in words(&line) {
             if METAPHORS.contains(&word.as_str()) {
                 found.push((at + 1, format!("`{word}` is a metaphor or an idiom")));
             }
