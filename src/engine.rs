@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 
 use crossbeam_channel::Receiver;
 
-use crate::config::{Config, ConfigSource, Layout};
+use crate::config::{Config, ConfigSource, Endpoint, Layout};
 use crate::fabric::{
     DescriptorBudget, Fabric, ShardRequest, ThreadEvent, ThreadMonitor, ThreadName,
     TooFewDescriptors,
@@ -18,13 +18,13 @@ use crate::lifecycle::{ControlError, ControlThread, ServiceThread};
 use crate::liveness::service_manager;
 use crate::load::Monitor;
 use crate::metrics::{Sampler, statsd::StatsdExporter};
-use crate::shard::{self, Plan, Shard};
+use crate::shard::{self, Shard, ShardOptions};
 
 /// Why the engine could not start or did not end as it should. The text names the remedy.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
     #[error(transparent)]
-    Preflight(#[from] shard::Refused),
+    Preflight(#[from] shard::PreflightError),
     #[error(
         "ws.listen = {address}: the address is taken; stop what listens there or choose another"
     )]
@@ -175,9 +175,12 @@ impl Engine {
 
     /// Describes the running engine: addresses, cores, and the number of connections that fit.
     fn summary(&self, config: &Config) -> String {
-        let endpoints = |endpoints: &[String]| match endpoints {
-            [] => "off".to_owned(),
-            endpoints => endpoints.join(", "),
+        let endpoints = |endpoints: &[Endpoint]| {
+            let endpoints: Vec<_> = endpoints.iter().map(Endpoint::as_str).collect();
+            match endpoints.as_slice() {
+                [] => "off".to_owned(),
+                endpoints => endpoints.join(", "),
+            }
         };
         let shards: Vec<_> = self.layout.shards.iter().map(usize::to_string).collect();
         let admin = match config.admin.listen {
@@ -228,7 +231,7 @@ fn start_shards(
 ) -> Result<Vec<Option<Shard>>, EngineError> {
     let mut shards = Vec::new();
     for (index, listener) in listeners.into_iter().enumerate() {
-        let plan = Plan {
+        let options = ShardOptions {
             index,
             core: layout.shards[index],
             listener,
@@ -236,7 +239,7 @@ fn start_shards(
             fabric: Arc::clone(fabric),
             guard: threads.guard(ThreadName::Shard(index)),
         };
-        shards.push(Some(shard::spawn(plan).map_err(thread_error)?));
+        shards.push(Some(shard::spawn(options).map_err(thread_error)?));
     }
     Ok(shards)
 }

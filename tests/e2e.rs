@@ -1,4 +1,5 @@
-//! The built program from outside: real processes, real ZeroMQ and WebSocket peers, two shards.
+//! End-to-end tests of the program: real processes with two shards, real ZeroMQ publishers and
+//! WebSocket clients.
 
 #![allow(clippy::unwrap_used, unreachable_pub)]
 
@@ -12,7 +13,7 @@ mod publisher;
 mod server;
 #[path = "e2e/wait.rs"]
 mod wait;
-#[allow(dead_code)] // The hub's tests use more of it.
+#[allow(dead_code)] // The tests of the hub use all of the file.
 #[path = "hub/wire.rs"]
 mod wire;
 #[path = "hub/zlib.rs"]

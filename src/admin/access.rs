@@ -4,16 +4,16 @@ use std::net::IpAddr;
 
 use axum::http::{HeaderMap, StatusCode, header};
 
-use crate::config::same_secret;
+use crate::config::BearerToken;
 
 /// The conditions that a request must meet.
 pub(super) struct AccessRule {
-    token: Option<String>,
+    token: Option<BearerToken>,
 }
 
 impl AccessRule {
     /// Creates the rule. `token` is `admin.token`.
-    pub(super) fn new(token: Option<String>) -> Self {
+    pub(super) fn new(token: Option<BearerToken>) -> Self {
         Self { token }
     }
 
@@ -41,7 +41,7 @@ impl AccessRule {
         let given = authorization
             .and_then(|value| value.strip_prefix("Bearer "))
             .unwrap_or("");
-        same_secret(token.as_bytes(), given.as_bytes())
+        token.matches(given.as_bytes())
     }
 }
 

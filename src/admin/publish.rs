@@ -97,3 +97,86 @@ fn refuse(status: StatusCode, code: &str, text: &str) -> Response {
     let body = serde_json::json!({ "error": { "code": code, "message": text } });
     (status, Json(body)).into_response()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+    use crate::fabric::{Rejection, Wake};
+    use crate::limits::SUBMISSION_QUEUE_PUBLICATIONS;
+
+    fn fabric() -> Arc<Fabric> {
+        let event = tempfile::tempfile().expect("a file replaces an event descriptor");
+        Arc::new(Fabric::new(Vec::new(), Wake::new(event), 1))
+    }
+
+    /// Publishes to the topic `a` and returns the status of the response.
+    fn status(fabric: &Arc<Fabric>) -> StatusCode {
+        let publication = Publication {
+            channel: "a".into(),
+            data: None,
+            text: Some("1".into()),
+            b64data: None,
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .expect("a runtime is created");
+        let response = publish(State(Arc::clone(fabric)), Json(publication));
+        runtime.block_on(response).status()
+    }
+
+    /// Handles the next submission on another thread.
+    fn handle(fabric: &Arc<Fabric>, handle: impl FnOnce(Submission) + Send + 'static) {
+        let fabric = Arc::clone(fabric);
+        thread::spawn(move || {
+            loop {
+                match fabric.submissions.take() {
+                    Some(submission) => return handle(submission),
+                    None => thread::yield_now(),
+                }
+            }
+        });
+    }
+
+    #[test]
+    fn the_result_decides_the_status() {
+        let rejected = SubmissionResult::Rejected(Rejection::TopicEmpty);
+        for (result, expected) in [
+            (SubmissionResult::Accepted, StatusCode::OK),
+            (rejected, StatusCode::BAD_REQUEST),
+            (SubmissionResult::Busy, StatusCode::TOO_MANY_REQUESTS),
+        ] {
+            let fabric = fabric();
+            handle(&fabric, move |submission| match submission.reply {
+                ReplyTarget::Task(sender) => sender.send(vec![result]).expect("it waits"),
+                other => panic!("not a task: {other:?}"),
+            });
+            assert_eq!(status(&fabric), expected, "{result:?}");
+        }
+    }
+
+    #[test]
+    fn a_full_queue_is_busy() {
+        let fabric = fabric();
+        let publication = SubmittedPublication {
+            topic: "a".into(),
+            payload: Vec::new(),
+        };
+        let submission = Submission {
+            source: SubmissionSource::Admin,
+            publications: vec![publication; SUBMISSION_QUEUE_PUBLICATIONS],
+            reply: ReplyTarget::Discard,
+        };
+        assert!(fabric.submissions.submit(submission).is_ok());
+        assert_eq!(status(&fabric), StatusCode::TOO_MANY_REQUESTS);
+    }
+
+    #[test]
+    fn a_dropped_submission_is_unavailable() {
+        let fabric = fabric();
+        handle(&fabric, drop);
+        assert_eq!(status(&fabric), StatusCode::SERVICE_UNAVAILABLE);
+    }
+}

@@ -1,10 +1,12 @@
 //! Arguments that several commands have, and parsers of argument values.
 
+use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args;
-use fanfare::config::{Config, ConfigError, ConfigSource};
+use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
+use clap::{Arg, Args, Command};
+use fanfare::config::{self, Config, ConfigError, ConfigSource};
 
 /// The arguments of every command that reads the configuration.
 #[derive(Args)]
@@ -14,6 +16,7 @@ pub(super) struct Settings {
     pub(super) file: Option<PathBuf>,
     /// Set one key; overrides the file and the environment. May be repeated.
     #[arg(short = 's', long = "set", value_name = "SECTION.KEY=VALUE")]
+    #[arg(value_parser = KeyAndValue, hide_possible_values = true)]
     set: Vec<String>,
 }
 
@@ -27,6 +30,28 @@ impl Settings {
     pub(super) fn load(self) -> Result<(Config, ConfigSource), ConfigError> {
         let source = self.into_source();
         Ok((source.load()?, source))
+    }
+}
+
+/// Accepts any text, which [`ConfigSource`] parses. Shell completion suggests the keys.
+#[derive(Clone)]
+struct KeyAndValue;
+
+impl TypedValueParser for KeyAndValue {
+    type Value = String;
+
+    fn parse_ref(
+        &self,
+        command: &Command,
+        argument: Option<&Arg>,
+        value: &OsStr,
+    ) -> Result<String, clap::Error> {
+        StringValueParser::new().parse_ref(command, argument, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        let names = config::keys().map(|key| PossibleValue::new(key.name));
+        Some(Box::new(names))
     }
 }
 

@@ -1,126 +1,131 @@
-//! A configuration while it is being put together: defaults, then one key after another, last the
-//! namespaces, which inherit what they leave out.
+//! A configuration while its sources are read. Keys are set one after another; at the end,
+//! namespaces inherit what they do not set. Used on the main thread at start and on the control
+//! thread at a reload.
 
-use super::form::{self, Raw};
-use super::keys::{self, NAMESPACE_KEYS};
-use super::{Config, ConfigError, Namespace, Origin, PayloadKind, SlowPolicy};
+use super::configuration::Config;
+use super::error::{ConfigError, ValueSource};
+use super::key::Key;
+use super::registry::{self, NAMESPACE_KEYS};
+use super::tables::{Namespace, WsConfig};
+use super::value::RawValue;
 
-/// Keys set so far over the defaults.
+/// The defaults, and the values that were set so far.
 #[derive(Default)]
 pub(super) struct Draft {
     config: Config,
     namespaces: Vec<NamespaceDraft>,
 }
 
-/// What a `[[namespace]]` said; the rest is inherited.
-#[derive(Default)]
+/// One `[[namespace]]`.
 struct NamespaceDraft {
-    name: String,
-    payload: Option<PayloadKind>,
-    slow: Option<SlowPolicy>,
-    publish: Option<bool>,
-    deflate: Option<bool>,
+    values: Namespace,
+    /// The keys that were set. The others are inherited at the end.
+    set: Vec<&'static Key<Namespace>>,
 }
 
 impl Draft {
-    /// Sets the key called `name`. `at` tells where it was given, should it be wrong.
+    /// Sets the key with this name. `at` returns the place of the value for an error.
     pub(super) fn set(
         &mut self,
         name: &str,
-        raw: &Raw,
-        at: impl Fn() -> Origin,
+        raw: &RawValue,
+        at: impl Fn() -> ValueSource,
     ) -> Result<(), ConfigError> {
-        let Some(key) = keys::find(name) else {
+        let Some(key) = registry::find_key(name) else {
             return Err(not_a_key(name, at()));
         };
-        let wrong = |text| ConfigError::Value {
+        (key.set)(&mut self.config, raw).map_err(|text| ConfigError::Value {
             at: at(),
             key: name.into(),
-            text,
-        };
-        (key.set)(&mut self.config, raw).map_err(wrong)
-    }
-
-    /// Begins another `[[namespace]]`; the index is for [`set_namespace`](Self::set_namespace).
-    pub(super) fn new_namespace(&mut self) -> usize {
-        self.namespaces.push(NamespaceDraft::default());
-        self.namespaces.len() - 1
-    }
-
-    /// The namespace called `name`, begun if it is new.
-    pub(super) fn namespace_index(&mut self, name: &str) -> usize {
-        self.namespaces
-            .iter()
-            .position(|each| each.name == name)
-            .unwrap_or_else(|| {
-                let index = self.new_namespace();
-                self.namespaces[index].name = name.into();
-                index
-            })
-    }
-
-    /// Sets one field of a namespace.
-    pub(super) fn set_namespace(
-        &mut self,
-        index: usize,
-        field: &str,
-        raw: &Raw,
-        at: impl Fn() -> Origin,
-    ) -> Result<(), ConfigError> {
-        let draft = &mut self.namespaces[index];
-        let set = match field {
-            "name" => raw.word().map(|name| draft.name = name),
-            "payload" => (form::PAYLOAD.read)(raw).map(|kind| draft.payload = Some(kind)),
-            "slow" => (form::SLOW.read)(raw).map(|policy| draft.slow = Some(policy)),
-            "publish" => (form::SWITCH.read)(raw).map(|may| draft.publish = Some(may)),
-            "deflate" => (form::SWITCH.read)(raw).map(|may| draft.deflate = Some(may)),
-            _ => {
-                let key = format!("namespace.{field}");
-                let nearest = nearest_field(field);
-                return Err(ConfigError::UnknownKey {
-                    at: at(),
-                    key,
-                    nearest,
-                });
-            }
-        };
-        set.map_err(|text| ConfigError::Value {
-            at: at(),
-            key: format!("namespace.{field}"),
             text,
         })
     }
 
-    /// The configuration, with inheritance resolved and the default namespace first.
-    pub(super) fn finish(self) -> Config {
-        let Self {
-            mut config,
-            namespaces,
-        } = self;
-        let inherit = |draft: NamespaceDraft| Namespace {
-            name: draft.name,
-            payload: draft.payload.unwrap_or_default(),
-            slow: draft.slow.unwrap_or(config.ws.slow),
-            publish: draft.publish.unwrap_or(false),
-            deflate: draft.deflate.unwrap_or(true),
+    /// Adds a namespace and returns its index for [`set_namespace`](Self::set_namespace).
+    pub(super) fn add_namespace(&mut self) -> usize {
+        self.namespaces.push(NamespaceDraft {
+            values: Namespace::inherited(&WsConfig::default()),
+            set: Vec::new(),
+        });
+        self.namespaces.len() - 1
+    }
+
+    /// Returns the index of the namespace with this name, and adds the namespace if necessary.
+    pub(super) fn namespace_index(&mut self, name: &str) -> usize {
+        let found = self
+            .namespaces
+            .iter()
+            .position(|draft| draft.values.name == name);
+        found.unwrap_or_else(|| {
+            let index = self.add_namespace();
+            let draft = &mut self.namespaces[index];
+            draft.values.name = name.into();
+            draft.set.extend(registry::find(NAMESPACE_KEYS, "name"));
+            index
+        })
+    }
+
+    /// Sets a key of a namespace.
+    pub(super) fn set_namespace(
+        &mut self,
+        index: usize,
+        name: &str,
+        raw: &RawValue,
+        at: impl Fn() -> ValueSource,
+    ) -> Result<(), ConfigError> {
+        let Some(key) = registry::find(NAMESPACE_KEYS, name) else {
+            return Err(ConfigError::UnknownKey {
+                at: at(),
+                key: format!("namespace.{name}"),
+                nearest: registry::nearest_in_namespace(name),
+            });
         };
-        let mut resolved: Vec<_> = namespaces.into_iter().map(inherit).collect();
-        if !resolved.iter().any(|each| each.name.is_empty()) {
-            resolved.insert(0, inherit(NamespaceDraft::default()));
+        let draft = &mut self.namespaces[index];
+        (key.set)(&mut draft.values, raw).map_err(|text| ConfigError::Value {
+            at: at(),
+            key: format!("namespace.{name}"),
+            text,
+        })?;
+        draft.set.push(key);
+        Ok(())
+    }
+
+    /// Returns the configuration, with the namespace `""` first if it was not given.
+    pub(super) fn finish(self) -> Config {
+        let mut config = self.config;
+        let inherited = Namespace::inherited(&config.ws);
+        let mut namespaces: Vec<_> = self
+            .namespaces
+            .into_iter()
+            .map(|draft| draft.finish(inherited.clone()))
+            .collect();
+        if !namespaces.iter().any(|each| each.name.is_empty()) {
+            namespaces.insert(0, inherited);
         }
-        config.namespaces = resolved;
+        config.namespaces = namespaces;
         config
     }
 }
 
-/// What to say of a name that no key has.
-pub(super) fn not_a_key(name: &str, at: Origin) -> ConfigError {
-    let keys = keys::keys_in(name);
+impl NamespaceDraft {
+    /// Copies the values that were set to `inherited`.
+    fn finish(self, inherited: Namespace) -> Namespace {
+        let mut namespace = inherited;
+        for key in self.set {
+            (key.copy)(&mut namespace, &self.values);
+        }
+        namespace
+    }
+}
+
+/// Returns the error for a name that is not a key.
+pub(super) fn not_a_key(name: &str, at: ValueSource) -> ConfigError {
+    let keys = registry::names_in(name);
     if keys.is_empty() {
         return ConfigError::UnknownKey {
             at,
             key: name.into(),
-            nearest: keys::nearest(name),
+            nearest: registry::nearest(name),
         };
     }
     ConfigError::Table {
@@ -128,12 +133,4 @@ pub(super) fn not_a_key(name: &str, at: Origin) -> ConfigError {
         table: name.into(),
         keys,
     }
-}
-
-fn nearest_field(field: &str) -> &'static str {
-    let likeness = |known: &str| strsim::normalized_damerau_levenshtein(field, known);
-    let fields = NAMESPACE_KEYS.iter().map(|(name, ..)| *name);
-    fields
-        .max_by(|a, b| likeness(a).total_cmp(&likeness(b)))
-        .expect("there are fields")
 }

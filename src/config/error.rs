@@ -1,33 +1,35 @@
-//! What can be wrong with a configuration, and where it was said. Every one is exit code 2.
+//! Errors in a configuration, and the places of values. Returned on the main thread at start and on
+//! the control thread at a reload. The exit code for each of them is 2.
 
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-use super::rules::Contradiction;
+use super::contradiction::Contradiction;
 
-/// Why there is no configuration.
+/// Why a configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     #[error("{}: {source}", path.display())]
     Read { path: PathBuf, source: io::Error },
     #[error("{at}: {text}")]
-    Syntax { at: Origin, text: String },
+    Syntax { at: ValueSource, text: String },
     #[error("{at}: unknown key `{key}`, did you mean `{nearest}`?")]
     UnknownKey {
-        at: Origin,
+        at: ValueSource,
         key: String,
         nearest: &'static str,
     },
     #[error("{at}: `{table}` is a table; its keys are {}", keys.join(", "))]
     Table {
-        at: Origin,
+        at: ValueSource,
         table: String,
         keys: Vec<&'static str>,
     },
+    /// The value does not have the format of its key.
     #[error("{at}: {key}: {text}")]
     Value {
-        at: Origin,
+        at: ValueSource,
         key: String,
         text: String,
     },
@@ -35,22 +37,22 @@ pub enum ConfigError {
     Contradiction(#[from] Contradiction),
 }
 
-/// Where a key was given.
+/// Where a value was given.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Origin {
-    /// Line and column count from 1, columns in characters.
+pub enum ValueSource {
+    /// Lines and columns begin at 1. Columns are counted in characters.
     File {
         path: PathBuf,
         line: usize,
         column: usize,
     },
-    /// An environment variable.
+    /// The name of an environment variable.
     Environment(String),
-    /// A `-s` of the command line, as it was given.
+    /// The argument of `-s`. A secret value is hidden.
     Flag(String),
 }
 
-impl fmt::Display for Origin {
+impl fmt::Display for ValueSource {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File { path, line, column } => write!(out, "{}:{line}:{column}", path.display()),

@@ -1,30 +1,32 @@
-//! Which core does what, from `[cpu]` and the cores the process may use. Pure.
+//! The use of each core, from `[cpu]` and the cores that the process may use. Used on the main
+//! thread at start.
 
-use super::Cpu;
+use super::tables::CpuConfig;
 
 /// The cores by their use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layout {
-    /// Ingest and control.
+    /// The core of the ingest thread and the control thread.
     pub ingest: usize,
-    /// One per shard.
+    /// The core of each shard.
     pub shards: Vec<usize>,
 }
 
-impl Cpu {
-    /// Lays out `allowed` (ascending, the process's own; empty counts as core 0). The first core is
-    /// for ingest; it takes a shard too only when there are as many shards as cores.
+impl CpuConfig {
+    /// Assigns the cores. `allowed` are the cores that the process may use, in ascending order;
+    /// empty means core 0. The first core is for ingest. It also has a shard if there are as many
+    /// shards as cores.
     pub fn layout(&self, allowed: &[usize]) -> Layout {
         let cores = if self.cores.is_empty() {
             allowed
         } else {
             &self.cores
         };
-        let (ingest, rest) = cores
+        let (ingest, others) = cores
             .split_first()
-            .map_or((0, &[][..]), |(one, rest)| (*one, rest));
-        let count = self.shards.unwrap_or_else(|| rest.len().max(1));
-        let shards = rest.iter().copied().chain([ingest]).take(count).collect();
+            .map_or((0, &[][..]), |(first, others)| (*first, others));
+        let count = self.shards.unwrap_or_else(|| others.len().max(1));
+        let shards = others.iter().copied().chain([ingest]).take(count).collect();
         Layout { ingest, shards }
     }
 }
@@ -34,7 +36,7 @@ mod tests {
     use super::*;
 
     fn layout(shards: Option<usize>, cores: &[usize], allowed: &[usize]) -> (usize, Vec<usize>) {
-        let Layout { ingest, shards } = Cpu {
+        let Layout { ingest, shards } = CpuConfig {
             shards,
             cores: cores.into(),
         }
@@ -50,7 +52,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_shared_only_when_it_has_to_be() {
+    fn ingest_shares_its_core_only_if_there_is_no_other() {
         assert_eq!(layout(None, &[], &[3]), (3, vec![3]));
         assert_eq!(layout(Some(2), &[], &[0, 1]), (0, vec![1, 0]));
         assert_eq!(layout(None, &[], &[]), (0, vec![0]));

@@ -1,34 +1,38 @@
-//! What a SIGHUP changes: the keys that can change live are taken over, the others are named.
-//! Pure; called by the engine on the control thread.
+//! The changes of a reload: live keys are applied, other changed keys need a restart. Used on the
+//! control thread.
 
-use super::{Config, KEYS};
+use super::configuration::Config;
+use super::key::Reload;
+use super::registry;
 
-/// The outcome of comparing a running configuration with a newly read one.
+/// The differences between the running configuration and a new one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LiveChanges {
-    /// The running configuration with every live key taken from the new one.
+    /// The running configuration with the new values of all live keys.
     pub applied: Config,
-    /// Live keys that differ; `namespace` stands for all of them.
+    /// The live keys that differ. `namespace` stands for all keys of all namespaces.
     pub changed: Vec<&'static str>,
-    /// Keys that differ and keep their running value until a restart.
+    /// The keys that differ and keep their running value until a restart.
     pub needs_restart: Vec<&'static str>,
 }
 
-/// Takes from `new` what can change while running `old`.
+/// Compares the running configuration `old` with `new`.
 pub fn live_changes(old: &Config, new: &Config) -> LiveChanges {
     let mut changes = LiveChanges {
         applied: old.clone(),
         changed: Vec::new(),
         needs_restart: Vec::new(),
     };
-    for key in KEYS.iter().filter(|key| !(key.same)(old, new)) {
-        if key.live {
-            (key.copy)(&mut changes.applied, new);
-            changes.changed.push(key.name);
-        } else {
-            changes.needs_restart.push(key.name);
+    for key in registry::keys().filter(|key| !(key.is_same)(old, new)) {
+        match key.reload {
+            Reload::Live => {
+                (key.copy)(&mut changes.applied, new);
+                changes.changed.push(key.name);
+            }
+            Reload::Restart => changes.needs_restart.push(key.name),
         }
     }
+    // Every key of a namespace is live, and whole namespaces may be added or removed.
     if old.namespaces != new.namespaces {
         changes.applied.namespaces.clone_from(&new.namespaces);
         changes.changed.push("namespace");

@@ -1,52 +1,54 @@
-//! Where configuration comes from: a TOML file, then the environment, then `-s`; the last wins.
-//! Read on the main thread at start, and again by the control thread on SIGHUP.
+//! The sources of the configuration: a TOML file, then the environment, then `-s`; the last value
+//! wins. Read on the main thread at start, and by the control thread at a reload.
 
-use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::ffi::OsString;
+use std::path::PathBuf;
 
-use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use super::checks;
+use super::configuration::Config;
+use super::draft::Draft;
+use super::error::{ConfigError, ValueSource};
+use super::file::File;
+use super::registry::{self, SECTIONS};
+use super::value::{RawValue, Visibility};
 
-use super::draft::{self, Draft};
-use super::form::Raw;
-use super::keys::{self, KEYS};
-use super::{Config, ConfigError, Origin};
+/// The prefix of the environment variables for keys.
+const PREFIX: &str = "FANFARE_";
 
-/// Everything a configuration is made from, kept so that it can be loaded again.
+/// Everything that a configuration is made from. It is kept, so that the configuration can be
+/// loaded again.
 ///
-/// It has no `Debug`: overrides and variables may hold passwords.
+/// There is no `Debug`, because arguments and variables may contain passwords.
 #[derive(Clone, Default)]
 pub struct ConfigSource {
-    /// `-c FILE`; without one the embedded defaults hold.
+    /// The argument of `-c`.
     pub file: Option<PathBuf>,
-    /// The variables whose names start with `FANFARE_`.
+    /// The environment variables whose names begin with `FANFARE_`.
     pub environment: Vec<(String, String)>,
-    /// Every `-s section.key=value`, in order.
+    /// The arguments of `-s`, `section.key=value`, in order.
     pub overrides: Vec<String>,
-    /// The cores the process may run on, ascending.
+    /// The cores that the process may use, in ascending order. Empty: unknown.
     pub allowed_cores: Vec<usize>,
 }
 
 impl ConfigSource {
-    /// The source as this process sees it: its environment and its allowed cores.
+    /// Returns the source with the environment and the allowed cores of this process.
     pub fn of_process(file: Option<PathBuf>, overrides: Vec<String>) -> Self {
-        let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
-            let name = name
-                .into_string()
-                .ok()
-                .filter(|name| name.starts_with("FANFARE_"))?;
-            Some((name, value.into_string().ok()?))
+        let variable = |(name, value): (OsString, OsString)| {
+            let name = name.into_string().ok()?;
+            let value = value.into_string().ok()?;
+            name.starts_with(PREFIX).then_some((name, value))
         };
         let cores = core_affinity::get_core_ids().unwrap_or_default();
         Self {
             file,
-            environment: std::env::vars_os().filter_map(text).collect(),
+            environment: std::env::vars_os().filter_map(variable).collect(),
             overrides,
             allowed_cores: cores.iter().map(|core| core.id).collect(),
         }
     }
 
-    /// Reads all of it, in order, and refuses contradictions.
+    /// Reads all sources in order and checks the result.
     pub fn load(&self) -> Result<Config, ConfigError> {
         let mut draft = Draft::default();
         if let Some(path) = &self.file {
@@ -54,7 +56,7 @@ impl ConfigSource {
                 path: path.clone(),
                 source,
             })?;
-            File { path, text: &text }.read(&mut draft)?;
+            File::new(path, &text).read(&mut draft)?;
         }
         for (name, value) in &self.environment {
             read_variable(&mut draft, name, value)?;
@@ -63,150 +65,64 @@ impl ConfigSource {
             read_override(&mut draft, text)?;
         }
         let config = draft.finish();
-        config.check(&self.allowed_cores)?;
+        checks::check(&config, &self.allowed_cores)?;
         Ok(config)
     }
 }
 
-/// `FANFARE_WS_PONG_TIMEOUT=8s`. A name that is no key is refused when it has a known section or
-/// looks like a slip; others pass, because Kubernetes sets `FANFARE_PORT_…` for a service so named.
+/// Reads a variable such as `FANFARE_WS_PONG_TIMEOUT=8s`.
+///
+/// A variable that is not a key is an error if it begins with the name of a table or is similar to
+/// a key. Other variables are ignored, because Kubernetes sets variables such as `FANFARE_PORT_...`
+/// for a service called `fanfare`.
 fn read_variable(draft: &mut Draft, name: &str, value: &str) -> Result<(), ConfigError> {
-    let Some(bare) = name.strip_prefix("FANFARE_") else {
+    let Some(bare) = name.strip_prefix(PREFIX) else {
         return Ok(());
     };
-    let at = || Origin::Environment(name.into());
-    let mut names = KEYS.iter().map(|key| key.name).chain(keys::sections());
-    if let Some(name) = names.find(|name| keys::variable(name) == bare) {
-        return draft.set(name, &Raw::from_text(value), at);
+    let at = || ValueSource::Environment(name.into());
+    let keys = registry::keys().map(|key| key.name);
+    let mut known = keys.chain(SECTIONS.iter().map(|section| section.name));
+    if let Some(known) = known.find(|known| registry::variable(known) == bare) {
+        return draft.set(known, &RawValue::from_text(value), at);
     }
-    let section = bare.split('_').next().unwrap_or_default().to_lowercase();
-    let nearest = keys::nearest(&bare.to_lowercase().replacen('_', ".", 1));
-    let slip = strsim::damerau_levenshtein(&keys::variable(nearest), bare) <= 2;
-    if slip || keys::sections().any(|known| known == section) {
-        let key = bare.to_lowercase();
+    let lowercase = bare.to_lowercase();
+    let section = lowercase.split('_').next().unwrap_or_default();
+    let nearest = registry::nearest(&lowercase.replacen('_', ".", 1));
+    let is_similar = strsim::damerau_levenshtein(&registry::variable(nearest), bare) <= 2;
+    if is_similar || registry::is_section(section) {
         return Err(ConfigError::UnknownKey {
             at: at(),
-            key,
+            key: lowercase,
             nearest,
         });
     }
     Ok(())
 }
 
-/// `-s section.key=value`, or `-s namespace.NAME.key=value`.
+/// Reads an argument of `-s`: `section.key=value` or `namespace.NAME.key=value`.
 fn read_override(draft: &mut Draft, text: &str) -> Result<(), ConfigError> {
-    let at = || Origin::Flag(text.into());
     let Some((key, value)) = text.split_once('=') else {
-        let text = "expected section.key=value".into();
-        return Err(ConfigError::Syntax { at: at(), text });
+        return Err(ConfigError::Syntax {
+            at: ValueSource::Flag(text.into()),
+            text: "expected section.key=value".into(),
+        });
     };
-    let (key, value) = (key.trim(), Raw::from_text(value.trim()));
-    match key
-        .strip_prefix("namespace.")
-        .and_then(|rest| rest.rsplit_once('.'))
-    {
-        Some((name, field)) => {
+    let (key, value) = (key.trim(), RawValue::from_text(value.trim()));
+    let is_secret = registry::find_key(key).is_some_and(|key| key.visibility == Visibility::Secret);
+    let at = || {
+        let shown = if is_secret {
+            format!("{key}=***")
+        } else {
+            text.into()
+        };
+        ValueSource::Flag(shown)
+    };
+    let namespace = key.strip_prefix("namespace.");
+    match namespace.and_then(|rest| rest.rsplit_once('.')) {
+        Some((name, key)) => {
             let index = draft.namespace_index(name);
-            draft.set_namespace(index, field, &value, at)
+            draft.set_namespace(index, key, &value, at)
         }
         None => draft.set(key, &value, at),
-    }
-}
-
-/// A configuration file being read.
-struct File<'a> {
-    path: &'a Path,
-    text: &'a str,
-}
-
-impl File<'_> {
-    fn read(&self, draft: &mut Draft) -> Result<(), ConfigError> {
-        let document = DeTable::parse(self.text).map_err(|error| ConfigError::Syntax {
-            at: self.at(&error.span().unwrap_or(0..0)),
-            text: error.message().into(),
-        })?;
-        for (name, value) in document.get_ref() {
-            match (name.get_ref().as_ref(), value.get_ref()) {
-                ("namespace", DeValue::Array(items)) => {
-                    for item in items {
-                        self.read_namespace(draft, item)?;
-                    }
-                }
-                ("namespace", _) => {
-                    let text = "a namespace is written [[namespace]], with a name in it".into();
-                    return Err(ConfigError::Syntax {
-                        at: self.at(&name.span()),
-                        text,
-                    });
-                }
-                (key, _) => self.read_value(draft, key, &name.span(), value)?,
-            }
-        }
-        Ok(())
-    }
-
-    /// Sets `key`, or if its value is a table, what stands in that. `name` is where the key is.
-    fn read_value(
-        &self,
-        draft: &mut Draft,
-        key: &str,
-        name: &Range<usize>,
-        value: &Spanned<DeValue<'_>>,
-    ) -> Result<(), ConfigError> {
-        let is_known = keys::find(key).is_some();
-        match value.get_ref() {
-            DeValue::Table(table) if !is_known => {
-                if table.is_empty() && !keys::sections().any(|section| section == key) {
-                    return Err(draft::not_a_key(key, self.at(name)));
-                }
-                for (inner, value) in table {
-                    let key = format!("{key}.{}", inner.get_ref());
-                    self.read_value(draft, &key, &inner.span(), value)?;
-                }
-                Ok(())
-            }
-            other => {
-                // The value is at fault when the key is known, else the key is.
-                let at = || self.at(&if is_known { value.span() } else { name.clone() });
-                draft.set(key, &Raw::from_toml(other), at)
-            }
-        }
-    }
-
-    fn read_namespace(
-        &self,
-        draft: &mut Draft,
-        item: &Spanned<DeValue<'_>>,
-    ) -> Result<(), ConfigError> {
-        let DeValue::Table(table) = item.get_ref() else {
-            let text = "a namespace is a table with a name".into();
-            return Err(ConfigError::Syntax {
-                at: self.at(&item.span()),
-                text,
-            });
-        };
-        let index = draft.new_namespace();
-        for (name, value) in table {
-            let at = || self.at(&name.span());
-            draft.set_namespace(index, name.get_ref(), &Raw::from_toml(value.get_ref()), at)?;
-        }
-        if !table.contains_key("name") {
-            let text = "a namespace needs a name (\"\" sets the defaults)".into();
-            return Err(ConfigError::Syntax {
-                at: self.at(&item.span()),
-                text,
-            });
-        }
-        Ok(())
-    }
-
-    fn at(&self, span: &Range<usize>) -> Origin {
-        let before = &self.text[..span.start.min(self.text.len())];
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        Origin::File {
-            path: self.path.into(),
-            line: before.matches('\n').count() + 1,
-            column: before[line_start..].chars().count() + 1,
-        }
     }
 }

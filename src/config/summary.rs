@@ -1,11 +1,14 @@
-//! What a configuration says of itself: what is not at its default, and what is likely a mistake.
-//! Pure; used where configuration is checked and logged.
+//! The differences of a configuration from the defaults, and warnings about likely mistakes. Used
+//! on the main thread.
 
 use std::fmt;
 
-use super::{Config, KEYS, Key, Namespace, form};
+use super::configuration::Config;
+use super::registry::{self, NAMESPACE_KEYS};
+use super::tables::Namespace;
 
-/// What is not at its default, with passwords hidden: configuration may end up in a log.
+/// Writes the differences from the defaults. Passwords are hidden, because the configuration may be
+/// logged.
 impl fmt::Debug for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.differences()).finish()
@@ -13,36 +16,28 @@ impl fmt::Debug for Config {
 }
 
 impl Config {
-    /// Every key that is not at its default, as `section.key = value`; passwords stay hidden.
+    /// Returns every key that differs from its default, as `section.key = value`, and every
+    /// namespace. Passwords are hidden.
     pub fn differences(&self) -> Vec<String> {
         let default = Self::default();
-        let differs = |key: &&Key| !(key.same)(self, &default);
-        let line = |key: &Key| format!("{} = {}", key.name, (key.show)(self));
-        let mut lines: Vec<_> = KEYS.iter().filter(differs).map(line).collect();
-        for namespace in &self.namespaces {
-            let Namespace {
-                name,
-                payload,
-                slow,
-                publish,
-                deflate,
-            } = namespace;
-            let inherited = Namespace {
-                slow: self.ws.slow,
-                ..default.namespaces[0].clone()
-            };
-            if *namespace != inherited {
-                let (payload, slow) = ((form::PAYLOAD.show)(payload), (form::SLOW.show)(slow));
-                lines.push(format!(
-                    "namespace {name:?}: payload {payload}, slow {slow}, publish {publish}, \
-                     deflate {deflate}"
-                ));
-            }
+        let mut lines: Vec<_> = registry::keys()
+            .filter(|key| !(key.is_same)(self, &default))
+            .map(|key| format!("{} = {}", key.name, (key.show)(self)))
+            .collect();
+        let inherited = Namespace::inherited(&self.ws);
+        for namespace in self.namespaces.iter().filter(|each| **each != inherited) {
+            let values: Vec<_> = NAMESPACE_KEYS
+                .iter()
+                .filter(|key| key.name != "name")
+                .map(|key| format!("{} {}", key.name, (key.show)(namespace)))
+                .collect();
+            let name = &namespace.name;
+            lines.push(format!("namespace {name:?}: {}", values.join(", ")));
         }
         lines
     }
 
-    /// What works and is still likely a mistake, one sentence each.
+    /// Returns a sentence for every setting that works and is probably a mistake.
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
         if let Some(listen) = self.admin.listen
@@ -50,26 +45,21 @@ impl Config {
             && self.admin.token.is_none()
         {
             warnings.push(format!(
-                "admin.listen ({listen}) is not loopback and admin.token is not set: whoever \
-                 reaches it can publish"
+                "admin.listen ({listen}) is not a loopback address and admin.token is not set: \
+                 every host that reaches it can publish"
             ));
         }
         let ingest = &self.ingest;
-        let open = ingest.allow.is_empty() && ingest.plain.is_empty();
-        let endpoints = [&ingest.pull, &ingest.sub, &ingest.router]
-            .into_iter()
-            .flatten();
-        let exposed = |endpoint: &&String| {
-            endpoint.starts_with("tcp://")
-                && !endpoint.starts_with("tcp://127.")
-                && !endpoint.starts_with("tcp://localhost:")
-                && !endpoint.starts_with("tcp://[::1]:")
-        };
-        for endpoint in endpoints.filter(exposed).filter(|_| open) {
-            warnings.push(format!(
-                "{endpoint} is not loopback, and neither ingest.allow nor ingest.plain is set: \
-                 whoever reaches it can publish"
-            ));
+        if ingest.allow.is_empty() && ingest.plain.is_empty() {
+            let endpoints = [&ingest.pull, &ingest.sub, &ingest.router];
+            for endpoint in endpoints.into_iter().flatten() {
+                if endpoint.is_reachable_from_other_hosts() {
+                    warnings.push(format!(
+                        "{endpoint} is not a loopback address, and neither ingest.allow nor \
+                         ingest.plain is set: every host that reaches it can publish"
+                    ));
+                }
+            }
         }
         if self.ws.echo {
             warnings.push("ws.echo is on: /echo is for conformance tests".into());

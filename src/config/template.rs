@@ -1,66 +1,71 @@
-//! The configuration file that packages install: every key with what it does and its default, all
-//! of it commented out, so that defaults that change with a release are not held back.
+//! The configuration file that packages install: every key with its documentation and its default.
+//! All keys are commented out, so that new defaults of a later release take effect. Written in
+//! tests only.
 
 use std::fmt::Write as _;
 
-use super::Config;
-use super::keys::{KEYS, Key, NAMESPACE_KEYS};
-use super::reference;
+use super::configuration::Config;
+use super::key::{Key, KeyDefault, Reload};
+use super::registry::{self, NAMESPACE_KEYS, SECTIONS};
+use super::tables::Namespace;
+use super::text::wrap;
+use super::value::Visibility;
 
 const INTRODUCTION: &str = "\
-# fanfare's configuration. Every key stands here with its default; uncomment what you want
-# different. `fanfare check -c FILE` reads it as `fanfare serve` does and says what differs.
-# Keys marked (live) change with a reload (SIGHUP), the others with a restart.
+# The configuration of fanfare. It lists every key with its default. To change a value, remove the
+# `#` before its key. `fanfare check -c FILE` reads the file like `fanfare serve` and prints what
+# differs from the defaults. Keys marked (live) change at a reload (SIGHUP), others at a restart.
 ";
 
-/// Characters of a line of comment.
-const WIDTH: usize = 100;
+/// Maximum number of characters in a line of comment.
+const COLUMNS: usize = 100;
 
-/// The whole file.
+/// Returns the file.
 pub fn template() -> String {
     let mut file = String::from(INTRODUCTION);
-    let mut section = "";
-    for key in KEYS {
-        if key.section() != section {
-            section = key.section();
-            file.push('\n');
-            comment(&mut file, &reference::about(section).replace('\n', " "));
-            let _ = writeln!(file, "[{section}]");
+    let defaults = Config::default();
+    for section in SECTIONS {
+        file.push('\n');
+        comment(&mut file, &section.doc());
+        let _ = writeln!(file, "[{}]", section.name);
+        for key in section.keys {
+            let live = match key.reload {
+                Reload::Live => " (live)",
+                Reload::Restart => "",
+            };
+            comment(&mut file, &format!("{}{live}", key.doc()));
+            entry(&mut file, key, &defaults);
         }
-        entry(&mut file, key);
     }
-    let about = "A topic `chat:lobby` belongs to the namespace `chat`, if there is one. Any number \
-                 of these; a namespace is (live).";
     file.push('\n');
-    comment(&mut file, about);
+    let repeated = "This table may be given several times. All its keys are (live).";
+    comment(
+        &mut file,
+        &format!("{} {repeated}", registry::namespace_doc()),
+    );
     file.push_str("#[[namespace]]\n");
-    for (name, _, _, doc) in NAMESPACE_KEYS {
-        comment(&mut file, doc);
-        let example = match *name {
-            "name" => "\"chat\"",
-            "payload" => "\"json\"",
-            "slow" => "\"disconnect\"",
-            "publish" => "false",
-            _ => "true",
-        };
-        let _ = writeln!(file, "#{name} = {example}");
+    let inherited = Namespace::inherited(&defaults.ws);
+    for key in NAMESPACE_KEYS {
+        comment(&mut file, &key.doc());
+        entry(&mut file, key, &inherited);
     }
     file
 }
 
-fn entry(file: &mut String, key: &Key) {
-    let live = if key.live { " (live)" } else { "" };
-    comment(file, &format!("{}{live}", key.doc));
-    let (_, name) = key.name.rsplit_once('.').expect("keys are section.key");
-    let default = match (key.show)(&Config::default()) {
-        secret if key.form == "text" && secret == "none" => "\"…\"".into(),
-        shown => value(shown),
+/// Appends `#key = default`.
+fn entry<R>(file: &mut String, key: &Key<R>, defaults: &R) {
+    let shown = (key.show)(defaults);
+    let default = match key.default {
+        KeyDefault::Required { example } => format!("{example:?}"),
+        // A secret that is not set has no value that could be written.
+        _ if key.visibility == Visibility::Secret && shown == "none" => "\"…\"".into(),
+        KeyDefault::Fixed | KeyDefault::Inherited(_) => in_toml(shown),
     };
-    let _ = writeln!(file, "#{name} = {default}");
+    let _ = writeln!(file, "#{} = {default}", key.short_name());
 }
 
-/// A value as TOML has it.
-fn value(shown: String) -> String {
+/// Writes a value as TOML. Numbers, lists and booleans are written without quotation marks.
+fn in_toml(shown: String) -> String {
     let is_number = shown == "0" || shown.parse::<u64>().is_ok() && !shown.starts_with('0');
     if is_number || shown.starts_with('[') || matches!(shown.as_str(), "true" | "false") {
         shown
@@ -69,15 +74,6 @@ fn value(shown: String) -> String {
     }
 }
 
-/// Text in lines of bounded length, each behind a `# `.
 fn comment(file: &mut String, text: &str) {
-    let mut line = String::from("#");
-    for word in text.split(' ') {
-        if line.chars().count() + 1 + word.chars().count() > WIDTH {
-            let _ = writeln!(file, "{line}");
-            line.truncate(1);
-        }
-        let _ = write!(line, " {word}");
-    }
-    let _ = writeln!(file, "{line}");
+    wrap(file, text, "# ", COLUMNS);
 }

@@ -1,15 +1,16 @@
-//! Durations, byte sizes and core lists as people write them. Pure; used where configuration is
-//! read and shown.
+//! Durations, sizes, percentages and core lists as people write them. Used wherever values are read
+//! or shown.
 
 use std::time::Duration;
 
 /// Units of time, largest first, in milliseconds.
 const TIME: [(&str, u64); 4] = [("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
 
-/// Units of size, largest first, in bytes. Decimal units are left out: `KB` means two things.
+/// Units of size, largest first, in bytes. There are no decimal units, because `KB` has two common
+/// meanings.
 const SIZE: [(&str, u64); 3] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
 
-/// Reads `25s`, `500ms`, `2m` or `1h`; a number without a unit is refused, except `0`.
+/// Parses a duration such as `25s`, `500ms`, `2m` or `1h`. Only `0` needs no unit.
 pub fn duration(text: &str) -> Option<Duration> {
     let (number, unit) = split(text)?;
     if unit.is_empty() {
@@ -19,12 +20,12 @@ pub fn duration(text: &str) -> Option<Duration> {
     number.checked_mul(*factor).map(Duration::from_millis)
 }
 
-/// Reads `70%`, in whole percent.
+/// Parses a whole percentage such as `70%`.
 pub(super) fn percent(text: &str) -> Option<u32> {
     text.strip_suffix('%')?.trim_end().parse().ok()
 }
 
-/// Reads a part of a whole, more than none: `20%` or `0.2`.
+/// Parses a fraction above 0 and up to 1, such as `20%` or `0.2`.
 pub fn share(text: &str) -> Option<f64> {
     let share: f64 = match text.strip_suffix('%') {
         Some(percent) => percent.parse::<f64>().ok()? / 100.0,
@@ -33,7 +34,7 @@ pub fn share(text: &str) -> Option<f64> {
     (share > 0.0 && share <= 1.0).then_some(share)
 }
 
-/// Writes the largest unit that divides it: `90s`, `2m`.
+/// Writes a duration in the largest unit that divides it: `90s`, `2m`.
 pub(super) fn show_duration(value: Duration) -> String {
     let millis = u64::try_from(value.as_millis()).unwrap_or(u64::MAX);
     if millis == 0 {
@@ -42,7 +43,7 @@ pub(super) fn show_duration(value: Duration) -> String {
     show(millis, &TIME).unwrap_or_else(|| format!("{millis}ms"))
 }
 
-/// Reads `64KiB`, `1MiB`, `2GiB` or plain bytes (`65536`), in bytes.
+/// Parses a size in bytes, such as `64KiB`, `1MiB`, `2GiB` or `65536`.
 pub(super) fn size(text: &str) -> Option<usize> {
     let (number, unit) = split(text)?;
     let factor = match SIZE.iter().find(|(name, _)| *name == unit) {
@@ -55,12 +56,12 @@ pub(super) fn size(text: &str) -> Option<usize> {
         .and_then(|bytes| usize::try_from(bytes).ok())
 }
 
-/// Writes the largest unit that divides it: `1536KiB`, `1MiB`, `1000`.
+/// Writes a size in the largest unit that divides it: `1536KiB`, `1MiB`, `1000`.
 pub(super) fn show_size(bytes: usize) -> String {
     show(bytes as u64, &SIZE).unwrap_or_else(|| bytes.to_string())
 }
 
-/// Reads `3` or `0-3`, as in the kernel's cpulist format.
+/// Parses a core or a range of cores, `3` or `0-3`, as in the cpulist format of Linux.
 pub(super) fn cores(text: &str) -> Option<Vec<usize>> {
     match text.split_once('-') {
         None => Some(vec![text.trim().parse().ok()?]),
@@ -72,6 +73,7 @@ pub(super) fn cores(text: &str) -> Option<Vec<usize>> {
     }
 }
 
+/// Divides text into a number and a unit.
 fn split(text: &str) -> Option<(u64, &str)> {
     let end = text
         .find(|c: char| !c.is_ascii_digit())
@@ -80,6 +82,7 @@ fn split(text: &str) -> Option<(u64, &str)> {
     Some((number.parse().ok()?, unit.trim_start()))
 }
 
+/// Writes a value in the largest unit that divides it. Returns `None` if no unit does.
 fn show(value: u64, units: &[(&str, u64)]) -> Option<String> {
     let divides = |factor: &u64| value != 0 && value.is_multiple_of(*factor);
     let (unit, factor) = units.iter().find(|(_, factor)| divides(factor))?;
@@ -105,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn sizes_are_binary_or_plain() {
+    fn sizes_have_binary_units_or_none() {
         assert_eq!(size("64KiB"), Some(65_536));
         assert_eq!(size("1 MiB"), Some(1_048_576));
         assert_eq!(size("1000"), Some(1000));
@@ -115,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn percentages_are_whole_and_shares_are_parts_of_one() {
+    fn percentages_are_whole_and_shares_are_fractions() {
         assert_eq!((percent("70%"), percent("0 %")), (Some(70), Some(0)));
         for wrong in ["70", "%", "-1%", "0.5%", ""] {
             assert_eq!(percent(wrong), None, "{wrong:?}");
@@ -128,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn core_lists_take_ranges() {
+    fn core_lists_accept_ranges() {
         assert_eq!(cores("3"), Some(vec![3]));
         assert_eq!(cores("2-4"), Some(vec![2, 3, 4]));
         for wrong in ["", "4-2", "a", "-", "0-99999999"] {
@@ -138,7 +141,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_shown_reads_back(value in 0_u64..=u64::MAX / 3_600_000) {
+        fn written_values_are_parsed_to_the_same_value(value in 0_u64..=u64::MAX / 3_600_000) {
             let time = Duration::from_millis(value);
             prop_assert_eq!(duration(&show_duration(time)), Some(time));
             let bytes = value as usize;

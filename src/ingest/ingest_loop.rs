@@ -109,3 +109,6 @@ impl IngestLoop {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 
 use zmq::{Context, Socket, SocketType};
 
-use crate::config::{Config, Ingest};
+use crate::config::{Config, Endpoint, IngestConfig};
 use crate::limits::{MESSAGE_FRAME_SLACK, ZEROMQ_LINGER};
 
 use super::zap::{self, Authenticator};
@@ -97,7 +97,7 @@ impl Sockets {
     }
 }
 
-fn open(context: &Context, kind: SocketType, ingest: &Ingest) -> Result<Socket, zmq::Error> {
+fn open(context: &Context, kind: SocketType, ingest: &IngestConfig) -> Result<Socket, zmq::Error> {
     let socket = context.socket(kind)?;
     let high_water_mark = i32::try_from(ingest.high_water_mark).unwrap_or(i32::MAX);
     let max_message = ingest.max_payload + MESSAGE_FRAME_SLACK;
@@ -115,11 +115,14 @@ fn open(context: &Context, kind: SocketType, ingest: &Ingest) -> Result<Socket, 
     Ok(socket)
 }
 
-fn bind(socket: &Socket, key: &'static str, endpoint: &str, mode: u32) -> Result<(), BindError> {
-    let endpoint_name = || endpoint.to_owned();
-    let path = endpoint
-        .strip_prefix("ipc://")
-        .filter(|path| !path.starts_with('@'));
+fn bind(
+    socket: &Socket,
+    key: &'static str,
+    endpoint: &Endpoint,
+    mode: u32,
+) -> Result<(), BindError> {
+    let endpoint_name = || endpoint.to_string();
+    let path = endpoint.socket_file();
     // libzmq would remove the file of a process that listens there.
     if path.is_some_and(|path| UnixStream::connect(path).is_ok()) {
         return Err(BindError::Taken {
@@ -127,17 +130,19 @@ fn bind(socket: &Socket, key: &'static str, endpoint: &str, mode: u32) -> Result
             endpoint: endpoint_name(),
         });
     }
-    socket.bind(endpoint).map_err(|error| match error {
-        zmq::Error::EADDRINUSE => BindError::Taken {
-            key,
-            endpoint: endpoint_name(),
-        },
-        error => BindError::Endpoint {
-            key,
-            endpoint: endpoint_name(),
-            error,
-        },
-    })?;
+    socket
+        .bind(endpoint.as_str())
+        .map_err(|error| match error {
+            zmq::Error::EADDRINUSE => BindError::Taken {
+                key,
+                endpoint: endpoint_name(),
+            },
+            error => BindError::Endpoint {
+                key,
+                endpoint: endpoint_name(),
+                error,
+            },
+        })?;
     if let Some(path) = path {
         fs::set_permissions(path, Permissions::from_mode(mode)).map_err(|error| {
             BindError::Mode {

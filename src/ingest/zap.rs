@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use zmq::{Context, DONTWAIT, Socket};
 
-use crate::config::{Ingest, same_secret};
+use crate::config::{IngestConfig, PlainCredential};
 
 use super::messages::{retry_interrupted, send};
 
@@ -34,7 +34,10 @@ pub(super) struct Authenticator {
 
 impl Authenticator {
     /// Opens the socket, or returns `None` if the configuration restricts no publisher.
-    pub(super) fn open(context: &Context, ingest: &Ingest) -> Result<Option<Self>, zmq::Error> {
+    pub(super) fn open(
+        context: &Context,
+        ingest: &IngestConfig,
+    ) -> Result<Option<Self>, zmq::Error> {
         if ingest.allow.is_empty() && ingest.plain.is_empty() {
             return Ok(None);
         }
@@ -71,12 +74,12 @@ impl Authenticator {
 struct AccessRules {
     /// Networks that may connect. Empty: all.
     allow: Vec<IpNet>,
-    /// Pairs `user:password`. Empty: no password is required.
-    plain: Vec<String>,
+    /// Users and passwords. Empty: no password is required.
+    plain: Vec<PlainCredential>,
 }
 
 impl AccessRules {
-    fn new(ingest: &Ingest) -> Self {
+    fn new(ingest: &IngestConfig) -> Self {
         Self {
             allow: ingest.allow.clone(),
             plain: ingest.plain.clone(),
@@ -120,10 +123,9 @@ impl AccessRules {
     /// Returns whether the pair is configured. All pairs are compared in full, so that the time
     /// taken does not reveal anything about them.
     fn is_known_pair(&self, user: &[u8], password: &[u8]) -> bool {
-        let given = [user, password].join(&b':');
         let mut is_known = false;
         for pair in &self.plain {
-            is_known |= same_secret(pair.as_bytes(), &given);
+            is_known |= pair.matches(user, password);
         }
         is_known
     }
@@ -148,7 +150,10 @@ mod tests {
                 .iter()
                 .map(|network| network.parse().unwrap())
                 .collect(),
-            plain: plain.iter().map(|pair| (*pair).into()).collect(),
+            plain: plain
+                .iter()
+                .map(|pair| PlainCredential::parse(pair).unwrap())
+                .collect(),
         }
     }
 

@@ -8,17 +8,17 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, reload};
 
-use crate::config::{Log, LogFormat};
+use crate::config::{LogConfig, LogFilter, LogFormat};
 
 /// The installed filter. It is global, like the subscriber of `tracing`.
 static FILTER: OnceLock<reload::Handle<EnvFilter, Registry>> = OnceLock::new();
 
 /// Installs the subscriber. Another call, which tests make, changes the level only.
-pub fn init(log: &Log) {
+pub fn init(log: &LogConfig) {
     if FILTER.get().is_some() {
         return set_level(&log.level);
     }
-    let (filter, handle) = reload::Layer::new(EnvFilter::new(&log.level));
+    let (filter, handle) = reload::Layer::new(log.level.to_env_filter());
     let lines = fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal());
@@ -35,13 +35,11 @@ pub fn init(log: &Log) {
     }
 }
 
-/// Changes the level of all further log lines. `level` has passed
-/// [`Config::check`](crate::config::Config), so that it is valid. Before [`init`] this has no
-/// effect.
-pub fn set_level(level: &str) {
-    if let (Some(handle), Ok(filter)) = (FILTER.get(), EnvFilter::builder().parse(level)) {
+/// Changes the level of all further log lines. Before [`init`] this has no effect.
+pub fn set_level(level: &LogFilter) {
+    if let Some(handle) = FILTER.get() {
         // Fails only if the subscriber is dropped, and it exists as long as the process.
-        let _ = handle.reload(filter);
+        let _ = handle.reload(level.to_env_filter());
     }
 }
 
@@ -53,17 +51,18 @@ mod tests {
 
     #[test]
     fn the_level_can_be_changed() {
-        init(&Log {
+        let filter = |text| LogFilter::parse(text).expect("the filter is valid");
+        init(&LogConfig {
             format: LogFormat::Human,
-            level: "error".into(),
+            level: filter("error"),
         });
         assert!(enabled!(Level::ERROR) && !enabled!(Level::WARN));
-        set_level("warn,fanfare::lifecycle=debug");
+        set_level(&filter("warn,fanfare::lifecycle=debug"));
         assert!(enabled!(Level::DEBUG) && !enabled!(Level::TRACE));
         assert!(enabled!(target: "other", Level::WARN) && !enabled!(target: "other", Level::INFO));
-        init(&Log {
+        init(&LogConfig {
             format: LogFormat::Json,
-            level: "error".into(),
+            level: filter("error"),
         });
         assert!(
             !enabled!(Level::WARN),

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::config::Scale;
+use crate::config::ScaleConfig;
 
 /// The advice to an operator or to a program of theirs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -64,7 +64,7 @@ impl Advisor {
     pub(super) fn advise(
         &mut self,
         (load, part): (f64, &str),
-        scale: &Scale,
+        scale: &ScaleConfig,
         is_leaving: bool,
         now_us: u64,
     ) -> (Advice, String) {
@@ -93,7 +93,7 @@ impl Advisor {
     }
 
     /// Returns the thresholds that the load is beyond, the most urgent first.
-    fn exceeded(&mut self, percent: f64, scale: &Scale, now_us: u64) -> Vec<Exceeded> {
+    fn exceeded(&mut self, percent: f64, scale: &ScaleConfig, now_us: u64) -> Vec<Exceeded> {
         let update = |since_us: &mut Option<u64>, is_beyond: bool| {
             *since_us = is_beyond.then(|| since_us.unwrap_or(now_us));
             since_us.map(|since_us| Duration::from_micros(now_us - since_us))
@@ -132,7 +132,7 @@ mod tests {
 
     /// Returns the advice of each minute with these loads.
     fn minutes(advisor: &mut Advisor, from: u64, loads: &[f64]) -> Vec<Advice> {
-        let scale = Scale::default();
+        let scale = ScaleConfig::default();
         let each = loads.iter().zip(from..).map(|(load, minute)| {
             let now_us = minute * 60_000_000;
             advisor.advise((*load, "cpu"), &scale, false, now_us).0
@@ -161,7 +161,7 @@ mod tests {
 
     #[test]
     fn the_reason_names_the_threshold_and_the_time_beyond_it() {
-        let (mut advisor, scale) = (Advisor::default(), Scale::default());
+        let (mut advisor, scale) = (Advisor::default(), ScaleConfig::default());
         let mut reason = |load, second: u64| {
             let now_us = second * 1_000_000;
             advisor.advise((load, "egress"), &scale, false, now_us).1
@@ -179,7 +179,7 @@ mod tests {
 
     #[test]
     fn no_advice_is_given_while_connections_are_leaving() {
-        let (mut advisor, scale) = (Advisor::default(), Scale::default());
+        let (mut advisor, scale) = (Advisor::default(), ScaleConfig::default());
         let mut advise = |is_leaving, minute: u64| {
             let now_us = minute * 60_000_000;
             advisor.advise((0.1, "cpu"), &scale, is_leaving, now_us).0

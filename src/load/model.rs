@@ -1,7 +1,7 @@
 //! The load of a node over time: parts, smoothing, expected load, cost, weight and advice together.
 //! The samples carry the time. No clock, no IO. Control thread.
 
-use crate::config::{Load, Scale};
+use crate::config::{LoadConfig, ScaleConfig};
 use crate::limits::LOAD_PART_CEILING;
 
 use super::advice::{Advice, Advisor};
@@ -36,8 +36,8 @@ pub(super) struct LoadReport {
 #[derive(Debug)]
 pub(super) struct Model {
     /// The section `[load]`, which defines a full node.
-    full: Load,
-    scale: Scale,
+    full: LoadConfig,
+    scale: ScaleConfig,
     window: SampleWindow,
     load: Smoothed,
     cost: Smoothed,
@@ -49,7 +49,7 @@ pub(super) struct Model {
 }
 
 impl Model {
-    pub(super) fn new(full: Load, scale: Scale) -> Self {
+    pub(super) fn new(full: LoadConfig, scale: ScaleConfig) -> Self {
         Self {
             cost: Smoothed::starting_at(planned_cost(&full)),
             full,
@@ -64,7 +64,7 @@ impl Model {
     }
 
     /// Applies a new configuration from the next sample on.
-    pub(super) fn reconfigure(&mut self, full: Load, scale: Scale) {
+    pub(super) fn reconfigure(&mut self, full: LoadConfig, scale: ScaleConfig) {
         (self.full, self.scale) = (full, scale);
     }
 
@@ -115,14 +115,14 @@ impl Model {
 }
 
 /// Returns the planned load of one connection.
-fn planned_cost(full: &Load) -> f64 {
+fn planned_cost(full: &LoadConfig) -> f64 {
     1.0 / full.connections as f64
 }
 
 /// Estimates the load of one connection: the slope of the load over the connections by least
 /// squares, with the plan as a second observation. With few connections the result is close to the
 /// plan, so that the load of an idle node is not attributed to them.
-fn estimated_cost(load: f64, connections: f64, full: &Load) -> f64 {
+fn estimated_cost(load: f64, connections: f64, full: &LoadConfig) -> f64 {
     let plan = full.connections as f64 * PLAN_WEIGHT;
     let observed = connections * load;
     let planned = plan * plan * planned_cost(full);

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::config::Load;
+use crate::config::LoadConfig;
 use crate::limits::LOAD_WINDOW;
 
 use super::sample::{Core, LoadSample};
@@ -76,7 +76,7 @@ pub(super) struct SampleWindow {
 impl SampleWindow {
     /// Adds a sample and returns the parts of the load over the window. `full` is the section
     /// `[load]`, which defines a full node.
-    pub(super) fn add(&mut self, sample: LoadSample, full: &Load) -> Parts {
+    pub(super) fn add(&mut self, sample: LoadSample, full: &LoadConfig) -> Parts {
         let since_us = sample.at_us.saturating_sub(LOAD_WINDOW.as_micros() as u64);
         self.samples.push_back(sample);
         // The first sample stays until the second one is old enough to be the beginning.
@@ -150,10 +150,10 @@ mod tests {
 
     #[test]
     fn each_part_has_its_own_measure() {
-        let full = Load {
+        let full = LoadConfig {
             egress: Some(1000),
             memory: Some(500),
-            ..Load::default()
+            ..LoadConfig::default()
         };
         let mut window = SampleWindow::default();
         window.add(
@@ -217,7 +217,7 @@ mod tests {
                     threads: threads.collect(),
                     ..LoadSample::default()
                 };
-                window.add(sample, &Load::default())
+                window.add(sample, &LoadConfig::default())
             };
             add(0, [0; 7]);
             let parts = add(1_000_000, spent_ms);
@@ -236,9 +236,9 @@ mod tests {
 
     #[test]
     fn rates_are_those_of_the_last_second() {
-        let full = Load {
+        let full = LoadConfig {
             egress: Some(100),
-            ..Load::default()
+            ..LoadConfig::default()
         };
         let mut window = SampleWindow::default();
         let mut egress_bytes = 0;
@@ -276,7 +276,10 @@ mod tests {
                 lag: recorded(&buckets),
                 ..LoadSample::default()
             };
-            lags.push(ratio_of(&window.add(sample, &Load::default()), Part::Lag));
+            lags.push(ratio_of(
+                &window.add(sample, &LoadConfig::default()),
+                Part::Lag,
+            ));
         }
         let expected = [(0, 1), (100, 10), (0, 4), (2, 10), (0, 5)];
         let expected: Vec<i64> = expected
@@ -288,7 +291,7 @@ mod tests {
 
     #[test]
     fn a_first_sample_has_no_rates() {
-        let parts = SampleWindow::default().add(LoadSample::default(), &Load::default());
+        let parts = SampleWindow::default().add(LoadSample::default(), &LoadConfig::default());
         assert!(parts.largest().1.abs() < 1e-9);
     }
 }

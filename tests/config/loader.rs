@@ -1,10 +1,10 @@
-//! Loads configurations as a process on a host of four cores would.
+//! Loads configurations like a process on a host with four cores.
 
 use std::path::PathBuf;
 
-use fanfare::config::{Config, ConfigError, ConfigSource, Contradiction};
+use fanfare::config::{Config, ConfigError, ConfigSource, Contradiction, ValueSource};
 
-/// A source on a host of four cores.
+/// Returns a source on a host with four cores.
 pub(crate) fn source(
     file: Option<&str>,
     environment: &[(&str, &str)],
@@ -38,24 +38,28 @@ pub(crate) struct Loader {
 impl Loader {
     #[track_caller]
     pub(crate) fn config(&self) -> Config {
-        self.source.load().expect("it loads")
+        self.source.load().expect("the configuration is valid")
     }
 
     #[track_caller]
     pub(crate) fn error(&self) -> ConfigError {
-        self.source.load().expect_err("it is refused")
+        self.source
+            .load()
+            .expect_err("the configuration is invalid")
     }
 
-    /// The error's text with the file's folder left out.
+    /// Returns the text of the error without the directory of the file.
     #[track_caller]
     pub(crate) fn text(&self) -> String {
-        let folder = self
+        let directory = self
             .path
             .parent()
-            .expect("a file has a folder")
+            .expect("a file has a directory")
             .display()
             .to_string();
-        self.error().to_string().replace(&format!("{folder}/"), "")
+        self.error()
+            .to_string()
+            .replace(&format!("{directory}/"), "")
     }
 }
 
@@ -71,6 +75,22 @@ pub(crate) fn flags(overrides: &[&str]) -> Loader {
 pub(crate) fn contradiction(overrides: &[&str]) -> Contradiction {
     match flags(overrides).error() {
         ConfigError::Contradiction(contradiction) => contradiction,
-        other => panic!("{overrides:?} gave {other}"),
+        other => panic!("the error of {overrides:?} is {other}"),
+    }
+}
+
+/// Returns the error for a value that does not have the format of its key.
+#[track_caller]
+pub(crate) fn invalid_value(key: &str, value: &str) -> String {
+    match flags(&[&format!("{key}={value}")]).error() {
+        ConfigError::Value {
+            at: ValueSource::Flag(_),
+            key: found,
+            text,
+        } => {
+            assert_eq!(found, key);
+            text
+        }
+        other => panic!("the error of {key}={value} is {other}"),
     }
 }

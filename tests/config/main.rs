@@ -1,5 +1,6 @@
-//! The configuration as operators meet it: sources and their order, what does not read, live
-//! reload and the reference page here; tables within tables in `nested`, contradictions in `rules`.
+//! The configuration as operators use it. This file tests the sources and their order, invalid
+//! values, the reload and the generated pages. `nested` tests nested tables. `rules` tests bounds
+//! and contradictions.
 
 mod loader;
 mod nested;
@@ -11,12 +12,13 @@ use std::time::Duration;
 use loader::{file, flags, source};
 
 use fanfare::config::{
-    Config, ConfigError, ConfigSource, KEYS, Layout, LogFormat, Origin, PayloadKind, SlowPolicy,
-    live_changes, reference, template,
+    Config, ConfigError, ConfigSource, Endpoint, Key, Layout, LogFormat, NAMESPACE_KEYS,
+    OriginRule, PayloadKind, PlainCredential, SlowPolicy, ValueSource, keys, live_changes,
+    reference, template,
 };
 
 #[test]
-fn without_anything_the_defaults_hold() {
+fn without_sources_the_defaults_are_used() {
     let config = flags(&[]).config();
     assert_eq!(config, Config::default());
     assert!(config.differences().is_empty() && config.warnings().is_empty());
@@ -61,15 +63,16 @@ fn a_file_sets_every_kind_of_value() {
     )
     .config();
     assert_eq!(config.ws.listen, "[::]:9000".parse().expect("an address"));
-    assert_eq!(
-        config.ws.origins,
-        ["https://a.example", "https://b.example:8443"]
-    );
+    let origins: Vec<_> = config.ws.origins.iter().map(OriginRule::as_str).collect();
+    assert_eq!(origins, ["https://a.example", "https://b.example:8443"]);
     assert_eq!(config.ws.ping, Duration::from_secs(60));
     assert_eq!(config.ws.max_connections, Some(5000));
     assert_eq!(config.ws.outbox, 2 * 1024 * 1024);
-    assert_eq!(config.ingest.pull, ["ipc:///run/fanfare/pull"]);
+    let pull: Vec<_> = config.ingest.pull.iter().map(Endpoint::as_str).collect();
+    assert_eq!(pull, ["ipc:///run/fanfare/pull"]);
     assert_eq!(config.ingest.allow.len(), 2);
+    let plain = &config.ingest.plain;
+    assert!(plain.len() == 1 && plain[0].matches(b"orders", b"s3cret:with:colons"));
     assert_eq!(config.ingest.ipc_mode, 0o660);
     assert_eq!(config.cpu.cores, [0, 2, 3]);
     assert_eq!(
@@ -83,14 +86,18 @@ fn a_file_sets_every_kind_of_value() {
     assert_eq!(config.log.format, LogFormat::Json);
     let chat = config.namespace("chat:lobby");
     assert!(chat.publish && chat.payload == PayloadKind::Text);
-    assert_eq!(chat.slow, SlowPolicy::Conflate, "it inherits ws.slow");
+    assert_eq!(
+        chat.slow,
+        SlowPolicy::Conflate,
+        "the namespace inherits ws.slow"
+    );
     assert_eq!(config.namespace("prices:x").slow, SlowPolicy::DropOldest);
     assert!(chat.deflate && !config.namespace("prices:x").deflate);
     assert_eq!(config.namespace("unknown:x").name, "");
 }
 
 #[test]
-fn the_environment_wins_over_the_file_and_flags_over_both() {
+fn the_environment_overrides_the_file_and_flags_override_both() {
     let text = "[ws]\nping = '20s'\npong_timeout = '3s'\nmax_topics = 1";
     let environment = [
         ("FANFARE_WS_PONG_TIMEOUT", "4s"),
@@ -108,18 +115,19 @@ fn the_environment_wins_over_the_file_and_flags_over_both() {
 }
 
 #[test]
-fn text_gives_lists_by_commas_or_as_an_array() {
+fn text_is_a_list_with_commas_or_an_array() {
     let config = flags(&["ws.origins=https://a.example, https://b.example"]).config();
     assert_eq!(config.ws.origins.len(), 2);
     let config = flags(&[r#"ingest.plain=["a:x,y", "b:z"]"#]).config();
-    assert_eq!(config.ingest.plain, ["a:x,y", "b:z"]);
+    let pairs = ["a:x,y", "b:z"].map(|pair| PlainCredential::parse(pair).expect("a pair"));
+    assert_eq!(config.ingest.plain, pairs);
     assert!(flags(&["ingest.sub="]).config().ingest.sub.is_empty());
     assert_eq!(flags(&["cpu.cores=0,2-3"]).config().cpu.cores, [0, 2, 3]);
 }
 
 #[test]
 fn every_key_can_be_set_to_its_default_from_the_environment() {
-    for key in KEYS {
+    for key in keys() {
         let row = format!("| `{}` |", key.name);
         let page = reference();
         let line = page
@@ -132,7 +140,7 @@ fn every_key_can_be_set_to_its_default_from_the_environment() {
             .expect("the third column")
             .trim_matches('`');
         if key.name == "admin.token" {
-            continue; // Its default is to be absent, which no value says.
+            continue; // It is not set by default, and no value means that.
         }
         let name = format!("FANFARE_{}", key.name.to_uppercase().replace('.', "_"));
         let config = source(None, &[(&name, default)], &[]).config();
@@ -141,7 +149,7 @@ fn every_key_can_be_set_to_its_default_from_the_environment() {
 }
 
 #[test]
-fn flags_shape_namespaces() {
+fn flags_set_keys_of_namespaces() {
     let config = flags(&[
         "namespace.bin.payload=binary",
         "namespace..publish=true",
@@ -154,7 +162,7 @@ fn flags_shape_namespaces() {
 }
 
 #[test]
-fn unknown_keys_name_the_nearest_one_and_their_place() {
+fn errors_of_unknown_keys_name_the_nearest_key_and_the_place() {
     let text = file("[ws]\nlisten = '0.0.0.0:8000'\n  pong_timout = '3s'").text();
     assert_eq!(
         text,
@@ -183,7 +191,7 @@ fn unknown_keys_name_the_nearest_one_and_their_place() {
 }
 
 #[test]
-fn unknown_variables_are_refused_when_they_were_meant() {
+fn unknown_variables_similar_to_keys_are_refused() {
     for (name, nearest) in [
         ("FANFARE_WS_PNG", "ws.ping"),
         ("FANFARE_WSS_PING", "ws.ping"),
@@ -191,14 +199,14 @@ fn unknown_variables_are_refused_when_they_were_meant() {
     ] {
         match source(None, &[(name, "1")], &[]).error() {
             ConfigError::UnknownKey {
-                at: Origin::Environment(at),
+                at: ValueSource::Environment(at),
                 nearest: found,
                 ..
             } => {
                 assert_eq!(at, name);
                 assert!(found.starts_with(nearest), "{name}: {found}");
             }
-            other => panic!("{name} gave {other}"),
+            other => panic!("the error of {name} is {other}"),
         }
     }
     let foreign = [
@@ -209,7 +217,7 @@ fn unknown_variables_are_refused_when_they_were_meant() {
 }
 
 #[test]
-fn wrong_values_say_what_was_wanted() {
+fn errors_of_invalid_values_name_the_expected_format() {
     let place = file("[ws]\nping = 25").text();
     assert_eq!(
         place,
@@ -249,7 +257,7 @@ fn wrong_values_say_what_was_wanted() {
 }
 
 #[test]
-fn files_that_do_not_parse_name_the_place() {
+fn errors_of_invalid_files_name_the_place() {
     assert!(file("[ws]\nping = ").text().starts_with("fanfare.toml:2:"));
     assert!(
         file("[namespace]\nname = 'a'")
@@ -275,7 +283,7 @@ fn files_that_do_not_parse_name_the_place() {
 }
 
 #[test]
-fn open_doors_are_warned_about() {
+fn addresses_that_other_hosts_reach_cause_warnings() {
     let config = flags(&["admin.listen=0.0.0.0:8001", "ingest.pull=tcp://*:5560"]).config();
     assert_eq!(config.warnings().len(), 2, "{:?}", config.warnings());
     let config = flags(&[
@@ -290,7 +298,7 @@ fn open_doors_are_warned_about() {
 }
 
 #[test]
-fn reload_takes_live_keys_and_names_the_others() {
+fn a_reload_applies_live_keys_and_names_the_others() {
     let old = Config::default();
     let new = flags(&[
         "ws.pong_timeout=3s",
@@ -331,10 +339,10 @@ fn the_reference_page_is_up_to_date() {
     if std::env::var_os("FANFARE_BLESS").is_some() {
         std::fs::write(&path, reference()).expect("the page is written");
     }
-    let found = std::fs::read_to_string(&path).expect("the page is there");
+    let found = std::fs::read_to_string(&path).expect("the page exists");
     assert!(
         found == reference(),
-        "docs/CONFIGURATION.md is stale; FANFARE_BLESS=1 rewrites it"
+        "docs/CONFIGURATION.md is out of date; FANFARE_BLESS=1 rewrites it"
     );
 }
 
@@ -344,30 +352,32 @@ fn the_file_that_packages_install_is_up_to_date() {
     if std::env::var_os("FANFARE_BLESS").is_some() {
         std::fs::write(&path, template()).expect("the file is written");
     }
-    let found = std::fs::read_to_string(&path).expect("the file is there");
+    let found = std::fs::read_to_string(&path).expect("the file exists");
     assert!(
         found == template(),
-        "tuning/fanfare.toml is stale; FANFARE_BLESS=1 rewrites it"
+        "tuning/fanfare.toml is out of date; FANFARE_BLESS=1 rewrites it"
     );
 }
 
 #[test]
-fn the_file_that_packages_install_is_the_defaults_with_comments_and_without() {
+fn the_file_that_packages_install_has_the_defaults_with_and_without_comments() {
     assert_eq!(file(&template()).config(), Config::default());
     let is_key = |line: &&str| line.starts_with(['[', '#']) && !line.starts_with("# ");
     let page = template();
-    let keys = page.lines().filter(is_key);
-    let keys: Vec<_> = keys.map(|line| line.trim_start_matches('#')).collect();
-    let text = format!("{}\n", keys.join("\n"));
-    for key in KEYS {
-        let (_, name) = key.name.rsplit_once('.').expect("keys are section.key");
+    let lines = page.lines().filter(is_key);
+    let lines: Vec<_> = lines.map(|line| line.trim_start_matches('#')).collect();
+    let text = format!("{}\n", lines.join("\n"));
+    let names = keys().map(Key::short_name);
+    for name in names.chain(NAMESPACE_KEYS.iter().map(|key| key.name)) {
         assert!(text.contains(&format!("\n{name} = ")), "{name}");
     }
-    let (before, after) = text.split_once("token = \"…\"\n").expect("no token is set");
+    let (before, after) = text
+        .split_once("token = \"…\"\n")
+        .expect("the token has no default");
     let (before, namespace) = format!("{before}{after}")
         .split_once("[[namespace]]")
         .map(|(before, after)| (before.to_owned(), after.to_owned()))
-        .expect("it shows one");
+        .expect("the file has a namespace");
     assert_eq!(file(&before).config(), Config::default());
     let config = file(&format!("[[namespace]]{namespace}")).config();
     assert_eq!(config.namespace("chat:x").payload, PayloadKind::Json);
@@ -376,7 +386,7 @@ fn the_file_that_packages_install_is_the_defaults_with_comments_and_without() {
 #[test]
 fn the_file_on_the_reference_page_loads() {
     let page = reference();
-    let (_, rest) = page.split_once("```toml\n").expect("it shows a file");
+    let (_, rest) = page.split_once("```toml\n").expect("the page has a file");
     let (text, _) = rest.split_once("```").expect("the file ends");
     let config = file(text).config();
     assert_eq!(config.ws.deflate.level, 6);

@@ -1,16 +1,15 @@
-//! `[ws.deflate]`, a table within a table: set from every source, and what its slips are answered
-//! with.
+//! `[ws.deflate]`, a nested table: set from every source, and the errors for mistakes in it.
 
 use std::collections::BTreeSet;
 
-use fanfare::config::{ApplePolicy, Config, ConfigError, Deflate, KEYS};
+use fanfare::config::{ApplePolicy, Config, ConfigError, DeflateConfig, keys};
 
 use crate::loader::{file, flags, source};
 
 #[test]
-fn compression_is_on_and_cheap_unless_told_otherwise() {
+fn compression_is_enabled_at_the_lowest_level_by_default() {
     let config = Config::default();
-    let expected = Deflate {
+    let expected = DeflateConfig {
         enabled: true,
         level: 1,
         threshold: 256,
@@ -21,8 +20,8 @@ fn compression_is_on_and_cheap_unless_told_otherwise() {
 }
 
 #[test]
-fn every_way_to_write_it_is_the_same() {
-    let expected = Deflate {
+fn all_ways_to_write_a_nested_table_are_equivalent() {
+    let expected = DeflateConfig {
         enabled: false,
         level: 6,
         threshold: 1024,
@@ -65,7 +64,7 @@ fn every_way_to_write_it_is_the_same() {
 }
 
 #[test]
-fn the_last_source_wins_key_by_key() {
+fn the_last_source_of_each_key_is_used() {
     let text = "[ws.deflate]\nlevel = 2\nthreshold = 2\napple = 'on'";
     let environment = [
         ("FANFARE_WS_DEFLATE_LEVEL", "3"),
@@ -80,8 +79,8 @@ fn the_last_source_wins_key_by_key() {
 }
 
 #[test]
-fn slips_in_it_are_named() {
-    for (text, told) in [
+fn mistakes_in_a_nested_table_are_named() {
+    for (text, error) in [
         (
             "[ws.deflate]\nlevle = 6",
             "2:1: unknown key `ws.deflate.levle`, did you mean `ws.deflate.level`?",
@@ -104,7 +103,7 @@ fn slips_in_it_are_named() {
             "2:1: unknown key `deflate.threshold`, did you mean `ws.deflate.threshold`?",
         ),
     ] {
-        assert_eq!(file(text).text(), format!("fanfare.toml:{told}"));
+        assert_eq!(file(text).text(), format!("fanfare.toml:{error}"));
     }
     assert_eq!(
         flags(&["ws.deflate.levle=6"]).text(),
@@ -118,8 +117,8 @@ fn slips_in_it_are_named() {
 }
 
 #[test]
-fn a_table_takes_no_value() {
-    let told = "`ws.deflate` is a table; its keys are ws.deflate.enabled, ws.deflate.level, \
+fn a_table_is_not_a_value() {
+    let error = "`ws.deflate` is a table; its keys are ws.deflate.enabled, ws.deflate.level, \
                 ws.deflate.threshold, ws.deflate.apple";
     for (loader, place) in [
         (file("[ws]\ndeflate = true"), "fanfare.toml:2:1"),
@@ -130,14 +129,14 @@ fn a_table_takes_no_value() {
             "environment FANFARE_WS_DEFLATE",
         ),
     ] {
-        assert_eq!(loader.text(), format!("{place}: {told}"));
+        assert_eq!(loader.text(), format!("{place}: {error}"));
     }
     match file("ws = true").error() {
         ConfigError::Table { table, keys, .. } => {
             assert_eq!(table, "ws");
             assert!(keys.contains(&"ws.listen") && keys.contains(&"ws.deflate.level"));
         }
-        other => panic!("it gave {other}"),
+        other => panic!("the error is {other}"),
     }
     assert_eq!(file("[ws.deflate]").config(), Config::default());
 }
@@ -161,10 +160,10 @@ fn levels_are_those_that_compress() {
 }
 
 #[test]
-fn no_two_keys_or_tables_share_a_variable() {
-    let keys = KEYS.iter().map(|key| key.name);
-    let tables = keys.clone().filter_map(|key| key.rsplit_once('.'));
-    let names: BTreeSet<_> = tables.map(|(table, _)| table).chain(keys).collect();
+fn every_key_and_table_has_its_own_variable() {
+    let keys: Vec<_> = keys().map(|key| key.name).collect();
+    let tables = keys.iter().filter_map(|key| key.rsplit_once('.'));
+    let names: BTreeSet<_> = tables.map(|(table, _)| table).chain(keys.clone()).collect();
     let variables: BTreeSet<_> = names.iter().map(|name| name.replace('.', "_")).collect();
     assert_eq!(variables.len(), names.len());
 }

@@ -1,4 +1,4 @@
-//! Who may publish: networks, passwords, file modes.
+//! Access of publishers: networks, passwords and file modes.
 
 use std::os::unix::fs::PermissionsExt;
 
@@ -7,7 +7,8 @@ use super::publisher::Publisher;
 use super::server::{Ports, Server};
 use super::wait::until;
 
-/// A server that takes publications by a socket file beside its ports, and a publisher on it.
+/// Starts a server that also accepts publications on a socket file, and connects a publisher to
+/// that file.
 fn with_ipc(settings: &[&str]) -> (Server, Publisher, tempfile::TempDir) {
     let directory = tempfile::tempdir().unwrap();
     let endpoint = format!("ipc://{}/pull", directory.path().display());
@@ -18,21 +19,21 @@ fn with_ipc(settings: &[&str]) -> (Server, Publisher, tempfile::TempDir) {
 }
 
 #[test]
-fn only_allowed_networks_get_in() {
+fn only_publishers_of_allowed_networks_are_accepted() {
     let (server, local, _directory) = with_ipc(&["ingest.allow=10.0.0.0/8"]);
     let mut raw = Raw::connect(&server, &["a"]);
     let outsider = Publisher::dealer(&server);
     let denied = || server.metric("fanfare_denied_total", &["address"]);
     outsider.try_send("a", "\"outside\"");
     until("a denied publisher", || (denied() > 0).then_some(()));
-    // A file has no address: its mode is its guard.
+    // Networks do not apply to socket files. Their mode restricts access.
     local.send("a", "\"inside\"");
     assert_eq!(raw.next_text(), "\"inside\"");
     assert_eq!(server.metric("fanfare_received_total", &["router"]), 0);
 }
 
 #[test]
-fn only_known_passwords_get_in() {
+fn only_publishers_with_a_valid_password_are_accepted() {
     let server = Server::start(&["ingest.plain=ann:secret"]);
     let mut raw = Raw::connect(&server, &["a"]);
     let endpoint = format!("tcp://127.0.0.1:{}", server.ports.router);
@@ -52,7 +53,7 @@ fn only_known_passwords_get_in() {
         until("a denied publisher", || (denied() > before).then_some(()));
     }
     let anonymous = publisher(None);
-    anonymous.try_send("a", "\"nobody\"");
+    anonymous.try_send("a", "\"anonymous\"");
     let right = publisher(Some(("ann", "secret")));
     right.send_parts(&[b"", b"a", b"\"right\""]);
     assert_eq!(right.reply(), [&b""[..], b"ok"]);
@@ -73,7 +74,7 @@ fn socket_files_have_the_configured_mode() {
 }
 
 #[test]
-fn a_socket_file_is_taken_from_nobody_alive() {
+fn a_socket_file_of_a_running_server_is_not_replaced() {
     let (mut first, publisher, directory) = with_ipc(&[]);
     let pull = format!("ingest.pull=ipc://{}/pull", directory.path().display());
     let mut second = Server::try_start_on(Ports::free(), &[&pull]);
@@ -82,7 +83,7 @@ fn a_socket_file_is_taken_from_nobody_alive() {
     let mut raw = Raw::connect(&first, &["a"]);
     publisher.send("a", "1");
     assert_eq!(raw.next_text(), "1");
-    // What a killed server leaves behind is in nobody's way.
+    // The socket file of a killed server is replaced.
     first.kill();
     let third = Server::start(&[&pull]);
     let mut raw = Raw::connect(&third, &["a"]);

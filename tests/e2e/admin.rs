@@ -1,4 +1,4 @@
-//! The admin port: what it answers, and to whom.
+//! The admin port: its responses, and the access to it.
 
 use std::net::SocketAddr;
 
@@ -26,8 +26,8 @@ impl Admin {
         }
     }
 
-    /// The whole answer to a request with these further header lines.
-    fn ask(&self, request: &str, headers: &[&str], body: &str) -> String {
+    /// Returns the complete response to a request. `headers` are additional header lines.
+    fn request(&self, request: &str, headers: &[&str], body: &str) -> String {
         let headers = headers.join("\r\n");
         let length = body.len();
         let head = format!(
@@ -37,15 +37,15 @@ impl Admin {
     }
 
     fn get(&self, path: &str) -> String {
-        self.ask(&format!("GET {path}"), &["Host: localhost:8001"], "")
+        self.request(&format!("GET {path}"), &["Host: localhost:8001"], "")
     }
 
     fn publish(&self, body: &str) -> String {
         let headers = ["Host: 127.0.0.1", "Content-Type: application/json"];
-        self.ask("POST /publish", &headers, body)
+        self.request("POST /publish", &headers, body)
     }
 
-    /// The sum of a metric over all shards and labels.
+    /// Returns the sum of a metric over all shards and labels.
     fn metric(&self, name: &str) -> u64 {
         let lines = self.get("/metrics");
         let values = lines.lines().filter(|line| line.starts_with(name));
@@ -71,8 +71,9 @@ fn metrics_are_openmetrics_and_add_up() {
     for _ in 0..100 {
         client.next();
     }
-    // Each core publishes its own counts, so ingest's may show a moment after the shard's.
-    until("all are counted as received and written", || {
+    // Each thread publishes its own counters, so those of ingest may be updated later than those of
+    // the shard.
+    until("the counters of received and written publications", || {
         let received = admin.metric("fanfare_received_total{socket=\"pull\"}");
         (received == 100 && admin.metric("fanfare_written_total") == 100).then_some(())
     });
@@ -85,7 +86,7 @@ fn metrics_are_openmetrics_and_add_up() {
 }
 
 #[test]
-fn stats_hold_the_same_numbers_and_quantiles() {
+fn stats_contain_the_counters_and_quantiles() {
     let admin = Admin::start(&[]);
     let mut client = Client::subscribed(&admin.server, &["news"]);
     assert_eq!(
@@ -93,11 +94,12 @@ fn stats_hold_the_same_numbers_and_quantiles() {
         200
     );
     client.next();
-    let stats = until("the delivery is counted", || {
+    let stats = until("the counter of the delivery", || {
         let answer = admin.get("/stats");
         let (_, body) = answer.split_once("\r\n\r\n").unwrap();
         let stats: Value = serde_json::from_str(body).unwrap();
-        // Each core publishes its own counts, so ingest's may show a moment after the shard's.
+        // Each thread publishes its own counters, so those of ingest may be updated later than
+        // those of the shard.
         let received = stats["ingest"]["received"]["admin"] == 1;
         (received && stats["total"]["written"] == 1).then_some(stats)
     });
@@ -107,7 +109,7 @@ fn stats_hold_the_same_numbers_and_quantiles() {
 }
 
 #[test]
-fn a_publication_over_http_reaches_subscribers_or_says_why_not() {
+fn a_publication_over_http_reaches_subscribers_or_is_refused_with_a_reason() {
     let admin = Admin::start(&[
         "namespace.notes.payload=text",
         "namespace.bytes.payload=binary",
@@ -148,23 +150,23 @@ fn a_publication_over_http_reaches_subscribers_or_says_why_not() {
 }
 
 #[test]
-fn a_page_cannot_publish_unasked() {
+fn a_web_page_cannot_publish() {
     let admin = Admin::start(&[]);
     let body = r#"{"channel":"news","data":1}"#;
     let plain = ["Host: localhost", "Content-Type: text/plain"];
-    assert_eq!(status(&admin.ask("POST /publish", &plain, body)), 415);
+    assert_eq!(status(&admin.request("POST /publish", &plain, body)), 415);
     let rebound = ["Host: example.com", "Content-Type: application/json"];
-    assert_eq!(status(&admin.ask("POST /publish", &rebound, body)), 421);
+    assert_eq!(status(&admin.request("POST /publish", &rebound, body)), 421);
     assert_eq!(admin.metric("fanfare_received_total"), 0);
 }
 
 #[test]
-fn it_answers_only_what_it_is_told_to() {
+fn other_paths_and_methods_are_refused() {
     let admin = Admin::start(&["ingest.max_payload=3000"]);
     assert_eq!(status(&admin.get("/")), 404);
     assert_eq!(status(&admin.get("/publish")), 405);
     assert_eq!(
-        status(&admin.ask("POST /metrics", &["Host: localhost"], "")),
+        status(&admin.request("POST /metrics", &["Host: localhost"], "")),
         405
     );
     let body = format!(
@@ -176,16 +178,16 @@ fn it_answers_only_what_it_is_told_to() {
 }
 
 #[test]
-fn a_token_is_asked_for_where_one_is_set() {
+fn a_configured_token_is_required() {
     let admin = Admin::start(&["admin.token=secret"]);
-    let ask = |headers: &[&str]| status(&admin.ask("GET /metrics", headers, ""));
-    assert_eq!(ask(&["Host: localhost"]), 401);
+    let status_with = |headers: &[&str]| status(&admin.request("GET /metrics", headers, ""));
+    assert_eq!(status_with(&["Host: localhost"]), 401);
     assert_eq!(
-        ask(&["Host: localhost", "Authorization: Bearer wrong!"]),
+        status_with(&["Host: localhost", "Authorization: Bearer wrong!"]),
         401
     );
     assert_eq!(
-        ask(&["Host: localhost", "Authorization: Bearer secret"]),
+        status_with(&["Host: localhost", "Authorization: Bearer secret"]),
         200
     );
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::client::Raw;
 use super::publisher::Publisher;
 use super::server::{Ports, Server, exchange};
-use super::wait::{PATIENCE, until};
+use super::wait::{TIMEOUT, until};
 
 struct Agent {
     server: Server,
@@ -26,14 +26,14 @@ impl Agent {
         Self { server, address }
     }
 
-    /// All that the agent says to who sends it this.
-    fn says(&self, sent: &str) -> String {
+    /// Sends a text to the agent and returns its response.
+    fn exchange(&self, sent: &str) -> String {
         exchange(self.address, sent.as_bytes())
     }
 
-    /// The announced weight; anything but one whole line is a fault.
+    /// Returns the announced weight. The response has to be one complete line.
     fn weight(&self) -> u32 {
-        let line = self.says("");
+        let line = self.exchange("");
         let percent = line
             .strip_prefix("ready up ")
             .and_then(|rest| rest.strip_suffix("%\n"));
@@ -41,7 +41,7 @@ impl Agent {
     }
 }
 
-/// What an admin port answers to `GET /load`.
+/// Returns the response of the admin port to `GET /load`.
 pub fn load(server: &Server) -> Value {
     let admin = SocketAddr::from(([127, 0, 0, 1], server.ports.admin));
     let head = "GET /load HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
@@ -51,28 +51,28 @@ pub fn load(server: &Server) -> Value {
 }
 
 #[test]
-fn it_says_one_whole_line_whatever_it_is_sent() {
+fn the_response_is_one_line_whatever_is_sent() {
     let agent = Agent::start(&["load.rise=100%"]);
     until("an idle node's weight", || {
         (agent.weight() > 90).then_some(())
     });
     let long = "x".repeat(3000);
     for sent in ["edge1\n", "GET / HTTP/1.1\r\n\r\n", &long] {
-        let line = agent.says(sent);
+        let line = agent.exchange(sent);
         assert!(line.starts_with("ready up ") && line.ends_with("%\n"));
     }
 }
 
 #[test]
-fn a_silent_peer_is_answered_and_let_go() {
+fn a_client_that_sends_nothing_is_answered_and_disconnected() {
     let agent = Agent::start(&[]);
     let mut silent = TcpStream::connect(agent.address).unwrap();
-    silent.set_read_timeout(Some(PATIENCE)).unwrap();
+    silent.set_read_timeout(Some(TIMEOUT)).unwrap();
     let mut line = [0; 9];
     silent.read_exact(&mut line).unwrap();
     assert_eq!(&line, b"ready up ");
-    // It neither closes nor says anything for longer than it may.
-    until("a reset or the end of what can be sent", || {
+    // The client neither closes the connection nor sends anything, for longer than the time limit.
+    until("a reset or a failure to send", || {
         silent.write_all(b"x").is_err().then_some(())
     });
 }
@@ -104,12 +104,12 @@ fn work_lowers_the_weight_and_a_drain_is_announced_at_once() {
     assert!(load["connection"]["cost"].as_f64() > load["connection"]["planned"].as_f64());
     agent.server.signal("TERM");
     agent.server.await_output("draining");
-    assert_eq!(agent.says(""), "drain\n");
+    assert_eq!(agent.exchange(""), "drain\n");
     agent.server.assert_running();
 }
 
 #[test]
-fn the_load_says_what_it_is_made_of_and_what_it_advises() {
+fn the_load_is_reported_with_its_parts_and_advice() {
     let server = Server::start(&["scale.in_after=0s"]);
     let load = load(&server);
     let parts = load["parts"].as_object().expect("parts");
@@ -127,7 +127,7 @@ fn the_load_says_what_it_is_made_of_and_what_it_advises() {
 }
 
 #[test]
-fn many_silent_peers_do_not_keep_it_from_the_others_for_long() {
+fn many_idle_clients_do_not_delay_others_for_long() {
     let agent = Agent::start(&[]);
     let connect = |_| TcpStream::connect(agent.address).unwrap();
     let silent: Vec<_> = (0..200).map(connect).collect();
@@ -136,7 +136,7 @@ fn many_silent_peers_do_not_keep_it_from_the_others_for_long() {
 }
 
 #[test]
-fn a_reload_changes_what_makes_a_node_full() {
+fn a_reload_changes_the_full_load_of_a_node() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("fanfare.toml");
     fs::write(&file, "scale.in_below = \"0%\"\nscale.in_after = \"0s\"\n").unwrap();
@@ -155,7 +155,7 @@ fn a_reload_changes_what_makes_a_node_full() {
 fn the_process_has_its_standard_figures() {
     let server = Server::start(&[]);
     let open = server.metric("process_open_fds", &[]) as usize;
-    // Before Linux 6.2 those that are kept back count as open.
+    // Before Linux 6.2, descriptors that are kept in reserve are counted as open.
     let counted = server.descriptors();
     let expected = counted.saturating_sub(10)..counted + 300;
     assert!(expected.contains(&open), "{open} {counted}");
@@ -164,7 +164,7 @@ fn the_process_has_its_standard_figures() {
 }
 
 #[test]
-fn an_agent_that_cannot_listen_is_a_fault() {
+fn the_server_does_not_start_if_the_agent_cannot_listen() {
     let ports = Ports::free();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();

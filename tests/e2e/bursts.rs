@@ -1,4 +1,4 @@
-//! Publications that arrive together: they share frames, and every client sees all, in order.
+//! Publications that arrive together share frames, and every client receives all of them in order.
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Child, Command, Stdio};
@@ -13,7 +13,7 @@ const TOPICS: [&str; 3] = ["orders", "trades", "latest:quotes"];
 const CONFLATE: &str = "namespace.latest.slow=conflate";
 const EACH: u64 = 400;
 
-/// Publishes while the server is stopped, so that all of it arrives together.
+/// Publishes while the server is stopped, so that all publications arrive together.
 fn burst(server: &Server, publisher: &Publisher, send: impl Fn(&Publisher)) {
     server.signal("STOP");
     send(publisher);
@@ -27,8 +27,8 @@ fn payload(topic: &str, number: u64) -> String {
     )
 }
 
-/// A subscriber of every form and encoding.
-fn everybody(server: &Server) -> Vec<Peer> {
+/// Connects a subscriber of every codec and encoding.
+fn subscribers(server: &Server) -> Vec<Peer> {
     let mut peers = Vec::new();
     for headers in ["", FULL, NARROW] {
         peers.push(Peer::subscribed(server, headers, &TOPICS));
@@ -37,7 +37,8 @@ fn everybody(server: &Server) -> Vec<Peer> {
     peers
 }
 
-/// Reads all that was published, each topic in order. Returns the most publications of a message.
+/// Reads all publications and checks their order. Returns the largest number of publications in one
+/// message.
 #[track_caller]
 fn read_all(peer: &mut Peer) -> usize {
     let (mut expected, mut most) = ([0; TOPICS.len()], 0);
@@ -45,7 +46,9 @@ fn read_all(peer: &mut Peer) -> usize {
         let publications = peer.next_publications();
         most = most.max(publications.len());
         for publication in &publications {
-            let topic = publication["topic"].as_str().expect("it names its topic");
+            let topic = publication["topic"]
+                .as_str()
+                .expect("the publication contains its topic");
             let position = TOPICS.iter().position(|each| *each == topic).unwrap();
             assert_eq!(publication["n"], expected[position], "{topic}");
             assert!(publications.len() == 1 || !topic.starts_with("latest:"));
@@ -57,9 +60,9 @@ fn read_all(peer: &mut Peer) -> usize {
 
 fn run(batch: &str) -> (Server, Vec<(Peer, usize)>) {
     let server = Server::start(&[CONFLATE, batch]);
-    let mut peers = everybody(&server);
+    let mut peers = subscribers(&server);
     let publisher = Publisher::push(&server);
-    // The connection is there before the server stops.
+    // The connection is established before the server is stopped.
     publisher.send("orders", payload("orders", 0));
     for peer in &mut peers {
         assert_eq!(peer.next_publications().len(), 1);
@@ -80,15 +83,15 @@ fn run(batch: &str) -> (Server, Vec<(Peer, usize)>) {
     server.await_metric("fanfare_written_total", &[], all);
     server.assert_accounted();
     assert_eq!(server.metric("fanfare_delivery_seconds_count", &[]), all);
-    // Those that share a frame count one by one on both sides of every stage.
+    // Publications that share a frame are counted separately in all stages.
     let taken = server.metric("fanfare_taken_total", &[]);
     assert!(taken > EACH * TOPICS.len() as u64);
     assert_eq!(server.metric("fanfare_lane_reached_total", &[]), taken);
     for name in ["fanfare_wanted_total", "fanfare_routed_total"] {
-        // Ingest publishes its counts by itself, perhaps a moment later.
+        // Ingest publishes its own counters, which may be a moment later.
         server.await_metric(name, &[], taken);
     }
-    // Each batch has its lag, and each turn that did something its length.
+    // A lag is recorded for each batch, and a length for each turn with work.
     let batches = server.metric("fanfare_lane_batches_total", &[]);
     assert!(server.metric("fanfare_lag_seconds_count", &[]) >= batches);
     assert!(server.metric("fanfare_turn_seconds_count", &[]) > 0);
@@ -96,12 +99,12 @@ fn run(batch: &str) -> (Server, Vec<(Peer, usize)>) {
 }
 
 #[test]
-fn a_burst_arrives_whole_and_in_order_in_shared_frames() {
+fn a_burst_arrives_completely_and_in_order_in_shared_frames() {
     let (server, seen) = run("ws.batch=8KiB");
     for (position, (peer, most)) in seen.iter().enumerate() {
         let is_raw = position % 2 == 1;
         assert_eq!(*most > 1, !is_raw, "{most} in one message");
-        // Alone a message is below the threshold; shared ones are far above it.
+        // A single message is below the threshold. Shared frames are far above it.
         assert_eq!(peer.deflated > 0, peer.window_bits.is_some() && !is_raw);
     }
     let spared = server.metric("fanfare_deflate_spared_bytes_total", &[]);
@@ -117,7 +120,7 @@ fn without_a_batch_size_every_publication_has_its_own_frame() {
     }
 }
 
-/// `fanfare subscribe`, which has got its replies.
+/// Starts `fanfare subscribe` and waits for its subscriptions.
 fn subscribe(server: &Server, arguments: &[&str]) -> Child {
     let url = format!("ws://{}/connection/websocket", server.ws_address());
     let mut child = Command::new(BINARY)
@@ -128,7 +131,7 @@ fn subscribe(server: &Server, arguments: &[&str]) -> Child {
         .stderr(Stdio::piped())
         .spawn()
         .expect("the binary starts");
-    let mut errors = BufReader::new(child.stderr.as_mut().expect("it is piped"));
+    let mut errors = BufReader::new(child.stderr.as_mut().expect("the output is a pipe"));
     let mut line = String::new();
     errors.read_line(&mut line).unwrap();
     assert!(line.starts_with("fanfare: subscribed to"), "{line}");
@@ -151,13 +154,15 @@ fn the_command_line_client_prints_every_publication_of_a_burst() {
         }
     });
     for (child, topics, count) in [(&mut all, &["a\t", "b\t"][..], 300), (&mut some, &[""], 7)] {
-        let status = until("its end", || child.try_wait().expect("it is our child"));
+        let status = until("the end of the program", || {
+            child.try_wait().expect("the process is a child")
+        });
         assert!(status.success());
         let mut out = String::new();
         child
             .stdout
             .take()
-            .expect("it is piped")
+            .expect("the output is a pipe")
             .read_to_string(&mut out)
             .unwrap();
         assert_eq!(out.lines().count(), topics.len() * count);
@@ -170,12 +175,12 @@ fn the_command_line_client_prints_every_publication_of_a_burst() {
     let broadcasts = server.metric("fanfare_broadcasts_total", &[]);
     assert!(
         broadcasts < 600,
-        "they came in {broadcasts} broadcasts, not one by one"
+        "{broadcasts} broadcasts, fewer than publications"
     );
 }
 
 #[test]
-fn a_burst_larger_than_a_small_outbox_closes_nobody_who_reads() {
+fn a_burst_larger_than_the_outbox_does_not_close_clients_that_read() {
     for batch in ["ws.batch=0", "ws.batch=1KiB", "ws.batch=14KiB"] {
         let server = Server::start(&["ws.outbox=4KiB", "ingest.max_payload=4KiB", batch]);
         let mut peers = Vec::new();

@@ -1,4 +1,4 @@
-//! WebSocket clients, by tungstenite: one that speaks the client protocol and one for `/raw`.
+//! WebSocket clients with tungstenite: one for the client protocol and one for `/raw`.
 
 use std::collections::VecDeque;
 use std::io::ErrorKind;
@@ -11,7 +11,7 @@ use tungstenite::protocol::WebSocketConfig;
 use tungstenite::{Error, Message, WebSocket};
 
 use super::server::Server;
-use super::wait::PATIENCE;
+use super::wait::TIMEOUT;
 
 /// A connected WebSocket.
 pub struct Socket(WebSocket<TcpStream>);
@@ -21,7 +21,7 @@ impl Socket {
         Self::try_connect(server, target).expect("the upgrade succeeds")
     }
 
-    /// `Err`: the HTTP status that refused it, or 0 when there was none.
+    /// Connects. Returns the HTTP status of a refusal as error, or 0 if there was no response.
     pub fn try_connect(server: &Server, target: &str) -> Result<Self, u16> {
         let stream = TcpStream::connect(server.ws_address()).map_err(|_| 0_u16)?;
         Self::over(stream, target)
@@ -30,7 +30,7 @@ impl Socket {
     /// Upgrades a connected stream.
     pub fn over(stream: TcpStream, target: &str) -> Result<Self, u16> {
         stream.set_nodelay(true).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_read_timeout(Some(TIMEOUT)).unwrap();
         let url = format!("ws://localhost{target}");
         let unbounded = WebSocketConfig::default()
             .max_message_size(None)
@@ -48,19 +48,20 @@ impl Socket {
         self.0.send(message).expect("the server reads");
     }
 
-    /// The next message of any kind; pings are answered on the way. `None`: nothing came in time.
+    /// Returns the next message of any kind, or `None` if nothing was received in time. Answers
+    /// pings.
     #[track_caller]
-    pub fn read_within(&mut self, patience: Duration) -> Option<Message> {
-        match self.try_read_within(patience) {
+    pub fn read_within(&mut self, timeout: Duration) -> Option<Message> {
+        match self.try_read_within(timeout) {
             Ok(message) => message,
             Err(error) => panic!("the connection broke: {error}"),
         }
     }
 
-    /// Like [`Socket::read_within`]; a broken connection is an outcome.
-    pub fn try_read_within(&mut self, patience: Duration) -> Result<Option<Message>, Error> {
+    /// Reads like [`Socket::read_within`], but returns an error if the connection is broken.
+    pub fn try_read_within(&mut self, timeout: Duration) -> Result<Option<Message>, Error> {
         let stream = self.0.get_ref();
-        stream.set_read_timeout(Some(patience)).unwrap();
+        stream.set_read_timeout(Some(timeout)).unwrap();
         match self.0.read() {
             Ok(message) => Ok(Some(message)),
             Err(Error::Io(error)) if error.kind() == ErrorKind::WouldBlock => Ok(None),
@@ -71,11 +72,11 @@ impl Socket {
     /// Reads to the close frame and returns its code, or `None` for a close without one.
     #[track_caller]
     pub fn closed(&mut self) -> Option<u16> {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         while Instant::now() < deadline {
-            if let Some(Message::Close(frame)) = self.read_within(PATIENCE) {
+            if let Some(Message::Close(frame)) = self.read_within(TIMEOUT) {
                 let code = frame.map(|frame| u16::from(frame.code));
-                // Sends the answer, then reads the end of the stream.
+                // Sends the response, then reads the end of the stream.
                 while self.0.read().is_ok() {}
                 return code;
             }
@@ -88,11 +89,11 @@ impl Socket {
     }
 }
 
-/// A subscriber on `/raw`.
+/// A subscriber of `/raw`.
 pub struct Raw(pub Socket);
 
 impl Raw {
-    /// `topics` as in a query string.
+    /// Connects. `topics` are written as in a query string.
     pub fn connect(server: &Server, topics: &[&str]) -> Self {
         let query = topics.iter().map(|topic| format!("topic={topic}"));
         let query = query.collect::<Vec<_>>().join("&");
@@ -101,13 +102,13 @@ impl Raw {
 
     #[track_caller]
     pub fn next(&mut self) -> Message {
-        self.next_within(PATIENCE).expect("a message comes")
+        self.next_within(TIMEOUT).expect("a message is received")
     }
 
     #[track_caller]
-    pub fn next_within(&mut self, patience: Duration) -> Option<Message> {
+    pub fn next_within(&mut self, timeout: Duration) -> Option<Message> {
         loop {
-            match self.0.read_within(patience)? {
+            match self.0.read_within(timeout)? {
                 Message::Ping(_) | Message::Pong(_) => {}
                 message => return Some(message),
             }
@@ -118,12 +119,12 @@ impl Raw {
     pub fn next_text(&mut self) -> String {
         match self.next() {
             Message::Text(text) => text.to_string(),
-            other => panic!("not text: {other:?}"),
+            other => panic!("not a text message: {other:?}"),
         }
     }
 }
 
-/// A subscriber that speaks the client protocol.
+/// A subscriber with the client protocol.
 pub struct Client {
     pub socket: Socket,
     lines: VecDeque<Value>,
@@ -132,11 +133,11 @@ pub struct Client {
     pub pings: usize,
 }
 
-/// A publication as a client sees it.
+/// A publication that a client received: its topic and its data.
 pub type Push = (String, Value);
 
 impl Client {
-    /// Upgraded, but no command sent yet.
+    /// Connects and upgrades without sending a command.
     pub fn open(server: &Server) -> Self {
         Self {
             socket: Socket::connect(server, "/connection/websocket"),
@@ -176,7 +177,7 @@ impl Client {
         assert!(reply["unsubscribe"].is_object(), "{reply}");
     }
 
-    /// Sends a command and returns its reply; pushes that come before it are kept.
+    /// Sends a command and returns its reply. Pushes that are received before it are kept.
     #[track_caller]
     pub fn command(&mut self, name: &str, parameters: &Value) -> Value {
         self.last_id += 1;
@@ -185,25 +186,25 @@ impl Client {
         let mut seen = self.lines.len();
         loop {
             while self.lines.len() == seen {
-                assert!(self.read(PATIENCE), "no reply to {command}");
+                assert!(self.read(TIMEOUT), "no reply to {command}");
             }
             if self.lines[seen]["id"] == self.last_id {
-                return self.lines.remove(seen).expect("just looked at");
+                return self.lines.remove(seen).expect("the index is valid");
             }
             seen += 1;
         }
     }
 
-    /// Reads one message into `lines`. False: none came.
+    /// Reads one message into `lines`. Returns whether one was received in time.
     #[track_caller]
-    fn read(&mut self, patience: Duration) -> bool {
-        let Some(message) = self.socket.read_within(patience) else {
+    fn read(&mut self, timeout: Duration) -> bool {
+        let Some(message) = self.socket.read_within(timeout) else {
             return false;
         };
         let text = match message {
             Message::Text(text) => text,
             Message::Ping(_) | Message::Pong(_) => return true,
-            other => panic!("not text: {other:?}"),
+            other => panic!("not a text message: {other:?}"),
         };
         for line in text.split('\n') {
             let line: Value = serde_json::from_str(line).expect("every line is JSON");
@@ -221,12 +222,13 @@ impl Client {
 
     #[track_caller]
     pub fn next(&mut self) -> Push {
-        self.next_within(PATIENCE).expect("a publication comes")
+        self.next_within(TIMEOUT)
+            .expect("a publication is received")
     }
 
     #[track_caller]
-    pub fn next_within(&mut self, patience: Duration) -> Option<Push> {
-        let deadline = Instant::now() + patience;
+    pub fn next_within(&mut self, timeout: Duration) -> Option<Push> {
+        let deadline = Instant::now() + timeout;
         loop {
             if let Some(push) = self.next_kept() {
                 return Some(push);
@@ -239,7 +241,7 @@ impl Client {
         }
     }
 
-    /// The next publication of those that came before a reply.
+    /// Returns the next publication that was received before a reply.
     #[track_caller]
     pub fn next_kept(&mut self) -> Option<Push> {
         let mut line = self.lines.pop_front()?;
@@ -247,7 +249,7 @@ impl Client {
         let data = push["pub"]["data"].take();
         match push["channel"].take() {
             Value::String(topic) => Some((topic, data)),
-            _ => panic!("no push: {line}"),
+            _ => panic!("not a push: {line}"),
         }
     }
 }

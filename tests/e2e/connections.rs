@@ -1,4 +1,4 @@
-//! The slowest connections, asked for over the admin port.
+//! The list of the slowest connections on the admin port.
 
 use std::net::TcpStream;
 
@@ -20,7 +20,7 @@ fn connections(server: &Server, limit: usize) -> Value {
     serde_json::from_str(&body.unwrap()).unwrap()
 }
 
-/// A raw subscriber to `news` whose kernel takes little for it; returned with its address.
+/// Connects a raw subscriber of `news` with a small receive buffer. Returns it with its address.
 fn slow_raw(server: &Server) -> (Raw, String) {
     let socket = Socket2::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.set_recv_buffer_size(4096).unwrap();
@@ -32,7 +32,7 @@ fn slow_raw(server: &Server) -> (Raw, String) {
 }
 
 #[test]
-fn a_client_that_does_not_read_is_first() {
+fn a_client_that_does_not_read_is_listed_first() {
     let server = Server::start(&["ws.slow=drop_oldest"]);
     let mut readers: Vec<_> = (0..4)
         .map(|_| Client::subscribed(&server, &["news"]))
@@ -43,7 +43,7 @@ fn a_client_that_does_not_read_is_first() {
     let publisher = Publisher::push(&server);
     let payload = format!(r#"{{"x":"{}"}}"#, "x".repeat(8 * 1024));
     let mut publications = 0;
-    let found = until("a connection with something pending", || {
+    let found = until("a connection with pending deliveries", || {
         publisher.send("news", &payload);
         publications += 1;
         for reader in &mut readers {
@@ -69,13 +69,13 @@ fn a_client_that_does_not_read_is_first() {
     assert!(first["pending_bytes"].as_u64().unwrap() > payload.len() as u64);
     assert!(first["behind_us"].as_u64().is_some());
     drop(slow);
-    until("it is gone", || {
+    until("the removal of the connection", || {
         (connections(&server, 10) == none).then_some(())
     });
 }
 
 #[test]
-fn a_limit_out_of_bounds_is_refused() {
+fn a_limit_out_of_range_is_refused() {
     let server = Server::start(&[]);
     let admin = admin(&server);
     for limit in ["0", "101", "-1", "many"] {

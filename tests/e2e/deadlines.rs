@@ -1,4 +1,5 @@
-//! Who is silent too long is let go, in time and by name; who answers stays.
+//! Time limits: clients that do not send anything are closed in time and with a reason, and clients
+//! that answer stay connected.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -8,7 +9,7 @@ use tungstenite::Message;
 
 use super::client::{Client, Raw, Socket};
 use super::server::Server;
-use super::wait::PATIENCE;
+use super::wait::TIMEOUT;
 
 const SHORT: [&str; 3] = [
     "ws.handshake_timeout=500ms",
@@ -16,9 +17,9 @@ const SHORT: [&str; 3] = [
     "ws.pong_timeout=500ms",
 ];
 
-/// Reads to the end of the stream, in whatever way it ends.
+/// Reads until the end of the stream or an error.
 fn read_out(mut stream: &TcpStream) -> Vec<u8> {
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_read_timeout(Some(TIMEOUT)).unwrap();
     let mut bytes = Vec::new();
     if let Err(error) = stream.read_to_end(&mut bytes) {
         assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
@@ -27,7 +28,7 @@ fn read_out(mut stream: &TcpStream) -> Vec<u8> {
 }
 
 #[test]
-fn a_handshake_that_does_not_end_is_cut_off() {
+fn an_incomplete_handshake_is_closed() {
     let server = Server::start(&SHORT);
     for head in [&b""[..], b"GET /raw?topic=a HTTP/1.1\r\nHost: a\r\n"] {
         let began = Instant::now();
@@ -41,7 +42,7 @@ fn a_handshake_that_does_not_end_is_cut_off() {
 }
 
 #[test]
-fn dripping_bytes_do_not_prolong_a_handshake() {
+fn a_slow_handshake_is_closed_although_bytes_arrive() {
     let server = Server::start(&SHORT);
     let mut stream = TcpStream::connect(server.ws_address()).unwrap();
     stream.set_nodelay(true).unwrap();
@@ -56,13 +57,13 @@ fn dripping_bytes_do_not_prolong_a_handshake() {
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock && written.is_ok() => {}
             _ => break began.elapsed(),
         }
-        assert!(began.elapsed() < PATIENCE, "it was never cut off");
+        assert!(began.elapsed() < TIMEOUT, "the connection was not closed");
     };
     assert!(over >= Duration::from_millis(450), "{over:?}");
 }
 
 #[test]
-fn a_client_that_does_not_connect_is_stale() {
+fn a_client_without_a_connect_command_is_closed_as_stale() {
     let server = Server::start(&SHORT);
     let mut silent = Socket::connect(&server, "/connection/websocket");
     assert_eq!(silent.closed(), Some(3502));
@@ -88,12 +89,12 @@ fn a_raw_peer_without_pongs_is_closed() {
     let server = Server::start(&SHORT);
     let raw = Raw::connect(&server, &["a"]);
     let bytes = read_out(raw.0.stream());
-    let goodbye = b"\x88\x09\x0b\xc4no pong";
-    assert_eq!(bytes, [&b"\x89\x00"[..], goodbye].concat());
+    let close_frame = b"\x88\x09\x0b\xc4no pong";
+    assert_eq!(bytes, [&b"\x89\x00"[..], close_frame].concat());
 }
 
 #[test]
-fn answered_pings_keep_connections() {
+fn clients_that_answer_pings_stay_connected() {
     let server = Server::start(&SHORT);
     let mut client = Client::subscribed(&server, &["a"]);
     let mut raw = Raw::connect(&server, &["a"]);
@@ -101,7 +102,7 @@ fn answered_pings_keep_connections() {
     while client.pings < 3 {
         assert_eq!(client.next_within(Duration::from_millis(50)), None);
         assert_eq!(raw.next_within(Duration::from_millis(50)), None);
-        assert!(began.elapsed() < PATIENCE, "no pings came");
+        assert!(began.elapsed() < TIMEOUT, "no pings were received");
     }
     super::publisher::Publisher::request(&server).send_and_wait("a", "1");
     assert_eq!(client.next().1, 1);

@@ -1,4 +1,4 @@
-//! Compression from outside: once for the process, changed live, and under attack.
+//! Compression: once per process, changed by a reload, and with malicious clients.
 
 use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -6,7 +6,7 @@ use std::thread;
 
 use fastrand::Rng;
 
-use super::hostile::bystand;
+use super::hostile::publish_and_read;
 use super::peer::Peer;
 use super::publisher::Publisher;
 use super::server::Server;
@@ -16,7 +16,7 @@ use super::zlib;
 
 const PUBLICATIONS: u64 = 1_000;
 
-/// JSON of some 400 bytes.
+/// Returns JSON of about 400 bytes.
 fn payload(number: u64) -> String {
     let quotes = (0..8).map(|each| {
         let price = number * 17 % 1_000 + each;
@@ -26,7 +26,7 @@ fn payload(number: u64) -> String {
     format!(r#"{{"n":{number},"quotes":[{}]}}"#, quotes.join(","))
 }
 
-/// Subscribers with this offer, some on each of the two shards.
+/// Connects subscribers with this offer until both shards have some.
 fn on_both_shards(server: &Server, headers: &str) -> Vec<Peer> {
     let mut peers = Vec::new();
     until("a subscriber on each shard", || {
@@ -52,14 +52,14 @@ fn compressed_once(batch: &str) -> Server {
                 expected += 1;
             }
         }
-        assert_eq!(peer.deflated, peer.messages, "all are worth it");
+        assert_eq!(peer.deflated, peer.messages, "every message was compressed");
     }
     let deliveries = PUBLICATIONS * peers.len() as u64;
     server.await_metric("fanfare_written_total", &[], deliveries);
     server.assert_accounted();
     let shares = server.metric("fanfare_deflate_deliveries_total", &[]);
     assert_eq!(shares, deliveries);
-    // Every broadcast was wanted on both shards, so each counts all of them.
+    // Both shards had subscribers of every broadcast, so each of them counts all broadcasts.
     let on = |shard: &str| server.metric("fanfare_broadcasts_total", &[shard]);
     let broadcasts = on("shard=\"0\"");
     assert_eq!(broadcasts, on("shard=\"1\""));
@@ -97,7 +97,7 @@ impl Live {
         Self { server, directory }
     }
 
-    /// Writes the configuration anew and waits until the `number`th reload is reported.
+    /// Rewrites the configuration and waits until the `number`th reload is reported.
     fn reload(&self, deflate: &str, number: usize) {
         fs::write(self.directory.path().join("fanfare.toml"), deflate).unwrap();
         self.server.signal("HUP");
@@ -109,15 +109,15 @@ impl Live {
 }
 
 #[test]
-fn turning_it_off_holds_for_new_connections_and_the_threshold_at_once() {
+fn disabling_applies_to_new_connections_and_the_threshold_to_all() {
     let live = Live::start("[ws.deflate]\nenabled = true\n");
     let server = &live.server;
     let publisher = Publisher::request(server);
     let mut before = on_both_shards(server, FULL);
     assert!(before.iter().all(|peer| peer.window_bits == Some(15)));
-    // Whether what comes next is compressed, once the shards have taken the rules of a moment ago.
+    // Waits until the shards have applied the new rules.
     let await_deflated = |peers: &mut [Peer], wanted: bool| {
-        until("the rules to hold", || {
+        until("the new rules", || {
             publisher.send_and_wait("a", payload(1));
             let deflated = peers.iter_mut().map(|peer| {
                 let before = peer.deflated;
@@ -130,7 +130,7 @@ fn turning_it_off_holds_for_new_connections_and_the_threshold_at_once() {
     };
     await_deflated(&mut before, true);
     live.reload("[ws.deflate]\nenabled = false\n", 1);
-    until("a connection without it", || {
+    until("a connection without compression", || {
         let peer = Peer::connect(server, "/connection/websocket", FULL);
         peer.window_bits.is_none().then_some(())
     });
@@ -145,18 +145,18 @@ fn turning_it_off_holds_for_new_connections_and_the_threshold_at_once() {
     server.assert_accounted();
 }
 
-/// A message that a client is not to get away with, and the codes of the goodbyes it may get.
-fn abuse(random: &mut Rng, bomb: &[u8]) -> (Vec<u8>, &'static [u16]) {
+/// Returns an invalid message, and the close codes that may answer it.
+fn invalid_message(random: &mut Rng, bomb: &[u8]) -> (Vec<u8>, &'static [u16]) {
     let mut noise = vec![0; random.usize(1..2_000)];
     random.fill(&mut noise);
     match random.u32(..5) {
         0 => (wire::masked_deflated(wire::TEXT, bomb), &[1009]),
-        // A reserved kind of block.
+        // A reserved type of block.
         1 => (
             wire::masked_deflated(wire::TEXT, &[&[7][..], &noise].concat()),
             &[1007],
         ),
-        // What inflates may be no text, or no command.
+        // The inflated bytes may be invalid text or an invalid command.
         2 => (
             wire::masked_deflated(wire::TEXT, &noise),
             &[1007, 1009, 3501],
@@ -170,7 +170,7 @@ fn abuse(random: &mut Rng, bomb: &[u8]) -> (Vec<u8>, &'static [u16]) {
 }
 
 #[test]
-fn bombs_and_garbage_end_their_connections_and_disturb_nobody() {
+fn compression_bombs_and_invalid_data_close_only_their_own_connections() {
     let seed = fastrand::u64(..);
     println!("seed {seed}");
     let mut server = Server::start(&["ws.ping=10m"]);
@@ -178,21 +178,23 @@ fn bombs_and_garbage_end_their_connections_and_disturb_nobody() {
     let bomb = zlib::deflate(&vec![b' '; 8 << 20]);
     let over = AtomicBool::new(false);
     thread::scope(|scope| {
-        let bystander = scope.spawn(|| bystand(&server, &over));
+        let observer = scope.spawn(|| publish_and_read(&server, &over));
         let mut random = Rng::with_seed(seed);
         for number in 0..1_000 {
             let headers = if random.bool() { FULL } else { NARROW };
             let mut peer = Peer::subscribed(&server, headers, &["busy"]);
-            let (bytes, codes) = abuse(&mut random, &bomb);
+            let (bytes, codes) = invalid_message(&mut random, &bomb);
             peer.send(&bytes);
-            let code = peer.close_code().expect("the server says why");
+            let code = peer.close_code().expect("the close frame has a code");
             assert!(
                 codes.contains(&code),
-                "{number}: {code} but not of {codes:?}"
+                "{number}: {code} is not one of {codes:?}"
             );
         }
         over.store(true, Ordering::Relaxed);
-        let rounds = bystander.join().expect("it got everything in order");
+        let rounds = observer
+            .join()
+            .expect("the observer received everything in order");
         assert!(rounds > 10, "{rounds}");
     });
     server.assert_running();

@@ -1,4 +1,5 @@
-//! The main job: what publishers of every kind send reaches every subscriber, in order, once.
+//! Delivery: the publications of all socket types reach every subscriber, in order and exactly
+//! once.
 
 use std::fs;
 use std::time::Instant;
@@ -9,7 +10,7 @@ use tungstenite::Message;
 use super::client::{Client, Raw};
 use super::publisher::Publisher;
 use super::server::Server;
-use super::wait::PATIENCE;
+use super::wait::TIMEOUT;
 
 /// Publications per topic and publisher.
 const EACH: u64 = 500;
@@ -29,7 +30,7 @@ fn assert_all_in_order(mut next: impl FnMut() -> (String, u64)) {
 }
 
 fn fan_out(server: &Server, send: impl Fn(&str, &str)) {
-    // Enough connections for the kernel to give some to each shard.
+    // With this number of connections, the kernel assigns some to each shard.
     let mut clients: Vec<_> = (0..8)
         .map(|_| Client::subscribed(server, &TOPICS))
         .collect();
@@ -53,7 +54,7 @@ fn fan_out(server: &Server, send: impl Fn(&str, &str)) {
             (topic, data["n"].as_u64().unwrap())
         });
     }
-    // Whatever came twice would come before this.
+    // A duplicate would be received before this publication.
     send(TOPICS[0], "\"last\"");
     for client in &mut clients {
         assert_eq!(client.next(), (TOPICS[0].into(), json!("last")));
@@ -86,9 +87,9 @@ fn req_fans_out_in_order() {
     });
 }
 
-/// Publications arrive just as the shards go to sleep, and nothing else would wake them.
+/// Publishes when the shards are about to sleep. Only the publication wakes them.
 #[test]
-fn every_single_publication_wakes_its_shards() {
+fn each_publication_wakes_the_shards() {
     let server = Server::start(&["ws.ping=10m"]);
     let mut raws: Vec<_> = (0..4).map(|_| Raw::connect(&server, &["a"])).collect();
     let publisher = Publisher::push(&server);
@@ -100,7 +101,7 @@ fn every_single_publication_wakes_its_shards() {
             assert_eq!(raw.next_text(), payload);
         }
     }
-    assert!(began.elapsed() < PATIENCE, "{:?}", began.elapsed());
+    assert!(began.elapsed() < TIMEOUT, "{:?}", began.elapsed());
 }
 
 #[test]
@@ -120,7 +121,7 @@ fn a_dealer_may_send_many_leading_frames() {
     let server = Server::start(&[]);
     let mut raw = Raw::connect(&server, &["a"]);
     let publisher = Publisher::dealer(&server);
-    // With the identity that the router adds: as many frames as are kept, and one more.
+    // With the identity that the router adds, the number of frames is the limit and one more.
     for (leading, accepted) in [(0, true), (28, true), (29, false), (200, false)] {
         let leading = vec![&b"hop"[..]; leading];
         let parts = [&leading[..], &[b"", b"a", b"1"]].concat();
@@ -158,7 +159,7 @@ fn namespaces_carry_text_and_binary() {
 }
 
 #[test]
-fn clients_publish_where_the_namespace_lets_them() {
+fn clients_publish_if_the_namespace_permits_it() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("fanfare.toml");
     fs::write(&file, "[[namespace]]\nname = \"chat\"\npublish = true\n").unwrap();
@@ -181,8 +182,8 @@ fn clients_publish_where_the_namespace_lets_them() {
     assert_eq!(denied["error"]["code"], 103);
 }
 
-/// Ingest pushes an accepted publication to the lanes before it answers, and the answer follows the
-/// publication on the same lane. So a client that is subscribed gets its publication first.
+/// Checks that a subscribed client receives its own publication before the reply. Ingest pushes an
+/// accepted publication to the lanes before it answers, and the answer follows on the same lane.
 #[test]
 fn a_client_gets_the_reply_to_a_publish_after_ingest_has_accepted_it() {
     let server = Server::start(&["namespace.chat.publish=true"]);
@@ -233,13 +234,13 @@ fn the_largest_payload_reaches_a_client_with_the_default_outbox() {
 }
 
 #[test]
-fn a_burst_larger_than_an_outbox_leaves_piece_by_piece() {
+fn a_burst_larger_than_an_outbox_is_sent_in_parts() {
     let server = Server::start(&[]);
     let mut clients: Vec<_> = (0..4)
         .map(|_| Client::subscribed(&server, &["a"]))
         .collect();
     let publisher = Publisher::push(&server);
-    // Nobody reads yet: what is beyond the outbox is within what the kernel takes.
+    // No client reads yet. The kernel buffers the data that exceeds the outbox.
     let payload = format!("\"{}\"", "x".repeat(4 * 1024));
     for _ in 0..270 {
         publisher.send("a", &payload);

@@ -1,4 +1,5 @@
-//! Too few descriptors: the server refuses, says so, goes on, and recovers.
+//! Too few descriptors: the server refuses connections, reports it, continues to work, and
+//! recovers.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -8,13 +9,13 @@ use std::time::Duration;
 use super::client::{Raw, Socket};
 use super::publisher::Publisher;
 use super::server::Server;
-use super::wait::{PATIENCE, until};
+use super::wait::{TIMEOUT, until};
 
 /// The limit that `ulimit -n 200` sets.
 const LIMIT: usize = 200;
 
 #[test]
-fn past_a_low_limit_upgrades_are_refused() {
+fn upgrades_above_a_low_limit_are_refused() {
     let mut server = Server::start_after("ulimit -n 200", &[]);
     let room = server.metric("fanfare_max_connections", &[]);
     let outcomes: Vec<_> = (0..500)
@@ -33,7 +34,7 @@ fn past_a_low_limit_upgrades_are_refused() {
 }
 
 #[test]
-fn silent_sockets_past_all_limits_are_closed_at_once() {
+fn sockets_above_all_limits_are_closed_at_once() {
     let settings = ["ws.handshake_timeout=2s"];
     let mut server = Server::start_after("ulimit -n 200", &settings);
     let idle = server.settled_descriptors();
@@ -42,25 +43,25 @@ fn silent_sockets_past_all_limits_are_closed_at_once() {
         .collect();
     let closed = sockets.iter().filter(|stream| {
         let mut stream = *stream;
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        // Each ends: those past the limits at once, the others by their deadline.
+        stream.set_read_timeout(Some(TIMEOUT)).unwrap();
+        // Sockets above the limits are closed at once, the others at their deadline.
         stream.read(&mut [0]).unwrap_or(0) == 0
     });
     assert_eq!(closed.count(), 500);
-    // A burst may take the last descriptors before its first sockets can be closed again.
+    // A burst may use the last descriptors before its first sockets are closed.
     let refused = |reason| server.metric("fanfare_refused_total", &[reason]);
     assert!(refused("limit") + refused("descriptors") > 300);
     drop(sockets);
     server.await_health("ok");
     server.await_metric("fanfare_connections", &[], 0);
-    until("idle descriptors", || {
+    until("the number of descriptors of an idle server", || {
         (server.descriptors() <= idle).then_some(())
     });
     server.assert_running();
 }
 
-/// Connections that the server has taken in and that have asked nothing yet: they can ask when
-/// no new ones get in.
+/// Accepted connections without a request. They can send a request while the server cannot accept
+/// new connections.
 struct Waiting(Vec<TcpStream>);
 
 impl Waiting {
@@ -72,7 +73,7 @@ impl Waiting {
     }
 
     fn health(&mut self) -> String {
-        let mut stream = self.0.pop().expect("enough were opened");
+        let mut stream = self.0.pop().expect("enough connections are open");
         let request = b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n";
         stream.write_all(request).unwrap();
         let mut answer = String::new();
@@ -82,20 +83,20 @@ impl Waiting {
 }
 
 #[test]
-fn without_descriptors_it_goes_on_and_recovers() {
+fn a_server_without_descriptors_continues_and_recovers() {
     let mut server = Server::start_after("ulimit -n 200", &["ws.handshake_timeout=60s"]);
     let idle = server.settled_descriptors();
-    let mut bystander = Raw::connect(&server, &["a"]);
+    let mut observer = Raw::connect(&server, &["a"]);
     let publisher = Publisher::request(&server);
     publisher.send_and_wait("a", "0");
-    assert_eq!(bystander.next_text(), "0");
+    assert_eq!(observer.next_text(), "0");
     let mut waiting = Waiting::open(&server);
-    until("the descriptors of the tests' own questions", || {
+    until("the end of the requests of this test", || {
         (server.descriptors() == idle + waiting.0.len() + 2).then_some(())
     });
 
-    // Publishers take all that is left. One more, and libzmq, which asks without a pause, would
-    // take the descriptor that the shards keep to refuse with.
+    // Publishers use all remaining descriptors. With one more publisher, libzmq would retry without
+    // a pause and use the descriptor that the shards keep in reserve for refusals.
     let pull = ("127.0.0.1", server.ports.pull);
     let mut publishers = Vec::new();
     let used = || server.descriptors_below(LIMIT);
@@ -105,7 +106,7 @@ fn without_descriptors_it_goes_on_and_recovers() {
         until("an accepted publisher", || (used() > before).then_some(()));
     }
     let mut refused = Vec::new();
-    let health = until("a shortage", || {
+    let health = until("a shortage of descriptors", || {
         refused.push(TcpStream::connect(server.ws_address()).unwrap());
         thread::sleep(Duration::from_millis(100));
         let health = waiting.health();
@@ -114,17 +115,20 @@ fn without_descriptors_it_goes_on_and_recovers() {
     assert!(health.contains("degraded"), "{health}");
     for number in 1..100 {
         publisher.send_and_wait("a", number.to_string());
-        assert_eq!(bystander.next_text(), number.to_string());
+        assert_eq!(observer.next_text(), number.to_string());
     }
-    // Who came too late is told at once, not left hanging.
-    let last = refused.last_mut().expect("some were refused");
+    // The last connections are refused at once.
+    let last = refused.last_mut().expect("some connections were refused");
     last.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
     match last.read(&mut [0]) {
         Ok(read) => assert_eq!(read, 0),
         Err(error) => assert_eq!(error.kind(), ErrorKind::ConnectionReset),
     }
     let warnings = server.output().matches("cannot accept").count();
-    assert!((1..=2).contains(&warnings), "{warnings}: once per shard");
+    assert!(
+        (1..=2).contains(&warnings),
+        "{warnings} warnings, at most one per shard"
+    );
 
     drop((refused, waiting, publishers));
     server.await_health("ok");
@@ -132,7 +136,7 @@ fn without_descriptors_it_goes_on_and_recovers() {
     let mut fresh = Raw::connect(&server, &["a"]);
     publisher.send_and_wait("a", "\"back\"");
     assert_eq!(fresh.next_text(), "\"back\"");
-    assert_eq!(bystander.next_text(), "\"back\"");
+    assert_eq!(observer.next_text(), "\"back\"");
     assert!(server.metric("fanfare_refused_total", &["descriptors"]) > 0);
     server.assert_running();
 }

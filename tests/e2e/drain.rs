@@ -1,4 +1,4 @@
-//! Signals: a drain that is paced, a second signal that does not wait, and a reload.
+//! Signals: a paced drain, a second signal that ends the process at once, and a reload.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -12,20 +12,20 @@ use tungstenite::Message;
 use super::client::{Client, Raw};
 use super::publisher::Publisher;
 use super::server::Server;
-use super::wait::PATIENCE;
+use super::wait::TIMEOUT;
 
 const UPGRADE: &[u8] = b"GET /raw?topic=a HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\
     Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
 #[test]
-fn a_drain_closes_everybody_evenly_over_its_period() {
+fn a_drain_closes_all_connections_evenly_over_its_period() {
     let mut server = Server::start(&["drain.period=2s"]);
     let connect = || {
         let clients = (0..40).map(|_| Client::subscribed(&server, &["a"]));
         clients.collect::<Vec<_>>()
     };
-    // Slots that are free again must not make the pace uneven.
+    // Unused slots must not make the pace uneven.
     let early = connect();
     let clients = connect();
     drop(early);
@@ -51,7 +51,7 @@ fn a_drain_closes_everybody_evenly_over_its_period() {
     assert_eq!(server.await_exit().code(), Some(0));
 }
 
-/// Reads numbers that must follow each other, up to the close. Returns how many.
+/// Reads consecutive numbers until the connection is closed. Returns how many there were.
 fn read_unbroken(mut raw: Raw) -> u64 {
     let mut expected = None;
     let mut read = 0;
@@ -92,15 +92,15 @@ fn a_drain_under_load_breaks_no_sequence() {
         thread::sleep(Duration::from_millis(1));
     }
     for reader in readers {
-        assert!(reader.join().expect("nothing was missing") > 0);
+        assert!(reader.join().expect("no number is missing") > 0);
     }
     assert_eq!(server.await_exit().code(), Some(0));
 }
 
 #[test]
-fn a_drain_upgrades_nobody_and_waits_for_nobody_for_ever() {
+fn a_drain_refuses_upgrades_and_has_a_time_limit() {
     let mut server = Server::start(&["drain.period=3s"]);
-    // It neither reads nor answers.
+    // This client neither reads nor answers.
     let silent = Raw::connect(&server, &["a"]);
     let connect = |_| TcpStream::connect(server.ws_address()).unwrap();
     let waiting: Vec<_> = (0..20).map(connect).collect();
@@ -108,9 +108,9 @@ fn a_drain_upgrades_nobody_and_waits_for_nobody_for_ever() {
     server.signal("TERM");
     server.await_output("draining");
     let answers = waiting.into_iter().map(|mut stream| {
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_read_timeout(Some(TIMEOUT)).unwrap();
         let mut answer = String::new();
-        // The drain may have come to it before.
+        // The drain may have closed the connection before.
         let _ = stream.write_all(UPGRADE);
         let _ = stream.read_to_string(&mut answer);
         answer
@@ -127,7 +127,7 @@ fn a_drain_upgrades_nobody_and_waits_for_nobody_for_ever() {
 }
 
 #[test]
-fn a_second_signal_ends_at_once() {
+fn a_second_signal_ends_the_process_at_once() {
     let mut server = Server::start(&["drain.period=1h"]);
     let raw = Raw::connect(&server, &["a"]);
     server.signal("TERM");
@@ -146,7 +146,7 @@ fn an_idle_server_ends_at_once() {
 }
 
 #[test]
-fn a_reload_changes_what_can_change_and_names_the_rest() {
+fn a_reload_applies_changes_and_lists_those_that_need_a_restart() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("fanfare.toml");
     fs::write(&file, "ws.max_topics = 1\n").unwrap();

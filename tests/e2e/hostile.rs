@@ -1,4 +1,5 @@
-//! Thousands of hostile peers on every port, while a bystander gets all that is its own.
+//! Thousands of malicious clients and publishers on all ports, while an observer receives
+//! everything in order.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -21,10 +22,10 @@ const UPGRADE: &[u8] = b"GET /raw?topic=busy HTTP/1.1\r\nHost: a\r\nUpgrade: web
 const CLIENT_UPGRADE: &[u8] = b"GET /connection/websocket HTTP/1.1\r\nHost: a\r\n\
     Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-/// What a ZMTP 3.1 peer says first.
+/// The greeting of ZMTP 3.1.
 const ZMTP_GREETING: &[u8] = b"\xff\0\0\0\0\0\0\0\x01\x7f\x03\x01NULL";
 
-/// How many peers come, all attackers together.
+/// Returns the number of malicious connections of all attackers together.
 fn peers() -> usize {
     let wanted = std::env::var("FANFARE_E2E_PEERS").ok();
     wanted.map_or(2_000, |count| count.parse().expect("a number of peers"))
@@ -36,22 +37,22 @@ fn random_bytes(random: &mut Rng, most: usize) -> Vec<u8> {
     bytes
 }
 
-/// A masked frame with a zero mask, so that its payload is what it looks like.
+/// Returns a masked frame with the mask 0, which does not change the payload.
 fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
     let length = payload.len() as u8;
     assert!(length < 126);
     [&[first, 0x80 | length, 0, 0, 0, 0], payload].concat()
 }
 
-/// Something that nobody who means well would say on the WebSocket port.
-fn abuse(random: &mut Rng) -> Vec<u8> {
+/// Returns malicious bytes for the WebSocket port.
+fn malicious_bytes(random: &mut Rng) -> Vec<u8> {
     let noise = random_bytes(random, 3_000);
     match random.usize(0..12) {
         0 => noise,
         1 => UPGRADE[..random.usize(..UPGRADE.len())].to_vec(),
         2 => [b"GET / HTTP/1.1\r\nX: ", &vec![b'x'; 20_000][..]].concat(),
         3 => [&b"GET /"[..], &vec![b'y'; 20_000]].concat(),
-        // A text frame of 2^63 bytes, one of 60,000 that never come, one that is not masked.
+        // A text frame of 2^63 bytes, one of 60,000 bytes that are not sent, one without a mask.
         4 => [UPGRADE, b"\x81\xff\x80\0\0\0\0\0\0\0abcd", &noise].concat(),
         5 => [UPGRADE, b"\x81\xfe\xea\x60\0\0\0\0", &noise].concat(),
         6 => [UPGRADE, b"\x81\x05hello"].concat(),
@@ -72,14 +73,14 @@ fn abuse(random: &mut Rng) -> Vec<u8> {
     }
 }
 
-/// The same for a ZeroMQ port.
-fn zmtp_abuse(random: &mut Rng) -> Vec<u8> {
+/// Returns malicious bytes for a ZeroMQ port.
+fn malicious_zmtp_bytes(random: &mut Rng) -> Vec<u8> {
     let noise = random_bytes(random, 3_000);
     let greeting = [ZMTP_GREETING, &[0; 48]].concat();
     match random.usize(0..4) {
         0 => noise,
         1 => greeting[..random.usize(..greeting.len())].to_vec(),
-        // A READY command, cut, and a frame of 2^62 bytes.
+        // A truncated READY command, and a frame of 2^62 bytes.
         2 => [
             &greeting[..],
             b"\x04\x19\x05READY\x0bSocket-Type\0\0\0\x04PU",
@@ -89,7 +90,7 @@ fn zmtp_abuse(random: &mut Rng) -> Vec<u8> {
     }
 }
 
-/// One peer: says its abuse, in pieces of some size, and leaves in one of several ways.
+/// Connects, sends bytes in pieces, and ends the connection in one of several ways.
 fn attack(address: SocketAddr, bytes: &[u8], random: &mut Rng) {
     let Ok(mut stream) = TcpStream::connect(address) else {
         return;
@@ -101,7 +102,7 @@ fn attack(address: SocketAddr, bytes: &[u8], random: &mut Rng) {
     let piece_bytes = *random.choice(&[1, 7, 100_000]).expect("not empty");
     for piece in bytes.chunks(piece_bytes).take(500) {
         if stream.write_all(piece).is_err() {
-            break; // It was thrown out already.
+            break; // The server has closed the connection.
         }
     }
     match random.usize(0..4) {
@@ -121,22 +122,23 @@ fn attack_for_long(server: &Server, seed: u64) {
         if random.usize(0..5) == 0 {
             let port = *random
                 .choice(&[ports.pull, ports.sub, ports.router])
-                .expect("three");
-            let bytes = zmtp_abuse(&mut random);
+                .expect("there are three ports");
+            let bytes = malicious_zmtp_bytes(&mut random);
             attack(
                 SocketAddr::from(([127, 0, 0, 1], port)),
                 &bytes,
                 &mut random,
             );
         } else {
-            let bytes = abuse(&mut random);
+            let bytes = malicious_bytes(&mut random);
             attack(server.ws_address(), &bytes, &mut random);
         }
     }
 }
 
-/// Publishes, and reads what was published, over and over. Returns how often.
-pub(super) fn bystand(server: &Server, over: &AtomicBool) -> u64 {
+/// Publishes and reads the publication repeatedly, until `over` is set. Returns the number of
+/// rounds.
+pub(super) fn publish_and_read(server: &Server, over: &AtomicBool) -> u64 {
     let mut client = Client::subscribed(server, &["busy"]);
     let mut raw = Raw::connect(server, &["busy"]);
     let publisher = Publisher::request(server);
@@ -151,16 +153,16 @@ pub(super) fn bystand(server: &Server, over: &AtomicBool) -> u64 {
 }
 
 #[test]
-fn hostile_peers_leave_nothing_behind() {
+fn malicious_connections_leave_no_descriptors_or_memory() {
     let seed = fastrand::u64(..);
     println!("seed {seed}");
-    // Without pings, nothing but the attacks and the bystander's own messages wakes a shard.
+    // Without pings, only the attacks and the messages of the observer wake a shard.
     let mut server = Server::start(&["ws.handshake_timeout=1s", "ws.ping=10m"]);
     let descriptors = server.settled_descriptors();
     let resident_bytes = server.resident_bytes();
     let over = AtomicBool::new(false);
     thread::scope(|scope| {
-        let bystander = scope.spawn(|| bystand(&server, &over));
+        let observer = scope.spawn(|| publish_and_read(&server, &over));
         let server = &server;
         let attackers = (0..ATTACKERS as u64)
             .map(|number| scope.spawn(move || attack_for_long(server, seed ^ number)));
@@ -168,9 +170,9 @@ fn hostile_peers_leave_nothing_behind() {
         let attacks = attackers.into_iter().map(ScopedJoinHandle::join);
         let attacks: Vec<_> = attacks.collect();
         over.store(true, Ordering::Relaxed);
-        let rounds = bystander
+        let rounds = observer
             .join()
-            .expect("the bystander got everything in order");
+            .expect("the observer received everything in order");
         assert!(rounds > 100, "{rounds}");
         assert!(attacks.iter().all(Result::is_ok));
     });
@@ -179,8 +181,8 @@ fn hostile_peers_leave_nothing_behind() {
     server.await_metric("fanfare_subscriptions", &[], 0);
     server.await_metric("fanfare_pending_bytes", &[], 0);
     server.assert_accounted();
-    until("as few descriptors as before", || {
-        // libzmq lets its last ones go in its own time.
+    until("the number of descriptors as before", || {
+        // libzmq closes its last descriptors with a delay.
         (server.descriptors() <= descriptors).then_some(())
     });
     let grown = server.resident_bytes().saturating_sub(resident_bytes);

@@ -1,11 +1,12 @@
-//! Every refusal of the WebSocket port, over real sockets, whole and byte by byte.
+//! All refusals of the WebSocket port over real sockets, with requests in one piece and byte by
+//! byte.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
 use super::client::{Client, Socket};
 use super::server::{Server, exchange};
-use super::wait::{PATIENCE, until};
+use super::wait::{TIMEOUT, until};
 
 const KEY: &str = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
 const UPGRADE: &str = "Host: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n";
@@ -14,7 +15,7 @@ const VERSION: &str = "Sec-WebSocket-Version: 13\r\n";
 const CLIENT: &str = "/connection/websocket";
 const WHOLE: [&str; 3] = [UPGRADE, KEY, VERSION];
 
-/// A request head, the status that answers it, and a header of the answer.
+/// A request head, the status of the response, and a header of the response.
 type Case = (String, u16, &'static str);
 
 fn get(target: &str, headers: &[&str]) -> String {
@@ -44,7 +45,7 @@ fn cases() -> Vec<Case> {
     cases
 }
 
-/// Those that close the connection and say no more in the headers.
+/// Returns the refusals that have no special header.
 fn refusals() -> Vec<Case> {
     let protobuf = "Sec-WebSocket-Protocol: centrifuge-protobuf\r\n";
     let origin = "Origin: http://evil.example\r\n";
@@ -69,39 +70,40 @@ fn refusals() -> Vec<Case> {
 }
 
 #[track_caller]
-fn assert_answer(answer: &str, request: &str, status: u16, header: &str) {
+fn assert_response(response: &str, request: &str, status: u16, header: &str) {
     let expected = format!("HTTP/1.1 {status} ");
     let request = &request[..request.len().min(60)];
     assert!(
-        answer.starts_with(&expected),
-        "{request}: {status}\n{answer}"
+        response.starts_with(&expected),
+        "{request}: {status}\n{response}"
     );
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    let (head, body) = response.split_once("\r\n\r\n").unwrap();
     assert!(head.lines().any(|line| line == header), "{request}\n{head}");
     if status != 101 {
         let length = format!("Content-Length: {}", body.len());
-        assert!(head.lines().any(|line| line == length), "{answer}");
+        assert!(head.lines().any(|line| line == length), "{response}");
     }
 }
 
-/// Reads the response head of an upgrade and leaves; of anything else, all of it.
-fn answer(mut stream: &TcpStream, status: u16) -> String {
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    let mut answer = Vec::new();
+/// Reads the head of a 101 response, or all of another response.
+fn response(mut stream: &TcpStream, status: u16) -> String {
+    stream.set_read_timeout(Some(TIMEOUT)).unwrap();
+    let mut response = Vec::new();
     if status == 101 {
         let mut byte = [0];
-        while !answer.ends_with(b"\r\n\r\n") && stream.read(&mut byte).unwrap() > 0 {
-            answer.push(byte[0]);
+        while !response.ends_with(b"\r\n\r\n") && stream.read(&mut byte).unwrap() > 0 {
+            response.push(byte[0]);
         }
     } else {
-        // A reset, because of bytes that were not read, leaves what had come before it.
-        let _ = stream.read_to_end(&mut answer);
+        // After a reset, which unread bytes cause, the bytes that were received before it are
+        // returned.
+        let _ = stream.read_to_end(&mut response);
     }
-    String::from_utf8(answer).unwrap()
+    String::from_utf8(response).unwrap()
 }
 
 #[test]
-fn requests_are_answered_however_they_are_cut() {
+fn responses_do_not_depend_on_how_requests_are_divided() {
     let server = Server::start(&[]);
     for (request, status, header) in cases() {
         for piece_bytes in [usize::MAX, 1, 1_000] {
@@ -109,10 +111,10 @@ fn requests_are_answered_however_they_are_cut() {
             stream.set_nodelay(true).unwrap();
             for piece in request.as_bytes().chunks(piece_bytes.min(request.len())) {
                 if stream.write_all(piece).is_err() {
-                    break; // It was refused before its end.
+                    break; // The server refused the request before its end.
                 }
             }
-            assert_answer(&answer(&stream, status), &request, status, header);
+            assert_response(&response(&stream, status), &request, status, header);
         }
     }
     server.await_metric("fanfare_connections", &[], 0);
@@ -125,14 +127,14 @@ fn requests_are_answered_however_they_are_cut() {
 }
 
 #[test]
-fn a_peer_that_stops_writing_still_gets_its_answer() {
+fn a_client_that_shuts_down_writing_receives_the_response() {
     let server = Server::start(&[]);
     let mut stream = TcpStream::connect(server.ws_address()).unwrap();
     stream
         .write_all(b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n")
         .unwrap();
     stream.shutdown(std::net::Shutdown::Write).unwrap();
-    assert!(answer(&stream, 200).ends_with(r#"{"reasons":[],"status":"ok"}"#));
+    assert!(response(&stream, 200).ends_with(r#"{"reasons":[],"status":"ok"}"#));
 }
 
 #[test]
@@ -144,11 +146,11 @@ fn at_the_limit_upgrades_get_503_and_health_answers() {
         assert_eq!(Socket::try_connect(&server, path).err(), Some(503));
     }
     let head = format!("GET {path} HTTP/1.1\r\n{UPGRADE}{KEY}{VERSION}\r\n");
-    let answer = exchange(server.ws_address(), head.as_bytes());
-    assert!(answer.contains("\r\nRetry-After: "), "{answer}");
+    let response = exchange(server.ws_address(), head.as_bytes());
+    assert!(response.contains("\r\nRetry-After: "), "{response}");
     assert!(server.health().contains("at ws.max_connections (4)"));
     clients.pop();
-    let client = until("room for one more", || {
+    let client = until("a free connection slot", || {
         Socket::try_connect(&server, path).ok()
     });
     drop((clients, client));

@@ -1,4 +1,4 @@
-//! Malformed messages are rejected by name, harm nobody and delay nothing.
+//! Malformed messages are rejected with a reason and do not affect others.
 
 use super::client::Raw;
 use super::publisher::Publisher;
@@ -6,7 +6,7 @@ use super::server::Server;
 
 const MIB: usize = 1024 * 1024;
 
-/// Messages that are no publications, with the code that a router replies.
+/// Returns malformed messages, each with the error code in the reply of the router.
 fn malformed() -> Vec<(Vec<Vec<u8>>, &'static str)> {
     let parts = |parts: &[&[u8]]| parts.iter().map(|part| part.to_vec()).collect::<Vec<_>>();
     let deep = [vec![b'['; 65], vec![b']'; 65]].concat();
@@ -32,7 +32,7 @@ fn malformed() -> Vec<(Vec<Vec<u8>>, &'static str)> {
 }
 
 #[test]
-fn a_request_is_answered_with_the_reason() {
+fn a_malformed_request_is_answered_with_the_reason() {
     let server = Server::start(&[]);
     let publisher = Publisher::request(&server);
     for (parts, code) in malformed() {
@@ -50,7 +50,7 @@ fn a_request_is_answered_with_the_reason() {
 }
 
 #[test]
-fn a_dealer_without_a_delimiter_is_told_so() {
+fn a_dealer_without_a_delimiter_receives_an_error() {
     let server = Server::start(&[]);
     let publisher = Publisher::dealer(&server);
     publisher.send_parts(&[b"a", b"1"]);
@@ -75,7 +75,7 @@ fn the_message_after_a_malformed_one_is_delivered() {
 }
 
 #[test]
-fn a_dealer_that_reads_no_replies_delays_nobody() {
+fn a_dealer_that_does_not_read_replies_does_not_delay_others() {
     let server = Server::start(&["ingest.high_water_mark=100"]);
     let mut raw = Raw::connect(&server, &["a"]);
     let endpoint = format!("tcp://127.0.0.1:{}", server.ports.router);
@@ -83,7 +83,7 @@ fn a_dealer_that_reads_no_replies_delays_nobody() {
         socket.set_rcvhwm(1).unwrap();
     });
     let polite = Publisher::request(&server);
-    // Every reply takes 16 KiB: more than the kernel holds between the two.
+    // Each reply has 16 KiB, so all replies exceed the buffers of the kernel.
     let leading = vec![b'x'; 16 * 1024];
     for number in 0..2_000 {
         deaf.send_parts(&[&leading, b"", b"a", number.to_string().as_bytes()]);
@@ -95,7 +95,7 @@ fn a_dealer_that_reads_no_replies_delays_nobody() {
 }
 
 #[test]
-fn publishers_that_leave_before_the_reply_harm_nobody() {
+fn publishers_that_disconnect_before_the_reply_do_not_affect_others() {
     let server = Server::start(&[]);
     let mut raw = Raw::connect(&server, &["a"]);
     for _ in 0..50 {

@@ -1,4 +1,4 @@
-//! A client over a bare socket that may negotiate compression and inflates what it gets.
+//! A client on a plain TCP socket. It may negotiate compression and then inflates messages.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -6,28 +6,29 @@ use std::net::TcpStream;
 use serde_json::Value;
 
 use super::server::Server;
-use super::wait::PATIENCE;
+use super::wait::TIMEOUT;
 use super::wire::{self, Frame, Taken};
 
 pub struct Peer {
     stream: TcpStream,
     inbound: Vec<u8>,
-    /// What the server's window was agreed to be, if compression was.
+    /// The negotiated window of the server in bits, or `None` without compression.
     pub window_bits: Option<u8>,
-    /// Whether it is on `/raw`.
+    /// Whether the client is connected to `/raw`.
     is_raw: bool,
-    /// Text messages that came, and how many of them compressed.
+    /// Received text messages.
     pub messages: u64,
+    /// Received text messages that were compressed.
     pub deflated: u64,
 }
 
 impl Peer {
-    /// Upgraded at `target`, after a request with further header lines.
+    /// Connects and upgrades at `target`. `headers` are additional header lines of the request.
     #[track_caller]
     pub fn connect(server: &Server, target: &str, headers: &str) -> Self {
         let stream = TcpStream::connect(server.ws_address()).expect("the server listens");
         stream.set_nodelay(true).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_read_timeout(Some(TIMEOUT)).unwrap();
         let mut peer = Self {
             stream,
             inbound: Vec::new(),
@@ -38,7 +39,7 @@ impl Peer {
         };
         peer.send(&wire::upgrade_with(target, headers));
         while !peer.inbound.windows(4).any(|end| end == b"\r\n\r\n") {
-            assert!(peer.receive(), "an answer to the upgrade");
+            assert!(peer.receive(), "the server responds to the upgrade");
         }
         peer.window_bits = wire::agreed_window_bits(&peer.inbound);
         let response = wire::take_response(&mut peer.inbound);
@@ -46,7 +47,7 @@ impl Peer {
         peer
     }
 
-    /// A subscriber of the client protocol.
+    /// Connects a subscriber with the client protocol.
     #[track_caller]
     pub fn subscribed(server: &Server, headers: &str, topics: &[&str]) -> Self {
         let mut peer = Self::connect(server, "/connection/websocket", headers);
@@ -61,7 +62,7 @@ impl Peer {
         peer
     }
 
-    /// A subscriber on `/raw`.
+    /// Connects a subscriber to `/raw`.
     #[track_caller]
     pub fn raw(server: &Server, headers: &str, topics: &[&str]) -> Self {
         let topics: Vec<_> = topics
@@ -71,13 +72,13 @@ impl Peer {
         Self::connect(server, &format!("/raw?{}", topics.join("&")), headers)
     }
 
-    /// Sends bytes; whether the server still reads them is for the caller to find out.
+    /// Sends bytes. Errors are ignored.
     pub fn send(&mut self, bytes: &[u8]) {
-        // A server that has closed the connection may have reset it.
+        // A server that closed the connection may have reset it.
         let _ = self.stream.write_all(bytes);
     }
 
-    /// Reads some. False: the stream is over.
+    /// Reads some bytes. Returns whether the stream is still open.
     #[track_caller]
     fn receive(&mut self) -> bool {
         let mut bytes = [0; 16 * 1024];
@@ -89,15 +90,16 @@ impl Peer {
             }
             Err(error) if error.kind() == ErrorKind::ConnectionReset => false,
             Err(error) if error.kind() == ErrorKind::Interrupted => true,
-            Err(error) => panic!("nothing came: {error}"),
+            Err(error) => panic!("nothing was received: {error}"),
         }
     }
 
-    /// The next frame; `None` at the end of the stream.
+    /// Returns the next frame, or `None` at the end of the stream.
     #[track_caller]
     pub fn next(&mut self) -> Option<Taken> {
         loop {
-            let taken = wire::take(&mut self.inbound, self.window_bits).expect("well formed");
+            let taken =
+                wire::take(&mut self.inbound, self.window_bits).expect("the frame is well-formed");
             if taken.is_some() {
                 return taken;
             }
@@ -110,7 +112,7 @@ impl Peer {
     #[track_caller]
     pub fn next_text(&mut self) -> String {
         loop {
-            let taken = self.next().expect("a message comes");
+            let taken = self.next().expect("a message is received");
             match taken.frame {
                 Frame::Text(text) => {
                     self.messages += 1;
@@ -118,12 +120,13 @@ impl Peer {
                     return text;
                 }
                 Frame::Ping(_) => {}
-                other => panic!("not a text: {other:?}"),
+                other => panic!("not a text message: {other:?}"),
             }
         }
     }
 
-    /// The publications in the next message: one on `/raw`, one or more in the client protocol.
+    /// Returns the publications in the next message: one on `/raw`, one or more in the client
+    /// protocol.
     #[track_caller]
     pub fn next_publications(&mut self) -> Vec<Value> {
         let text = self.next_text();
@@ -140,14 +143,14 @@ impl Peer {
         lines
     }
 
-    /// The code of the close frame that comes next.
+    /// Returns the code of the next close frame.
     #[track_caller]
     pub fn close_code(&mut self) -> Option<u16> {
         loop {
-            match self.next().expect("a goodbye").frame {
+            match self.next().expect("a close frame is received").frame {
                 Frame::Close(code) => return code,
                 Frame::Ping(_) | Frame::Text(_) => {}
-                other => panic!("no close: {other:?}"),
+                other => panic!("not a close frame: {other:?}"),
             }
         }
     }

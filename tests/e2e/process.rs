@@ -1,4 +1,4 @@
-//! The process as its supervisor sees it: exit codes, restarts, stops.
+//! The process: exit codes, restarts and stops by signals.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,10 +12,10 @@ use tungstenite::Message;
 use super::client::{Raw, Socket};
 use super::publisher::Publisher;
 use super::server::{Ports, Server};
-use super::wait::PATIENCE;
+use super::wait::TIMEOUT;
 
 #[test]
-fn a_taken_port_is_named() {
+fn the_error_names_a_port_that_is_taken() {
     let ports = Ports::free();
     for (key, port) in [
         ("ws.listen", ports.ws),
@@ -62,7 +62,7 @@ fn a_second_server_on_the_same_address_is_refused() {
     let mut second = Server::try_start_on(ports, &[]);
     assert_eq!(second.await_exit().code(), Some(1));
     second.await_output("ws.listen = ");
-    // The first one lost no listener to it.
+    // All listeners of the first server still work.
     for _ in 0..20 {
         assert!(first.health().contains("\"ok\""));
     }
@@ -92,7 +92,7 @@ fn a_killed_server_starts_again_on_the_same_ports() {
 }
 
 #[test]
-fn a_stopped_server_blocks_no_publisher_and_goes_on() {
+fn a_stopped_server_does_not_block_publishers_and_continues() {
     let server = Server::start(&[]);
     let mut raw = Raw::connect(&server, &["a"]);
     let publisher = Publisher::publish(&server);
@@ -103,7 +103,7 @@ fn a_stopped_server_blocks_no_publisher_and_goes_on() {
             let sending = Instant::now();
             publisher.send("load", "{}");
             slowest = slowest.max(sending.elapsed());
-            // As fast as may be would only fill the publisher's own queue.
+            // Without a pause, the publisher would only fill its own queue.
             thread::sleep(Duration::from_micros(50));
         }
         slowest
@@ -118,11 +118,11 @@ fn a_stopped_server_blocks_no_publisher_and_goes_on() {
 }
 
 #[test]
-fn all_that_came_while_it_was_stopped_is_answered() {
+fn messages_that_arrive_while_the_server_is_stopped_are_answered() {
     let server = Server::start(&[]);
     let connect = |_| Socket::connect(&server, "/raw?topic=a");
     let mut sockets: Vec<_> = (0..600).map(connect).collect();
-    // More at once than a shard has receive buffers for.
+    // More messages at once than a shard has receive buffers.
     let ping = [&[0x89, 0xfd, 0, 0, 0, 0][..], &[b'x'; 125]].concat();
     let pings = ping.repeat(100);
     server.signal("STOP");
@@ -132,7 +132,7 @@ fn all_that_came_while_it_was_stopped_is_answered() {
     server.signal("CONT");
     for socket in &mut sockets {
         for _ in 0..100 {
-            let answer = socket.read_within(PATIENCE).expect("an answer");
+            let answer = socket.read_within(TIMEOUT).expect("an answer");
             assert_eq!(answer, Message::Pong(vec![b'x'; 125].into()));
         }
     }

@@ -1,4 +1,4 @@
-//! ZeroMQ publishers of every kind that the server takes.
+//! ZeroMQ publishers of every socket type that the server accepts.
 
 use std::time::Duration;
 
@@ -6,9 +6,9 @@ use zmq::{Context, SocketType};
 
 use super::client::Raw;
 use super::server::Server;
-use super::wait::{PATIENCE, until};
+use super::wait::{TIMEOUT, until};
 
-/// A publisher's socket, connected.
+/// A connected socket of a publisher.
 pub struct Publisher {
     pub socket: zmq::Socket,
     _context: Context,
@@ -19,8 +19,8 @@ impl Publisher {
         Self::connect(zmq::PUSH, server.ports.pull)
     }
 
-    /// A PUB socket to which the server's subscription has come through: what it sends from now
-    /// on arrives.
+    /// Connects a PUB socket and waits for the subscription of the server. Messages that are sent
+    /// after that arrive.
     pub fn publish(server: &Server) -> Self {
         let publisher = Self::connect(zmq::PUB, server.ports.sub);
         let mut probe = Raw::connect(server, &["probe"]);
@@ -43,7 +43,7 @@ impl Publisher {
         Self::connect_to(kind, &format!("tcp://127.0.0.1:{port}"), |_| {})
     }
 
-    /// With options that have to be set before connecting.
+    /// Connects a socket. `prepare` sets options that have to be set before that.
     pub fn connect_to(
         kind: SocketType,
         endpoint: &str,
@@ -51,10 +51,10 @@ impl Publisher {
     ) -> Self {
         let context = Context::new();
         let socket = context.socket(kind).unwrap();
-        let patience_ms = PATIENCE.as_millis() as i32;
+        let timeout_ms = TIMEOUT.as_millis() as i32;
         socket.set_linger(0).unwrap();
-        socket.set_rcvtimeo(patience_ms).unwrap();
-        socket.set_sndtimeo(patience_ms).unwrap();
+        socket.set_rcvtimeo(timeout_ms).unwrap();
+        socket.set_sndtimeo(timeout_ms).unwrap();
         socket.set_sndhwm(1_000_000).unwrap();
         prepare(&socket);
         socket.connect(endpoint).unwrap();
@@ -71,23 +71,25 @@ impl Publisher {
 
     #[track_caller]
     pub fn send_parts(&self, parts: &[&[u8]]) {
-        self.socket.send_multipart(parts, 0).expect("it is sent");
+        self.socket
+            .send_multipart(parts, 0)
+            .expect("the message is sent");
     }
 
-    /// Sends from a DEALER what the server may already have turned away.
+    /// Sends a message from a DEALER that the server may have disconnected.
     pub fn try_send(&self, topic: &str, payload: &str) {
         let parts = ["", topic, payload];
-        // Without a connection there is nowhere to send to, which is as good.
+        // Without a connection, sending fails. That is permitted.
         let _ = self.socket.send_multipart(parts, zmq::DONTWAIT);
     }
 
-    /// The reply of the router, frame by frame.
+    /// Returns the frames of the reply of the router.
     #[track_caller]
     pub fn reply(&self) -> Vec<Vec<u8>> {
-        self.socket.recv_multipart(0).expect("a reply comes")
+        self.socket.recv_multipart(0).expect("a reply is received")
     }
 
-    /// Sends one publication by REQ and waits until ingest has it.
+    /// Sends one publication by REQ and waits for the reply of ingest.
     #[track_caller]
     pub fn send_and_wait(&self, topic: &str, payload: impl AsRef<[u8]>) {
         self.send(topic, payload);

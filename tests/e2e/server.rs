@@ -1,4 +1,4 @@
-//! One server process on ports of its own, killed when it goes out of scope.
+//! A server process with ports of its own. It is killed when its value is dropped.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -9,12 +9,12 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use super::wait::{PATIENCE, until};
+use super::wait::{TIMEOUT, until};
 
 pub const BINARY: &str = env!("CARGO_BIN_EXE_fanfare");
 
-/// Where a server listens. Ports lie below the range that the kernel gives to outgoing
-/// connections, so that only another test could take one.
+/// The ports of a server. They are below the range that the kernel uses for outgoing connections,
+/// so that only another test could use one of them.
 #[derive(Clone, Copy, Debug)]
 pub struct Ports {
     pub ws: u16,
@@ -27,7 +27,7 @@ pub struct Ports {
 impl Ports {
     pub fn free() -> Self {
         let mut ports = (0..5).map(|_| free_port());
-        let mut next = || ports.next().expect("five of them");
+        let mut next = || ports.next().expect("there are five ports");
         Self {
             ws: next(),
             pull: next(),
@@ -43,7 +43,7 @@ const PORTS: u16 = 12_000;
 
 fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
-    // Test processes that run side by side start far from each other.
+    // Test processes that run at the same time begin with different ports.
     let start = (std::process::id() % 100) as u16 * 120;
     until("a free port", || {
         let offset = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -56,12 +56,12 @@ fn free_port() -> u16 {
 pub struct Server {
     pub ports: Ports,
     child: Child,
-    /// What it has written to stdout and stderr so far.
+    /// The output on stdout and stderr so far.
     output: Arc<Mutex<String>>,
 }
 
 impl Server {
-    /// Two shards, and defaults; `settings` are `section.key=value`.
+    /// Starts a server with two shards and defaults. `settings` are `section.key=value`.
     pub fn start(settings: &[&str]) -> Self {
         Self::start_on(Ports::free(), settings)
     }
@@ -72,14 +72,14 @@ impl Server {
         server
     }
 
-    /// With further arguments of `serve`.
+    /// Starts a server with additional arguments of `serve`.
     pub fn start_with(arguments: &[&str], settings: &[&str]) -> Self {
         let mut server = Self::spawn(Command::new(BINARY), Ports::free(), arguments, settings);
         server.await_listening();
         server
     }
 
-    /// Like [`Server::start`], by a shell that first runs `before`, such as `ulimit -n 200`.
+    /// Starts a server in a shell that first runs `before`, such as `ulimit -n 200`.
     pub fn start_after(before: &str, settings: &[&str]) -> Self {
         let mut shell = Command::new("sh");
         shell.args(["-c", &format!("{before}; exec \"$@\""), "sh", BINARY]);
@@ -88,7 +88,7 @@ impl Server {
         server
     }
 
-    /// Starts it and does not wait for anything.
+    /// Starts a server without waiting until it listens.
     pub fn try_start_on(ports: Ports, settings: &[&str]) -> Self {
         Self::spawn(Command::new(BINARY), ports, &[], settings)
     }
@@ -114,8 +114,8 @@ impl Server {
             .spawn()
             .expect("the binary starts");
         let output = Arc::default();
-        collect(child.stdout.take().expect("it is piped"), &output);
-        collect(child.stderr.take().expect("it is piped"), &output);
+        collect(child.stdout.take().expect("the output is a pipe"), &output);
+        collect(child.stderr.take().expect("the output is a pipe"), &output);
         Self {
             ports,
             child,
@@ -126,10 +126,10 @@ impl Server {
     #[track_caller]
     fn await_listening(&mut self) {
         until("a listening server", || {
-            if let Some(status) = self.child.try_wait().expect("it is our child") {
+            if let Some(status) = self.child.try_wait().expect("the process is a child") {
                 panic!("the server ended with {status}:\n{}", self.output());
             }
-            // The last line of the screen that greets the operator.
+            // The last line that the server prints at its start.
             let output = self.output();
             output.contains("connections up to").then_some(())
         });
@@ -143,7 +143,7 @@ impl Server {
         self.output.lock().expect("no writer panics").clone()
     }
 
-    /// Waits until it has written `text`.
+    /// Waits until the server has printed `text`.
     #[track_caller]
     pub fn await_output(&self, text: &str) {
         until(text, || self.output().contains(text).then_some(()));
@@ -163,47 +163,49 @@ impl Server {
     }
 
     pub fn kill(&mut self) {
-        self.child.kill().expect("it is our child");
-        self.child.wait().expect("it is our child");
+        self.child.kill().expect("the process is a child");
+        self.child.wait().expect("the process is a child");
     }
 
-    /// Waits for it to end by itself.
+    /// Waits until the server ends by itself.
     #[track_caller]
     pub fn await_exit(&mut self) -> ExitStatus {
-        until("the server's end", || {
-            self.child.try_wait().expect("it is our child")
+        until("the end of the server", || {
+            self.child.try_wait().expect("the process is a child")
         })
     }
 
     #[track_caller]
     pub fn assert_running(&mut self) {
-        let ended = self.child.try_wait().expect("it is our child");
+        let ended = self.child.try_wait().expect("the process is a child");
         assert_eq!(ended, None, "{}", self.output());
     }
 
-    /// Open descriptors of the process.
+    /// Returns the number of open descriptors of the process.
     pub fn descriptors(&self) -> usize {
         self.descriptors_below(usize::MAX)
     }
 
-    /// Open descriptors with numbers below `limit`; some are inherited and lie above any.
+    /// Returns the number of open descriptors below `limit`. Inherited descriptors may have higher
+    /// numbers.
     pub fn descriptors_below(&self, limit: usize) -> usize {
         let entries = fs::read_dir(format!("/proc/{}/fd", self.process_id()));
-        let names = entries.expect("the process lives").map(|entry| {
-            let name = entry.expect("the process lives").file_name();
+        let names = entries.expect("the process runs").map(|entry| {
+            let name = entry.expect("the process runs").file_name();
             name.to_string_lossy().parse().expect("a number")
         });
         names.filter(|number: &usize| *number < limit).count()
     }
 
-    /// Open descriptors once every shard has finished its set-up, which may be after the screen.
+    /// Returns the number of open descriptors when every shard has finished its set-up, which may
+    /// be after the server has printed its start.
     pub fn settled_descriptors(&self) -> usize {
-        // Enough for each shard to have taken some.
+        // With this number of requests, each shard has accepted some.
         for _ in 0..32 {
             assert!(self.health().contains("\"ok\""));
         }
         self.await_metric("fanfare_connections", &[], 0);
-        // The connections of these questions go a moment later.
+        // The connections of these requests are closed a moment later.
         let counts = (0..10).map(|_| {
             thread::sleep(Duration::from_millis(10));
             self.descriptors()
@@ -211,16 +213,17 @@ impl Server {
         counts.min().expect("ten counts")
     }
 
-    /// Resident memory of the process.
+    /// Returns the resident memory of the process.
     pub fn resident_bytes(&self) -> usize {
         let status = fs::read_to_string(format!("/proc/{}/status", self.process_id()));
-        let status = status.expect("the process lives");
+        let status = status.expect("the process runs");
         let line = status.lines().find(|line| line.starts_with("VmRSS:"));
         let kib = line.and_then(|line| line.split_ascii_whitespace().nth(1));
         kib.expect("VmRSS: KIB kB").parse::<usize>().unwrap() * 1024
     }
 
-    /// The body of `GET /health` on the WebSocket port; empty if there is no answer.
+    /// Returns the body of `GET /health` on the WebSocket port, or an empty string if there is no
+    /// response.
     pub fn health(&self) -> String {
         get(self.ws_address(), "/health")
     }
@@ -234,25 +237,25 @@ impl Server {
         });
     }
 
-    /// A metric's value: the sum of the samples whose name and labels contain all of `words`.
+    /// Returns the value of a metric: the sum of the samples whose labels contain all of `words`.
     #[track_caller]
     pub fn metric(&self, name: &str, words: &[&str]) -> u64 {
         let address = SocketAddr::from(([127, 0, 0, 1], self.ports.admin));
         let body = get(address, "/metrics");
         let samples = body.lines().filter_map(|line| {
             let (sample, value) = line.rsplit_once(' ')?;
-            let this = sample.split('{').next()? == name;
-            let labelled = words.iter().all(|word| sample.contains(word));
-            // Some are printed as 7.0; those of tests are whole.
+            let has_name = sample.split('{').next()? == name;
+            let has_labels = words.iter().all(|word| sample.contains(word));
+            // Some values are printed as 7.0. The values in tests are integers.
             let whole = value.strip_suffix(".0").unwrap_or(value);
-            (this && labelled).then(|| whole.parse::<u64>().unwrap())
+            (has_name && has_labels).then(|| whole.parse::<u64>().unwrap())
         });
         let samples: Vec<_> = samples.collect();
         assert!(!samples.is_empty(), "no {name} {words:?} in:\n{body}");
         samples.into_iter().sum()
     }
 
-    /// Once nothing is pending: no delivery was dropped without a reason.
+    /// Waits until nothing is pending, and checks that no delivery was lost without a reason.
     #[track_caller]
     pub fn assert_accounted(&self) {
         self.await_metric("fanfare_pending", &[], 0);
@@ -274,11 +277,11 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // It may be stopped, or over already.
+        // The process may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
         if thread::panicking() {
-            eprintln!("--- the server said:\n{}", self.output());
+            eprintln!("--- output of the server:\n{}", self.output());
         }
     }
 }
@@ -294,23 +297,24 @@ fn collect(mut from: impl Read + Send + 'static, into: &Arc<Mutex<String>>) {
     });
 }
 
-/// Sends bytes and returns all that comes back until the peer closes. Empty: it was refused.
+/// Sends bytes and returns everything that is received until the server closes the connection.
+/// Returns an empty string if the connection was refused.
 pub fn exchange(address: SocketAddr, bytes: &[u8]) -> String {
     let Ok(mut stream) = TcpStream::connect(address) else {
         return String::new();
     };
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    let mut answer = Vec::new();
-    // A reset in between leaves what had come before it.
+    stream.set_read_timeout(Some(TIMEOUT)).unwrap();
+    let mut response = Vec::new();
+    // After a reset, the bytes that were received before it are returned.
     let _ = stream.write_all(bytes);
-    let _ = stream.read_to_end(&mut answer);
-    String::from_utf8_lossy(&answer).into_owned()
+    let _ = stream.read_to_end(&mut response);
+    String::from_utf8_lossy(&response).into_owned()
 }
 
-/// The body that answers a `GET`; empty if there is none.
+/// Returns the body of the response to a `GET` request, or an empty string if there is none.
 fn get(address: SocketAddr, target: &str) -> String {
     let head = format!("GET {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
-    let answer = exchange(address, head.as_bytes());
-    let (_, body) = answer.split_once("\r\n\r\n").unwrap_or_default();
+    let response = exchange(address, head.as_bytes());
+    let (_, body) = response.split_once("\r\n\r\n").unwrap_or_default();
     body.to_owned()
 }

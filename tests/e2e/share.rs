@@ -1,5 +1,5 @@
-//! A share of the connections is moved away by `fanfare drain`: so many leave, paced, and the rest
-//! goes on.
+//! `fanfare drain` closes a share of the connections, evenly over a period. The other connections
+//! are not affected.
 
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
@@ -20,13 +20,13 @@ fn drain(server: &Server, arguments: &[&str]) -> Output {
     command.output().expect("the binary runs")
 }
 
-fn said(output: &Output) -> String {
+fn text(output: &Output) -> String {
     let both = [&output.stdout[..], &output.stderr[..]].concat();
     String::from_utf8(both).expect("UTF-8")
 }
 
 #[test]
-fn exactly_the_share_leaves_and_the_rest_is_served() {
+fn exactly_the_share_is_closed_and_the_rest_is_served() {
     let server = Server::start(&["drain.dwell=1h"]);
     let mut clients: Vec<_> = (0..30)
         .map(|_| Client::subscribed(&server, &["a"]))
@@ -35,22 +35,26 @@ fn exactly_the_share_leaves_and_the_rest_is_served() {
     server.await_metric("fanfare_connections", &[], 40);
     let began = Instant::now();
     let output = drain(&server, &["--share", "25%", "--period", "2s"]);
-    assert!(output.status.success(), "{}", said(&output));
-    assert!(said(&output).starts_with("moving 10 of 40 connections away over 2s"));
-    assert_eq!(load(&server)["weight"], 1, "at once");
-    let newcomer = Client::subscribed(&server, &["a"]);
-    until("half of them told", || {
-        let told = server.metric("fanfare_closed_total", &["shutdown"]);
-        (told >= 5).then_some(())
+    assert!(output.status.success(), "{}", text(&output));
+    assert!(text(&output).starts_with("moving 10 of 40 connections away over 2s"));
+    assert_eq!(load(&server)["weight"], 1, "the weight is lowered at once");
+    let new_client = Client::subscribed(&server, &["a"]);
+    until("half of the closings", || {
+        let closed = server.metric("fanfare_closed_total", &["shutdown"]);
+        (closed >= 5).then_some(())
     });
     let half = began.elapsed();
     assert!((600..1_500).contains(&half.as_millis()), "{half:?}");
-    until("all of them told", || {
+    until("all closings", || {
         let load = load(&server);
-        let told = &load["drain"];
-        (told["told"] == 10 && told["stage"] == "dwelling").then_some(())
+        let drain = &load["drain"];
+        (drain["told"] == 10 && drain["stage"] == "dwelling").then_some(())
     });
-    assert_eq!(load(&server)["weight"], 1, "while it dwells");
+    assert_eq!(
+        load(&server)["weight"],
+        1,
+        "the weight stays low for a while"
+    );
     Publisher::request(&server).send_and_wait("a", "7");
     let mut gone = 0;
     for client in &mut clients {
@@ -72,13 +76,13 @@ fn exactly_the_share_leaves_and_the_rest_is_served() {
         }
     }
     assert_eq!(gone, 10);
-    let mut newcomer = newcomer;
-    assert_eq!(newcomer.next(), ("a".into(), json!(7)));
+    let mut new_client = new_client;
+    assert_eq!(new_client.next(), ("a".into(), json!(7)));
     assert!(server.health().contains("\"ok\""));
 }
 
 #[test]
-fn one_share_at_a_time_and_none_of_a_process_that_ends() {
+fn a_second_share_is_refused_and_so_is_one_during_shutdown() {
     let mut server = Server::start(&["drain.period=1h"]);
     let _client = Client::subscribed(&server, &["a"]);
     assert!(
@@ -88,16 +92,16 @@ fn one_share_at_a_time_and_none_of_a_process_that_ends() {
     );
     let second = drain(&server, &["--share", "0.5"]);
     assert_eq!(second.status.code(), Some(1));
-    assert!(said(&second).contains("409"), "{}", said(&second));
+    assert!(text(&second).contains("409"), "{}", text(&second));
     server.signal("TERM");
     server.await_output("draining");
     let late = drain(&server, &["--share", "0.5"]);
-    assert!(said(&late).contains("on its way out"), "{}", said(&late));
+    assert!(text(&late).contains("on its way out"), "{}", text(&late));
     server.assert_running();
 }
 
 #[test]
-fn what_cannot_be_understood_moves_nobody() {
+fn invalid_requests_close_no_connections() {
     let server = Server::start(&[]);
     for wrong in [
         &["--share", "0"][..],

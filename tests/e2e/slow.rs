@@ -1,4 +1,4 @@
-//! Clients that do not read: what each policy does to them, and that nobody else notices.
+//! Clients that do not read: the effect of each policy on them, and no effect on others.
 
 use std::net::TcpStream;
 use std::time::Duration;
@@ -10,18 +10,19 @@ use tungstenite::Message;
 use super::client::{Client, Raw, Socket};
 use super::publisher::Publisher;
 use super::server::Server;
-use super::wait::PATIENCE;
+use super::wait::TIMEOUT;
 
 const TOPICS: [&str; 3] = ["a", "b", "c"];
-/// Far more than the kernel holds for a connection, on both sides of it.
+/// Far more data than the kernel buffers for a connection on both sides.
 const PUBLICATIONS: u64 = 3_000;
 const PADDING_BYTES: usize = 8 * 1024;
-/// Publications that may be under way to the readers, so that only who does not read is slow.
+/// Publications that the readers may lag behind, so that only the client that does not read is
+/// slow.
 const WINDOW: u64 = 4;
 const SLOW_CLIENTS: usize = 10;
 const SMALL: [&str; 2] = ["ws.outbox=64KiB", "ingest.max_payload=32KiB"];
 
-/// A subscriber whose kernel takes as little as it may for it.
+/// Connects a subscriber with the smallest possible receive buffer.
 fn slow_raw(server: &Server) -> Raw {
     let socket = Socket2::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.set_recv_buffer_size(4096).unwrap();
@@ -30,7 +31,7 @@ fn slow_raw(server: &Server) -> Raw {
     Raw(Socket::over(TcpStream::from(socket), target).unwrap())
 }
 
-/// Publishes everything at the pace of two readers, who must get all of it in order.
+/// Publishes everything at the pace of two readers, and checks that they receive it in order.
 fn publish_past(server: &Server) {
     let mut client = Client::subscribed(server, &TOPICS);
     let mut raw = Raw::connect(server, &TOPICS);
@@ -50,20 +51,21 @@ fn publish_past(server: &Server) {
     }
 }
 
-/// What a slow client reads when it comes back: numbers, each with its topic, and how it ended.
+/// The data that a slow client reads later: topics and numbers, and the end of the connection.
 struct Seen {
     numbers: Vec<(String, u64)>,
-    /// The close code; `None` if nothing more came.
+    /// The close code, or `None` if the stream ended without a close frame.
     closed: Option<u16>,
 }
 
-/// Every message that comes must be whole, up to the last publication, a close or a reset.
+/// Reads until the last publication, a close frame or a reset. Checks that each message is
+/// complete.
 fn read_all(raw: &mut Raw) -> Seen {
     let (mut numbers, mut closed) = (Vec::new(), None);
     loop {
-        match raw.0.try_read_within(PATIENCE) {
+        match raw.0.try_read_within(TIMEOUT) {
             Ok(Some(Message::Text(text))) => {
-                let data: Value = serde_json::from_str(&text).expect("a whole payload");
+                let data: Value = serde_json::from_str(&text).expect("the payload is complete");
                 let number = data["n"].as_u64().unwrap();
                 assert_eq!(data["x"].as_str().map(str::len), Some(PADDING_BYTES));
                 numbers.push((data["topic"].as_str().unwrap().to_owned(), number));
@@ -76,7 +78,7 @@ fn read_all(raw: &mut Raw) -> Seen {
                 closed = frame.map(|frame| u16::from(frame.code));
                 break;
             }
-            // The server waits for a slow peer's last bytes, but not for ever.
+            // The server waits for a slow client for a limited time.
             Err(tungstenite::Error::Io(_) | tungstenite::Error::Protocol(_)) => break,
             other => panic!("not a publication: {other:?}"),
         }
@@ -96,7 +98,7 @@ fn run(policy: &str) -> Outcome {
     let before = server.resident_bytes();
     publish_past(&server);
     let grown = server.resident_bytes().saturating_sub(before);
-    // Outboxes, lanes and libzmq's buffers; what was published is half of it.
+    // Memory of outboxes, lanes and libzmq. The publications have half of this size.
     assert!(grown < 48 * 1024 * 1024, "grew by {grown} bytes");
     let seen = slow.iter_mut().map(read_all).collect();
     drop(slow);
@@ -112,7 +114,7 @@ fn assert_ascending<'a>(numbers: impl Iterator<Item = &'a (String, u64)>) {
 }
 
 #[test]
-fn disconnect_closes_after_an_unbroken_beginning() {
+fn disconnect_closes_the_client_without_gaps_before_the_close() {
     let Outcome { server, seen } = run("disconnect");
     for Seen { numbers, closed } in &seen {
         let unbroken = (0..numbers.len() as u64).eq(numbers.iter().map(|(_, number)| *number));
@@ -125,7 +127,7 @@ fn disconnect_closes_after_an_unbroken_beginning() {
 }
 
 #[test]
-fn drop_oldest_keeps_the_end() {
+fn drop_oldest_keeps_the_last_publications() {
     let Outcome { server, seen } = run("drop_oldest");
     for Seen { numbers, closed } in &seen {
         assert_eq!(*closed, None);
@@ -138,7 +140,7 @@ fn drop_oldest_keeps_the_end() {
 }
 
 #[test]
-fn conflate_keeps_the_last_of_each_topic() {
+fn conflate_keeps_the_last_publication_of_each_topic() {
     let Outcome { server, seen } = run("conflate");
     for Seen { numbers, closed } in &seen {
         assert_eq!(*closed, None);
@@ -155,14 +157,14 @@ fn conflate_keeps_the_last_of_each_topic() {
 }
 
 #[test]
-fn a_flood_of_requests_for_answers_makes_their_sender_slow() {
+fn a_client_that_sends_pings_without_reading_is_slow() {
     let server = Server::start(&["ws.max_command_rate=1000000", SMALL[0], SMALL[1]]);
     let mut client = Client::connect(&server);
     let stream = client.socket.stream().try_clone().unwrap();
     stream
         .set_write_timeout(Some(Duration::from_millis(500)))
         .unwrap();
-    // Pings with the longest payload, masked with zeros; each must be answered with a pong.
+    // Pings with the longest payload, with the mask 0. Each is answered with a pong.
     let ping = [&[0x89, 0x80 | 0x7d, 0, 0, 0, 0][..], &[b'x'; 125]].concat();
     let pings = ping.repeat(1_000);
     let mut bytes = 0;
@@ -172,7 +174,7 @@ fn a_flood_of_requests_for_answers_makes_their_sender_slow() {
     server.await_metric("fanfare_closed_total", &["slow"], 1);
     server.await_metric("fanfare_connections", &[], 0);
     assert!(
-        client.socket.try_read_within(PATIENCE).is_ok(),
-        "the pongs before are whole"
+        client.socket.try_read_within(TIMEOUT).is_ok(),
+        "the pongs before the close are complete"
     );
 }

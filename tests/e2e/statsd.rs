@@ -1,4 +1,4 @@
-//! Metrics to a statsd: what it adds up is what happened, also when it was down for a while.
+//! Metrics for statsd: the sums are correct, also after statsd was unavailable for a while.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, UdpSocket};
@@ -8,34 +8,34 @@ use std::time::{Duration, Instant};
 use super::client::Raw;
 use super::publisher::Publisher;
 use super::server::Server;
-use super::wait::PATIENCE;
+use super::wait::TIMEOUT;
 
-/// As much of a statsd as the test needs: sums of counters, last gauges, counts of timers.
+/// A minimal statsd: sums of counters, last values of gauges, and values of timers.
 #[derive(Debug, Default)]
 struct Statsd {
     counters: BTreeMap<String, u64>,
     gauges: BTreeMap<String, f64>,
-    /// Values as they came, and the count that their rates make of them.
+    /// Values of each timer, and their number according to their sampling rates.
     timers: BTreeMap<String, (Vec<f64>, f64)>,
 }
 
 impl Statsd {
-    /// Takes packets until the one that says `stop`.
+    /// Receives packets until the packet `stop`.
     fn listen(socket: &UdpSocket) -> Self {
         let mut statsd = Self::default();
         let mut bytes = [0; 4096];
         loop {
-            let length = socket.recv(&mut bytes).expect("packets, then a stop");
+            let length = socket.recv(&mut bytes).expect("a packet is received");
             assert!(length <= 1432, "{length}");
             let packet = std::str::from_utf8(&bytes[..length]).unwrap();
             if packet == "stop" {
                 return statsd;
             }
-            packet.lines().for_each(|line| statsd.take(line));
+            packet.lines().for_each(|line| statsd.add_line(line));
         }
     }
 
-    fn take(&mut self, line: &str) {
+    fn add_line(&mut self, line: &str) {
         let (name, rest) = line.split_once(':').expect(line);
         let mut fields = rest.split('|');
         let (value, kind) = (fields.next().expect(line), fields.next().expect(line));
@@ -57,14 +57,14 @@ impl Statsd {
     }
 }
 
-/// A port that nobody listens on for datagrams.
+/// Returns a UDP port that is not used.
 fn free_port() -> u16 {
     let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     socket.local_addr().unwrap().port()
 }
 
 #[test]
-fn deltas_add_up_over_a_statsd_that_was_down_and_the_end_of_the_process() {
+fn counters_add_up_after_an_outage_of_statsd_and_at_the_end_of_the_process() {
     let address = format!("127.0.0.1:{}", free_port());
     let settings = [
         format!("statsd.address={address}"),
@@ -84,7 +84,7 @@ fn deltas_add_up_over_a_statsd_that_was_down_and_the_end_of_the_process() {
     send(100);
     server.await_output("keeping the counts");
     let socket = UdpSocket::bind(&address).unwrap();
-    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    socket.set_read_timeout(Some(TIMEOUT)).unwrap();
     let statsd = thread::spawn(move || Statsd::listen(&socket));
     server.await_output("statsd: back");
     send(100);

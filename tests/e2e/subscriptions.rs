@@ -1,4 +1,4 @@
-//! What a subscribe and an unsubscribe reply promise, while publications pour in.
+//! The guarantees of replies to subscribe and unsubscribe, under load.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, ScopedJoinHandle};
@@ -10,11 +10,12 @@ use super::client::Client;
 use super::publisher::Publisher;
 use super::server::Server;
 
-/// Publishes 0, 1, 2 .. to a topic, each acknowledged by ingest before the next one goes out.
+/// Publishes 0, 1, 2 and so on to a topic. Each number is sent after ingest has acknowledged the
+/// previous one.
 struct Stream {
     /// Numbers below this one have been acknowledged.
     acknowledged: AtomicU64,
-    /// Numbers below this one may be under way.
+    /// Numbers below this one may have been sent.
     begun: AtomicU64,
     over: AtomicBool,
 }
@@ -30,7 +31,7 @@ impl Stream {
     }
 }
 
-/// Subscribes, reads some, unsubscribes, and again, and checks what came against the stream.
+/// Subscribes, reads some publications and unsubscribes, repeatedly. Checks the publications.
 fn toggle(server: &Server, stream: &Stream, rounds: usize) {
     let mut client = Client::connect(server);
     for _ in 0..rounds {
@@ -48,37 +49,38 @@ fn toggle(server: &Server, stream: &Stream, rounds: usize) {
     assert_eq!(late, None, "after the unsubscribe reply");
 }
 
-/// What one subscription has seen.
+/// The state of one subscription.
 struct Numbers {
     last: Option<u64>,
-    /// Everything from this number on arrived after the subscribe reply.
-    promised: u64,
+    /// Numbers from this one on were published after the subscribe reply, so none may be missing.
+    guaranteed_from: u64,
 }
 
 impl Numbers {
     #[track_caller]
     fn subscribe(client: &mut Client, stream: &Stream) -> Self {
         client.subscribe("a");
-        let promised = stream.begun.load(Ordering::SeqCst);
+        let guaranteed_from = stream.begun.load(Ordering::SeqCst);
         Self {
             last: None,
-            promised,
+            guaranteed_from,
         }
     }
 
-    /// Up to the promise some may be missing, from there on none; never one twice.
+    /// Checks the next number. Numbers may be missing only before the guarantee applies, and none
+    /// is received twice.
     #[track_caller]
     fn check(&mut self, number: &Value) {
         let number = number.as_u64().expect("a number was published");
         let least = self.last.map_or(0, |last| last + 1);
-        let most = least.max(self.promised);
+        let most = least.max(self.guaranteed_from);
         assert!((least..=most).contains(&number), "{least} {number} {most}");
         self.last = Some(number);
     }
 }
 
 #[test]
-fn toggling_under_load_misses_nothing_and_gets_nothing_late() {
+fn subscriptions_under_load_miss_nothing_and_end_in_time() {
     let server = Server::start(&[]);
     let stream = Stream {
         acknowledged: AtomicU64::new(0),
@@ -92,7 +94,7 @@ fn toggling_under_load_misses_nothing_and_gets_nothing_late() {
         let outcomes: Vec<_> = clients.into_iter().map(ScopedJoinHandle::join).collect();
         stream.over.store(true, Ordering::SeqCst);
         for outcome in outcomes {
-            outcome.expect("the client saw what it was promised");
+            outcome.expect("the guarantees hold");
         }
     });
     assert!(stream.acknowledged.load(Ordering::SeqCst) > 0);

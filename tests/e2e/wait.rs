@@ -1,20 +1,23 @@
-//! Waits for a condition, with a bound.
+//! Waits for a condition, with a time limit.
 
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long anything that has to happen may take on a busy host.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+/// Time limit for everything that has to happen, on a busy host.
+pub const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Asks until the answer is there; panics with `what` when patience runs out.
+/// Calls `check` until it returns a value. Panics with `what` after [`TIMEOUT`].
 #[track_caller]
-pub fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + PATIENCE;
+pub fn until<T>(what: &str, mut check: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + TIMEOUT;
     loop {
-        if let Some(answer) = ask() {
-            return answer;
+        if let Some(value) = check() {
+            return value;
         }
-        assert!(Instant::now() < deadline, "never came: {what}");
+        assert!(
+            Instant::now() < deadline,
+            "timed out while waiting for {what}"
+        );
         thread::sleep(Duration::from_millis(10));
     }
 }

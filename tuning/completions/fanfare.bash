@@ -73,11 +73,11 @@ _fanfare() {
                     return 0
                     ;;
                 --set)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "ws.listen ws.origins ws.ping ws.pong_timeout ws.handshake_timeout ws.max_message ws.max_topics ws.max_connections ws.max_command_rate ws.outbox ws.slow ws.batch ws.echo ws.deflate.enabled ws.deflate.level ws.deflate.threshold ws.deflate.apple ingest.pull ingest.sub ingest.router ingest.max_payload ingest.high_water_mark ingest.allow ingest.plain ingest.ipc_mode cpu.shards cpu.cores admin.listen admin.token drain.period drain.dwell agent.listen load.cpu load.egress load.lag load.queued load.memory load.connections load.up load.down load.fresh load.hysteresis load.rise scale.out_above scale.out_after scale.urgent_above scale.urgent_after scale.in_below scale.in_after log.format log.level statsd.address statsd.prefix statsd.interval" -- "${cur}"))
                     return 0
                     ;;
                 -s)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "ws.listen ws.origins ws.ping ws.pong_timeout ws.handshake_timeout ws.max_message ws.max_topics ws.max_connections ws.max_command_rate ws.outbox ws.slow ws.batch ws.echo ws.deflate.enabled ws.deflate.level ws.deflate.threshold ws.deflate.apple ingest.pull ingest.sub ingest.router ingest.max_payload ingest.high_water_mark ingest.allow ingest.plain ingest.ipc_mode cpu.shards cpu.cores admin.listen admin.token drain.period drain.dwell agent.listen load.cpu load.egress load.lag load.queued load.memory load.connections load.up load.down load.fresh load.hysteresis load.rise scale.out_above scale.out_after scale.urgent_above scale.urgent_after scale.in_below scale.in_after log.format log.level statsd.address statsd.prefix statsd.interval" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -103,11 +103,11 @@ _fanfare() {
                     return 0
                     ;;
                 --set)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "ws.listen ws.origins ws.ping ws.pong_timeout ws.handshake_timeout ws.max_message ws.max_topics ws.max_connections ws.max_command_rate ws.outbox ws.slow ws.batch ws.echo ws.deflate.enabled ws.deflate.level ws.deflate.threshold ws.deflate.apple ingest.pull ingest.sub ingest.router ingest.max_payload ingest.high_water_mark ingest.allow ingest.plain ingest.ipc_mode cpu.shards cpu.cores admin.listen admin.token drain.period drain.dwell agent.listen load.cpu load.egress load.lag load.queued load.memory load.connections load.up load.down load.fresh load.hysteresis load.rise scale.out_above scale.out_after scale.urgent_above scale.urgent_after scale.in_below scale.in_after log.format log.level statsd.address statsd.prefix statsd.interval" -- "${cur}"))
                     return 0
                     ;;
                 -s)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "ws.listen ws.origins ws.ping ws.pong_timeout ws.handshake_timeout ws.max_message ws.max_topics ws.max_connections ws.max_command_rate ws.outbox ws.slow ws.batch ws.echo ws.deflate.enabled ws.deflate.level ws.deflate.threshold ws.deflate.apple ingest.pull ingest.sub ingest.router ingest.max_payload ingest.high_water_mark ingest.allow ingest.plain ingest.ipc_mode cpu.shards cpu.cores admin.listen admin.token drain.period drain.dwell agent.listen load.cpu load.egress load.lag load.queued load.memory load.connections load.up load.down load.fresh load.hysteresis load.rise scale.out_above scale.out_after scale.urgent_above scale.urgent_after scale.in_below scale.in_after log.format log.level statsd.address statsd.prefix statsd.interval" -- "${cur}"))
                     return 0
                     ;;
                 --connections)
@@ -205,11 +205,11 @@ _fanfare() {
                     return 0
                     ;;
                 --set)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "ws.listen ws.origins ws.ping ws.pong_timeout ws.handshake_timeout ws.max_message ws.max_topics ws.max_connections ws.max_command_rate ws.outbox ws.slow ws.batch ws.echo ws.deflate.enabled ws.deflate.level ws.deflate.threshold ws.deflate.apple ingest.pull ingest.sub ingest.router ingest.max_payload ingest.high_water_mark ingest.allow ingest.plain ingest.ipc_mode cpu.shards cpu.cores admin.listen admin.token drain.period drain.dwell agent.listen load.cpu load.egress load.lag load.queued load.memory load.connections load.up load.down load.fresh load.hysteresis load.rise scale.out_above scale.out_after scale.urgent_above scale.urgent_after scale.in_below scale.in_after log.format log.level statsd.address statsd.prefix statsd.interval" -- "${cur}"))
                     return 0
                     ;;
                 -s)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "ws.listen ws.origins ws.ping ws.pong_timeout ws.handshake_timeout ws.max_message ws.max_topics ws.max_connections ws.max_command_rate ws.outbox ws.slow ws.batch ws.echo ws.deflate.enabled ws.deflate.level ws.deflate.threshold ws.deflate.apple ingest.pull ingest.sub ingest.router ingest.max_payload ingest.high_water_mark ingest.allow ingest.plain ingest.ipc_mode cpu.shards cpu.cores admin.listen admin.token drain.period drain.dwell agent.listen load.cpu load.egress load.lag load.queued load.memory load.connections load.up load.down load.fresh load.hysteresis load.rise scale.out_above scale.out_after scale.urgent_above scale.urgent_after scale.in_below scale.in_after log.format log.level statsd.address statsd.prefix statsd.interval" -- "${cur}"))
                     return 0
                     ;;
                 *)

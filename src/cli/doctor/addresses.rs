@@ -18,20 +18,10 @@ pub(super) fn configured(config: &Config) -> Vec<(&'static str, SocketAddr)> {
     ];
     for (key, endpoints) in endpoints {
         for endpoint in endpoints {
-            if let Some(address) = address(endpoint) {
+            if let Some(address) = endpoint.socket_address() {
                 addresses.push((key, address));
             }
         }
     }
     addresses
-}
-
-/// Returns the address of a `tcp://` endpoint, or `None` for `ipc://` and for names of interfaces,
-/// which only libzmq resolves.
-fn address(endpoint: &str) -> Option<SocketAddr> {
-    let rest = endpoint.strip_prefix("tcp://")?;
-    rest.replacen("*:", "0.0.0.0:", 1)
-        .replace(":*", ":0")
-        .parse()
-        .ok()
 }

@@ -23,18 +23,18 @@ struct Node {
 /// At this rate a node is full with 1,000 connections, as planned.
 const PLANNED_BYTES: f64 = 1000.0;
 
-fn full() -> Load {
-    Load {
+fn full() -> LoadConfig {
+    LoadConfig {
         egress: Some(1_000_000),
         connections: 1000,
-        ..Load::default()
+        ..LoadConfig::default()
     }
 }
 
 impl Node {
     fn new(cost: f64) -> Self {
         Self {
-            model: Model::new(full(), Scale::default()),
+            model: Model::new(full(), ScaleConfig::default()),
             now_us: 0,
             connections: 0.0,
             bytes: PLANNED_BYTES * cost,
@@ -135,7 +135,7 @@ fn the_cost_of_expensive_connections_is_measured() {
 
 #[test]
 fn the_load_of_an_idle_node_is_not_attributed_to_connections() {
-    let mut model = Model::new(full(), Scale::default());
+    let mut model = Model::new(full(), ScaleConfig::default());
     let mut weight = 0;
     for tick in 0..200 {
         let sample = LoadSample {

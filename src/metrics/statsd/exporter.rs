@@ -10,7 +10,7 @@ use tokio::net::{UdpSocket, lookup_host};
 use tokio::sync::oneshot;
 use tokio::time::{self, Instant, MissedTickBehavior};
 
-use crate::config::Statsd;
+use crate::config::{HostAndPort, StatsdConfig};
 use crate::limits::{STATSD_PACKET_PAUSE, STATSD_TIMEOUT};
 use crate::load::Monitor;
 use crate::metrics::sampler::Sampler;
@@ -21,7 +21,7 @@ use super::metric_set::MetricSet;
 
 /// Sends all counters, gauges and timers to one statsd at an interval.
 pub(crate) struct StatsdExporter {
-    address: String,
+    address: HostAndPort,
     prefix: String,
     interval: Duration,
     sampler: Arc<Sampler>,
@@ -34,13 +34,13 @@ pub(crate) struct StatsdExporter {
 impl StatsdExporter {
     /// Creates an exporter, or `None` if `statsd.address` is off.
     pub(crate) fn new(
-        config: &Statsd,
+        config: &StatsdConfig,
         sampler: Arc<Sampler>,
         monitor: Arc<Monitor>,
     ) -> Option<Self> {
         Some(Self {
             address: config.address.clone()?,
-            prefix: config.prefix.replace("{host}", &host_name()),
+            prefix: config.prefix.for_host(&host_name()),
             interval: config.interval,
             sampler,
             monitor,
@@ -75,11 +75,11 @@ impl StatsdExporter {
         match &sent {
             Err(error) if !self.is_failing => {
                 tracing::warn!(
-                    address = self.address,
+                    address = %self.address,
                     "statsd: {error}; keeping the counts"
                 );
             }
-            Ok(()) if self.is_failing => tracing::info!(address = self.address, "statsd: back"),
+            Ok(()) if self.is_failing => tracing::info!(address = %self.address, "statsd: back"),
             _ => {}
         }
         self.is_failing = sent.is_err();
@@ -100,8 +100,8 @@ impl StatsdExporter {
 /// Opens a socket for one flush. A new one each time finds a statsd whose address has changed, and
 /// does not report an ICMP error of an earlier flush. The socket is connected, because only then
 /// the kernel reports ICMP errors.
-async fn connect(address: &str) -> io::Result<UdpSocket> {
-    let target = lookup_host(address).await?.next();
+async fn connect(address: &HostAndPort) -> io::Result<UdpSocket> {
+    let target = lookup_host((address.host(), address.port())).await?.next();
     let target = target.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
     let local = match target {
         SocketAddr::V4(_) => SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),

@@ -10,6 +10,8 @@ use tungstenite::handshake::derive_accept_key;
 use tungstenite::handshake::server;
 use tungstenite::http::HeaderValue;
 
+use crate::config::OriginRule;
+
 use super::extensions::{self, AgreedDeflate, DeflateOffer};
 use super::refusal::HttpRefusal;
 use super::{apple, origin, query};
@@ -84,12 +86,12 @@ impl HttpRequest {
     /// If `origins` is empty, the origin must have the same host and port as `Host`. The entry `*`
     /// allows all origins. Other entries are compared without regard to case and to default ports;
     /// `https://*.example.com` allows all subdomains of the host.
-    pub fn origin_allowed(&self, origins: &[String]) -> bool {
+    pub fn origin_allowed(&self, origins: &[OriginRule]) -> bool {
         let Some(origin) = self.0.headers().get("origin") else {
             return true;
         };
         let host = self.header("host").unwrap_or_default();
-        origins.iter().any(|allowed| allowed == "*")
+        origins.iter().any(OriginRule::allows_any)
             || origin
                 .to_str()
                 .is_ok_and(|origin| origin::is_allowed(origin, host, origins))

@@ -1,0 +1,65 @@
+//! The configuration: read from TOML, the environment and the command line into typed values.
+//! Read on the main thread at start and on the control thread at a reload; shared read-only after
+//! that.
+//!
+//! ```text
+//! tables/        one file per table: its struct, defaults and keys, each key in one entry
+//! table          the macros that declare a table; bounds of values
+//! key, registry  what is known about a key; all keys
+//! value/         raw values, and the formats that turn them into typed values
+//! source, file   where values come from; draft: values that were set so far
+//! checks         values that cannot work together
+//! summary, reload, reference, template   derived from the registry
+//! ```
+
+mod bounds;
+mod checks;
+mod choices;
+mod configuration;
+mod contradiction;
+mod credentials;
+mod draft;
+mod endpoint;
+mod error;
+mod file;
+mod host_and_port;
+mod key;
+mod layout;
+mod listeners;
+mod log_filter;
+mod origin;
+mod reference;
+mod registry;
+mod reload;
+mod source;
+mod statsd_prefix;
+mod summary;
+mod table;
+mod tables;
+mod template;
+mod text;
+mod units;
+mod value;
+
+pub use choices::{ApplePolicy, LogFormat, PayloadKind, SlowPolicy};
+pub use configuration::Config;
+pub use contradiction::Contradiction;
+pub use credentials::{BearerToken, PlainCredential};
+pub use endpoint::{Endpoint, TcpHost, Transport};
+pub use error::{ConfigError, ValueSource};
+pub use host_and_port::HostAndPort;
+pub use key::{Key, Reload};
+pub use layout::Layout;
+pub use log_filter::LogFilter;
+pub use origin::{OriginRule, WebOrigin};
+pub use reference::reference;
+pub use registry::{ConfigKey, NAMESPACE_KEYS, keys};
+pub use reload::{LiveChanges, live_changes};
+pub use source::ConfigSource;
+pub use statsd_prefix::StatsdPrefix;
+pub use tables::{
+    AdminConfig, AgentConfig, CpuConfig, DeflateConfig, DrainConfig, IngestConfig, LoadConfig,
+    LogConfig, Namespace, ScaleConfig, StatsdConfig, WsConfig,
+};
+pub use template::template;
+pub use units::{duration, share};

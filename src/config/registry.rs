@@ -1,0 +1,122 @@
+//! All configuration keys. The sources of the configuration, the reload, the summary, the reference
+//! page and the configuration file of the packages are derived from them. Constants, used on the
+//! main thread and the control thread.
+
+use super::configuration::Config;
+use super::key::{HasTable, Key, Table};
+use super::tables::{
+    AdminConfig, AgentConfig, CpuConfig, DeflateConfig, DrainConfig, IngestConfig, LoadConfig,
+    LogConfig, Namespace, ScaleConfig, StatsdConfig, WsConfig,
+};
+use super::text::one_line;
+
+/// A key outside namespaces.
+pub type ConfigKey = Key<Config>;
+
+/// The keys of `[[namespace]]`.
+pub const NAMESPACE_KEYS: &[Key<Namespace>] = <Namespace as Table<Namespace>>::KEYS;
+
+/// A table with its keys.
+pub(super) struct Section {
+    pub(super) name: &'static str,
+    doc: &'static [&'static str],
+    pub(super) keys: &'static [ConfigKey],
+}
+
+/// Every table that is given at most once, in the order of the documentation.
+pub(super) const SECTIONS: &[Section] = &[
+    Section::of::<WsConfig>(),
+    Section::of::<DeflateConfig>(),
+    Section::of::<IngestConfig>(),
+    Section::of::<CpuConfig>(),
+    Section::of::<AdminConfig>(),
+    Section::of::<DrainConfig>(),
+    Section::of::<AgentConfig>(),
+    Section::of::<LoadConfig>(),
+    Section::of::<ScaleConfig>(),
+    Section::of::<LogConfig>(),
+    Section::of::<StatsdConfig>(),
+];
+
+impl Section {
+    const fn of<T: Table<Config>>() -> Self
+    where
+        Config: HasTable<T>,
+    {
+        Self {
+            name: T::NAME,
+            doc: T::DOC,
+            keys: T::KEYS,
+        }
+    }
+
+    /// Returns the documentation as one line of Markdown.
+    pub(super) fn doc(&self) -> String {
+        one_line(self.doc)
+    }
+}
+
+/// Returns the documentation of `[[namespace]]` as one line of Markdown.
+pub(super) fn namespace_doc() -> String {
+    one_line(<Namespace as Table<Namespace>>::DOC)
+}
+
+/// Returns every key outside namespaces, in the order of the documentation.
+pub fn keys() -> impl Iterator<Item = &'static ConfigKey> {
+    SECTIONS.iter().flat_map(|section| section.keys)
+}
+
+/// Returns the key with this name.
+pub(super) fn find<R>(keys: &'static [Key<R>], name: &str) -> Option<&'static Key<R>> {
+    keys.iter().find(|key| key.name == name)
+}
+
+/// Returns the key outside namespaces with this name.
+pub(super) fn find_key(name: &str) -> Option<&'static ConfigKey> {
+    SECTIONS.iter().find_map(|section| find(section.keys, name))
+}
+
+/// Returns whether there is a table with this name.
+pub(super) fn is_section(name: &str) -> bool {
+    SECTIONS.iter().any(|section| section.name == name)
+}
+
+/// Returns the names of the keys in a table and in the tables within it. Empty: there is no such
+/// table.
+pub(super) fn names_in(section: &str) -> Vec<&'static str> {
+    let is_inside = |name: &&str| {
+        name.strip_prefix(section)
+            .is_some_and(|rest| rest.starts_with('.'))
+    };
+    keys().map(|key| key.name).filter(is_inside).collect()
+}
+
+/// Returns the environment variable of a key or table, without `FANFARE_`.
+pub(super) fn variable(name: &str) -> String {
+    name.to_uppercase().replace('.', "_")
+}
+
+/// Returns the key whose name, with or without its tables, is most similar to `name`.
+pub(super) fn nearest(name: &str) -> &'static str {
+    let similarity = |known: &str| {
+        let ends = known.match_indices('.').map(|(dot, _)| &known[dot + 1..]);
+        [known]
+            .into_iter()
+            .chain(ends)
+            .map(|end| strsim::normalized_damerau_levenshtein(name, end))
+            .fold(0.0, f64::max)
+    };
+    let names = keys().map(|key| key.name).chain(["namespace"]);
+    names
+        .max_by(|a, b| similarity(a).total_cmp(&similarity(b)))
+        .expect("there is at least one key")
+}
+
+/// Returns the key of a namespace whose name is most similar to `name`.
+pub(super) fn nearest_in_namespace(name: &str) -> &'static str {
+    let similarity = |known: &str| strsim::normalized_damerau_levenshtein(name, known);
+    let names = NAMESPACE_KEYS.iter().map(|key| key.name);
+    names
+        .max_by(|a, b| similarity(a).total_cmp(&similarity(b)))
+        .expect("there is at least one key")
+}

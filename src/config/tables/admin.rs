@@ -1,0 +1,19 @@
+//! `[admin]`: the port for operators. Used by the control thread.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use crate::config::credentials::BearerToken;
+use crate::config::table::table;
+
+table! {
+    /// The port for operators.
+    pub struct AdminConfig at "admin" {
+        /// The address for metrics, health, statistics and publications over HTTP. Use an address
+        /// that only operators can reach. Without a token, the server answers only requests to an
+        /// IP address or to `localhost`, so that web pages cannot make a browser send requests.
+        listen: Option<SocketAddr> as ADDRESS_OR_OFF =
+            Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 8001))), Restart;
+        /// If it is set, every request needs the header `Authorization: Bearer TOKEN`.
+        token: Option<BearerToken> as BEARER_TOKEN = None, Restart;
+    }
+}

@@ -1,0 +1,28 @@
+//! The tables of the configuration, one file each. A key is declared by one entry in the file of
+//! its table.
+
+mod admin;
+mod agent;
+mod cpu;
+mod deflate;
+mod drain;
+mod ingest;
+mod load;
+mod log;
+mod namespace;
+mod scale;
+mod statsd;
+mod ws;
+
+pub use admin::AdminConfig;
+pub use agent::AgentConfig;
+pub use cpu::CpuConfig;
+pub use deflate::DeflateConfig;
+pub use drain::DrainConfig;
+pub use ingest::IngestConfig;
+pub use load::LoadConfig;
+pub use log::LogConfig;
+pub use namespace::Namespace;
+pub use scale::ScaleConfig;
+pub use statsd::StatsdConfig;
+pub use ws::WsConfig;

@@ -1,0 +1,21 @@
+//! Values of configuration keys: as they are given, and the formats that turn them into typed
+//! values. Used on the main thread at start and on the control thread at a reload.
+
+mod addresses;
+mod choices;
+mod format;
+mod lists;
+mod numbers;
+mod raw;
+mod texts;
+
+pub(super) use addresses::{ADDRESS, ADDRESS_OR_OFF, HOST_AND_PORT_OR_OFF};
+pub(super) use choices::{APPLE_POLICY, BOOLEAN, LOG_FORMAT, PAYLOAD_KIND, SLOW_POLICY};
+pub(super) use format::{ValueFormat, Visibility};
+pub(super) use lists::{CORES, CREDENTIALS, ENDPOINTS, NETWORKS, ORIGINS};
+pub(super) use numbers::{
+    COUNT, COUNT_OR_AUTO, COUNT_U32, DEFLATE_LEVEL, DURATION, FILE_MODE, PERCENT, SIZE,
+    SIZE_OR_AUTO, SIZE_OR_OFF,
+};
+pub(super) use raw::RawValue;
+pub(super) use texts::{BEARER_TOKEN, LOG_FILTER, NAME, STATSD_PREFIX};
