@@ -9,14 +9,14 @@ use crossbeam_channel::Receiver;
 
 use crate::config::{Config, ConfigSource, Endpoint, Layout};
 use crate::fabric::{self, Core, Fabric, Notice, Order, Watchtower};
-use crate::shard::{self, Plan, Shard};
+use crate::shard::{self, Shard, ShardOptions};
 use crate::{control, ingest};
 
 /// Why the engine could not start, or did not end as it should; the text names the remedy.
 #[derive(Debug, thiserror::Error)]
 pub enum Fault {
     #[error(transparent)]
-    Preflight(#[from] shard::Refused),
+    Preflight(#[from] shard::PreflightError),
     #[error(
         "ws.listen = {address}: the address is taken; stop what listens there or choose another"
     )]
@@ -81,7 +81,7 @@ impl Engine {
         .map_err(|error| thread(&error))?;
         let mut shards = Vec::new();
         for (index, listener) in listeners.into_iter().enumerate() {
-            let plan = Plan {
+            let options = ShardOptions {
                 index,
                 core: layout.shards[index],
                 listener,
@@ -89,7 +89,7 @@ impl Engine {
                 fabric: Arc::clone(&fabric),
                 watch: tower.watch(Core::Shard(index)),
             };
-            shards.push(Some(shard::spawn(plan).map_err(|error| thread(&error))?));
+            shards.push(Some(shard::spawn(options).map_err(|error| thread(&error))?));
         }
         let (gate, farewell) = control
             .spawn(

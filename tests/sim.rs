@@ -1,9 +1,15 @@
-//! A seeded simulation of many connections on one hub, with a small kernel for each.
+//! Seeded simulations of many connections, of the hub alone and of a whole shard.
 //!
-//! Sends are short at any byte, refused, failed, or completed turns later in any order; readers
-//! stop and resume; sockets break at any moment; slots are reused while calls for their former
-//! connections still come in; the clock jumps. After every step the counters must add up, and
-//! every client checks each byte it gets against what the protocol promised it.
+//! In the simulation of the hub, sends are short at any byte, refused, failed, or completed turns
+//! later in any order; clients stop reading and resume; sockets break at any moment; slots are
+//! reused while calls for their former connections still arrive; the clock jumps.
+//!
+//! The simulation of a shard runs the real main loop with the real hub and the real lanes on a
+//! simulated kernel. Completions are late and in any order, operations fail for the moment or end
+//! early, buffers and descriptors run out, other threads act between any two calls of the loop,
+//! and the decision to sleep is checked against everything that could be due.
+//!
+//! After every step the counters must add up, and every client checks each byte that it receives.
 //!
 //! `FANFARE_SIM_SEED` repeats one run; `FANFARE_SIM_STEPS` sets the length of each.
 
@@ -16,24 +22,25 @@ mod wire;
 #[path = "hub/zlib.rs"]
 mod zlib;
 
+#[path = "sim/behaviour.rs"]
+mod behaviour;
 #[path = "sim/client.rs"]
 mod client;
-#[path = "sim/kernel.rs"]
-mod kernel;
-#[path = "sim/settle.rs"]
-mod settle;
-#[path = "sim/simulation.rs"]
-mod simulation;
-#[path = "sim/steps.rs"]
-mod steps;
+#[path = "sim/counts.rs"]
+mod counts;
+#[path = "sim/hub/mod.rs"]
+mod hub;
+#[path = "sim/shard/mod.rs"]
+mod shard;
 
 use std::num::NonZero;
 use std::thread;
 
 use fanfare::observe::{Counts, ShardCounts};
 
-use simulation::Simulation;
+use shard::Met;
 
+/// Runs of each simulation, and steps of each run.
 const SEEDS: u64 = 90;
 const STEPS: u64 = 4_000;
 
@@ -46,33 +53,41 @@ fn number(name: &str) -> Option<u64> {
     )
 }
 
-#[test]
-fn counters_add_up_and_clients_get_what_they_were_promised() {
+/// Runs all seeds, as many at a time as there are cores.
+fn run_seeds<T: Send>(run: impl Fn(u64, u64) -> T + Sync) -> Vec<T> {
     let steps = number("FANFARE_SIM_STEPS").unwrap_or(STEPS);
     let seeds = number("FANFARE_SIM_SEED").map_or(0..SEEDS, |seed| seed..seed + 1);
-    let mut seen = ShardCounts::default();
-    // As many runs at a time as there are cores.
     let cores = thread::available_parallelism().map_or(1, NonZero::get);
-    let run = |first: usize| {
+    let run_share = |first: usize| {
         let seeds = seeds.clone().skip(first).step_by(cores);
-        let runs = seeds.map(|seed| Simulation::new(seed, steps).run());
-        runs.collect::<Vec<_>>()
+        seeds.map(|seed| run(seed, steps)).collect::<Vec<_>>()
     };
     thread::scope(|scope| {
-        let runs = (0..cores).map(|first| {
-            scope.spawn({
-                let run = &run;
-                move || run(first)
-            })
-        });
-        for run in runs.collect::<Vec<_>>() {
-            for counts in run.join().expect("what must hold does") {
-                Counts::add(&mut seen, &counts);
-            }
-        }
-    });
+        let shares: Vec<_> = (0..cores)
+            .map(|first| scope.spawn(move || run_share(first)))
+            .collect();
+        let results = shares
+            .into_iter()
+            .flat_map(|share| share.join().expect("every check holds"));
+        results.collect()
+    })
+}
+
+/// Whether the runs are long enough to meet everything that they simulate.
+fn is_complete() -> bool {
+    let steps = number("FANFARE_SIM_STEPS").unwrap_or(STEPS);
+    number("FANFARE_SIM_SEED").is_none() && steps >= STEPS
+}
+
+#[test]
+fn counters_add_up_and_clients_get_what_they_were_promised() {
+    let runs = run_seeds(|seed, steps| hub::Simulation::new(seed, steps).run());
+    let mut seen = ShardCounts::default();
+    for counts in &runs {
+        Counts::add(&mut seen, counts);
+    }
     println!("{seen:#?}");
-    if number("FANFARE_SIM_SEED").is_none() && steps >= STEPS {
+    if is_complete() {
         // A run that never met what it simulates would prove nothing.
         let met = [
             seen.written,
@@ -91,5 +106,36 @@ fn counters_add_up_and_clients_get_what_they_were_promised() {
             seen.deflate_deliveries,
         ];
         assert!(met.iter().all(|count| *count > 0), "{met:?}");
+    }
+}
+
+#[test]
+fn a_shard_loses_nothing_and_never_sleeps_past_work() {
+    let runs = run_seeds(|seed, steps| shard::Simulation::new(seed, steps).run());
+    let (mut seen, mut met) = (ShardCounts::default(), Met::default());
+    for (counts, run) in &runs {
+        Counts::add(&mut seen, counts);
+        met.add(run);
+    }
+    println!("{seen:#?}\n{met:#?}");
+    if is_complete() {
+        let counted = [
+            seen.written,
+            seen.dropped_oldest,
+            seen.dropped_conflated,
+            seen.dropped_slow,
+            seen.dropped_closed,
+            seen.closed_peer,
+            seen.closed_lost,
+            seen.closed_no_pong,
+            seen.closed_shutdown,
+            seen.refused_limit,
+            seen.refused_descriptors,
+            seen.refused_draining,
+            seen.refused_timeout,
+            seen.buffers_exhausted,
+        ];
+        assert!(counted.iter().all(|count| *count > 0), "{counted:?}");
+        assert!(met.is_complete(), "{met:?}");
     }
 }

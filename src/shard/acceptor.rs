@@ -1,171 +1,171 @@
-//! The listener of one shard, and what happens when descriptors run out. Shard core.
+//! The listener of a shard: accepting, pausing while the process is out of descriptors, and the
+//! end of accepting in a drain. Shard thread.
 
-use std::fs::File;
-use std::io::{self, ErrorKind};
-use std::net::{SocketAddr, TcpListener};
-use std::os::fd::{AsRawFd, RawFd};
-use std::thread;
-use std::time::Instant;
+use std::io;
 
-use socket2::{Domain, Protocol, Socket, Type};
+use crate::limits::{ACCEPT_PAUSE, ACCEPT_REFUSALS};
 
-use crate::limits::{
-    ACCEPT_BACKLOG, ACCEPT_PAUSE, ACCEPT_REFUSALS, LISTEN_RETRY_INTERVAL, LISTEN_TIMEOUT,
-    NOT_SENT_BYTES,
-};
+use super::ring::{Cancelled, Listener, Ring};
 
-/// Opens one listener per shard on the same address; the kernel spreads connections over them.
-///
-/// Another process that listens there, even one that would share, is an error.
-pub fn listen(address: SocketAddr, shards: usize) -> io::Result<Vec<TcpListener>> {
-    let exclusive = bind_alone(address)?;
-    let address = exclusive.local_addr()?.as_socket().unwrap_or(address);
-    drop(exclusive);
-    (0..shards)
-        .map(|_| {
-            let socket = socket(address)?;
-            socket.set_reuse_port(true)?;
-            // Connections inherit both. Frames leave in whole turns already, so waiting for more
-            // would only add delay; and what a peer does not take is better kept in its outbox,
-            // where policies reach it, than in the kernel.
-            socket.set_tcp_nodelay(true)?;
-            socket.set_tcp_notsent_lowat(NOT_SENT_BYTES)?;
-            socket.bind(&address.into())?;
-            socket.listen(ACCEPT_BACKLOG)?;
-            Ok(socket.into())
-        })
-        .collect()
-}
-
-/// A killed predecessor's rings give its sockets back a moment after it is gone, so an address
-/// that is taken is asked for again for a while.
-fn bind_alone(address: SocketAddr) -> io::Result<Socket> {
-    let give_up = Instant::now() + LISTEN_TIMEOUT;
-    loop {
-        let socket = socket(address)?;
-        match socket.bind(&address.into()) {
-            Err(error) if error.kind() == ErrorKind::AddrInUse && Instant::now() < give_up => {
-                thread::sleep(LISTEN_RETRY_INTERVAL);
-            }
-            bound => return bound.map(|()| socket),
-        }
-    }
-}
-
-fn socket(address: SocketAddr) -> io::Result<Socket> {
-    let socket = Socket::new(
-        Domain::for_address(address),
-        Type::STREAM,
-        Some(Protocol::TCP),
-    )?;
-    socket.set_reuse_address(true)?;
-    // Nothing in fanfare blocks on it; accepting to refuse must not either.
-    socket.set_nonblocking(true)?;
-    Ok(socket)
-}
-
-/// Keeps the shard accepting, or pausing while it cannot.
-pub(super) struct Acceptor {
-    /// `None` once the period of a drain is over.
-    listener: Option<TcpListener>,
-    /// A descriptor kept to be given up when there are no others: with it, waiting connections
-    /// are refused at once instead of hanging.
-    reserve: Option<File>,
+/// Decides when a shard accepts connections. An accept operation is under way in every state
+/// except [`State::Paused`] and [`State::Closed`].
+pub(super) struct Acceptor<R: Ring> {
+    /// `None` once accepting has ended.
+    listener: Option<R::Listener>,
+    /// Closed when no other descriptor is left, so that waiting connections can be accepted and
+    /// refused at once. Without it they would wait without an answer.
+    reserve: Option<R::Reserve>,
     state: State,
 }
 
-/// How accepting goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Accepting,
-    /// Out of descriptors: accepting goes on at this time.
+    /// The process is out of descriptors. Accepting resumes at this time.
     Paused {
         until_us: u64,
     },
-    /// Accepting again; if it goes well until then, the shortage is over.
-    Proving {
+    /// Accepting has resumed. If a descriptor is free at this time, the shortage is over.
+    Resumed {
         until_us: u64,
     },
+    /// The accept operation was cancelled and has not completed yet.
+    Ending,
+    Closed,
 }
 
-/// What is to be done when a pause or a proof has come to its end.
+/// What happens when a pause, or the check after it, is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Due {
-    /// Accept again.
-    Resume,
+pub(super) enum AcceptEvent {
+    /// Nothing is due, or the shortage continues.
+    None,
+    /// Accepting has resumed.
+    Resumed,
     /// The shortage is over.
     Recovered,
 }
 
-impl Acceptor {
-    pub(super) fn new(listener: TcpListener) -> Self {
+/// Connections that were refused for lack of descriptors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Exhaustion {
+    pub(super) refused: u64,
+    pub(super) shortage: Shortage,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shortage {
+    Began,
+    Continues,
+}
+
+impl<R: Ring> Acceptor<R> {
+    pub(super) fn new(listener: R::Listener, ring: &mut R) -> Self {
         Self {
             listener: Some(listener),
-            reserve: spare(),
+            reserve: ring.open_reserve(),
             state: State::Accepting,
         }
     }
 
-    pub(super) fn descriptor(&self) -> Option<RawFd> {
-        self.listener.as_ref().map(AsRawFd::as_raw_fd)
-    }
-
-    /// Closes the listener.
-    pub(super) fn close(&mut self) {
-        self.listener = None;
-        self.state = State::Accepting;
-    }
-
-    /// When [`Acceptor::due`] wants to be asked next.
-    pub(super) fn deadline_us(&self) -> Option<u64> {
-        match self.state {
-            State::Accepting => None,
-            State::Paused { until_us } | State::Proving { until_us } => Some(until_us),
+    /// Starts the accept operation.
+    pub(super) fn start(&mut self, ring: &mut R) -> io::Result<()> {
+        match &self.listener {
+            Some(listener) => ring.accept(listener),
+            None => Ok(()),
         }
     }
 
-    /// What is due by now.
-    pub(super) fn due(&mut self, now_us: u64) -> Option<Due> {
+    /// Returns when [`Acceptor::advance`] has to be called next, in microseconds.
+    pub(super) fn deadline_us(&self) -> Option<u64> {
+        match self.state {
+            State::Paused { until_us } | State::Resumed { until_us } => Some(until_us),
+            State::Accepting | State::Ending | State::Closed => None,
+        }
+    }
+
+    /// Returns whether new connections are accepted, now or after a pause.
+    pub(super) fn is_open(&self) -> bool {
+        !matches!(self.state, State::Ending | State::Closed)
+    }
+
+    /// Resumes accepting after a pause, and checks later whether the shortage is over.
+    pub(super) fn advance(&mut self, now_us: u64, ring: &mut R) -> io::Result<AcceptEvent> {
         if self.deadline_us().is_none_or(|until_us| until_us > now_us) {
-            return None;
+            return Ok(AcceptEvent::None);
         }
         let until_us = now_us + ACCEPT_PAUSE.as_micros() as u64;
         if matches!(self.state, State::Paused { .. }) {
-            self.state = State::Proving { until_us };
-            return Some(Due::Resume);
+            self.state = State::Resumed { until_us };
+            self.start(ring)?;
+            return Ok(AcceptEvent::Resumed);
         }
         if self.reserve.is_none() {
-            self.reserve = spare();
+            self.reserve = ring.open_reserve();
         }
-        // That nobody came proves nothing: there has to be a descriptor for who comes next.
-        if self.reserve.is_some() && spare().is_some() {
+        // The absence of new connections does not show that the shortage is over: a descriptor
+        // must be free for the next one, beside the reserve.
+        if self.reserve.is_some() && ring.open_reserve().is_some() {
             self.state = State::Accepting;
-            return Some(Due::Recovered);
+            return Ok(AcceptEvent::Recovered);
         }
-        self.state = State::Proving { until_us };
-        None
+        self.state = State::Resumed { until_us };
+        Ok(AcceptEvent::None)
     }
 
-    /// No descriptors: refuses some of those who wait and pauses. Returns how many were refused
-    /// and whether the shortage has just begun.
-    pub(super) fn starve(&mut self, now_us: u64) -> (u64, bool) {
-        let first = self.state == State::Accepting;
+    /// Handles an accept that failed because no descriptor is left: refuses some of the waiting
+    /// connections and pauses. Returns `None` if accepting is about to end anyway.
+    pub(super) fn handle_exhaustion(&mut self, now_us: u64, ring: &mut R) -> Option<Exhaustion> {
+        if !self.is_open() {
+            self.close();
+            return None;
+        }
+        let shortage = if self.state == State::Accepting {
+            Shortage::Began
+        } else {
+            Shortage::Continues
+        };
         let until_us = now_us + ACCEPT_PAUSE.as_micros() as u64;
         self.state = State::Paused { until_us };
         self.reserve = None;
         let mut refused = 0;
         if let Some(listener) = &self.listener {
-            // Each one is accepted with the reserve's descriptor and closed again.
+            // Each connection uses the descriptor of the reserve and releases it again.
             refused = (0..ACCEPT_REFUSALS)
-                .take_while(|_| listener.accept().is_ok())
+                .take_while(|_| listener.refuse_one().is_ok())
                 .count() as u64;
         }
-        self.reserve = spare();
-        (refused, first)
+        self.reserve = ring.open_reserve();
+        Some(Exhaustion { refused, shortage })
     }
-}
 
-/// A descriptor for nothing, if there is one left.
-fn spare() -> Option<File> {
-    File::open("/dev/null").ok()
+    /// Handles the end of the accept operation for any other reason: starts it again, or closes
+    /// the listener if it was cancelled.
+    pub(super) fn restart(&mut self, ring: &mut R) -> io::Result<()> {
+        if self.is_open() {
+            return self.start(ring);
+        }
+        self.close();
+        Ok(())
+    }
+
+    /// Ends accepting. The listener is closed when no operation uses it: at once, or when the
+    /// cancelled accept operation has completed. Returns whether a shortage has ended with it.
+    pub(super) fn end(&mut self, ring: &mut R) -> io::Result<AcceptEvent> {
+        let event = match self.state {
+            State::Paused { .. } | State::Resumed { .. } => AcceptEvent::Recovered,
+            State::Accepting | State::Ending | State::Closed => AcceptEvent::None,
+        };
+        if matches!(self.state, State::Paused { .. }) {
+            self.close();
+        } else if self.is_open() {
+            ring.cancel(Cancelled::Accept)?;
+            self.state = State::Ending;
+        }
+        Ok(event)
+    }
+
+    fn close(&mut self) {
+        self.listener = None;
+        self.state = State::Closed;
+    }
 }

@@ -1,125 +1,155 @@
-//! What each completion means for the hub. Shard core.
+//! What each completion means for the hub. Shard thread.
 
 use std::io;
-use std::os::fd::{FromRawFd, OwnedFd};
-use std::sync::Arc;
+use std::os::fd::OwnedFd;
 
 use crate::hub::{ConnectionId, SendOutcome, Writability};
 
-use super::acceptor::Due;
-use super::drive::Drive;
-use super::ring::{Completion, Operation};
+use super::acceptor::{Exhaustion, Shortage};
+use super::ring::{Completion, Errno, Multishot, ReceivedBuffer, Ring};
+use super::shard_loop::ShardLoop;
 
-impl Drive {
-    /// Deals with one completion. Late ones, of a connection that is gone, do no harm: their id
-    /// is of an older generation.
-    pub(super) fn dispatch(&mut self, completion: Completion, now_us: u64) -> io::Result<()> {
-        match completion.operation {
-            Operation::Accept => self.accepted(completion, now_us),
-            Operation::Receive => self.received(completion, now_us),
-            Operation::Send => self.sent(completion, now_us),
-            Operation::Writable => {
-                self.sockets.set_awaiting_writable(completion.id, false);
-                self.hub.writable(completion.id);
-                self.release(completion.id);
+impl<R: Ring> ShardLoop<R> {
+    /// Handles one completion. A completion for a connection that no longer exists has no effect,
+    /// because its id belongs to an earlier generation of the slot.
+    pub(super) fn dispatch(
+        &mut self,
+        completion: Completion<R::Socket>,
+        now_us: u64,
+    ) -> io::Result<()> {
+        match completion {
+            Completion::Accept { result, series } => self.accepted(result, series, now_us),
+            Completion::Receive {
+                id,
+                result,
+                buffer,
+                series,
+            } => {
+                self.deliver(id, result, buffer, now_us);
+                match series {
+                    Multishot::Continues => Ok(()),
+                    Multishot::Ended => self.receive_ended(id, result),
+                }
+            }
+            Completion::Send { id, result } => self.sent(id, result, now_us),
+            Completion::Writable { id } => {
+                self.sockets.set_awaiting_writable(id, false);
+                self.hub.writable(id);
+                self.release(id);
                 Ok(())
             }
-            // The turn that these woke does what is due.
-            Operation::Wake => {
-                self.listening = false;
+            Completion::WakeRead => {
+                self.reading_wake = false;
                 Ok(())
             }
-            Operation::Timer | Operation::Cancel => Ok(()),
+            // They only end the sleep. The turn itself does what is due.
+            Completion::Timer | Completion::Cancel => Ok(()),
         }
     }
 
-    fn accepted(&mut self, completion: Completion, now_us: u64) -> io::Result<()> {
-        if completion.result >= 0 {
-            // SAFETY: the kernel has just made this descriptor for us.
-            let socket = unsafe { OwnedFd::from_raw_fd(completion.result) };
-            self.welcome(socket, now_us)?;
-        } else if matches!(
-            -completion.result,
-            libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM
-        ) {
-            let (refused, first) = self.acceptor.starve(now_us);
-            let counts = self.hub.counts_mut();
-            counts.accepted += refused;
-            counts.refused_descriptors += refused;
-            if first {
-                self.set_starved(true);
-                tracing::warn!(
-                    shard = self.index,
-                    error = %io::Error::from_raw_os_error(-completion.result),
-                    "cannot accept; retrying until descriptors return. Raise LimitNOFILE or lower \
-                     ws.max_connections"
-                );
+    fn accepted(
+        &mut self,
+        result: Result<R::Socket, Errno>,
+        series: Multishot,
+        now_us: u64,
+    ) -> io::Result<()> {
+        match result {
+            Ok(socket) => self.accept_socket(socket, now_us)?,
+            Err(Errno(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM)) => {
+                self.handle_exhaustion(result.err(), now_us);
+                return Ok(()); // `rearm` starts the accept again after the pause.
             }
-            return Ok(()); // `rearm` goes on after the pause.
+            Err(_) => {}
         }
-        if !completion.more {
-            self.arm_accept()?;
+        match series {
+            Multishot::Continues => Ok(()),
+            Multishot::Ended => self.acceptor.restart(&mut self.ring),
         }
-        Ok(())
     }
 
-    fn welcome(&mut self, socket: OwnedFd, now_us: u64) -> io::Result<()> {
+    fn accept_socket(&mut self, socket: R::Socket, now_us: u64) -> io::Result<()> {
         let Some(id) = self.hub.accept(now_us) else {
             return Ok(());
         };
         self.sockets.insert(id, socket);
-        self.arm_receive(id)
+        self.start_receive(id)
     }
 
-    /// Takes in a stream that somebody in the process holds the other end of.
-    pub(super) fn adopt(&mut self, socket: Arc<OwnedFd>, now_us: u64) -> io::Result<()> {
-        let Some(socket) = Arc::into_inner(socket) else {
-            return Ok(()); // Two shards were given it, which no order does.
-        };
+    /// Takes over a connection whose other end is inside of this process.
+    pub(super) fn accept_internal(&mut self, stream: OwnedFd, now_us: u64) -> io::Result<()> {
         let id = self.hub.accept_internal(now_us);
+        let socket = self.ring.adopt(stream);
         self.sockets.insert(id, socket);
-        self.arm_receive(id)
+        self.start_receive(id)
     }
 
-    fn received(&mut self, completion: Completion, now_us: u64) -> io::Result<()> {
-        let Completion { id, result, .. } = completion;
-        if let Some(buffer) = completion.buffer {
-            if result > 0 {
-                let bytes = self.buffers.get(buffer, result.cast_unsigned() as usize);
-                self.hub.receive(id, bytes, now_us);
-            }
-            self.buffers.give_back(buffer);
+    fn handle_exhaustion(&mut self, error: Option<Errno>, now_us: u64) {
+        let exhaustion = self.acceptor.handle_exhaustion(now_us, &mut self.ring);
+        let Some(Exhaustion { refused, shortage }) = exhaustion else {
+            return;
+        };
+        let counts = self.hub.counts_mut();
+        counts.accepted += refused;
+        counts.refused_descriptors += refused;
+        if shortage == Shortage::Began {
+            self.set_out_of_descriptors(true);
+            tracing::warn!(
+                shard = self.index,
+                error = error.map(tracing::field::display),
+                "cannot accept connections; retrying until descriptors are available. Raise \
+                 LimitNOFILE or lower ws.max_connections"
+            );
         }
-        if completion.more {
-            return Ok(());
+    }
+
+    /// Passes received bytes to the hub and returns the buffer.
+    fn deliver(
+        &mut self,
+        id: ConnectionId,
+        result: Result<u32, Errno>,
+        buffer: Option<ReceivedBuffer>,
+        now_us: u64,
+    ) {
+        let Some(buffer) = buffer else { return };
+        if let Ok(len @ 1..) = result {
+            let bytes = self.ring.bytes(&buffer, len as usize);
+            self.hub.receive(id, bytes, now_us);
         }
+        self.ring.return_buffer(buffer);
+    }
+
+    /// Handles the end of a receive operation: the end of the stream, or a reason to start again.
+    fn receive_ended(&mut self, id: ConnectionId, result: Result<u32, Errno>) -> io::Result<()> {
         self.sockets.set_receiving(id, false);
         match result {
-            0 => self.hub.end_of_stream(id),
-            // The other end of the multishot: it ran out of completions' room, so it is re-armed.
-            1.. => self.arm_receive(id)?,
-            _ if result == -libc::ENOBUFS => {
+            Ok(0) => self.hub.end_of_stream(id),
+            // The kernel ends a multishot operation when the completion queue is full.
+            Ok(_) => self.start_receive(id)?,
+            // `rearm` starts the receive again when this turn has returned its buffers.
+            Err(Errno(libc::ENOBUFS)) => {
                 self.hub.counts_mut().buffers_exhausted += 1;
                 self.unarmed.push(id);
             }
-            _ if result == -libc::EINTR || result == -libc::EAGAIN => self.unarmed.push(id),
-            _ => self.hub.lost(id),
+            Err(Errno(libc::EINTR | libc::EAGAIN)) => self.unarmed.push(id),
+            Err(_) => self.hub.lost(id),
         }
         self.release(id);
         Ok(())
     }
 
-    fn sent(&mut self, completion: Completion, now_us: u64) -> io::Result<()> {
-        let Completion { id, result, .. } = completion;
-        let sent = match result {
-            0.. => SendOutcome::Written(result.cast_unsigned()),
-            _ if matches!(-result, libc::EAGAIN | libc::EINTR | libc::ENOBUFS) => {
-                SendOutcome::Written(0)
-            }
-            _ => SendOutcome::Failed,
+    pub(super) fn sent(
+        &mut self,
+        id: ConnectionId,
+        result: Result<u32, Errno>,
+        now_us: u64,
+    ) -> io::Result<()> {
+        let outcome = match result {
+            Ok(bytes) => SendOutcome::Written(bytes),
+            Err(Errno(libc::EAGAIN | libc::EINTR | libc::ENOBUFS)) => SendOutcome::Written(0),
+            Err(_) => SendOutcome::Failed,
         };
-        if self.hub.sent(id, sent, now_us) == Writability::Full
-            && let Some(socket) = self.sockets.descriptor(id)
+        if self.hub.sent(id, outcome, now_us) == Writability::Full
+            && let Some(socket) = self.sockets.open(id)
         {
             self.ring.wait_writable(socket, id)?;
             self.sockets.set_awaiting_writable(id, true);
@@ -127,43 +157,12 @@ impl Drive {
         Ok(())
     }
 
-    /// Arms again what had to wait: receives for buffers, the accept for descriptors.
-    pub(super) fn rearm(&mut self, now_us: u64) -> io::Result<()> {
-        for id in std::mem::take(&mut self.unarmed) {
-            self.arm_receive(id)?;
-        }
-        match self.acceptor.due(now_us) {
-            Some(Due::Resume) => self.arm_accept()?,
-            Some(Due::Recovered) => {
-                self.set_starved(false);
-                tracing::info!(
-                    shard = self.index,
-                    "descriptors are back; accepting as usual"
-                );
-            }
-            None => {}
-        }
-        Ok(())
-    }
-
-    fn arm_accept(&mut self) -> io::Result<()> {
-        match self.acceptor.descriptor() {
-            Some(listener) => self.ring.accept(listener),
-            None => Ok(()),
-        }
-    }
-
-    fn arm_receive(&mut self, id: ConnectionId) -> io::Result<()> {
-        if let Some(socket) = self.sockets.descriptor(id) {
+    /// Starts to receive from a connection, unless the hub has closed it.
+    pub(super) fn start_receive(&mut self, id: ConnectionId) -> io::Result<()> {
+        if let Some(socket) = self.sockets.open(id) {
             self.ring.receive(socket, id)?;
             self.sockets.set_receiving(id, true);
         }
         Ok(())
-    }
-
-    fn set_starved(&self, starved: bool) {
-        self.shard()
-            .out_of_descriptors
-            .store(starved, std::sync::atomic::Ordering::Relaxed);
     }
 }

@@ -1,92 +1,60 @@
-//! A shard: one pinned core, its glommio executor and its completion ring. The only files that
-//! name glommio or `io_uring`, and the only ones with `unsafe`.
+//! A shard: one pinned core with a glommio executor and a completion ring, which does all IO of its
+//! client connections. Only this directory names glommio or `io_uring`, or contains `unsafe`.
 //!
 //! ```text
-//! drive      the turn: completions in, lane drained, one submit of sends out
-//! sleep      a nap in the ring, then soundly in the executor
-//! dispatch   what each completion means for the hub
-//! ring       the operations we use, typed; submit and reap
-//! buffers    the provided buffers that all receives of a shard share
-//! survey     the search for slow connections, a page in each turn
-//! sockets    descriptors of the connections and what the kernel still does with them
-//! acceptor   the listener, and what happens when descriptors run out
-//! upstream   how the hub reaches the fabric
-//! questions  publications of clients to ingest, and the answers to them
-//! preflight  whether this host can run a shard at all
-//! system     the few calls to the kernel that std does not wrap
+//! executor    the thread: glommio yields and waits between the turns of the loop
+//! shard_loop  a turn: completions, requests, lane, one submit of sends
+//! dispatch    what each completion means for the hub
+//! questions   publications of clients to the ingest thread, and their results to the hub
+//! lane        publications from the ingest thread to the hub
+//! egress      sends of what is pending, in rounds
+//! requests    requests of the control thread
+//! survey      the search for slow connections, a page in each turn
+//! sleep       the short sleep in the ring, then the sleep in the executor
+//! acceptor    the listener: accepting, pausing without descriptors, the end of accepting
+//! sockets     the sockets of the connections, and the operations under way on each
+//! upstream    the hub's access to the fabric
+//! ring        the kernel as the loop uses it: a trait
+//! uring       the ring, implemented with io_uring
+//! buffers     the provided buffers that all receives of a shard share
+//! listener    opens the listening sockets
+//! preflight   checks that the host can run a shard
+//! system      system calls that std does not wrap
+//! work        whether a part of a turn had something to do
+//! error       the errors that end a shard
 //! ```
 
 mod acceptor;
 mod buffers;
 mod dispatch;
-mod drive;
+mod egress;
+mod error;
+mod executor;
+mod lane;
+mod listener;
 mod preflight;
 mod questions;
+mod requests;
 mod ring;
+mod shard_loop;
 mod sleep;
 mod sockets;
 mod survey;
 mod system;
 mod upstream;
+mod uring;
+mod work;
 
-use std::net::TcpListener;
-use std::sync::Arc;
-
-use glommio::{ExecutorJoinHandle, GlommioError, LocalExecutorBuilder, Placement};
-
-use crate::config::Config;
-use crate::fabric::{Fabric, Watch};
-use crate::limits::GLOMMIO_IO_MEMORY_BYTES;
-
-pub use acceptor::listen;
-pub use preflight::{Refused, memlock_wanted_bytes, preflight};
+pub use error::ShardError;
+pub use executor::{Shard, ShardOptions, spawn};
+pub use listener::listen;
+pub use preflight::{PreflightError, memlock_wanted_bytes, preflight};
+pub use ring::{
+    Cancelled, Completion, CompletionSignals, Errno, Listener, Multishot, PinnedBytes,
+    ReceivedBuffer, Ring, Socket,
+};
+pub use shard_loop::{ShardLoop, Turn};
+pub use sleep::Sleep;
 pub use system::{
     descriptor_limit, memlock_limit_bytes, raise_descriptor_limit, wake, with_private_files,
 };
-
-/// What ends a shard before its time.
-#[derive(Debug, thiserror::Error)]
-pub enum Fault {
-    #[error("the shard's ring could not be set up: {0}")]
-    Ring(#[from] Refused),
-    #[error("the shard's ring failed: {0}")]
-    Submit(std::io::Error),
-    #[error("the shard's wake failed: {0}")]
-    Wake(String),
-}
-
-/// A running shard.
-pub struct Shard {
-    thread: ExecutorJoinHandle<Result<(), Fault>>,
-}
-
-/// What a shard is started with.
-pub struct Plan {
-    pub index: usize,
-    /// The core it is pinned to.
-    pub core: usize,
-    pub listener: TcpListener,
-    pub config: Arc<Config>,
-    pub fabric: Arc<Fabric>,
-    pub watch: Watch,
-}
-
-/// Starts a shard on its core.
-pub fn spawn(plan: Plan) -> Result<Shard, GlommioError<()>> {
-    let thread = LocalExecutorBuilder::new(Placement::Fixed(plan.core))
-        .name(&format!("shard-{}", plan.index))
-        .io_memory(GLOMMIO_IO_MEMORY_BYTES)
-        .spawn(move || async move { drive::Drive::new(plan)?.run().await })?;
-    Ok(Shard { thread })
-}
-
-impl Shard {
-    /// Waits for the shard's end: by order, or by a fault.
-    pub fn join(self) -> Result<(), String> {
-        match self.thread.join() {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(fault)) => Err(fault.to_string()),
-            Err(error) => Err(format!("the shard's executor failed: {error}")),
-        }
-    }
-}

@@ -1,16 +1,18 @@
-//! Whether this host can run a shard at all, and what to do if not. Main thread, before start.
+//! Checks that this host can run a shard, and explains what to change if it cannot. Main thread,
+//! before the shards start.
 
+use std::fs;
 use std::io;
 
 use crate::limits::MEMLOCK_PER_SHARD_BYTES;
+use crate::observe::Clock;
 
-use super::buffers::Buffers;
-use super::ring::Ring;
 use super::system::{memlock_limit_bytes, wake};
+use super::uring::UringRing;
 
-/// Why a ring could not be set up; the text names the remedy.
+/// Why a ring could not be set up. The text says what to change.
 #[derive(Debug, thiserror::Error)]
-pub enum Refused {
+pub enum PreflightError {
     #[error("io_uring lacks what fanfare needs; run Linux 6.1 or newer (this is {0})")]
     KernelTooOld(String),
     #[error(
@@ -26,7 +28,7 @@ pub enum Refused {
     Other(io::Error),
 }
 
-impl From<io::Error> for Refused {
+impl From<io::Error> for PreflightError {
     fn from(error: io::Error) -> Self {
         match error.raw_os_error() {
             Some(libc::EINVAL) => Self::KernelTooOld(kernel_release()),
@@ -37,27 +39,25 @@ impl From<io::Error> for Refused {
     }
 }
 
-/// The lockable memory that so many shards want, and a share for what is not theirs.
+/// Returns the lockable memory that so many shards need, with one share for the rest of the
+/// process.
 pub fn memlock_wanted_bytes(shards: usize) -> u64 {
     MEMLOCK_PER_SHARD_BYTES * (shards as u64 + 1)
 }
 
-/// Sets up a ring with its buffers as each of so many shards would, and lets it go.
-pub fn preflight(shards: usize) -> Result<(), Refused> {
+/// Sets up a ring with its buffers as each of so many shards does, and closes it again.
+pub fn preflight(shards: usize) -> Result<(), PreflightError> {
     let memlock = memlock_limit_bytes();
     if memlock < memlock_wanted_bytes(shards) {
-        return Err(Refused::Memory(memlock));
+        return Err(PreflightError::Memory(memlock));
     }
     let wake = wake()?;
-    let ring = Ring::new(wake.descriptor())?;
-    let buffers = Buffers::new()?;
-    let registered = ring.register(&buffers);
-    drop(ring); // Before the buffers, which it may use.
-    registered
+    UringRing::new(wake.descriptor(), Clock::start())?;
+    Ok(())
 }
 
-/// Such as `6.1.0-18-amd64`.
+/// Returns the release of the running kernel, such as `6.1.0-18-amd64`.
 fn kernel_release() -> String {
-    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease");
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease");
     release.map_or_else(|_| "unknown".into(), |release| release.trim().into())
 }

@@ -4,9 +4,10 @@
 use crate::fabric::{SubmissionResult, SubmittedPublication};
 use crate::hub::{Answer, PublishAnswer, Question, Ticket};
 
-use super::drive::Drive;
+use super::ring::Ring;
+use super::shard_loop::ShardLoop;
 
-impl Drive {
+impl<R: Ring> ShardLoop<R> {
     /// Submits the publications that clients sent since the last call, as one submission. If there
     /// is no room for it, all of them are answered at once.
     pub(super) fn submit_questions(&mut self, now_us: u64) {

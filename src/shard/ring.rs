@@ -1,273 +1,203 @@
-//! The completion ring of one shard: the operations we use, typed. Shard core.
+//! The kernel as the loop of a shard uses it: operations that complete later, receive buffers,
+//! sockets, descriptors and a clock. Shard thread.
+//!
+//! [`super::ShardLoop`] is generic over [`Ring`]. The server implements the trait with `io_uring`.
+//! The simulation in tests/sim implements it with a simulated kernel, so that the same loop runs
+//! against every order of events.
 
+use std::fmt::{self, Display, Formatter};
 use std::io;
-use std::os::fd::RawFd;
-use std::sync::atomic::{Ordering, fence};
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use io_uring::types::{Fd, SubmitArgs, Timespec};
-use io_uring::{IoUring, cqueue, opcode, squeue};
-
 use crate::hub::ConnectionId;
-use crate::limits::{RING_COMPLETIONS, RING_ENTRIES};
 
-use super::buffers::{Buffers, GROUP};
-use super::preflight::Refused;
+/// A completion ring with its clock, its receive buffers and the descriptors that it works on.
+///
+/// Operations are queued by the methods that start them and submitted by [`Ring::reap`],
+/// [`Ring::reap_one`] and [`Ring::short_sleep`], or earlier if the queue is full. What the kernel
+/// does not take at once, because it lacks memory for the moment, stays queued for the next call.
+pub trait Ring {
+    type Socket: Socket;
+    type Listener: Listener;
+    /// A descriptor that is open only to be closed when the process needs one more.
+    type Reserve;
 
-/// What an operation was, in the top four bits of its `user_data`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub(super) enum Operation {
-    Accept = 1,
-    Receive = 2,
-    Send = 3,
-    Writable = 4,
-    Timer = 5,
-    Cancel = 6,
-    Wake = 7,
-}
+    /// Microseconds since the start of the process.
+    fn now_us(&self) -> u64;
 
-const OPERATION_SHIFT: u32 = 60;
+    /// Starts to accept connections. Each accepted connection is a completion.
+    fn accept(&mut self, listener: &Self::Listener) -> io::Result<()>;
 
-/// One completed operation.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Completion {
-    pub(super) operation: Operation,
-    /// The connection it was for; meaningless for the listener's and the timer's.
-    pub(super) id: ConnectionId,
-    /// As the system call would have returned it, errors negative.
-    pub(super) result: i32,
-    /// The provided buffer that holds what was received.
-    pub(super) buffer: Option<u16>,
-    /// A multishot operation goes on.
-    pub(super) more: bool,
-}
+    /// Starts to receive into provided buffers. Each filled buffer is a completion.
+    fn receive(&mut self, socket: &Self::Socket, id: ConnectionId) -> io::Result<()>;
 
-pub(super) struct Ring {
-    uring: IoUring,
-    /// Read by the kernel when the timer is submitted, which is before it is set again.
-    timespec: Box<Timespec>,
-    /// Written by the kernel when the event descriptor that is listened to is signalled.
-    signals: Box<[u8; 8]>,
-}
-
-/// `IORING_ENTER_GETEVENTS`: run deferred work and flush overflowed completions.
-const ENTER_GETEVENTS: u32 = 1;
-
-impl Ring {
-    /// A ring that signals `event` when something completes while notifications are on.
-    pub(super) fn new(event: RawFd) -> Result<Self, Refused> {
-        let ring: IoUring = IoUring::builder()
-            .setup_single_issuer()
-            .setup_defer_taskrun()
-            .setup_taskrun_flag()
-            .setup_submit_all()
-            .setup_cqsize(RING_COMPLETIONS)
-            .build(RING_ENTRIES)?;
-        ring.submitter().register_eventfd(event)?;
-        Ok(Self {
-            uring: ring,
-            timespec: Box::default(),
-            signals: Box::default(),
-        })
-    }
-
-    pub(super) fn register(&self, buffers: &Buffers) -> Result<(), Refused> {
-        let (address, entries) = buffers.ring();
-        // SAFETY: the entries lie in memory that `Buffers` keeps mapped for longer than the ring
-        // lives: `Drive` declares the ring first, so it is dropped first.
-        unsafe {
-            self.uring
-                .submitter()
-                .register_buf_ring_with_flags(address, entries, GROUP, 0)?;
-        }
-        Ok(())
-    }
-
-    /// Accepts connections until it fails or is cancelled.
-    pub(super) fn accept(&mut self, listener: RawFd) -> io::Result<()> {
-        let entry = opcode::AcceptMulti::new(Fd(listener))
-            .flags(libc::SOCK_CLOEXEC)
-            .build();
-        self.push(&entry.user_data(user_data(Operation::Accept, 0)))
-    }
-
-    /// Completes once when the event descriptor is signalled, and takes the signal off it.
-    pub(super) fn listen(&mut self, event: RawFd) -> io::Result<()> {
-        let signals = self.signals.as_mut_ptr();
-        let entry = opcode::Read::new(Fd(event), signals, 8).build();
-        self.push(&entry.user_data(user_data(Operation::Wake, 0)))
-    }
-
-    /// Ends what is under way for the listener or the wake, which then completes.
-    pub(super) fn cancel(&mut self, operation: Operation) -> io::Result<()> {
-        let entry = opcode::AsyncCancel::new(user_data(operation, 0)).build();
-        self.push(&entry.user_data(user_data(Operation::Cancel, 0)))
-    }
-
-    /// Receives into provided buffers until the end of the stream, an error, or want of buffers.
-    pub(super) fn receive(&mut self, socket: RawFd, id: ConnectionId) -> io::Result<()> {
-        let entry = opcode::RecvMulti::new(Fd(socket), GROUP).build();
-        self.push(&entry.user_data(user_data(Operation::Receive, id.to_bits())))
-    }
-
-    /// Completes once when the socket can take more.
-    pub(super) fn wait_writable(&mut self, socket: RawFd, id: ConnectionId) -> io::Result<()> {
-        let entry = opcode::PollAdd::new(Fd(socket), libc::POLLOUT as u32).build();
-        self.push(&entry.user_data(user_data(Operation::Writable, id.to_bits())))
-    }
-
-    /// Sends at once what the socket can take, and completes without waiting.
-    ///
-    /// # Safety
-    /// `bytes` must stay where they are, unchanged, until the completion is reaped.
-    pub(super) unsafe fn send(
+    /// Sends what the socket can take at once. Completes without waiting for the peer.
+    fn send(
         &mut self,
-        socket: RawFd,
+        socket: &Self::Socket,
         id: ConnectionId,
-        bytes: &[u8],
-    ) -> io::Result<()> {
-        let entry = opcode::Send::new(Fd(socket), bytes.as_ptr(), bytes.len() as u32)
-            .flags(libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL)
-            .build();
-        self.push(&entry.user_data(user_data(Operation::Send, id.to_bits())))
-    }
+        bytes: PinnedBytes<'_>,
+    ) -> io::Result<()>;
 
-    /// Completes once after `delay`.
-    pub(super) fn timer(&mut self, delay: Duration) -> io::Result<()> {
-        *self.timespec = delay.into();
-        let entry = opcode::Timeout::new(&raw const *self.timespec).build();
-        self.push(&entry.user_data(user_data(Operation::Timer, 0)))?;
-        self.submit()
-    }
+    /// Completes once when the socket can take more bytes or is broken.
+    fn wait_writable(&mut self, socket: &Self::Socket, id: ConnectionId) -> io::Result<()>;
 
-    /// Whether something has completed or waits to be submitted.
-    pub(super) fn has_work(&mut self) -> bool {
-        let pending = {
-            let submission = self.uring.submission();
-            !submission.is_empty() || submission.taskrun() || submission.cq_overflow()
-        };
-        pending || !self.uring.completion().is_empty()
-    }
+    /// Completes once after `delay`. Submits the operation before it returns, unless the kernel
+    /// lacks memory for the moment.
+    fn start_timer(&mut self, delay: Duration) -> io::Result<()>;
 
-    /// Turns the signals of the event descriptor on, to sleep, or off, to work. Who turns them on
-    /// looks for work once more before the sleep.
-    pub(super) fn notify(&mut self, on: bool) {
-        let completion = self.uring.completion();
-        if on {
-            completion.enable_eventfd();
-            // The kernel marks work, then looks whether to signal; here it is the other way
-            // round, and neither may be seen out of order.
-            fence(Ordering::SeqCst);
-        } else {
-            completion.disable_eventfd();
-        }
-    }
+    /// Completes once when the shard's event descriptor is signalled, and clears the signal.
+    fn read_wake(&mut self) -> io::Result<()>;
 
-    /// Submits what waits, lets the kernel finish what is done, and moves the completions to
-    /// `completions`.
-    pub(super) fn reap(&mut self, completions: &mut Vec<Completion>) -> io::Result<()> {
-        let (to_submit, due) = {
-            let submission = self.uring.submission();
-            (
-                submission.len() as u32,
-                submission.taskrun() || submission.cq_overflow(),
-            )
-        };
-        if to_submit > 0 || due {
-            self.enter(to_submit, 0)?;
-        }
-        self.collect(completions);
-        Ok(())
-    }
+    /// Cancels an operation. The cancelled operation completes, and so does the cancellation.
+    fn cancel(&mut self, target: Cancelled) -> io::Result<()>;
 
-    /// Like [`Ring::reap`], but sleeps until at least one operation has completed.
-    pub(super) fn reap_one(&mut self, completions: &mut Vec<Completion>) -> io::Result<()> {
-        let to_submit = self.uring.submission().len() as u32;
-        self.enter(to_submit, 1)?;
-        self.collect(completions);
-        Ok(())
-    }
+    /// Submits what is queued, lets the kernel finish deferred work, and appends everything that
+    /// has completed to `completions`. Does not wait.
+    fn reap(&mut self, completions: &mut Vec<Completion<Self::Socket>>) -> io::Result<()>;
 
-    /// Submits what waits and sleeps until something completes, at most for `limit`.
-    pub(super) fn nap(&mut self, limit: Duration) -> io::Result<()> {
-        let limit = limit.into();
-        let arguments = SubmitArgs::new().timespec(&limit);
-        match self.uring.submitter().submit_with_args(1, &arguments) {
-            Ok(_) => Ok(()),
-            Err(error) => match error.raw_os_error() {
-                Some(libc::ETIME | libc::EINTR | libc::EBUSY | libc::EAGAIN) => Ok(()),
-                _ => Err(error),
-            },
-        }
-    }
+    /// Like [`Ring::reap`], but waits until at least one operation has completed.
+    fn reap_one(&mut self, completions: &mut Vec<Completion<Self::Socket>>) -> io::Result<()>;
 
-    fn collect(&mut self, completions: &mut Vec<Completion>) {
-        completions.extend(
-            self.uring
-                .completion()
-                .filter_map(|entry| completion(&entry)),
-        );
-    }
+    /// Returns whether something has completed or is queued for submission.
+    fn has_work(&mut self) -> bool;
 
-    fn enter(&self, to_submit: u32, wanted: u32) -> io::Result<()> {
-        loop {
-            // SAFETY: no signal mask is passed; the entries were made safe when they were pushed.
-            let entered = unsafe {
-                let submitter = self.uring.submitter();
-                submitter.enter::<libc::sigset_t>(to_submit, wanted, ENTER_GETEVENTS, None)
-            };
-            match entered {
-                Ok(_) => return Ok(()),
-                Err(error) => match error.raw_os_error() {
-                    Some(libc::EINTR) => {}
-                    // The kernel wants completions to be taken first, or is short of memory for
-                    // a moment: what was not submitted stays queued for the next call.
-                    Some(libc::EBUSY | libc::EAGAIN) => return Ok(()),
-                    _ => return Err(error),
-                },
-            }
-        }
-    }
+    /// Submits what is queued and sleeps until an operation completes, for `limit` at most.
+    fn short_sleep(&mut self, limit: Duration) -> io::Result<()>;
 
-    fn submit(&mut self) -> io::Result<()> {
-        let to_submit = self.uring.submission().len() as u32;
-        self.enter(to_submit, 0)
-    }
+    /// Sets whether a completion signals the shard's event descriptor. After switching the signals
+    /// on, the caller must check for work once more before it sleeps on the descriptor.
+    fn set_signals(&mut self, signals: CompletionSignals);
 
-    fn push(&mut self, entry: &squeue::Entry) -> io::Result<()> {
-        loop {
-            // SAFETY: the pointers in an entry are to what is boxed here, to provided buffers, or
-            // to what the caller of `send` vouched for.
-            if unsafe { self.uring.submission().push(entry) }.is_ok() {
-                return Ok(());
-            }
-            self.submit()?;
-        }
+    /// Returns the first `len` bytes of a filled buffer.
+    fn bytes(&mut self, buffer: &ReceivedBuffer, len: usize) -> &mut [u8];
+
+    /// Provides the buffer to the kernel again.
+    fn return_buffer(&mut self, buffer: ReceivedBuffer);
+
+    /// Takes over one end of a connection inside of this process.
+    fn adopt(&mut self, stream: OwnedFd) -> Self::Socket;
+
+    /// Opens a reserve descriptor. Returns `None` if the process has no descriptor left.
+    fn open_reserve(&mut self) -> Option<Self::Reserve>;
+}
+
+/// The socket of one connection. Dropping it closes it.
+pub trait Socket {
+    /// Returns the peer's address, or `None` if the peer is gone or has no Internet address.
+    fn peer(&self) -> Option<SocketAddr>;
+
+    /// Ends the stream to the peer. The peer can still send.
+    fn shut_down_writing(&self);
+
+    /// Ends the stream in both directions, so that operations on the socket complete.
+    fn shut_down(&self);
+
+    /// Makes the close of the socket reset the connection and discard unsent bytes.
+    fn reset_on_close(&self);
+}
+
+/// A listening socket. Dropping it closes it.
+pub trait Listener {
+    /// Accepts the oldest waiting connection and closes it at once.
+    fn refuse_one(&self) -> io::Result<()>;
+}
+
+/// A completed operation.
+#[derive(Debug)]
+pub enum Completion<S> {
+    /// A connection was accepted, or accepting failed.
+    Accept {
+        result: Result<S, Errno>,
+        series: Multishot,
+    },
+    /// So many bytes were received into `buffer`, or the stream has ended (0 bytes or an error).
+    Receive {
+        id: ConnectionId,
+        result: Result<u32, Errno>,
+        buffer: Option<ReceivedBuffer>,
+        series: Multishot,
+    },
+    /// So many bytes were sent.
+    Send {
+        id: ConnectionId,
+        result: Result<u32, Errno>,
+    },
+    /// The socket can take more bytes, or is broken, which the next send reports.
+    Writable { id: ConnectionId },
+    /// The delay of a timer has passed.
+    Timer,
+    /// A cancellation was carried out, or found nothing to cancel.
+    Cancel,
+    /// The read of the event descriptor has ended: it was signalled, or the read was cancelled.
+    WakeRead,
+}
+
+/// Whether a multishot operation completes again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Multishot {
+    Continues,
+    Ended,
+}
+
+/// The operations that can be cancelled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cancelled {
+    Accept,
+    WakeRead,
+}
+
+/// Whether completions signal the shard's event descriptor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CompletionSignals {
+    On,
+    Off,
+}
+
+/// An error number of the kernel, positive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Errno(pub i32);
+
+impl Display for Errno {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        io::Error::from_raw_os_error(self.0).fmt(formatter)
     }
 }
 
-fn user_data(operation: Operation, bits: u64) -> u64 {
-    (operation as u64) << OPERATION_SHIFT | bits
+/// A provided buffer that the kernel has filled and the shard holds. It is neither `Clone` nor
+/// `Copy`, so that it is returned only once.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use = "a buffer that is not returned is lost for the shard"]
+pub struct ReceivedBuffer {
+    index: u16,
 }
 
-fn completion(entry: &cqueue::Entry) -> Option<Completion> {
-    let user_data = entry.user_data();
-    let operation = match user_data >> OPERATION_SHIFT {
-        1 => Operation::Accept,
-        2 => Operation::Receive,
-        3 => Operation::Send,
-        4 => Operation::Writable,
-        5 => Operation::Timer,
-        6 => Operation::Cancel,
-        7 => Operation::Wake,
-        _ => return None,
-    };
-    Some(Completion {
-        operation,
-        id: ConnectionId::from_bits(user_data & ((1 << OPERATION_SHIFT) - 1)),
-        result: entry.result(),
-        buffer: cqueue::buffer_select(entry.flags()),
-        more: cqueue::more(entry.flags()),
-    })
+impl ReceivedBuffer {
+    /// For implementations of [`Ring`], when the kernel hands out the buffer with this index.
+    pub fn new(index: u16) -> Self {
+        Self { index }
+    }
+
+    pub fn index(&self) -> u16 {
+        self.index
+    }
+}
+
+/// The bytes of a send. They stay in place until the send has completed.
+#[derive(Clone, Copy, Debug)]
+pub struct PinnedBytes<'a>(&'a [u8]);
+
+impl<'a> PinnedBytes<'a> {
+    /// # Safety
+    /// The bytes must stay where they are, unchanged, until the completion of the send is reaped
+    /// or the ring is dropped. The lifetime of the reference may end earlier.
+    pub unsafe fn new(bytes: &'a [u8]) -> Self {
+        Self(bytes)
+    }
+
+    pub fn as_slice(&self) -> &'a [u8] {
+        self.0
+    }
 }

@@ -1,90 +1,130 @@
-//! How a shard sleeps: a nap in its ring, then soundly in its executor. Shard core.
+//! How a shard sleeps: first in its ring, then in its executor. Shard thread.
+//!
+//! Every sleep follows the same order, so that no event is missed. The shard first switches on
+//! what wakes it, then checks once more for work, and then sleeps:
+//!
+//! | event | wakes the short sleep | wakes the executor sleep |
+//! |---|---|---|
+//! | a batch or request on the lane | a read of the event descriptor | the event descriptor |
+//! | a completion | the ring | the event descriptor, which the ring signals |
+//! | a deadline | a timer in the ring | a timer in the ring, by its completion |
 
+use std::io;
 use std::time::Duration;
-
-use glommio::io::BufferedFile;
 
 use crate::limits::SHORT_SLEEP;
 
-use super::Fault;
-use super::drive::Drive;
-use super::ring::Operation;
+use super::ring::{Cancelled, Completion, CompletionSignals, Ring};
+use super::shard_loop::ShardLoop;
 
-impl Drive {
-    /// Sleeps until the ring, the lane or a deadline has something to do. First it naps in the
-    /// ring, which takes one system call; to sleep in the executor takes nine, so that is for a
-    /// shard that has had nothing to do for a while, and for the executor's own tasks.
-    pub(super) async fn sleep(&mut self, event: &BufferedFile) -> Result<(), Fault> {
-        self.arm_timer().map_err(Fault::Submit)?;
-        if self.park() {
+/// What the caller of [`ShardLoop::sleep`] has to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Sleep {
+    /// Run the next turn.
+    Over,
+    /// Wait until the shard's event descriptor is signalled, then call
+    /// [`ShardLoop::end_executor_sleep`] and run the next turn.
+    Executor,
+}
+
+/// Whether there is work that forbids to sleep.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum LastCheck {
+    Work,
+    NoWork,
+}
+
+impl<R: Ring> ShardLoop<R> {
+    /// Sleeps until the ring, the lane or a deadline has something to do.
+    ///
+    /// The short sleep in the ring takes one system call. The sleep in the executor takes nine, so
+    /// it is for a shard that has been idle for a while, and for the executor's own tasks.
+    pub fn sleep(&mut self) -> io::Result<Sleep> {
+        self.arm_timer()?;
+        if self.park() == LastCheck::NoWork {
             self.hub.counts_mut().parks += 1;
-            if !self.nap().map_err(Fault::Submit)? {
-                self.sleep_soundly(event).await?;
+            if self.sleep_in_ring()? == LastCheck::NoWork {
+                self.ring.set_signals(CompletionSignals::On);
+                if self.park() == LastCheck::NoWork {
+                    return Ok(Sleep::Executor);
+                }
+                self.ring.set_signals(CompletionSignals::Off);
             }
         }
         self.shard().lane.wake.unpark();
-        Ok(())
+        Ok(Sleep::Over)
     }
 
-    async fn sleep_soundly(&mut self, event: &BufferedFile) -> Result<(), Fault> {
-        self.ring.notify(true);
-        if self.park() {
-            // Its eight bytes say how often it was signalled, which does not matter.
-            event
-                .read_at(0, 8)
-                .await
-                .map_err(|error| Fault::Wake(error.to_string()))?;
-        }
-        self.ring.notify(false);
-        Ok(())
+    /// Ends a sleep in the executor.
+    pub fn end_executor_sleep(&mut self) {
+        self.ring.set_signals(CompletionSignals::Off);
+        self.shard().lane.wake.unpark();
     }
 
-    /// Says that the shard is about to sleep. False: there is something to do.
-    fn park(&mut self) -> bool {
-        let lane = &self.fabric.shards[self.index].lane;
-        lane.wake.park();
-        lane.is_empty() && !self.ring.has_work() && self.completions.is_empty()
-    }
-
-    /// Sleeps in the ring, for a moment at the most. True: something has come. Else the ring stops
-    /// listening to the wake: the ring itself is to signal it next, and would hear itself.
-    fn nap(&mut self) -> std::io::Result<bool> {
-        if !self.listening {
-            let wake = self.shard().lane.wake.descriptor();
-            self.ring.listen(wake)?;
-            self.listening = true;
-        }
-        self.ring.nap(SHORT_SLEEP)?;
-        if !self.park() {
-            return Ok(true);
-        }
-        self.ring.cancel(Operation::Wake)?;
-        while self.listening {
-            self.ring.reap_one(&mut self.completions)?;
-            let listening = &mut self.listening;
-            self.completions.retain(|completion| {
-                *listening &= completion.operation != Operation::Wake;
-                !matches!(completion.operation, Operation::Wake | Operation::Cancel)
-            });
-        }
-        Ok(false)
-    }
-
-    fn arm_timer(&mut self) -> std::io::Result<()> {
-        let now_us = self.fabric.clock.now_us();
-        if self.timer_due_us.is_some_and(|due_us| due_us <= now_us) {
-            self.timer_due_us = None;
-        }
-        let due = self
-            .hub
+    /// Returns the earliest time at which the shard has something to do without an event, in
+    /// microseconds.
+    pub fn deadline_us(&self) -> Option<u64> {
+        let accept_end_us = self.accept_until_us.filter(|_| self.acceptor.is_open());
+        self.hub
             .deadline_us()
             .into_iter()
             .chain(self.acceptor.deadline_us())
-            .min();
-        let Some(due_us) = due else { return Ok(()) };
+            .chain(accept_end_us)
+            .min()
+    }
+
+    /// Lets other threads signal the event descriptor, and checks for work once more.
+    fn park(&mut self) -> LastCheck {
+        let lane = &self.fabric.shards[self.index].lane;
+        lane.wake.park();
+        if lane.is_empty() && !self.ring.has_work() && self.completions.is_empty() {
+            LastCheck::NoWork
+        } else {
+            LastCheck::Work
+        }
+    }
+
+    /// Sleeps in the ring for a short time. If nothing happened, ends the read of the event
+    /// descriptor: in the executor sleep the ring signals this descriptor, and the read would
+    /// take that signal away from the executor.
+    fn sleep_in_ring(&mut self) -> io::Result<LastCheck> {
+        if !self.reading_wake {
+            self.ring.read_wake()?;
+            self.reading_wake = true;
+        }
+        self.ring.short_sleep(SHORT_SLEEP)?;
+        if self.park() == LastCheck::Work {
+            return Ok(LastCheck::Work);
+        }
+        self.ring.cancel(Cancelled::WakeRead)?;
+        while self.reading_wake {
+            self.ring.reap_one(&mut self.completions)?;
+            let reading_wake = &mut self.reading_wake;
+            self.completions.retain(|completion| match completion {
+                Completion::WakeRead => {
+                    *reading_wake = false;
+                    false
+                }
+                Completion::Cancel => false,
+                _ => true,
+            });
+        }
+        Ok(LastCheck::NoWork)
+    }
+
+    /// Starts a timer for the next deadline, unless an earlier one is running.
+    fn arm_timer(&mut self) -> io::Result<()> {
+        let now_us = self.ring.now_us();
+        if self.timer_due_us.is_some_and(|due_us| due_us <= now_us) {
+            self.timer_due_us = None;
+        }
+        let Some(due_us) = self.deadline_us() else {
+            return Ok(());
+        };
         if self.timer_due_us.is_none_or(|armed_us| due_us < armed_us) {
-            self.ring
-                .timer(Duration::from_micros(due_us.saturating_sub(now_us)))?;
+            let delay = Duration::from_micros(due_us.saturating_sub(now_us));
+            self.ring.start_timer(delay)?;
             self.timer_due_us = Some(due_us);
         }
         Ok(())

@@ -1,113 +1,123 @@
-//! The descriptors of a shard's connections, and what the kernel still does with each.
+//! The sockets of a shard's connections, and the operations that are under way on each. Shard
+//! thread.
 
-use std::net::{Shutdown, SocketAddr};
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
-use std::time::Duration;
-
-use socket2::SockRef;
+use std::net::SocketAddr;
 
 use crate::hub::{ConnectionId, Pages};
 
-struct Socket {
-    descriptor: OwnedFd,
+use super::ring::Socket;
+
+struct Entry<S> {
+    socket: S,
     id: ConnectionId,
     receiving: bool,
     awaiting_writable: bool,
-    /// The hub is done with it.
+    /// The hub has closed the connection.
     closing: bool,
 }
 
-/// Sockets by slot, as the hub numbers them.
-#[derive(Default)]
-pub(super) struct Sockets {
-    slots: Pages<Option<Socket>>,
+/// Sockets by the slot of their connection in the hub.
+pub(super) struct Sockets<S> {
+    slots: Pages<Option<Entry<S>>>,
 }
 
-impl Sockets {
-    pub(super) fn insert(&mut self, id: ConnectionId, descriptor: OwnedFd) {
+/// Whether a socket was closed and its slot is free.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Removal {
+    Removed,
+    /// The connection is open, or an operation still uses the socket.
+    InUse,
+}
+
+impl<S: Socket> Sockets<S> {
+    pub(super) fn new() -> Self {
+        Self {
+            slots: Pages::default(),
+        }
+    }
+
+    pub(super) fn insert(&mut self, id: ConnectionId, socket: S) {
         while self.slots.len() <= id.slot() {
             self.slots.push(None);
         }
-        let socket = Socket {
-            descriptor,
+        let entry = Entry {
+            socket,
             id,
             receiving: false,
             awaiting_writable: false,
             closing: false,
         };
-        self.slots[id.slot()] = Some(socket);
+        self.slots[id.slot()] = Some(entry);
     }
 
-    /// The descriptor to send on; `None` once the hub is done with it.
-    pub(super) fn descriptor(&self, id: ConnectionId) -> Option<RawFd> {
-        let socket = self.get(id)?;
-        (!socket.closing).then(|| socket.descriptor.as_raw_fd())
+    /// Returns the socket of an open connection, or `None` once the hub has closed it.
+    pub(super) fn open(&self, id: ConnectionId) -> Option<&S> {
+        let entry = self.get(id)?;
+        (!entry.closing).then_some(&entry.socket)
     }
 
-    /// Who is at the other end, which the kernel is asked for.
+    /// Asks the kernel for the address of the peer.
     pub(super) fn peer(&self, id: ConnectionId) -> Option<SocketAddr> {
-        let address = SockRef::from(&self.get(id)?.descriptor).peer_addr();
-        address.ok()?.as_socket()
+        self.get(id)?.socket.peer()
     }
 
-    /// A receive was armed, or has ended.
+    /// Records that a receive operation has started or ended.
     pub(super) fn set_receiving(&mut self, id: ConnectionId, receiving: bool) {
-        if let Some(socket) = self.get_mut(id) {
-            socket.receiving = receiving;
+        if let Some(entry) = self.get_mut(id) {
+            entry.receiving = receiving;
         }
     }
 
-    /// A wait for room was armed, or has ended.
+    /// Records that a wait for writability has started or ended.
     pub(super) fn set_awaiting_writable(&mut self, id: ConnectionId, awaiting: bool) {
-        if let Some(socket) = self.get_mut(id) {
-            socket.awaiting_writable = awaiting;
+        if let Some(entry) = self.get_mut(id) {
+            entry.awaiting_writable = awaiting;
         }
     }
 
-    /// Ends our side of the stream; the peer may still end its own in order.
+    /// Ends the stream to the peer. The peer can still send, and end its own stream in order.
     pub(super) fn finish_writing(&self, id: ConnectionId) {
-        if let Some(socket) = self.get(id) {
-            // Fails if the peer is gone, which the receive reports.
-            let _ = SockRef::from(&socket.descriptor).shutdown(Shutdown::Write);
+        if let Some(entry) = self.get(id) {
+            entry.socket.shut_down_writing();
         }
     }
 
-    /// Closes the socket, or wakes the operations that still hold it so that it can be closed.
+    /// Shuts the socket down, so that the operations on it complete. [`Sockets::remove`] closes
+    /// it. With `abort` the peer gets a reset.
     pub(super) fn close(&mut self, id: ConnectionId, abort: bool) {
-        let Some(socket) = self.get_mut(id) else {
+        let Some(entry) = self.get_mut(id) else {
             return;
         };
-        socket.closing = true;
-        let reference = SockRef::from(&socket.descriptor);
-        // Both fail only for a peer that is gone already.
+        entry.closing = true;
         if abort {
-            let _ = reference.set_linger(Some(Duration::ZERO));
+            entry.socket.reset_on_close();
         }
-        let _ = reference.shutdown(Shutdown::Both);
+        entry.socket.shut_down();
     }
 
-    /// Drops a closing socket that no operation holds any more. True: its slot is free.
-    pub(super) fn reap(&mut self, id: ConnectionId) -> bool {
-        let over = self
+    /// Closes the socket of a closed connection when no operation uses it any more.
+    pub(super) fn remove(&mut self, id: ConnectionId) -> Removal {
+        let is_unused = self
             .get(id)
-            .is_some_and(|socket| socket.closing && !socket.receiving && !socket.awaiting_writable);
-        if over {
-            self.slots[id.slot()] = None;
+            .is_some_and(|entry| entry.closing && !entry.receiving && !entry.awaiting_writable);
+        if !is_unused {
+            return Removal::InUse;
         }
-        over
+        self.slots[id.slot()] = None;
+        Removal::Removed
     }
 
-    fn get(&self, id: ConnectionId) -> Option<&Socket> {
+    fn get(&self, id: ConnectionId) -> Option<&Entry<S>> {
         self.slots
             .get(id.slot())?
             .as_ref()
-            .filter(|socket| socket.id == id)
+            .filter(|entry| entry.id == id)
     }
 
-    fn get_mut(&mut self, id: ConnectionId) -> Option<&mut Socket> {
+    fn get_mut(&mut self, id: ConnectionId) -> Option<&mut Entry<S>> {
         self.slots
             .get_mut(id.slot())?
             .as_mut()
-            .filter(|socket| socket.id == id)
+            .filter(|entry| entry.id == id)
     }
 }

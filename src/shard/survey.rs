@@ -1,40 +1,54 @@
-//! The search for slow connections that control asks for, a page in each turn. Shard core.
+//! The search for slow connections that the control thread requests, a page of connections in each
+//! turn. Shard thread.
+
+use std::collections::VecDeque;
 
 use crossbeam_channel::Sender;
 
-use crate::hub::{SlowConnection, Survey, SurveyProgress};
+use crate::hub::{Hub, SlowConnection, Survey, SurveyProgress};
 
-use super::drive::Drive;
+use super::ring::Socket;
+use super::sockets::Sockets;
+use super::work::Work;
 
-/// A survey under way, and where its outcome goes.
-pub(super) struct Inquiry {
+/// Surveys that were requested and are not answered yet, oldest first.
+#[derive(Default)]
+pub(super) struct SurveyQueue {
+    requests: VecDeque<SurveyRequest>,
+}
+
+struct SurveyRequest {
     survey: Survey,
     reply: Sender<Vec<SlowConnection>>,
 }
 
-impl Inquiry {
-    pub(super) fn new(limit: usize, reply: Sender<Vec<SlowConnection>>) -> Self {
+impl SurveyQueue {
+    /// Adds a search for the `limit` connections with the most pending bytes.
+    pub(super) fn push(&mut self, limit: usize, reply: Sender<Vec<SlowConnection>>) {
         let survey = Survey::new(limit);
-        Self { survey, reply }
+        self.requests.push_back(SurveyRequest { survey, reply });
     }
-}
 
-impl Drive {
-    /// Goes on with the oldest survey asked for. True: there was one.
-    pub(super) fn survey(&mut self, now_us: u64) -> bool {
-        let Some(mut inquiry) = self.surveys.pop_front() else {
-            return false;
+    /// Advances the oldest survey by one step, and answers it when it is complete.
+    pub(super) fn step<S: Socket>(
+        &mut self,
+        hub: &mut Hub,
+        sockets: &Sockets<S>,
+        now_us: u64,
+    ) -> Work {
+        let Some(mut request) = self.requests.pop_front() else {
+            return Work::None;
         };
-        if self.hub.survey(&mut inquiry.survey, now_us) == SurveyProgress::InProgress {
-            self.surveys.push_front(inquiry);
-            return true;
+        if hub.survey(&mut request.survey, now_us) == SurveyProgress::InProgress {
+            self.requests.push_front(request);
+            return Work::Done;
         }
-        let mut found = inquiry.survey.into_found();
+        let mut found = request.survey.into_found();
         for connection in &mut found {
-            connection.peer = self.sockets.peer(connection.id);
+            connection.peer = sockets.peer(connection.id);
         }
-        // Who asked may have given up waiting.
-        let _ = inquiry.reply.try_send(found);
-        true
+        // Fails if the requester has given up waiting.
+        let _ = request.reply.try_send(found);
+        Work::Done
     }
 }

@@ -1,4 +1,4 @@
-//! The few calls to the kernel that std does not wrap. Any core, at start.
+//! System calls that std does not wrap. Any thread, at start.
 
 use std::fs::File;
 use std::io;
@@ -6,19 +6,19 @@ use std::os::fd::{FromRawFd, RawFd};
 
 use crate::fabric::Wake;
 
-/// A wake with an event descriptor of its own, in blocking mode, as rings and polls want it.
+/// Creates a wake with a new event descriptor, in blocking mode, as rings and polls require.
 pub fn wake() -> io::Result<Wake> {
     // SAFETY: the call takes no pointers.
     let descriptor = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC) };
     if descriptor < 0 {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: the descriptor is fresh and nobody else owns it.
+    // SAFETY: the descriptor is new and has no other owner.
     Ok(Wake::new(unsafe { File::from_raw_fd(descriptor) }))
 }
 
-/// Runs `work` with a umask that keeps everybody else out of the files it makes. Only before
-/// other threads start: a umask is the whole process's.
+/// Runs `work` with a umask that denies other users access to the files that it creates. Must be
+/// called before other threads start, because the umask belongs to the whole process.
 pub fn with_private_files<T>(work: impl FnOnce() -> T) -> T {
     // SAFETY: the call takes no pointers and cannot fail.
     let before = unsafe { libc::umask(0o177) };
@@ -28,7 +28,7 @@ pub fn with_private_files<T>(work: impl FnOnce() -> T) -> T {
     result
 }
 
-/// A second descriptor for the same thing, for an owner of its own.
+/// Duplicates a descriptor. The caller owns the duplicate.
 pub(super) fn duplicate(descriptor: RawFd) -> io::Result<RawFd> {
     // SAFETY: the call takes no pointers.
     let duplicate = unsafe { libc::fcntl(descriptor, libc::F_DUPFD_CLOEXEC, 0) };
@@ -39,7 +39,7 @@ pub(super) fn duplicate(descriptor: RawFd) -> io::Result<RawFd> {
     }
 }
 
-/// The soft limit on descriptors of this process.
+/// Returns the soft limit on descriptors of this process.
 pub fn descriptor_limit() -> u64 {
     limit(libc::RLIMIT_NOFILE).rlim_cur
 }
@@ -48,12 +48,12 @@ pub fn descriptor_limit() -> u64 {
 pub fn raise_descriptor_limit() -> u64 {
     let mut wanted = limit(libc::RLIMIT_NOFILE);
     wanted.rlim_cur = wanted.rlim_max;
-    // SAFETY: the pointer is to a live rlimit. A refusal leaves the old limit, which is read back.
+    // SAFETY: the pointer is to a valid rlimit. A failure leaves the old limit, which is read back.
     unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const wanted) };
     descriptor_limit()
 }
 
-/// Bytes this process may lock in memory.
+/// Returns the number of bytes that this process may lock in memory.
 pub fn memlock_limit_bytes() -> u64 {
     limit(libc::RLIMIT_MEMLOCK).rlim_cur
 }
@@ -63,7 +63,7 @@ fn limit(resource: libc::__rlimit_resource_t) -> libc::rlimit {
         rlim_cur: 0,
         rlim_max: 0,
     };
-    // SAFETY: the pointer is to a live rlimit. The call cannot fail for a known resource.
+    // SAFETY: the pointer is to a valid rlimit. The call cannot fail for a known resource.
     unsafe { libc::getrlimit(resource, &raw mut limit) };
     limit
 }

@@ -1,4 +1,4 @@
-//! A client that knows what it was promised and checks every byte against it.
+//! A client that records what the server has to send to it, and checks every byte against that.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -21,30 +21,30 @@ pub enum Kind {
     Protocol,
     Raw,
     Health,
-    /// Connects and never says anything.
+    /// Connects and never completes its request.
     Silent,
 }
 
-/// What the hub is to send, in this order.
+/// A frame that the hub has to send. A client expects its frames in order.
 #[derive(Debug, PartialEq)]
-enum Promise {
+enum Expected {
     Connected,
     Reply(String),
     Pong(Vec<u8>),
     Publication {
         text: String,
         droppable: bool,
-        /// How many there are in the frame.
+        /// Publications in the frame.
         count: u64,
     },
 }
 
-/// What the hub does once it has a stretch of the client's bytes.
+/// What follows when the hub has received a message of the client.
 #[derive(Debug, Default)]
 struct Effect {
-    /// Where the stretch ends, in bytes since the client connected.
+    /// Where the message ends, in bytes since the client connected.
     end: usize,
-    promise: Option<Promise>,
+    expected: Option<Expected>,
     leaves: Vec<usize>,
     joins: Vec<usize>,
 }
@@ -52,35 +52,37 @@ struct Effect {
 #[derive(Debug)]
 pub struct Client {
     pub kind: Kind,
-    /// What it has said, and how much of that the hub has.
+    /// All bytes that it sends, and how many of them the hub has received.
     pub outbound: Vec<u8>,
     pub delivered: usize,
     effects: VecDeque<Effect>,
-    /// Topics once all is delivered, and topics as of what is delivered.
+    /// Its topics when all bytes are delivered, and its topics now.
     planned: BTreeSet<usize>,
     subscribed: BTreeSet<usize>,
-    promises: VecDeque<Promise>,
+    expected: VecDeque<Expected>,
     inbound: Vec<u8>,
     pub status: Option<u16>,
-    /// What the server's window was agreed to be, if compression was.
+    /// The server's compression window, in bits, if compression was agreed.
     window_bits: Option<u8>,
-    /// The code of the close frame it got; 1005 is none (RFC 6455, section 7.4.1).
-    pub goodbye: Option<u16>,
-    /// A publication that may not be dropped was missing: only 3008 explains it.
-    pub robbed: bool,
-    /// A message was answered in part: only 3013 explains it, or 3008 for the answer itself.
-    cut_short: bool,
-    /// Droppable publications that never came.
+    /// The code of the close frame that it received; 1005 stands for none (RFC 6455, section
+    /// 7.4.1).
+    pub close_code: Option<u16>,
+    /// A publication that may not be dropped is missing. Only close code 3008 explains it.
+    pub misses_publication: bool,
+    /// A message was answered in part. Only close code 3013 explains it, or 3008 if the answer
+    /// itself did not fit.
+    misses_reply: bool,
+    /// Droppable publications that it did not receive.
     pub skipped: u64,
     pub received: u64,
-    /// Frames that came compressed.
+    /// Compressed frames that it received.
     pub inflated: u64,
     next_id: u32,
 }
 
 impl Client {
-    /// A client that asks for its path at once; a raw one names `topics`. `offer` is a header
-    /// line for the request, or nothing.
+    /// Creates a client that sends its request at once. A raw client names `topics` in it. `offer`
+    /// is a header line for the request, or empty.
     pub fn new(kind: Kind, topics: &[usize], offer: &str) -> Self {
         let mut client = Self {
             kind,
@@ -89,13 +91,13 @@ impl Client {
             effects: VecDeque::new(),
             planned: BTreeSet::new(),
             subscribed: BTreeSet::new(),
-            promises: VecDeque::new(),
+            expected: VecDeque::new(),
             inbound: Vec::new(),
             status: None,
             window_bits: None,
-            goodbye: None,
-            robbed: false,
-            cut_short: false,
+            close_code: None,
+            misses_publication: false,
+            misses_reply: false,
             skipped: 0,
             received: 0,
             inflated: 0,
@@ -104,12 +106,12 @@ impl Client {
         match kind {
             Kind::Protocol => {
                 let head = wire::upgrade_with("/connection/websocket", offer);
-                client.say(&head, Effect::default());
+                client.send(&head, Effect::default());
                 let connected = Effect {
-                    promise: Some(Promise::Connected),
+                    expected: Some(Expected::Connected),
                     ..Effect::default()
                 };
-                client.say(&wire::text(r#"{"id":1,"connect":{}}"#), connected);
+                client.send(&wire::text(r#"{"id":1,"connect":{}}"#), connected);
             }
             Kind::Raw => {
                 let query: Vec<_> = topics
@@ -121,18 +123,18 @@ impl Client {
                     joins: topics.to_vec(),
                     ..Effect::default()
                 };
-                client.say(&wire::upgrade_with(&target, offer), joins);
+                client.send(&wire::upgrade_with(&target, offer), joins);
             }
             Kind::Health => {
                 let head = b"GET /health HTTP/1.1\r\nHost: example.org\r\n\r\n";
-                client.say(head, Effect::default());
+                client.send(head, Effect::default());
             }
-            Kind::Silent => client.say(b"GET ", Effect::default()),
+            Kind::Silent => client.send(b"GET ", Effect::default()),
         }
         client
     }
 
-    fn say(&mut self, bytes: &[u8], effect: Effect) {
+    fn send(&mut self, bytes: &[u8], effect: Effect) {
         self.outbound.extend_from_slice(bytes);
         self.effects.push_back(Effect {
             end: self.outbound.len(),
@@ -140,7 +142,8 @@ impl Client {
         });
     }
 
-    /// Toggles these topics, all in one message.
+    /// Subscribes to those of the topics that it has not, and unsubscribes from the others, all in
+    /// one message.
     pub fn toggle(&mut self, topics: &[usize]) {
         let (mut lines, mut replies, mut effect) = (Vec::new(), Vec::new(), Effect::default());
         for &topic in topics {
@@ -157,33 +160,33 @@ impl Client {
             lines.push(format!(r#"{{"id":{id},"{verb}":{{"channel":"{name}"}}}}"#));
             replies.push(format!(r#"{{"id":{id},"{verb}":{{}}}}"#));
         }
-        effect.promise = Some(Promise::Reply(replies.join("\n")));
+        effect.expected = Some(Expected::Reply(replies.join("\n")));
         let message = lines.join("\n");
         if self.window_bits.is_some() && self.next_id.is_multiple_of(2) {
             let payload = zlib::deflate(message.as_bytes());
-            self.say(&wire::masked_deflated(wire::TEXT, &payload), effect);
+            self.send(&wire::masked_deflated(wire::TEXT, &payload), effect);
         } else {
-            self.say(&wire::text(&message), effect);
+            self.send(&wire::text(&message), effect);
         }
     }
 
     pub fn ping(&mut self, payload: &[u8]) {
-        let promise = Some(Promise::Pong(payload.into()));
-        self.say(
+        let expected = Some(Expected::Pong(payload.into()));
+        self.send(
             &wire::masked(wire::PING, payload),
             Effect {
-                promise,
+                expected,
                 ..Effect::default()
             },
         );
     }
 
-    /// Bytes that promise nothing: a pong, a close, nonsense.
-    pub fn mutter(&mut self, bytes: &[u8]) {
-        self.say(bytes, Effect::default());
+    /// Sends bytes that are not answered with a message: a pong, a close frame, an error.
+    pub fn send_unanswered(&mut self, bytes: &[u8]) {
+        self.send(bytes, Effect::default());
     }
 
-    /// The next bytes for the hub, at most `most`, and what they change there.
+    /// Returns the next bytes for the hub, at most `most`, and applies what they change.
     pub fn deliver(&mut self, most: usize) -> Vec<u8> {
         let end = self.outbound.len().min(self.delivered.saturating_add(most));
         let bytes = self.outbound[self.delivered..end].to_vec();
@@ -194,39 +197,45 @@ impl Client {
                 self.subscribed.remove(&topic);
             }
             self.subscribed.extend(effect.joins);
-            self.promises.extend(effect.promise);
+            self.expected.extend(effect.expected);
         }
         bytes
     }
 
-    /// Something was published in one broadcast while the hub had all that was delivered.
+    /// Records that the hub has published one broadcast after it has received what was delivered.
     pub fn published(&mut self, topic: usize, bodies: &[String]) {
         if self.is_over() || !self.subscribed.contains(&topic) {
             return;
         }
         let (name, droppable) = TOPICS[topic];
         if self.kind == Kind::Raw {
-            let promises = bodies.iter().map(|body| Promise::Publication {
+            let expected = bodies.iter().map(|body| Expected::Publication {
                 text: body.clone(),
                 droppable,
                 count: 1,
             });
-            return self.promises.extend(promises);
+            return self.expected.extend(expected);
         }
         let pushes: Vec<_> = bodies.iter().map(|body| push(name, body)).collect();
-        self.promises.push_back(Promise::Publication {
+        self.expected.push_back(Expected::Publication {
             text: pushes.join("\n"),
             droppable,
             count: bodies.len() as u64,
         });
     }
 
-    /// No more frames are to come: it was refused, answered, or told goodbye.
-    pub fn is_over(&self) -> bool {
-        self.goodbye.is_some() || self.status.is_some_and(|status| status != 101)
+    /// Topics that the hub has subscribed it to.
+    pub fn subscriptions(&self) -> impl Iterator<Item = usize> {
+        self.subscribed.iter().copied()
     }
 
-    /// Bytes from the server. Returns how many pings are among them.
+    /// Whether no more frames follow: its request was refused or answered, or it has received a
+    /// close frame.
+    pub fn is_over(&self) -> bool {
+        self.close_code.is_some() || self.status.is_some_and(|status| status != 101)
+    }
+
+    /// Reads bytes from the server. Returns how many pings are among them.
     pub fn read(&mut self, bytes: &[u8]) -> usize {
         self.inbound.extend_from_slice(bytes);
         if self.status.is_none() {
@@ -243,88 +252,89 @@ impl Client {
             self.inflated += u64::from(taken.as_ref().is_some_and(|taken| taken.is_deflated));
             match taken.map(|taken| taken.frame) {
                 None => return pings,
-                Some(Frame::Close(code)) => self.part(code.unwrap_or(1005)),
+                Some(Frame::Close(code)) => self.close(code.unwrap_or(1005)),
                 Some(Frame::Ping(_)) => pings += 1,
                 Some(Frame::Text(text)) if text == "{}" => pings += 1,
                 Some(frame) => self.check(&frame),
             }
         }
-        assert_eq!(self.inbound, b"", "nothing comes after the end");
+        assert_eq!(self.inbound, b"", "bytes after the end");
         pings
     }
 
-    fn part(&mut self, code: u16) {
+    fn close(&mut self, code: u16) {
         assert!(
-            !self.robbed || code == 3008,
-            "publications are missing before {code}"
+            !self.misses_publication || code == 3008,
+            "publications are missing before close code {code}"
         );
-        let excused = !self.cut_short || matches!(code, 3008 | 3013);
-        assert!(excused, "replies are missing before {code}");
-        self.goodbye = Some(code);
+        let excused = !self.misses_reply || matches!(code, 3008 | 3013);
+        assert!(excused, "replies are missing before close code {code}");
+        self.close_code = Some(code);
     }
 
-    /// The frame must be the next promise, but for publications that were dropped before it.
+    /// Checks that the frame is the next expected one, after publications that were dropped.
     fn check(&mut self, frame: &Frame) {
-        assert!(!self.cut_short, "{frame:?} after an answer in part");
+        assert!(!self.misses_reply, "{frame:?} after a partial answer");
         loop {
-            let promise = self.promises.pop_front();
-            let promise = promise.unwrap_or_else(|| panic!("nothing promised {frame:?}"));
-            if fulfils(frame, &promise) {
-                if let Promise::Publication { count, .. } = promise {
+            let expected = self.expected.pop_front();
+            let expected = expected.unwrap_or_else(|| panic!("unexpected: {frame:?}"));
+            if matches(frame, &expected) {
+                if let Expected::Publication { count, .. } = expected {
                     self.received += count;
                 }
                 return;
             }
-            match promise {
-                Promise::Publication {
+            match expected {
+                Expected::Publication {
                     droppable: true,
                     count,
                     ..
                 } => self.skipped += count,
-                Promise::Publication { .. } => self.robbed = true,
-                Promise::Reply(reply) if begins(frame, &reply) => {
-                    self.cut_short = true;
+                Expected::Publication { .. } => self.misses_publication = true,
+                Expected::Reply(reply) if answers_first_of(frame, &reply) => {
+                    self.misses_reply = true;
                     return;
                 }
-                other => panic!("{other:?} was promised before {frame:?}"),
+                other => panic!("{other:?} was expected before {frame:?}"),
             }
         }
     }
 
-    /// Everything that the hub had for it has reached it; it is still connected.
+    /// Checks that nothing is missing, when everything that the hub had for the client has arrived
+    /// and the client is still connected.
     pub fn check_settled(&mut self) {
         assert!(
-            !self.robbed && !self.cut_short,
-            "something is missing, and no goodbye came"
+            !self.misses_publication && !self.misses_reply,
+            "something is missing, without a close frame"
         );
-        assert_eq!(self.inbound, b"", "a torn frame");
-        while let Some(promise) = self.promises.pop_front() {
-            match promise {
-                Promise::Publication {
+        assert_eq!(self.inbound, b"", "an incomplete frame");
+        while let Some(expected) = self.expected.pop_front() {
+            match expected {
+                Expected::Publication {
                     droppable: true,
                     count,
                     ..
                 } => self.skipped += count,
-                other => panic!("{other:?} never came"),
+                other => panic!("{other:?} did not arrive"),
             }
         }
     }
 }
 
-fn fulfils(frame: &Frame, promise: &Promise) -> bool {
-    match (frame, promise) {
-        (Frame::Text(text), Promise::Connected) => text.starts_with(r#"{"id":1,"connect":{"#),
+fn matches(frame: &Frame, expected: &Expected) -> bool {
+    match (frame, expected) {
+        (Frame::Text(text), Expected::Connected) => text.starts_with(r#"{"id":1,"connect":{"#),
         (
             Frame::Text(text),
-            Promise::Reply(expected) | Promise::Publication { text: expected, .. },
+            Expected::Reply(expected) | Expected::Publication { text: expected, .. },
         ) => text == expected,
-        (Frame::Pong(payload), Promise::Pong(expected)) => payload == expected,
+        (Frame::Pong(payload), Expected::Pong(expected)) => payload == expected,
         _ => false,
     }
 }
 
-/// The frame answers the first commands of a message.
-fn begins(frame: &Frame, reply: &str) -> bool {
+/// Whether the frame answers only the first commands of a message.
+fn answers_first_of(frame: &Frame, reply: &str) -> bool {
     let Frame::Text(text) = frame else {
         return false;
     };

@@ -129,5 +129,5 @@ fn only_shards_use_the_runtime() {
     check(&["src"], runtime);
     let text = "//! Uses glommio.\nuse glommio::io;\nio_uring::f();\n";
     assert_eq!(lines(runtime, "src/engine.rs", text), [2, 3]);
-    assert_eq!(lines(runtime, "src/shard/ring.rs", text), [0; 0]);
+    assert_eq!(lines(runtime, "src/shard/uring.rs", text), [0; 0]);
 }

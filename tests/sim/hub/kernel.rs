@@ -1,4 +1,4 @@
-//! A socket as a kernel keeps it: a bounded send buffer that a client reads from.
+//! The simulated socket of one connection: a bounded send buffer that the client reads from.
 
 use std::collections::VecDeque;
 
@@ -8,19 +8,19 @@ use fanfare::hub::SendOutcome;
 #[allow(clippy::struct_excessive_bools)] // Independent facts about a socket.
 pub struct Kernel {
     capacity: usize,
-    /// All that is sent fits, for once.
+    /// The send buffer has no bound while everything settles.
     pub roomy: bool,
     /// Bytes the server sent and the client has not read.
     buffer: VecDeque<u8>,
     /// The bytes of the send that is under way.
     pub in_flight: Option<Vec<u8>>,
-    /// The hub waits for room.
+    /// The hub waits until the socket is writable.
     pub awaiting: bool,
     /// The client is gone: sends fail.
     pub reset: bool,
-    /// The server will write no more.
+    /// The server has ended its stream.
     pub write_ended: bool,
-    /// The hub is done with it; true: with a reset.
+    /// Whether the hub has closed it, and whether with a reset.
     pub closed: Option<bool>,
 }
 
@@ -47,7 +47,7 @@ impl Kernel {
         capacity.saturating_sub(self.buffer.len())
     }
 
-    /// Ends the send under way: at most `most` of its bytes go out. Returns how it ended.
+    /// Completes the send that is under way, of which at most `most` bytes are sent.
     pub fn complete(&mut self, most: usize) -> SendOutcome {
         let bytes = self.in_flight.take().expect("a send is under way");
         if self.reset || self.closed == Some(true) {
@@ -60,7 +60,7 @@ impl Kernel {
         SendOutcome::Written(taken as u32)
     }
 
-    /// What the client reads, at most `most` bytes.
+    /// Returns what the client reads, at most `most` bytes.
     pub fn read(&mut self, most: usize) -> Vec<u8> {
         if self.closed == Some(true) || self.reset {
             self.buffer.clear();
@@ -69,7 +69,7 @@ impl Kernel {
         self.buffer.drain(..taken).collect()
     }
 
-    /// The client has read the stream to its end.
+    /// Returns whether the client has read the stream to its end.
     pub fn at_end(&self) -> bool {
         self.buffer.is_empty() && (self.write_ended || self.closed.is_some())
     }

@@ -1,23 +1,29 @@
-//! One run: the hub, its peers, the clock, and what must hold after every step.
+//! One run of the hub: its clients, the clock, and what must hold after every step.
+
+mod kernel;
+mod settle;
+mod steps;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write;
 use std::sync::Arc;
 
-use fanfare::config::{Config, SlowPolicy};
+use fanfare::config::Config;
 use fanfare::delivery::TopicHasher;
 use fanfare::hub::{ConnectionId, Egress, Hub, SocketAction, Writability};
 use fanfare::observe::ShardCounts;
 
-use crate::client::Client;
-use crate::kernel::Kernel;
-use crate::upstream::{FakeUpstream, config, namespace};
+use crate::behaviour::{self, Bodies, LARGEST_BODY};
+use crate::client::{Client, Kind};
+use crate::counts::check_identity;
+use crate::upstream::FakeUpstream;
+use crate::wire;
+use kernel::Kernel;
 
 /// Bytes of the largest frame that a run makes.
-pub const LARGEST_BODY: usize = 20_000;
 const LARGEST_FRAME: usize = LARGEST_BODY + 200;
 
-/// One connection: its client, and the kernel between the client and the hub.
+/// One connection: the client, and the kernel between the client and the hub.
 pub struct Peer {
     pub client: Client,
     pub kernel: Kernel,
@@ -35,22 +41,20 @@ pub struct Simulation {
     pub hasher: TopicHasher,
     pub now_us: u64,
     pub peers: BTreeMap<ConnectionId, Peer>,
-    /// Ids whose slots are free or in other hands.
+    /// Ids of connections that were released.
     pub former: Vec<ConnectionId>,
-    pub published: u64,
-    /// Letters that do not compress, twice as many as the largest body has.
-    pub noise: String,
-    /// The step in which the hub was last asked for events.
-    obeyed: u64,
-    /// Bytes that completed sends reported while their connection lived.
+    pub bodies: Bodies,
+    /// The step in which socket actions of the hub were last applied.
+    applied: u64,
+    /// Bytes that completed sends reported while their connection was open.
     pub written_bytes: u64,
-    /// Publications that reached clients, and droppable ones that did not, of peers long gone too.
+    /// Publications that released clients received, and droppable ones that they did not.
     pub received: u64,
     pub skipped: u64,
-    /// Compressed frames that peers got.
+    /// Compressed frames that released clients received.
     pub inflated: u64,
     egress: Egress,
-    /// The last things that were done, for the report of a failure.
+    /// The last events, for the report of a failure.
     log: VecDeque<String>,
 }
 
@@ -65,7 +69,7 @@ impl Drop for Simulation {
                 seed, steps, step, ..
             } = self;
             eprintln!(
-                "the last steps:\n{report}failed at step {step}; repeat with \
+                "the last events:\n{report}failed at step {step}; repeat with \
                  FANFARE_SIM_SEED={seed} FANFARE_SIM_STEPS={steps}"
             );
         }
@@ -75,15 +79,7 @@ impl Drop for Simulation {
 impl Simulation {
     pub fn new(seed: u64, steps: u64) -> Self {
         let mut random = fastrand::Rng::with_seed(seed);
-        let mut config = config();
-        config.ws.outbox = [500, 2_000, 8_000, 60_000][random.usize(..4)];
-        config.ws.deflate.threshold = [0, 256][random.usize(..2)];
-        config.ws.max_command_rate = [10, 100_000][random.usize(..2)];
-        config.namespaces = vec![
-            namespace("", SlowPolicy::Disconnect),
-            namespace("old", SlowPolicy::DropOldest),
-            namespace("latest", SlowPolicy::Conflate),
-        ];
+        let config = behaviour::random_config(&mut random);
         let upstream = FakeUpstream::default();
         upstream.0.borrow_mut().limit = random.u64(8..40);
         upstream.0.borrow_mut().ceiling = random.u64(40..44);
@@ -97,12 +93,11 @@ impl Simulation {
             Arc::default(),
             random.u64(..),
         );
-        let noise = (0..2 * LARGEST_BODY).map(|_| random.alphanumeric());
         Self {
             seed,
             steps,
             step: 0,
-            noise: noise.collect(),
+            bodies: Bodies::new(&mut random),
             random,
             config,
             hub,
@@ -111,8 +106,7 @@ impl Simulation {
             now_us: 0,
             peers: BTreeMap::new(),
             former: Vec::new(),
-            published: 0,
-            obeyed: 0,
+            applied: 0,
             written_bytes: 0,
             received: 0,
             skipped: 0,
@@ -122,7 +116,7 @@ impl Simulation {
         }
     }
 
-    /// Runs to the end. Returns what the hub counted.
+    /// Runs to the end. Returns the counters of the hub.
     pub fn run(mut self) -> ShardCounts {
         while self.step < self.steps {
             self.step += 1;
@@ -145,27 +139,22 @@ impl Simulation {
             .push_back(format!("{} @{}us: {}", self.step, self.now_us, line()));
     }
 
-    /// What must hold at every moment.
+    /// Checks what must hold at every moment.
     fn check(&self) {
         let counts = self.hub.counts();
-        let dropped = dropped(&counts);
-        assert_eq!(
-            counts.matched,
-            counts.written + dropped + counts.pending,
-            "{counts:?}"
-        );
+        check_identity(&counts);
         assert_eq!(counts.written_bytes, self.written_bytes);
         assert_eq!(counts.connections, self.peers.len() as u64);
-        // Else a connection may be over without our knowledge.
-        let known = self.obeyed == self.step;
+        // Otherwise the hub may have closed a connection that is still open here.
+        let is_known = self.applied == self.step;
         let under_way = |peer: &Peer| match (&peer.kernel.in_flight, peer.kernel.closed) {
-            (Some(bytes), None) if known => bytes.len() as u64,
+            (Some(bytes), None) if is_known => bytes.len() as u64,
             _ => 0,
         };
         let (mut least, mut most) = (0, 0);
         for peer in self.peers.values() {
             least += under_way(peer);
-            // A close frame and one reply may come on top of a full outbox.
+            // A full outbox takes one more reply and a close frame.
             most += (self.config.ws.outbox + LARGEST_FRAME + 300) as u64;
         }
         let pending = counts.pending_bytes;
@@ -178,7 +167,7 @@ impl Simulation {
         assert_eq!(asked.wanted.len() as u64, counts.topics);
     }
 
-    /// Gathers sends until the hub has no more; they stay under way until they are completed.
+    /// Starts all sends that the hub has. They stay under way until they are completed.
     pub fn gather(&mut self) {
         while self.hub.poll_egress(&mut self.egress) {
             for send in self.egress.sends() {
@@ -209,9 +198,9 @@ impl Simulation {
         }
     }
 
-    /// Does what the hub asks for; sockets it is done with keep their slots for a while.
-    pub fn obey(&mut self) {
-        self.obeyed = self.step;
+    /// Applies the socket actions of the hub. Closed sockets keep their slots for a while.
+    pub fn apply_socket_actions(&mut self) {
+        self.applied = self.step;
         while let Some(event) = self.hub.poll_socket_action() {
             self.note(|| format!("{event:?}"));
             match event {
@@ -228,9 +217,9 @@ impl Simulation {
         }
     }
 
-    /// Completes a connection's send, of which at most `most` bytes go out.
+    /// Completes the send of a connection, of which at most `most` bytes are sent.
     pub fn complete(&mut self, id: ConnectionId, most: usize) {
-        self.obey();
+        self.apply_socket_actions();
         let kernel = &mut self.peers.get_mut(&id).expect("it is connected").kernel;
         let length = kernel
             .in_flight
@@ -256,16 +245,15 @@ impl Simulation {
         }
     }
 
-    /// Lets the client read, and answer the pings it finds.
+    /// Lets the client read, and answer the pings that it finds.
     pub fn read(&mut self, id: ConnectionId, most: usize) {
         let peer = self.peers.get_mut(&id).expect("it is connected");
         let bytes = peer.kernel.read(most);
         let pings = peer.client.read(&bytes);
-        if pings > 0 && peer.client.kind == crate::client::Kind::Protocol {
-            peer.client.mutter(&crate::wire::text("{}"));
+        if pings > 0 && peer.client.kind == Kind::Protocol {
+            peer.client.send_unanswered(&wire::text("{}"));
         } else if pings > 0 {
-            peer.client
-                .mutter(&crate::wire::masked(crate::wire::PONG, b""));
+            peer.client.send_unanswered(&wire::masked(wire::PONG, b""));
         }
     }
 
@@ -278,7 +266,7 @@ impl Simulation {
         );
         let rest = peer.kernel.read(usize::MAX);
         peer.client.read(&rest);
-        assert!(!peer.client.robbed || self.hub.counts().closed_slow > 0);
+        assert!(!peer.client.misses_publication || self.hub.counts().closed_slow > 0);
         self.received += peer.client.received;
         self.skipped += peer.client.skipped;
         self.inflated += peer.client.inflated;
@@ -286,8 +274,4 @@ impl Simulation {
         self.former.push(id);
         self.note(|| format!("{id:?}: released"));
     }
-}
-
-pub fn dropped(counts: &ShardCounts) -> u64 {
-    counts.dropped_slow + counts.dropped_oldest + counts.dropped_conflated + counts.dropped_closed
 }

@@ -1,21 +1,22 @@
-//! Quiet moments: everything that was on its way arrives. Then nothing may be pending, and nobody
-//! may have missed what he was promised.
+//! Quiet moments, in which everything that is under way arrives: then nothing may be pending, and
+//! no client may miss anything. Also the end of a run.
 
 use fanfare::hub::{ConnectionId, DrainScope};
 use fanfare::limits::CLOSE_TIMEOUT;
 
-use crate::simulation::{Simulation, dropped};
+use super::Simulation;
+use crate::counts::dropped;
 
 const CLOSE_TIMEOUT_US: u64 = CLOSE_TIMEOUT.as_micros() as u64;
 
 impl Simulation {
-    /// Without a tick of the clock: all sends complete, all clients read, all bytes arrive.
+    /// Completes all sends, lets all clients read, and delivers all bytes, at one moment.
     pub fn settle(&mut self) {
         self.note(|| "settle".into());
         self.set_roomy(true);
         loop {
             self.gather();
-            self.obey();
+            self.apply_socket_actions();
             let mut idle = true;
             for id in self.ids() {
                 idle &= !self.settle_one(id);
@@ -36,7 +37,7 @@ impl Simulation {
         self.peers.keys().copied().collect()
     }
 
-    /// True: something moved.
+    /// Lets everything of one connection arrive. Returns whether something moved.
     fn settle_one(&mut self, id: ConnectionId) -> bool {
         let peer = self.peers.get_mut(&id).expect("it is connected");
         let undelivered = peer.client.delivered < peer.client.outbound.len();
@@ -62,13 +63,13 @@ impl Simulation {
         busy
     }
 
-    /// What must hold when all is quiet.
+    /// Checks what must hold when everything has arrived.
     pub fn check_settled(&mut self) {
         let counts = self.hub.counts();
         assert_eq!((counts.pending, counts.pending_bytes), (0, 0), "{counts:?}");
         let (mut received, mut skipped) = (self.received, self.skipped);
         for peer in self.peers.values_mut() {
-            assert!(!peer.client.is_over(), "who is told goodbye goes");
+            assert!(!peer.client.is_over(), "a closed client leaves");
             peer.client.check_settled();
             received += peer.client.received;
             skipped += peer.client.skipped;
@@ -78,7 +79,7 @@ impl Simulation {
             skipped <= excused,
             "{skipped} skipped, but {excused} counted"
         );
-        // Of several raw frames that are accounted for as one, the first may have arrived when the
+        // Several raw frames are counted as one, and the first may have arrived when the
         // connection ended.
         let arrived = counts.written + counts.dropped_closed;
         assert!(
@@ -88,7 +89,7 @@ impl Simulation {
         assert!(dropped(&counts) <= counts.matched);
     }
 
-    /// Ends the run with a drain or with broken sockets: nothing may be left.
+    /// Ends the run with a drain or with broken sockets, and checks that nothing is left.
     pub fn finish(&mut self) {
         if self.random.bool() {
             self.drain();
@@ -122,7 +123,10 @@ impl Simulation {
         );
         assert_eq!(counts.connections_deflate, 0);
         assert!(counts.deflate_spared_bytes == 0 || counts.deflate_deliveries > 0);
-        assert!(self.inflated <= counts.written, "raw ones come one by one");
+        assert!(
+            self.inflated <= counts.written,
+            "a frame holds at least one publication"
+        );
         let asked = self.upstream.0.borrow();
         assert_eq!(asked.admits, asked.leaves);
         assert!(

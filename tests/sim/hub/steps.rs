@@ -1,13 +1,14 @@
-//! What may happen next: one random step.
+//! One random step of a run of the hub.
 
 use std::sync::Arc;
 
 use fanfare::delivery::NamespaceRules;
 use fanfare::hub::{ConnectionId, SendOutcome, Writability};
 
-use crate::client::{Client, Kind, TOPICS};
-use crate::kernel::Kernel;
-use crate::simulation::{LARGEST_BODY, Peer, Simulation};
+use super::kernel::Kernel;
+use super::{Peer, Simulation};
+use crate::behaviour;
+use crate::client::{Kind, TOPICS};
 use crate::upstream::{RULES, joined};
 use crate::wire;
 
@@ -22,7 +23,7 @@ impl Simulation {
             60..72 => self.complete_some(),
             72..80 => self.read_some(),
             80..85 => self.make_writable(),
-            85..89 => self.obey(),
+            85..89 => self.apply_socket_actions(),
             89..92 => self.release_some(),
             92..94 => self.toggle_reading(),
             94..95 if self.random.bool() => self.reconfigure(),
@@ -32,7 +33,7 @@ impl Simulation {
         }
     }
 
-    /// Some connection with this property.
+    /// Returns a random connection with this property.
     fn pick(&mut self, suits: impl Fn(&Peer) -> bool) -> Option<ConnectionId> {
         let ids: Vec<_> = self
             .peers
@@ -41,14 +42,6 @@ impl Simulation {
             .map(|(id, _)| *id)
             .collect();
         self.random.choice(ids)
-    }
-
-    fn some_topics(&mut self) -> Vec<usize> {
-        let count = self.random.usize(1..4);
-        let mut topics = (0..TOPICS.len()).collect::<Vec<_>>();
-        self.random.shuffle(&mut topics);
-        topics.truncate(count);
-        topics
     }
 
     pub fn connect(&mut self) {
@@ -61,16 +54,9 @@ impl Simulation {
             );
             return;
         };
-        let kind = match self.random.u32(..20) {
-            0 => Kind::Health,
-            1 => Kind::Silent,
-            2..6 => Kind::Raw,
-            _ => Kind::Protocol,
-        };
-        let offer = ["", "", wire::FULL, wire::NARROW][self.random.usize(..4)];
-        let client = Client::new(kind, &self.some_topics(), offer);
-        let capacity = [1, 100, 1_000, 100_000][self.random.usize(..4)];
-        let kernel = Kernel::new(self.random.usize(1..=capacity));
+        let client = behaviour::random_client(&mut self.random);
+        let kind = client.kind;
+        let kernel = Kernel::new(behaviour::random_capacity(&mut self.random));
         let before = self.peers.insert(
             id,
             Peer {
@@ -105,25 +91,15 @@ impl Simulation {
         self.note(|| format!("{id:?}: {} bytes in", bytes.len()));
     }
 
-    /// A client says something.
+    /// A client sends something.
     fn act(&mut self) {
         let talks = |peer: &Peer| {
             matches!(peer.client.kind, Kind::Protocol | Kind::Raw) && !peer.client.is_over()
         };
         let Some(id) = self.pick(talks) else { return };
-        let topics = self.some_topics();
-        let dice = self.random.u32(..100);
         let client = &mut self.peers.get_mut(&id).expect("picked").client;
-        match dice {
-            0 => client.mutter(&wire::close(1000)),
-            1 => client.mutter(&wire::masked(wire::CLOSE, b"")),
-            2 => client.mutter(b"\x81\x00 unmasked"),
-            3 => client.mutter(&wire::text("nonsense")),
-            4..20 => client.ping(&[b'p'; 40][..dice as usize]),
-            _ if client.kind == Kind::Protocol => client.toggle(&topics),
-            _ => client.mutter(&wire::masked(wire::PONG, b"unasked")),
-        }
-        self.note(|| format!("{id:?}: acts, {dice} {topics:?}"));
+        let action = behaviour::act(client, &mut self.random);
+        self.note(|| format!("{id:?}: {action}"));
     }
 
     fn publish(&mut self) {
@@ -135,7 +111,7 @@ impl Simulation {
                 may_deflate: name != "b",
                 ..RULES
             };
-            let bodies = self.bodies(rules.may_join);
+            let bodies = self.bodies.make(rules.may_join, &mut self.random);
             for peer in self.peers.values_mut() {
                 peer.client.published(topic, &bodies);
             }
@@ -147,31 +123,7 @@ impl Simulation {
         }
     }
 
-    /// The bodies of one broadcast; together no larger than the largest one.
-    fn bodies(&mut self, joins: bool) -> Vec<String> {
-        let (most, count) = match self.random.u32(..40) {
-            0 => (LARGEST_BODY - 100, 1),
-            1..4 => (1_000, 3),
-            4..16 => (100, 4),
-            _ => (100, 1),
-        };
-        let count = if joins { count } else { 1 };
-        let bodies = (0..count).map(|_| {
-            self.published += 1;
-            let bytes = self.random.usize(..most);
-            // Some compresses well, some not at all.
-            let padding = if self.random.bool() {
-                "x".repeat(bytes)
-            } else {
-                let from = self.random.usize(..LARGEST_BODY);
-                self.noise[from..from + bytes].to_owned()
-            };
-            format!(r#"{{"n":{},"p":"{padding}"}}"#, self.published)
-        });
-        bodies.collect()
-    }
-
-    /// Sends end in any order, whole, short at any byte, or with nothing taken.
+    /// Completes sends in any order, whole, short at any byte, or with nothing sent.
     fn complete_some(&mut self) {
         for _ in 0..self.random.usize(1..6) {
             let Some(id) = self.pick(|peer| peer.kernel.in_flight.is_some()) else {
@@ -200,7 +152,7 @@ impl Simulation {
         }
     }
 
-    /// A socket that was full has room, or the kernel says so for nothing.
+    /// Reports sockets as writable that were full, some for no reason.
     fn make_writable(&mut self) {
         for _ in 0..self.random.usize(1..4) {
             let Some(id) = self.pick(|peer| peer.kernel.awaiting) else {
@@ -229,18 +181,14 @@ impl Simulation {
         peer.reads = !peer.reads;
     }
 
-    /// New rules for compression; what is agreed stays so.
     fn reconfigure(&mut self) {
-        let deflate = &mut self.config.ws.deflate;
-        deflate.enabled = self.random.u32(..4) > 0;
-        deflate.level = [1, 1, 6][self.random.usize(..3)];
-        deflate.threshold = [0, 256, 2_000][self.random.usize(..3)];
-        let deflate = format!("{deflate:?}");
+        behaviour::change_config(&mut self.config, &mut self.random);
+        let deflate = format!("{:?}", self.config.ws.deflate);
         self.hub.reconfigure(Arc::new(self.config.clone()));
         self.note(|| deflate);
     }
 
-    /// A client goes without a word, in one of the ways there are.
+    /// Breaks a connection without a close frame, in one of four ways.
     fn disrupt(&mut self) {
         let Some(id) = self.pick(|_| true) else {
             return;
@@ -258,7 +206,8 @@ impl Simulation {
         }
     }
 
-    /// Calls for connections that are no more change nothing, whoever has their slot now.
+    /// Calls the hub for a released connection. Nothing may change, whichever connection has the
+    /// slot now.
     fn call_late(&mut self) {
         let Some(id) = self.random.choice(self.former.clone()) else {
             return;

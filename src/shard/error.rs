@@ -1,0 +1,16 @@
+//! The errors that end a shard. Shard thread.
+
+use std::io;
+
+use super::preflight::PreflightError;
+
+/// Why a shard has ended before it was stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum ShardError {
+    #[error("the shard's ring could not be set up: {0}")]
+    Setup(#[from] PreflightError),
+    #[error("the shard's ring failed: {0}")]
+    Ring(io::Error),
+    #[error("the shard's event descriptor failed: {0}")]
+    Event(String),
+}

@@ -1,0 +1,93 @@
+//! The thread of a shard: a glommio executor on a pinned core that runs the shard's loop. The
+//! executor yields to its other tasks between turns and waits while the loop sleeps.
+
+use std::net::TcpListener;
+use std::os::fd::FromRawFd;
+use std::sync::Arc;
+
+use glommio::io::BufferedFile;
+use glommio::{ExecutorJoinHandle, GlommioError, LocalExecutorBuilder, Placement};
+
+use crate::config::Config;
+use crate::fabric::{Fabric, Watch};
+use crate::limits::GLOMMIO_IO_MEMORY_BYTES;
+
+use super::error::ShardError;
+use super::preflight::PreflightError;
+use super::shard_loop::{ShardLoop, Turn};
+use super::sleep::Sleep;
+use super::system;
+use super::uring::UringRing;
+
+/// What a shard is started with.
+pub struct ShardOptions {
+    pub index: usize,
+    /// The core that the shard's thread is pinned to.
+    pub core: usize,
+    pub listener: TcpListener,
+    pub config: Arc<Config>,
+    pub fabric: Arc<Fabric>,
+    pub watch: Watch,
+}
+
+/// A running shard.
+pub struct Shard {
+    thread: ExecutorJoinHandle<Result<(), ShardError>>,
+}
+
+/// Starts a shard on its core.
+pub fn spawn(options: ShardOptions) -> Result<Shard, GlommioError<()>> {
+    let thread = LocalExecutorBuilder::new(Placement::Fixed(options.core))
+        .name(&format!("shard-{}", options.index))
+        .io_memory(GLOMMIO_IO_MEMORY_BYTES)
+        .spawn(move || run(options))?;
+    Ok(Shard { thread })
+}
+
+impl Shard {
+    /// Waits until the shard has ended. Returns the error that ended it, if any.
+    pub fn join(self) -> Result<(), String> {
+        match self.thread.join() {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(error.to_string()),
+            Err(error) => Err(format!("the shard's executor failed: {error}")),
+        }
+    }
+}
+
+async fn run(options: ShardOptions) -> Result<(), ShardError> {
+    let ShardOptions {
+        index,
+        core: _,
+        listener,
+        config,
+        fabric,
+        watch, // Dropped last, because it reports the end of the shard.
+    } = options;
+    let wake = fabric.shards[index].lane.wake.descriptor();
+    let ring = UringRing::new(wake, fabric.clock).map_err(PreflightError::from)?;
+    let event = system::duplicate(wake).map_err(|error| ShardError::Event(error.to_string()))?;
+    // SAFETY: the descriptor is a fresh duplicate, and the file takes ownership of it.
+    let event = unsafe { BufferedFile::from_raw_fd(event) };
+    let seed = fastrand::u64(..);
+    let mut shard = ShardLoop::new(ring, listener, index, config, fabric, seed);
+    shard.start().map_err(ShardError::Ring)?;
+    watch.ready();
+    loop {
+        match shard.turn().map_err(ShardError::Ring)? {
+            Turn::Ended => return Ok(()),
+            Turn::Worked => glommio::executor().yield_if_needed().await,
+            Turn::Idle => match shard.sleep().map_err(ShardError::Ring)? {
+                Sleep::Over => {}
+                Sleep::Executor => {
+                    // The eight bytes are the number of signals, which does not matter.
+                    event
+                        .read_at(0, 8)
+                        .await
+                        .map_err(|error| ShardError::Event(error.to_string()))?;
+                    shard.end_executor_sleep();
+                }
+            },
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! The main loop of a shard, one turn at a time. Shard thread.
+//!
+//! A turn reaps completions, carries out requests, handles the completions, drains the lane,
+//! and sends everything that is pending with one submit. When a turn finds nothing to do, the
+//! shard sleeps (sleep.rs). The loop names neither glommio nor `io_uring`: [`super::executor`]
+//! runs it on a real ring, and the simulation in tests/sim runs it on a simulated one.
+
+use std::io;
+use std::sync::Arc;
+
+use crate::config::Config;
+use crate::fabric::{Fabric, ShardFabric};
+use crate::hub::{ConnectionId, Egress, Hub, SocketAction};
+use crate::observe::lossy;
+
+use super::acceptor::{AcceptEvent, Acceptor};
+use super::ring::{Completion, CompletionSignals, Ring};
+use super::sockets::{Removal, Sockets};
+use super::survey::SurveyQueue;
+use super::upstream::FabricUpstream;
+use super::work::Work;
+
+/// The hub of one shard and everything that connects it to the kernel and to the other threads.
+pub struct ShardLoop<R: Ring> {
+    /// Dropped first, because operations that are under way refer to `egress`.
+    pub(super) ring: R,
+    pub(super) hub: Hub,
+    pub(super) sockets: Sockets<R::Socket>,
+    pub(super) acceptor: Acceptor<R>,
+    pub(super) fabric: Arc<Fabric>,
+    pub(super) index: usize,
+    /// The current round of sends.
+    pub(super) egress: Egress,
+    /// Completions that were reaped and are not handled yet.
+    pub(super) completions: Vec<Completion<R::Socket>>,
+    /// Scratch: the completions of this turn.
+    handling: Vec<Completion<R::Socket>>,
+    /// Connections whose receive has ended for lack of buffers, and is to be started again.
+    pub(super) unarmed: Vec<ConnectionId>,
+    /// When the timer that was started last fires.
+    pub(super) timer_due_us: Option<u64>,
+    /// A read of the event descriptor is under way in the ring.
+    pub(super) reading_wake: bool,
+    /// Set when the process drains: connections are accepted until this time, and refused with a
+    /// 503 by the hub. When all are closed, the shard ends.
+    pub(super) accept_until_us: Option<u64>,
+    pub(super) surveys: SurveyQueue,
+}
+
+/// The outcome of a turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Turn {
+    /// There was something to do, and there may be more.
+    Worked,
+    /// There was nothing to do: the shard may sleep.
+    Idle,
+    /// The shard was stopped, or its drain is complete.
+    Ended,
+}
+
+impl<R: Ring> ShardLoop<R> {
+    /// Creates the loop of shard `index` of the fabric. `seed` determines the ids of clients and
+    /// the phases of their pings.
+    pub fn new(
+        mut ring: R,
+        listener: R::Listener,
+        index: usize,
+        config: Arc<Config>,
+        fabric: Arc<Fabric>,
+        seed: u64,
+    ) -> Self {
+        let hub = Hub::new(
+            config,
+            Box::new(FabricUpstream::new(Arc::clone(&fabric), index)),
+            fabric.hasher.clone(),
+            Arc::clone(&fabric.shards[index].latency),
+            seed,
+        );
+        Self {
+            acceptor: Acceptor::new(listener, &mut ring),
+            ring,
+            hub,
+            sockets: Sockets::new(),
+            fabric,
+            index,
+            egress: Egress::default(),
+            completions: Vec::new(),
+            handling: Vec::new(),
+            unarmed: Vec::new(),
+            timer_due_us: None,
+            reading_wake: false,
+            accept_until_us: None,
+            surveys: SurveyQueue::default(),
+        }
+    }
+
+    /// Starts to accept connections. Called once, before the first turn.
+    pub fn start(&mut self) -> io::Result<()> {
+        self.ring.set_signals(CompletionSignals::Off);
+        self.acceptor.start(&mut self.ring)
+    }
+
+    /// Runs one turn.
+    pub fn turn(&mut self) -> io::Result<Turn> {
+        let now_us = self.ring.now_us();
+        lossy::stall(self.index, now_us);
+        self.ring.reap(&mut self.completions)?;
+        // Only what was due before this turn counts, and not what the turn itself makes due.
+        if let Some(due_us) = self.hub.overdue_us(now_us) {
+            self.shard().lag.record(now_us - due_us, 1);
+        }
+        let mut worked = !self.completions.is_empty();
+        // Requests come first: a request is in force for everything that a peer sent after it.
+        while let Some(request) = self.shard().lane.pop_order() {
+            worked = true;
+            if self.handle_request(request, now_us)? == Turn::Ended {
+                return Ok(Turn::Ended);
+            }
+        }
+        self.handle_completions(now_us)?;
+        self.submit_questions(now_us);
+        worked |= self.drain_lane(now_us)? == Work::Done;
+        self.hub.tick(now_us);
+        self.end_accepting(now_us)?;
+        self.rearm(now_us)?;
+        worked |= self.flush()? == Work::Done;
+        self.apply_socket_actions();
+        let survey = self.surveys.step(&mut self.hub, &self.sockets, now_us);
+        worked |= survey == Work::Done;
+        if worked {
+            self.hub.counts_mut().turns += 1;
+            let turn_us = self.ring.now_us() - now_us;
+            self.shard().turn.record(turn_us, 1);
+        }
+        self.shard().counts.store(&self.hub.counts());
+        if self.accept_until_us.is_some() && self.hub.is_empty() {
+            return Ok(Turn::Ended);
+        }
+        Ok(if worked { Turn::Worked } else { Turn::Idle })
+    }
+
+    /// The hub, for checks of its state.
+    pub fn hub(&self) -> &Hub {
+        &self.hub
+    }
+
+    fn handle_completions(&mut self, now_us: u64) -> io::Result<()> {
+        let mut handling = std::mem::take(&mut self.handling);
+        handling.append(&mut self.completions);
+        for completion in handling.drain(..) {
+            self.dispatch(completion, now_us)?;
+        }
+        self.handling = handling;
+        Ok(())
+    }
+
+    /// Ends accepting when the period of a drain has passed. Until then new connections get a 503.
+    fn end_accepting(&mut self, now_us: u64) -> io::Result<()> {
+        let is_over = self
+            .accept_until_us
+            .is_some_and(|until_us| until_us <= now_us);
+        if is_over && self.acceptor.end(&mut self.ring)? == AcceptEvent::Recovered {
+            self.set_out_of_descriptors(false);
+        }
+        Ok(())
+    }
+
+    /// Starts again what had to wait: receives that lacked buffers, and accepting that lacked
+    /// descriptors.
+    fn rearm(&mut self, now_us: u64) -> io::Result<()> {
+        for id in std::mem::take(&mut self.unarmed) {
+            self.start_receive(id)?;
+        }
+        if self.acceptor.advance(now_us, &mut self.ring)? == AcceptEvent::Recovered {
+            self.set_out_of_descriptors(false);
+            tracing::info!(
+                shard = self.index,
+                "descriptors are back; accepting as usual"
+            );
+        }
+        Ok(())
+    }
+
+    fn apply_socket_actions(&mut self) {
+        while let Some(action) = self.hub.poll_socket_action() {
+            match action {
+                SocketAction::FinishWriting(id) => self.sockets.finish_writing(id),
+                SocketAction::Close { id, abort } => {
+                    self.sockets.close(id, abort);
+                    self.release(id);
+                }
+            }
+        }
+    }
+
+    /// Frees the slot of a closed connection if no operation uses its socket any more.
+    pub(super) fn release(&mut self, id: ConnectionId) {
+        if self.sockets.remove(id) == Removal::Removed {
+            self.hub.release(id);
+        }
+    }
+
+    pub(super) fn set_out_of_descriptors(&self, is_out: bool) {
+        let flag = &self.shard().out_of_descriptors;
+        flag.store(is_out, std::sync::atomic::Ordering::Relaxed);
+    }
+
+    pub(super) fn shard(&self) -> &ShardFabric {
+        &self.fabric.shards[self.index]
+    }
+}

@@ -1,0 +1,193 @@
+//! One run of the shard's main loop: the real loop, hub and lanes on a simulated kernel.
+
+mod checks;
+mod connection;
+mod descriptors;
+mod kernel;
+mod met;
+mod progress;
+mod ring;
+mod settle;
+mod world;
+
+use std::cell::RefCell;
+use std::fs::File;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use fanfare::fabric::{Fabric, Wake, own_descriptors};
+use fanfare::limits::REFUSAL_SOCKETS;
+use fanfare::observe::ShardCounts;
+use fanfare::shard::{CompletionSignals, ShardLoop, Sleep, Turn};
+
+use crate::counts::{check_identity, dropped};
+use descriptors::Target;
+use ring::{SharedWorld, SimulatedRing, open_listener};
+use world::World;
+
+pub use met::Met;
+
+/// What the shard's thread is about to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Thread {
+    Turns,
+    Sleeps,
+    /// Waits for a signal of the event descriptor.
+    WaitsForSignal,
+    Ended,
+}
+
+pub struct Simulation {
+    world: SharedWorld,
+    shard: ShardLoop<SimulatedRing>,
+    thread: Thread,
+}
+
+impl Simulation {
+    pub fn new(seed: u64, steps: u64) -> Self {
+        let (signals, event) = UnixStream::pair().expect("a socket pair");
+        let wake = Wake::new(File::from(OwnedFd::from(signals)));
+        let (inlet, _) = UnixStream::pair().expect("a socket pair");
+        let inlet = Wake::new(File::from(OwnedFd::from(inlet)));
+        let max_connections = 1 + (seed % 40) as usize;
+        let fabric = Arc::new(Fabric::new(vec![wake], inlet, max_connections));
+        let world = World::new(seed, steps, event, Arc::clone(&fabric));
+        let config = Arc::new(world.config.clone());
+        let world = Rc::new(RefCell::new(world));
+        let listener = open_listener(&world);
+        let ring = SimulatedRing::new(&world);
+        let mut shard = ShardLoop::new(ring, listener, 0, config, fabric, seed);
+        shard.start().expect("the simulated ring does not fail");
+        Self {
+            world,
+            shard,
+            thread: Thread::Turns,
+        }
+    }
+
+    /// Runs to the end. Returns what the shard counted and what the run met.
+    pub fn run(mut self) -> (ShardCounts, Met) {
+        let steps = self.world.borrow().steps;
+        for step in 1..=steps {
+            self.world.borrow_mut().step = step;
+            self.step();
+            if step.is_multiple_of(500) {
+                self.settle();
+                self.check_settled();
+            }
+        }
+        self.finish()
+    }
+
+    /// Another thread acts, or the shard does.
+    fn step(&mut self) {
+        let shard_runs = self.world.borrow_mut().random.u32(..3) > 0;
+        if shard_runs {
+            self.run_shard();
+        } else {
+            self.world.borrow_mut().act();
+        }
+        if self.thread == Thread::WaitsForSignal {
+            self.world.borrow_mut().check_signalled();
+        }
+        self.check();
+    }
+
+    /// The shard's thread runs to its next wait, as the executor runs it.
+    fn run_shard(&mut self) {
+        match self.thread {
+            Thread::Turns => {
+                self.world.borrow_mut().is_in_turn = true;
+                let turn = self.shard.turn().expect("the simulated ring does not fail");
+                self.world.borrow_mut().is_in_turn = false;
+                self.thread = match turn {
+                    Turn::Worked => Thread::Turns,
+                    Turn::Idle => Thread::Sleeps,
+                    Turn::Ended => Thread::Ended,
+                };
+                self.check_turn(turn);
+            }
+            Thread::Sleeps => {
+                self.world.borrow_mut().deadline_us = self.shard.hub().deadline_us();
+                let sleep = self
+                    .shard
+                    .sleep()
+                    .expect("the simulated ring does not fail");
+                self.thread = match sleep {
+                    Sleep::Over => Thread::Turns,
+                    Sleep::Executor => Thread::WaitsForSignal,
+                };
+                if sleep == Sleep::Executor {
+                    self.world.borrow_mut().check_sleep_in_executor();
+                    self.check_idle();
+                }
+            }
+            Thread::WaitsForSignal => {
+                let is_signalled = {
+                    let kernel = &mut self.world.borrow_mut().kernel;
+                    kernel.read_event();
+                    std::mem::take(&mut kernel.event_count) > 0
+                };
+                if is_signalled {
+                    self.shard.end_executor_sleep();
+                    self.thread = Thread::Turns;
+                }
+            }
+            Thread::Ended => {}
+        }
+    }
+
+    /// What must hold at every moment.
+    fn check(&mut self) {
+        let counts = self.shard.hub().counts();
+        check_identity(&counts);
+        let mut world = self.world.borrow_mut();
+        world.check_surveys();
+        let published = world.fabric.shards[0].counts.load();
+        check_identity(&published);
+        assert_eq!(published.taken, published.lane_reached, "{published:?}");
+        let kernel = &world.kernel;
+        let sockets = kernel
+            .descriptors
+            .count(|it| matches!(it, Target::Connection(_)));
+        assert!(counts.connections <= sockets as u64, "{counts:?}");
+        let beyond = world.fabric.max_connections() + REFUSAL_SOCKETS;
+        let held = world.fabric.held_descriptors() - own_descriptors(1);
+        assert!(held <= beyond);
+    }
+
+    /// What must hold after a turn.
+    fn check_turn(&mut self, turn: Turn) {
+        let counts = self.shard.hub().counts();
+        let world = self.world.borrow();
+        let kernel = &world.kernel;
+        assert!(kernel.sends_are_complete(), "a send outlives its turn");
+        assert_eq!(kernel.signals, CompletionSignals::Off);
+        assert_eq!(counts.written_bytes, kernel.sent_bytes);
+        if turn != Turn::Ended {
+            assert_eq!(world.fabric.shards[0].counts.load(), counts);
+        }
+    }
+
+    /// What must hold when the shard has done everything there was to do.
+    fn check_idle(&mut self) {
+        let counts = self.shard.hub().counts();
+        let world = self.world.borrow();
+        let kernel = &world.kernel;
+        if kernel.event_count > 0 {
+            return;
+        }
+        let waiting = kernel.met.internal - world.internal.len() as u64;
+        let accepted = kernel.accepted + kernel.met.refused + waiting;
+        assert_eq!(counts.accepted, accepted, "{counts:?}");
+        let open = kernel
+            .descriptors
+            .count(|it| matches!(it, Target::Connection(_)));
+        let open = (open - world.internal.len()) as u64;
+        assert_eq!(counts.connections, open, "{counts:?}");
+        assert_eq!(counts.refused_descriptors, kernel.met.refused);
+        assert!(dropped(&counts) <= counts.matched);
+    }
+}

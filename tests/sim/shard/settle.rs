@@ -1,0 +1,208 @@
+//! Quiet moments, in which everything that is under way arrives, and the end of a run.
+
+use fanfare::fabric::{Order, own_descriptors};
+use fanfare::hub::DrainScope;
+use fanfare::limits::CLOSE_TIMEOUT;
+use fanfare::observe::ShardCounts;
+use fanfare::shard::ShardLoop;
+
+use super::descriptors::Target;
+use super::met::Met;
+use super::world::World;
+use super::{Simulation, Thread};
+use crate::client::TOPICS;
+use crate::counts::dropped;
+
+impl Simulation {
+    /// Lets everything arrive: nothing fails, clients read and leave, and the shard works until it
+    /// sleeps.
+    pub fn settle(&mut self) {
+        self.world.borrow_mut().set_quiet(true);
+        for round in 0.. {
+            assert!(round < 10_000, "it does not settle");
+            let has_moved = self.world.borrow_mut().settle_clients();
+            self.run_until_asleep();
+            let world = &mut *self.world.borrow_mut();
+            world.check_surveys();
+            if has_moved || world.kernel.event_count > 0 || self.thread == Thread::Turns {
+                continue;
+            }
+            // Connections may wait for the end of an accept pause.
+            let is_over = self.thread == Thread::Ended || world.kernel.backlog.is_empty();
+            if is_over {
+                break;
+            }
+            let timers = world.kernel.timers.iter().map(|timer| timer.fires_us);
+            world.now_us = timers.min().expect("a timer runs").max(world.now_us);
+        }
+        self.world.borrow_mut().set_quiet(false);
+    }
+
+    fn run_until_asleep(&mut self) {
+        for _ in 0..1_000 {
+            if matches!(self.thread, Thread::WaitsForSignal | Thread::Ended) {
+                let kernel = &mut self.world.borrow_mut().kernel;
+                kernel.read_event();
+                if kernel.event_count == 0 || self.thread == Thread::Ended {
+                    return;
+                }
+            }
+            self.run_shard();
+        }
+    }
+
+    /// What must hold when everything has arrived.
+    pub fn check_settled(&mut self) {
+        let counts = self.shard.hub().counts();
+        assert_eq!((counts.pending, counts.pending_bytes), (0, 0), "{counts:?}");
+        let world = &mut *self.world.borrow_mut();
+        let (mut received, mut skipped) = (world.received, world.skipped);
+        for (key, peer) in &mut world.peers {
+            assert!(!peer.client.is_over(), "{key}: a closed client leaves");
+            peer.client.check_settled();
+            received += peer.client.received;
+            skipped += peer.client.skipped;
+            for topic in peer.client.subscriptions() {
+                let hash = world.fabric.hasher.hash(TOPICS[topic].0);
+                assert!(world.fabric.shards[0].interest.may_want(hash));
+            }
+        }
+        let excused = counts.dropped_oldest + counts.dropped_conflated + counts.dropped_slow;
+        assert!(
+            skipped <= excused,
+            "{skipped} skipped, but {excused} counted"
+        );
+        // Several raw frames are counted as one, and the first may have arrived when the
+        // connection ended.
+        let arrived = counts.written + counts.dropped_closed;
+        assert!(
+            received <= arrived,
+            "{received} received, but {arrived} counted"
+        );
+        assert!(world.surveys.is_empty(), "a survey is not answered");
+        assert!(world.kernel.descriptors.count(|it| it == Target::Reserve) <= 1);
+    }
+
+    /// Ends the run with a drain, with broken connections or at once. Nothing may be left.
+    pub fn finish(mut self) -> (ShardCounts, Met) {
+        match self.random_ending() {
+            0 => self.drain(),
+            1 => {
+                self.world.borrow_mut().disrupt_all();
+                self.settle();
+                self.check_empty();
+            }
+            _ => {}
+        }
+        if self.thread != Thread::Ended {
+            self.request(Order::Stop);
+            for _ in 0..100 {
+                self.run_shard();
+            }
+            assert_eq!(self.thread, Thread::Ended, "it was stopped");
+        }
+        let counts = self.shard.hub().counts();
+        let Self { world, shard, .. } = self;
+        drop::<ShardLoop<_>>(shard);
+        let world = &mut *world.borrow_mut();
+        world.check_closed();
+        (counts, world.kernel.met)
+    }
+
+    fn random_ending(&mut self) -> u32 {
+        self.world.borrow_mut().random.u32(..4)
+    }
+
+    fn request(&mut self, request: Order) {
+        let world = self.world.borrow();
+        assert!(world.fabric.shards[0].lane.order(request), "requests fit");
+    }
+
+    /// What must hold when every connection has ended.
+    fn check_empty(&self) {
+        let counts = self.shard.hub().counts();
+        let world = self.world.borrow();
+        let internal = world.internal_connections() as u64;
+        assert_eq!(counts.connections, internal, "{counts:?}");
+        let held = world.fabric.held_descriptors() - own_descriptors(1);
+        assert_eq!(held, 0, "the fabric counts connections that have ended");
+        if internal == 0 {
+            assert_eq!((counts.pending, counts.pending_bytes), (0, 0), "{counts:?}");
+            assert_eq!(counts.matched, counts.written + dropped(&counts));
+            assert_eq!((counts.topics, counts.subscriptions), (0, 0));
+            for (name, _) in TOPICS {
+                let hash = world.fabric.hasher.hash(name);
+                assert!(!world.fabric.shards[0].interest.may_want(hash), "{name}");
+            }
+        }
+        assert!(world.inflated <= counts.written);
+    }
+
+    /// Drains all connections, while more arrive and everything else goes on.
+    fn drain(&mut self) {
+        let (period_us, end_us) = {
+            let world = &mut *self.world.borrow_mut();
+            let period_us = world.random.u64(..10_000_000);
+            world.note(|| format!("drain over {period_us} us"));
+            (period_us, world.now_us + period_us)
+        };
+        let leaving = DrainScope::All;
+        self.request(Order::Drain { leaving, period_us });
+        let deadline_us = end_us + 2 * CLOSE_TIMEOUT.as_micros() as u64;
+        while self.thread != Thread::Ended {
+            {
+                let world = &mut *self.world.borrow_mut();
+                world.now_us += world.random.u64(..150_000);
+                assert!(world.now_us < deadline_us + 60_000_000, "it does not drain");
+            }
+            for _ in 0..20 {
+                self.step();
+            }
+            if self.world.borrow_mut().random.u32(..4) == 0 {
+                self.settle();
+            }
+        }
+        self.check_empty();
+        assert!(self.shard.hub().is_empty());
+    }
+}
+
+impl World {
+    pub fn set_quiet(&mut self, is_quiet: bool) {
+        self.is_quiet = is_quiet;
+        self.kernel.has_faults = !is_quiet;
+        for connection in self.kernel.connections.values_mut() {
+            connection.is_roomy = is_quiet;
+        }
+        if is_quiet {
+            self.close_other_descriptors();
+        }
+    }
+
+    /// Clients send and read everything, those that are done leave, and the kernel completes what
+    /// it can. Returns whether something moved.
+    pub fn settle_clients(&mut self) -> bool {
+        let mut has_moved = false;
+        for key in self.peers.keys().copied().collect::<Vec<_>>() {
+            has_moved |= self.transmit(key, usize::MAX);
+            has_moved |= self.read(key, usize::MAX);
+            let connection = &self.kernel.connections[&key];
+            let is_over = connection.is_at_end()
+                || connection.client_reset
+                || self.peers[&key].client.is_over();
+            has_moved |= is_over && self.finish(key);
+        }
+        has_moved | self.kernel.progress_all(&mut self.random, self.now_us)
+    }
+
+    /// What must hold when the shard is gone: every descriptor was closed once.
+    fn check_closed(&mut self) {
+        self.close_other_descriptors();
+        for number in std::mem::take(&mut self.internal).into_values() {
+            self.kernel.close(number);
+        }
+        let descriptors = &self.kernel.descriptors;
+        assert_eq!(descriptors.count(|_| true), 0, "{descriptors:?}");
+        assert_eq!(descriptors.opened, descriptors.closed);
+    }
+}

@@ -1,0 +1,488 @@
+//! Everything outside of the shard: the simulated kernel, the clients, the ingest thread and the
+//! control thread. They act between any two calls of the shard's loop, as other threads do.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt::Write;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+
+use crossbeam_channel::{Receiver, bounded};
+use fanfare::config::Config;
+use fanfare::delivery::{Batch, Broadcast, NamespaceRules};
+use fanfare::fabric::{Fabric, Order};
+use fanfare::hub::{DrainScope, SlowConnection};
+use fastrand::Rng;
+
+use super::connection::{Connection, ServerEnd};
+use super::descriptors::{Key, Target};
+use super::kernel::Kernel;
+use crate::behaviour::{self, Bodies};
+use crate::client::{Client, Kind, TOPICS};
+use crate::upstream::{RULES, joined};
+use crate::wire;
+
+/// A client, and how far it has got with its end of the connection.
+pub struct Peer {
+    pub client: Client,
+    /// Bytes that it has passed to its kernel.
+    sent: usize,
+    reads: bool,
+    is_internal: bool,
+}
+
+pub struct World {
+    pub seed: u64,
+    pub steps: u64,
+    pub step: u64,
+    pub random: Rng,
+    pub now_us: u64,
+    pub kernel: Kernel,
+    pub fabric: Arc<Fabric>,
+    pub config: Config,
+    pub peers: BTreeMap<Key, Peer>,
+    next_key: Key,
+    /// Connections that the run opens at a time, and that a crowd opens at once.
+    most_peers: usize,
+    crowd: usize,
+    bodies: Bodies,
+    /// The contents of the batches that were pushed and are not known to be taken by the shard.
+    lane: VecDeque<Vec<(usize, Vec<String>)>>,
+    /// Streams that the control thread has given to the shard and the shard has not taken.
+    pub internal: BTreeMap<RawFd, u32>,
+    pub surveys: Vec<Receiver<Vec<SlowConnection>>>,
+    /// Publications that clients received, and droppable ones that they did not.
+    pub received: u64,
+    pub skipped: u64,
+    /// Compressed frames that clients received.
+    pub inflated: u64,
+    /// The next deadline of the hub, as of the last turn.
+    pub deadline_us: Option<u64>,
+    /// Nothing happens but what the shard and the checks cause.
+    pub is_quiet: bool,
+    /// The shard is in a turn: signals would be wasted system calls.
+    pub is_in_turn: bool,
+    log: VecDeque<String>,
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let mut report = String::new();
+            for line in &self.log {
+                let _ = writeln!(report, "  {line}");
+            }
+            let Self {
+                seed, steps, step, ..
+            } = self;
+            eprintln!(
+                "the last events:\n{report}failed at step {step}; repeat with \
+                 FANFARE_SIM_SEED={seed} FANFARE_SIM_STEPS={steps}"
+            );
+        }
+    }
+}
+
+impl World {
+    pub fn new(seed: u64, steps: u64, event: UnixStream, fabric: Arc<Fabric>) -> Self {
+        let mut random = Rng::with_seed(seed);
+        // Some runs reach the limits of the fabric, the others the limit on descriptors.
+        let (descriptors, most_peers, crowd) = match seed % 4 {
+            0 => (200, 100, 60),
+            _ => (random.usize(20..60), 60, 20),
+        };
+        Self {
+            seed,
+            steps,
+            step: 0,
+            now_us: random.u64(..10_000_000),
+            kernel: Kernel::new(&mut random, event, descriptors),
+            fabric,
+            config: behaviour::random_config(&mut random),
+            peers: BTreeMap::new(),
+            next_key: 0,
+            most_peers,
+            crowd,
+            bodies: Bodies::new(&mut random),
+            random,
+            lane: VecDeque::new(),
+            internal: BTreeMap::new(),
+            surveys: Vec::new(),
+            received: 0,
+            skipped: 0,
+            inflated: 0,
+            deadline_us: None,
+            is_quiet: false,
+            is_in_turn: false,
+            log: VecDeque::new(),
+        }
+    }
+
+    pub fn note(&mut self, line: impl FnOnce() -> String) {
+        if self.log.len() == 60 {
+            self.log.pop_front();
+        }
+        let line = format!("{} @{}us: {}", self.step, self.now_us, line());
+        self.log.push_back(line);
+    }
+
+    /// Another thread acts between two calls of the shard, once in `one_in` times.
+    pub fn interleave(&mut self, one_in: u32) {
+        if !self.is_quiet && self.random.u32(..one_in) == 0 {
+            self.act();
+        }
+    }
+
+    /// One random event.
+    pub fn act(&mut self) {
+        match self.random.u32(..100) {
+            0..4 => self.connect(),
+            4..25 => self.transmit_some(),
+            25..37 => self.client_acts(),
+            37..50 => self.publish(),
+            50..68 => self.kernel.progress(&mut self.random, self.now_us),
+            68..78 => self.read_some(),
+            78..84 => self.finish_some(),
+            84..86 => self.toggle_reading(),
+            86..87 => self.disrupt(),
+            87..89 => self.change_descriptors(),
+            89..91 => self.request(),
+            _ => self.pass_time(),
+        }
+        self.kernel.read_event();
+    }
+
+    fn pass_time(&mut self) {
+        let us = match self.random.u32(..60) {
+            0 => self.random.u64(..60_000_000),
+            1..5 => self.random.u64(..3_000_000),
+            5..20 => self.random.u64(..100_000),
+            _ => self.random.u64(..1_000),
+        };
+        self.now_us += us;
+        self.note(|| format!("{us} us pass"));
+    }
+
+    fn pick(&mut self, suits: impl Fn(&Peer, &Connection) -> bool) -> Option<Key> {
+        let kernel = &self.kernel;
+        let suiting = self
+            .peers
+            .iter()
+            .filter(|(key, peer)| suits(peer, &kernel.connections[*key]));
+        let keys: Vec<_> = suiting.map(|(key, _)| *key).collect();
+        self.random.choice(keys)
+    }
+
+    fn add_peer(&mut self, client: Client, is_internal: bool) -> Key {
+        let key = self.next_key;
+        self.next_key += 1;
+        let capacity = behaviour::random_capacity(&mut self.random);
+        let connection = Connection::new(capacity);
+        self.kernel.connections.insert(key, connection);
+        let peer = Peer {
+            client,
+            sent: 0,
+            reads: true,
+            is_internal,
+        };
+        self.peers.insert(key, peer);
+        key
+    }
+
+    /// Clients connect, one or a crowd of them.
+    pub fn connect(&mut self) {
+        let is_crowd = self.random.u32(..30) == 0;
+        let crowd = if is_crowd { self.crowd } else { 1 };
+        for _ in 0..crowd {
+            if self.peers.len() >= self.most_peers || self.kernel.listener.is_none() {
+                return;
+            }
+            let client = behaviour::random_client(&mut self.random);
+            let kind = client.kind;
+            let key = self.add_peer(client, false);
+            self.kernel.backlog.push_back(key);
+            self.note(|| format!("{key}: {kind:?} connects"));
+        }
+    }
+
+    fn client_acts(&mut self) {
+        let talks = |peer: &Peer, connection: &Connection| {
+            matches!(peer.client.kind, Kind::Protocol | Kind::Raw)
+                && !peer.client.is_over()
+                && !connection.client_ended
+                && !connection.client_reset
+        };
+        let Some(key) = self.pick(talks) else { return };
+        let client = &mut self.peers.get_mut(&key).expect("picked").client;
+        let action = behaviour::act(client, &mut self.random);
+        self.note(|| format!("{key}: {action}"));
+    }
+
+    fn transmit_some(&mut self) {
+        let has_bytes = |peer: &Peer, _: &Connection| peer.sent < peer.client.outbound.len();
+        let Some(key) = self.pick(has_bytes) else {
+            return;
+        };
+        let most = if self.random.bool() {
+            usize::MAX
+        } else {
+            self.random.usize(1..60)
+        };
+        self.transmit(key, most);
+    }
+
+    /// A client passes bytes to its kernel. Returns whether there were any.
+    pub fn transmit(&mut self, key: Key, most: usize) -> bool {
+        let peer = self.peers.get_mut(&key).expect("it is connected");
+        let connection = self.kernel.connection(key);
+        let left = &peer.client.outbound[peer.sent..];
+        let taken = left.len().min(most);
+        peer.sent += taken;
+        // Bytes to a closed socket are lost.
+        let is_closed = matches!(connection.server, ServerEnd::Closed | ServerEnd::Reset);
+        if !(is_closed || connection.client_ended || connection.client_reset) {
+            connection.to_server.extend(&left[..taken]);
+        }
+        taken > 0
+    }
+
+    /// The shard has taken bytes of a connection out of a buffer.
+    pub fn delivered(&mut self, key: Key, bytes: &[u8]) {
+        self.match_lane();
+        let peer = self.peers.get_mut(&key).expect("it is connected");
+        let expected = peer.client.deliver(bytes.len());
+        assert!(expected == bytes, "{key}: received bytes are out of order");
+        self.note(|| format!("{key}: {} bytes in", bytes.len()));
+    }
+
+    /// Clients are promised the publications of the batches that the shard has taken.
+    pub fn match_lane(&mut self) {
+        let queued = self.fabric.shards[0].lane.queued_batches();
+        while self.lane.len() > queued {
+            for (topic, bodies) in self.lane.pop_front().into_iter().flatten() {
+                for peer in self.peers.values_mut() {
+                    peer.client.published(topic, &bodies);
+                }
+            }
+        }
+    }
+
+    /// The ingest thread puts a batch on the lane if the shard may want some of it.
+    fn publish(&mut self) {
+        let shard = &self.fabric.shards[0];
+        let (mut broadcasts, mut contents, mut wanted) = (Vec::new(), Vec::new(), 0);
+        for _ in 0..self.random.usize(1..5) {
+            let topic = self.random.usize(..TOPICS.len());
+            let name = TOPICS[topic].0;
+            let rules = NamespaceRules {
+                may_join: !name.starts_with("latest:"),
+                may_deflate: name != "b",
+                ..RULES
+            };
+            let bodies = self.bodies.make(rules.may_join, &mut self.random);
+            let texts: Vec<_> = bodies.iter().map(String::as_str).collect();
+            let broadcast = joined(&self.fabric.hasher, name, &texts, rules, self.now_us);
+            if shard.interest.may_want(broadcast.topic_hash()) {
+                wanted += texts.len() as u64;
+            }
+            broadcasts.push(broadcast);
+            contents.push((topic, bodies));
+        }
+        if wanted == 0 {
+            return;
+        }
+        let held_bytes = broadcasts.iter().map(Broadcast::held_bytes).sum();
+        let batch = Arc::new(Batch {
+            broadcasts,
+            held_bytes,
+        });
+        self.kernel.read_event();
+        let signalled = self.kernel.signalled;
+        if shard.lane.push(batch, wanted, self.now_us).is_err() {
+            return;
+        }
+        self.kernel.read_event();
+        assert!(
+            !self.is_in_turn || self.kernel.signalled == signalled,
+            "a shard that works is signalled"
+        );
+        self.lane.push_back(contents);
+        self.note(|| format!("{wanted} publications, {held_bytes} bytes on the lane"));
+    }
+
+    fn read_some(&mut self) {
+        for _ in 0..self.random.usize(1..6) {
+            let Some(key) = self.pick(|peer, _| peer.reads) else {
+                return;
+            };
+            let most = if self.random.bool() {
+                usize::MAX
+            } else {
+                self.random.usize(1..500)
+            };
+            self.read(key, most);
+        }
+    }
+
+    /// A client reads, and answers the pings that it finds. Returns whether there was something.
+    pub fn read(&mut self, key: Key, most: usize) -> bool {
+        self.match_lane();
+        let bytes = self.kernel.connection(key).read(most);
+        let peer = self.peers.get_mut(&key).expect("it is connected");
+        let pings = peer.client.read(&bytes);
+        if pings > 0 && peer.client.kind == Kind::Protocol {
+            peer.client.send_unanswered(&wire::text("{}"));
+        } else if pings > 0 {
+            peer.client.send_unanswered(&wire::masked(wire::PONG, b""));
+        }
+        !bytes.is_empty()
+    }
+
+    fn toggle_reading(&mut self) {
+        if let Some(key) = self.pick(|_, _| true) {
+            let peer = self.peers.get_mut(&key).expect("picked");
+            peer.reads = !peer.reads;
+        }
+    }
+
+    /// Clients that have read the end of their stream leave, and closed connections are forgotten.
+    fn finish_some(&mut self) {
+        for _ in 0..self.random.usize(1..4) {
+            let is_over = |peer: &Peer, connection: &Connection| {
+                connection.is_at_end() || connection.client_reset || peer.client.is_over()
+            };
+            if let Some(key) = self.pick(is_over) {
+                self.finish(key);
+            }
+        }
+    }
+
+    /// Ends the client's side of a connection, and forgets the connection when the server has
+    /// closed it. Returns whether something changed.
+    pub fn finish(&mut self, key: Key) -> bool {
+        let connection = self.kernel.connection(key);
+        if matches!(connection.server, ServerEnd::Open | ServerEnd::Waiting) {
+            return !std::mem::replace(&mut connection.client_ended, true);
+        }
+        self.read(key, usize::MAX);
+        let peer = self.peers.remove(&key).expect("it is connected");
+        self.kernel.connections.remove(&key);
+        self.received += peer.client.received;
+        self.skipped += peer.client.skipped;
+        self.inflated += peer.client.inflated;
+        self.note(|| format!("{key}: finished"));
+        true
+    }
+
+    /// A client leaves without a close frame.
+    fn disrupt(&mut self) {
+        let Some(key) = self.pick(|_, _| true) else {
+            return;
+        };
+        let connection = self.kernel.connection(key);
+        if self.random.bool() {
+            connection.client_ended = true;
+        } else {
+            connection.client_reset = true;
+        }
+        self.note(|| format!("{key}: disrupted"));
+    }
+
+    /// Every client resets its connection.
+    pub fn disrupt_all(&mut self) {
+        for connection in self.kernel.connections.values_mut() {
+            connection.client_reset = true;
+        }
+    }
+
+    /// Other threads open all descriptors that are left, or close theirs.
+    fn change_descriptors(&mut self) {
+        let descriptors = &mut self.kernel.descriptors;
+        if self.random.u32(..4) == 0 {
+            while descriptors.open(Target::Other).is_some() {}
+        } else {
+            for _ in 0..self.random.usize(..10) {
+                descriptors.close_other();
+            }
+        }
+    }
+
+    pub fn close_other_descriptors(&mut self) {
+        let descriptors = &mut self.kernel.descriptors;
+        while descriptors.count(|target| target == Target::Other) > 0 {
+            descriptors.close_other();
+        }
+    }
+
+    /// The control thread asks the shard for something.
+    fn request(&mut self) {
+        let request = match self.random.u32(..10) {
+            0..4 => {
+                behaviour::change_config(&mut self.config, &mut self.random);
+                Order::Reconfigure(Arc::new(self.config.clone()))
+            }
+            4..7 => {
+                let (reply, receiver) = bounded(1);
+                self.surveys.push(receiver);
+                let limit = self.random.usize(1..5);
+                Order::Survey { limit, reply }
+            }
+            7 => {
+                let count = self.random.u64(..5);
+                let period_us = self.random.u64(..3_000_000);
+                let leaving = DrainScope::Count(count);
+                Order::Drain { leaving, period_us }
+            }
+            _ => return self.connect_internally(),
+        };
+        self.note(|| format!("{request:?}").chars().take(60).collect());
+        self.fabric.shards[0].lane.order(request);
+    }
+
+    /// A part of this process connects to the shard.
+    fn connect_internally(&mut self) {
+        let count = self.peers.values().filter(|it| it.is_internal).count();
+        if count > 2 || self.kernel.descriptors.is_full() {
+            return;
+        }
+        let client = Client::new(Kind::Protocol, &[], "");
+        let key = self.add_peer(client, true);
+        let target = Target::Connection(key);
+        let number = self.kernel.descriptors.open_beyond_limit(target);
+        self.kernel.connection(key).server = ServerEnd::Open;
+        // Stands for the stream on its way to the shard, which takes a real descriptor.
+        let (stream, _) = UnixStream::pair().expect("a socket pair");
+        let stream = OwnedFd::from(stream);
+        self.internal.insert(stream.as_raw_fd(), number);
+        self.kernel.met.internal += 1;
+        let adopt = Order::Adopt(Arc::new(stream));
+        assert!(self.fabric.shards[0].lane.order(adopt), "requests fit");
+        self.note(|| format!("{key}: connects internally"));
+    }
+
+    /// Takes the answers to surveys.
+    pub fn check_surveys(&mut self) {
+        let met = &mut self.kernel.met;
+        self.surveys.retain(|survey| match survey.try_recv() {
+            Ok(found) => {
+                let order =
+                    |pair: &[SlowConnection]| pair[0].pending_bytes >= pair[1].pending_bytes;
+                assert!(found.windows(2).all(order), "{found:?}");
+                assert!(found.iter().all(|it| it.pending_bytes > 0), "{found:?}");
+                met.surveys += 1;
+                false
+            }
+            Err(error) => {
+                assert!(error.is_empty(), "a survey without an answer");
+                true
+            }
+        });
+    }
+
+    /// Internal connections that the shard has taken and not closed.
+    pub fn internal_connections(&self) -> usize {
+        let is_open = |key| self.kernel.connections[key].server == ServerEnd::Open;
+        let internal = self.peers.iter().filter(|(_, peer)| peer.is_internal);
+        internal.filter(|(key, _)| is_open(key)).count() - self.internal.len()
+    }
+}
