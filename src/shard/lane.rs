@@ -12,8 +12,8 @@ use super::work::Work;
 
 impl<R: Ring> ShardLoop<R> {
     /// Passes the batches and answers on the lane to the hub. A turn takes a bounded number of
-    /// broadcasts and answers, so that the sockets are served as well. It sends what was matched before more bytes are
-    /// pending than an outbox can hold.
+    /// broadcasts and answers, so that the sockets are served as well. It sends what was matched
+    /// before more bytes are pending than an outbox can hold.
     pub(super) fn drain_lane(&mut self, now_us: u64) -> io::Result<Work> {
         let (mut taken, mut held_bytes, mut unsent_bytes) = (0, 0, 0);
         // The running total of the ingest thread, read before the lane: if the lane is then found
