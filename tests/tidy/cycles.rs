@@ -87,21 +87,21 @@ fn cycles(graph: &Graph) -> BTreeSet<Cycle> {
 
 /// Returns the files on the shortest path from `start` to `end`, including both.
 fn shortest_path(graph: &Graph, start: &str, end: &str) -> Option<Cycle> {
-    let mut came_from = BTreeMap::from([(start, start)]);
+    let mut predecessors = BTreeMap::from([(start, start)]);
     let mut queue = VecDeque::from([start]);
     while let Some(file) = queue.pop_front() {
         if file == end {
             let mut path = vec![file.to_owned()];
             let mut at = file;
             while at != start {
-                at = came_from[at];
+                at = predecessors[at];
                 path.insert(0, at.to_owned());
             }
             return Some(path);
         }
         for next in graph.get(file).into_iter().flat_map(BTreeMap::keys) {
-            if !came_from.contains_key(next.as_str()) {
-                came_from.insert(next, file);
+            if !predecessors.contains_key(next.as_str()) {
+                predecessors.insert(next, file);
                 queue.push_back(next);
             }
         }
