@@ -1,56 +1,59 @@
-//! ZeroMQ publishers of every socket type that the server accepts.
+//! ZeroMQ publishers with each socket type that the server accepts.
 
 use std::time::Duration;
 
 use zmq::{Context, SocketType};
 
-use super::client::Raw;
-use super::server::Server;
-use super::wait::{TIMEOUT, until};
+use crate::client::RawSubscriber;
+use crate::server::Server;
+use crate::wait::{TIMEOUT, wait_for};
 
-/// A connected socket of a publisher.
+/// A connected ZeroMQ socket that publishes.
 pub struct Publisher {
     pub socket: zmq::Socket,
     _context: Context,
 }
 
 impl Publisher {
-    pub fn push(server: &Server) -> Self {
+    /// Connects a PUSH socket.
+    pub fn with_push(server: &Server) -> Self {
         Self::connect(zmq::PUSH, server.ports.pull)
     }
 
-    /// Connects a PUB socket and waits for the subscription of the server. Messages that are sent
-    /// after that arrive.
-    pub fn publish(server: &Server) -> Self {
+    /// Connects a PUB socket and waits until the subscription of the server is in force. Later
+    /// publications are not lost.
+    pub fn with_pub(server: &Server) -> Self {
         let publisher = Self::connect(zmq::PUB, server.ports.sub);
-        let mut probe = Raw::connect(server, &["probe"]);
-        until("the server's subscription", || {
+        let mut probe = RawSubscriber::connect(server, &["probe"]);
+        wait_for("the server's subscription", || {
             publisher.send("probe", "0");
-            probe.next_within(Duration::from_millis(20))
+            probe.next_message_within(Duration::from_millis(20))
         });
         publisher
     }
 
-    pub fn request(server: &Server) -> Self {
+    /// Connects a REQ socket.
+    pub fn with_req(server: &Server) -> Self {
         Self::connect(zmq::REQ, server.ports.router)
     }
 
-    pub fn dealer(server: &Server) -> Self {
+    /// Connects a DEALER socket.
+    pub fn with_dealer(server: &Server) -> Self {
         Self::connect(zmq::DEALER, server.ports.router)
     }
 
-    fn connect(kind: SocketType, port: u16) -> Self {
-        Self::connect_to(kind, &format!("tcp://127.0.0.1:{port}"), |_| {})
+    fn connect(socket_type: SocketType, port: u16) -> Self {
+        Self::connect_to(socket_type, &format!("tcp://127.0.0.1:{port}"), |_| {})
     }
 
-    /// Connects a socket. `prepare` sets options that have to be set before that.
+    /// Connects a socket to an endpoint. `prepare` sets options before the connect.
     pub fn connect_to(
-        kind: SocketType,
+        socket_type: SocketType,
         endpoint: &str,
         prepare: impl FnOnce(&zmq::Socket),
     ) -> Self {
         let context = Context::new();
-        let socket = context.socket(kind).unwrap();
+        let socket = context.socket(socket_type).unwrap();
         let timeout_ms = TIMEOUT.as_millis() as i32;
         socket.set_linger(0).unwrap();
         socket.set_rcvtimeo(timeout_ms).unwrap();
@@ -69,6 +72,7 @@ impl Publisher {
         self.send_parts(&[topic.as_bytes(), payload.as_ref()]);
     }
 
+    /// Sends one message of several parts.
     #[track_caller]
     pub fn send_parts(&self, parts: &[&[u8]]) {
         self.socket
@@ -76,20 +80,20 @@ impl Publisher {
             .expect("the message is sent");
     }
 
-    /// Sends a message from a DEALER that the server may have disconnected.
+    /// Sends a publication from a DEALER socket. An error is ignored: if the server has refused the
+    /// connection, there is no peer to send to.
     pub fn try_send(&self, topic: &str, payload: &str) {
         let parts = ["", topic, payload];
-        // Without a connection, sending fails. That is permitted.
         let _ = self.socket.send_multipart(parts, zmq::DONTWAIT);
     }
 
-    /// Returns the frames of the reply of the router.
+    /// Returns the parts of the next reply of the ROUTER socket.
     #[track_caller]
     pub fn reply(&self) -> Vec<Vec<u8>> {
-        self.socket.recv_multipart(0).expect("a reply is received")
+        self.socket.recv_multipart(0).expect("a reply arrives")
     }
 
-    /// Sends one publication by REQ and waits for the reply of ingest.
+    /// Sends a publication from a REQ socket and waits until ingest has accepted it.
     #[track_caller]
     pub fn send_and_wait(&self, topic: &str, payload: impl AsRef<[u8]>) {
         self.send(topic, payload);

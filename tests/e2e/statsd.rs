@@ -1,44 +1,50 @@
-//! Metrics for statsd: the sums are correct, also after statsd was unavailable for a while.
+//! Metrics for a statsd server: its totals are exact, even if the server starts late.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, UdpSocket};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::client::Raw;
-use super::publisher::Publisher;
-use super::server::Server;
-use super::wait::TIMEOUT;
+use crate::client::RawSubscriber;
+use crate::publisher::Publisher;
+use crate::server::Server;
+use crate::wait::TIMEOUT;
 
-/// A minimal statsd: sums of counters, last values of gauges, and values of timers.
+/// The totals of a minimal statsd server.
 #[derive(Debug, Default)]
-struct Statsd {
+struct StatsdTotals {
+    /// Sums of the counter values.
     counters: BTreeMap<String, u64>,
+    /// Last values of the gauges.
     gauges: BTreeMap<String, f64>,
-    /// Values of each timer, and their number according to their sampling rates.
+    /// Values of the timers, and the number of events that values and sampling rates stand for.
     timers: BTreeMap<String, (Vec<f64>, f64)>,
 }
 
-impl Statsd {
+impl StatsdTotals {
     /// Receives packets until the packet `stop`.
-    fn listen(socket: &UdpSocket) -> Self {
-        let mut statsd = Self::default();
+    fn receive(socket: &UdpSocket) -> Self {
+        let mut totals = Self::default();
         let mut bytes = [0; 4096];
         loop {
-            let length = socket.recv(&mut bytes).expect("a packet is received");
+            let length = socket.recv(&mut bytes).expect("the packet `stop` arrives");
             assert!(length <= 1432, "{length}");
             let packet = std::str::from_utf8(&bytes[..length]).unwrap();
             if packet == "stop" {
-                return statsd;
+                return totals;
             }
-            packet.lines().for_each(|line| statsd.add_line(line));
+            for line in packet.lines() {
+                totals.add(line);
+            }
         }
     }
 
-    fn add_line(&mut self, line: &str) {
+    /// Adds one line, such as `fanfare.written:7|c`.
+    fn add(&mut self, line: &str) {
         let (name, rest) = line.split_once(':').expect(line);
         let mut fields = rest.split('|');
-        let (value, kind) = (fields.next().expect(line), fields.next().expect(line));
+        let value = fields.next().expect(line);
+        let kind = fields.next().expect(line);
         let rate = fields
             .next()
             .map(|rate| rate.strip_prefix('@').expect(line));
@@ -57,14 +63,14 @@ impl Statsd {
     }
 }
 
-/// Returns a UDP port that is not used.
+/// Returns a UDP port that is not in use.
 fn free_port() -> u16 {
     let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     socket.local_addr().unwrap().port()
 }
 
 #[test]
-fn counters_add_up_after_an_outage_of_statsd_and_at_the_end_of_the_process() {
+fn deltas_add_up_if_the_statsd_server_starts_late_and_the_process_ends() {
     let address = format!("127.0.0.1:{}", free_port());
     let settings = [
         format!("statsd.address={address}"),
@@ -73,19 +79,25 @@ fn counters_add_up_after_an_outage_of_statsd_and_at_the_end_of_the_process() {
     ];
     let settings = settings.each_ref().map(String::as_str);
     let mut server = Server::start(&settings);
-    let publisher = Publisher::push(&server);
-    let mut raws: Vec<_> = (0..20).map(|_| Raw::connect(&server, &["a"])).collect();
+    let publisher = Publisher::with_push(&server);
+    let mut raws: Vec<_> = (0..20)
+        .map(|_| RawSubscriber::connect(&server, &["a"]))
+        .collect();
     let mut send = |count: usize| {
-        (0..count).for_each(|_| publisher.send("a", "1"));
+        for _ in 0..count {
+            publisher.send("a", "1");
+        }
         for raw in &mut raws {
-            (0..count).for_each(|_| drop(raw.next()));
+            for _ in 0..count {
+                raw.next_message();
+            }
         }
     };
     send(100);
     server.await_output("keeping the counts");
     let socket = UdpSocket::bind(&address).unwrap();
     socket.set_read_timeout(Some(TIMEOUT)).unwrap();
-    let statsd = thread::spawn(move || Statsd::listen(&socket));
+    let statsd = thread::spawn(move || StatsdTotals::receive(&socket));
     server.await_output("statsd: back");
     send(100);
     drop(raws);

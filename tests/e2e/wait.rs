@@ -3,21 +3,28 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Time limit for everything that has to happen, on a busy host.
+/// Time limit for everything that a test waits for. It is long enough for a busy host.
 pub const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Calls `check` until it returns a value. Panics with `what` after [`TIMEOUT`].
+/// Calls `poll` until it returns a value, and returns that value. Panics with `description` after
+/// [`TIMEOUT`].
 #[track_caller]
-pub fn until<T>(what: &str, mut check: impl FnMut() -> Option<T>) -> T {
+pub fn wait_for<T>(description: &str, mut poll: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + TIMEOUT;
     loop {
-        if let Some(value) = check() {
+        if let Some(value) = poll() {
             return value;
         }
         assert!(
             Instant::now() < deadline,
-            "timed out while waiting for {what}"
+            "timeout while waiting for: {description}"
         );
         thread::sleep(Duration::from_millis(10));
     }
+}
+
+/// Calls `condition` until it returns true. Panics with `description` after [`TIMEOUT`].
+#[track_caller]
+pub fn wait_until(description: &str, mut condition: impl FnMut() -> bool) {
+    wait_for(description, || condition().then_some(()));
 }

@@ -19,7 +19,7 @@ use super::descriptors::{Key, Target};
 use super::kernel::Kernel;
 use crate::behaviour::{self, Bodies};
 use crate::client::{Client, Kind, TOPICS};
-use crate::upstream::{RULES, joined};
+use crate::upstream::{JSON_RULES, joined_broadcast};
 use crate::wire;
 
 /// A client, and how far it has got with its end of the connection.
@@ -277,11 +277,11 @@ impl World {
             let rules = NamespaceRules {
                 may_join: !name.starts_with("latest:"),
                 may_deflate: name != "b",
-                ..RULES
+                ..JSON_RULES
             };
             let bodies = self.bodies.make(rules.may_join, &mut self.random);
             let texts: Vec<_> = bodies.iter().map(String::as_str).collect();
-            let broadcast = joined(&self.fabric.hasher, name, &texts, rules, self.now_us);
+            let broadcast = joined_broadcast(&self.fabric.hasher, name, &texts, rules, self.now_us);
             if shard.interest.may_want(broadcast.topic_hash()) {
                 wanted += texts.len() as u64;
             }
@@ -331,9 +331,10 @@ impl World {
         let peer = self.peers.get_mut(&key).expect("it is connected");
         let pings = peer.client.read(&bytes);
         if pings > 0 && peer.client.kind == Kind::Protocol {
-            peer.client.send_unanswered(&wire::text("{}"));
+            peer.client.send_unanswered(&wire::text_frame("{}"));
         } else if pings > 0 {
-            peer.client.send_unanswered(&wire::masked(wire::PONG, b""));
+            peer.client
+                .send_unanswered(&wire::client_frame(wire::PONG, b""));
         }
         !bytes.is_empty()
     }
