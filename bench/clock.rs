@@ -1,8 +1,8 @@
-//! One monotonic clock for both threads: what the publisher stamps, the receiver subtracts.
+//! One monotonic clock for all threads: the publisher stamps its time, the receiver subtracts it.
 
 use std::time::{Duration, Instant};
 
-/// Microseconds since it was made.
+/// A clock that counts microseconds from the moment at which it was created.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
     start: Instant,
@@ -19,7 +19,7 @@ impl Clock {
         self.start.elapsed().as_micros() as u64
     }
 
-    /// Sleeps until `time_us`; returns at once when that has passed.
+    /// Sleeps until `time_us`. Returns at once if that time has passed.
     pub fn sleep_until(self, time_us: u64) {
         let wait_us = time_us.saturating_sub(self.now_us());
         if wait_us > 0 {

@@ -1,7 +1,8 @@
-//! The payload: JSON of a fixed shape, so that a receiver reads its numbers at known offsets
-//! instead of parsing. Both threads of the load generator.
+//! The payload of a publication: JSON of a fixed shape, so that a receiver reads the numbers at
+//! fixed offsets instead of parsing. All threads of the load generator.
 
-/// Text before, between and behind the numbers. JSON forbids leading zeros, so they are strings.
+/// Text before, between and after the numbers. The numbers are JSON strings, because JSON forbids
+/// leading zeros in numbers.
 const BEFORE_TOPIC: &[u8] = br#"{"t":""#;
 const BEFORE_SEQUENCE: &[u8] = br#"","s":""#;
 const BEFORE_TIME: &[u8] = br#"","u":""#;
@@ -17,36 +18,37 @@ const SEQUENCE_AT: usize = TOPIC_AT + TOPIC_DIGITS + BEFORE_SEQUENCE.len();
 const TIME_AT: usize = SEQUENCE_AT + SEQUENCE_DIGITS + BEFORE_TIME.len();
 const PADDING_AT: usize = TIME_AT + TIME_DIGITS + BEFORE_PADDING.len();
 
-/// Bytes of the smallest payload.
+/// Size of the smallest payload in bytes.
 pub const SMALLEST: usize = PADDING_AT + AFTER_PADDING.len();
 
-/// Topics that the digits can name.
+/// Number of topics that the digits can express.
 pub const MAX_TOPICS: u32 = 10_u32.pow(TOPIC_DIGITS as u32);
 
 const TOPIC_PREFIX: &str = "bench-";
 
-/// What the client protocol puts around a payload; names have one length, so this has too.
+/// The text that the client protocol puts around a payload. All topic names have the same length,
+/// so the payload has a fixed offset.
 const BEFORE_CHANNEL: &[u8] = br#"{"push":{"channel":""#;
 const BEFORE_DATA: &[u8] = br#"","pub":{"data":"#;
 const AFTER_DATA: &[u8] = b"}}}";
 const DATA_AT: usize = BEFORE_CHANNEL.len() + TOPIC_PREFIX.len() + TOPIC_DIGITS + BEFORE_DATA.len();
 
-/// What a payload says about itself.
+/// The numbers in a payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stamp {
     pub topic: u32,
-    /// Per topic, from 1.
+    /// Sequence number within the topic, from 1.
     pub sequence: u32,
-    /// When it was due to be sent.
+    /// Time at which the publication was due, in microseconds of the run's clock.
     pub due_us: u64,
 }
 
-/// The name of a topic.
+/// Returns the name of a topic.
 pub fn topic_name(topic: u32) -> String {
     format!("{TOPIC_PREFIX}{topic:0TOPIC_DIGITS$}")
 }
 
-/// A buffer of `len` bytes, at least [`SMALLEST`], into which stamps are written.
+/// Returns a payload of `len` bytes, at least [`SMALLEST`], for [`stamp`] to write into.
 pub fn template(len: usize) -> Vec<u8> {
     let mut out = Vec::with_capacity(len.max(SMALLEST));
     out.extend_from_slice(BEFORE_TOPIC);
@@ -61,55 +63,57 @@ pub fn template(len: usize) -> Vec<u8> {
     out
 }
 
-/// Writes `stamp` into a template.
+/// Writes `stamp` into a payload that [`template`] made.
 pub fn stamp(template: &mut [u8], stamp: Stamp) {
-    put(
+    write_digits(
         &mut template[TOPIC_AT..TOPIC_AT + TOPIC_DIGITS],
         u64::from(stamp.topic),
     );
-    put(
+    write_digits(
         &mut template[SEQUENCE_AT..SEQUENCE_AT + SEQUENCE_DIGITS],
         u64::from(stamp.sequence),
     );
-    put(&mut template[TIME_AT..TIME_AT + TIME_DIGITS], stamp.due_us);
+    write_digits(&mut template[TIME_AT..TIME_AT + TIME_DIGITS], stamp.due_us);
 }
 
-/// What a template has behind the stamp, between quotation marks.
+/// Returns the padding of a payload: the bytes between the last pair of quotation marks.
 pub fn padding(template: &mut [u8]) -> &mut [u8] {
     let end = template.len() - AFTER_PADDING.len();
     &mut template[PADDING_AT..end]
 }
 
-/// Reads the stamp of a payload of `len` bytes. `None`: this is not such a payload.
+/// Reads the stamp of a payload. Returns `None` if it is not a payload of `len` bytes that
+/// [`template`] made.
 pub fn read(payload: &[u8], len: usize) -> Option<Stamp> {
-    let shaped = payload.len() == len
+    let has_shape = payload.len() == len
         && len >= SMALLEST
         && payload.starts_with(BEFORE_TOPIC)
         && payload[TIME_AT - BEFORE_TIME.len()..].starts_with(BEFORE_TIME)
         && payload.ends_with(AFTER_PADDING);
-    shaped.then(|| Stamp {
-        topic: get(&payload[TOPIC_AT..TOPIC_AT + TOPIC_DIGITS]) as u32,
-        sequence: get(&payload[SEQUENCE_AT..SEQUENCE_AT + SEQUENCE_DIGITS]) as u32,
-        due_us: get(&payload[TIME_AT..TIME_AT + TIME_DIGITS]),
+    has_shape.then(|| Stamp {
+        topic: read_digits(&payload[TOPIC_AT..TOPIC_AT + TOPIC_DIGITS]) as u32,
+        sequence: read_digits(&payload[SEQUENCE_AT..SEQUENCE_AT + SEQUENCE_DIGITS]) as u32,
+        due_us: read_digits(&payload[TIME_AT..TIME_AT + TIME_DIGITS]),
     })
 }
 
-/// The payload that the client protocol has wrapped. `None`: this is no push of a publication.
+/// Returns the payload in a push of the client protocol, or `None` if `line` is not a push of a
+/// publication.
 pub fn unwrap_push(line: &[u8]) -> Option<&[u8]> {
     let data = line.get(DATA_AT..)?.strip_suffix(AFTER_DATA)?;
-    let shaped = line.starts_with(BEFORE_CHANNEL)
+    let has_shape = line.starts_with(BEFORE_CHANNEL)
         && line[DATA_AT - BEFORE_DATA.len()..].starts_with(BEFORE_DATA);
-    shaped.then_some(data)
+    has_shape.then_some(data)
 }
 
-fn put(digits: &mut [u8], mut value: u64) {
+fn write_digits(digits: &mut [u8], mut value: u64) {
     for digit in digits.iter_mut().rev() {
         *digit = b'0' + (value % 10) as u8;
         value /= 10;
     }
 }
 
-fn get(digits: &[u8]) -> u64 {
+fn read_digits(digits: &[u8]) -> u64 {
     digits
         .iter()
         .fold(0, |value, digit| value * 10 + u64::from(digit & 15))
@@ -140,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stamp_comes_back_from_valid_json_of_the_given_size() {
+    fn a_stamped_payload_is_valid_json_of_the_given_size() {
         for len in [SMALLEST, 300, 70_000] {
             let payload = payload(len);
             assert_eq!(payload.len(), len);
@@ -151,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_or_altered_is_no_payload() {
+    fn a_truncated_or_altered_payload_is_rejected() {
         let whole = payload(300);
         assert_eq!(read(&whole[..299], 300), None);
         assert_eq!(read(&push(&whole), 300), None);

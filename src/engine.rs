@@ -1,26 +1,34 @@
-//! Starts the cores, joins them, drains them. Main thread.
+//! Starts all threads, waits for their end, and reports why the engine could not run. Main thread.
 
+use std::fmt::Display;
 use std::io::{self, Write as _};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use crossbeam_channel::Receiver;
 
 use crate::config::{Config, ConfigSource, Endpoint, Layout};
-use crate::fabric::{self, Core, Fabric, Notice, Order, Watchtower};
+use crate::fabric::{
+    DescriptorBudget, Fabric, ShardRequest, ThreadEvent, ThreadMonitor, ThreadName,
+    TooFewDescriptors,
+};
+use crate::ingest;
+use crate::lifecycle::{ControlError, ControlThread, ServiceThread};
+use crate::liveness::service_manager;
+use crate::load::Monitor;
+use crate::metrics::{Sampler, statsd::StatsdExporter};
 use crate::shard::{self, Shard, ShardOptions};
-use crate::{control, ingest};
 
-/// Why the engine could not start, or did not end as it should; the text names the remedy.
+/// Why the engine could not start or did not end as it should. The text names the remedy.
 #[derive(Debug, thiserror::Error)]
-pub enum Fault {
+pub enum EngineError {
     #[error(transparent)]
     Preflight(#[from] shard::PreflightError),
     #[error(
         "ws.listen = {address}: the address is taken; stop what listens there or choose another"
     )]
-    Taken { address: SocketAddr },
+    AddressTaken { address: SocketAddr },
     #[error("ws.listen = {address}: {error}")]
     Listen {
         address: SocketAddr,
@@ -29,195 +37,213 @@ pub enum Fault {
     #[error(transparent)]
     Bind(#[from] ingest::BindError),
     #[error(transparent)]
-    Control(#[from] control::Fault),
+    Control(#[from] ControlError),
     #[error("a thread could not be started: {0}")]
     Thread(String),
     #[error("shard {index} ended: {error}")]
     Shard { index: usize, error: String },
-    #[error("a thread the process cannot do without ended: {core:?}; see the log above")]
-    Ended { core: Core },
-    #[error("RLIMIT_NOFILE is {0}, too few for the process itself: raise LimitNOFILE (ulimit -n)")]
-    Descriptors(u64),
+    #[error("the thread {thread} ended, which the process cannot run without; see the log above")]
+    ThreadEnded { thread: ThreadName },
+    #[error(transparent)]
+    Descriptors(#[from] TooFewDescriptors),
 }
 
-/// A started engine.
-pub struct Engine {
-    pub fabric: Arc<Fabric>,
-    pub layout: Layout,
-    /// Descriptors this process may have.
-    pub descriptors: u64,
+/// Runs the engine until it has drained.
+pub fn run(config: Config, source: ConfigSource) -> Result<(), EngineError> {
+    let config = Arc::new(config);
+    let engine = Engine::start(&config, source)?;
+    service_manager::ready();
+    // A closed stdout is no reason to stop.
+    let _ = writeln!(io::stdout(), "{}", engine.summary(&config));
+    engine.join()
+}
+
+/// A running engine.
+struct Engine {
+    fabric: Arc<Fabric>,
+    layout: Layout,
+    descriptors: DescriptorBudget,
+    /// By index; `None` after the shard has been joined.
     shards: Vec<Option<Shard>>,
-    notices: Receiver<Notice>,
     ingest: JoinHandle<()>,
-    farewell: control::Farewell,
+    service: ServiceThread,
+    events: Receiver<ThreadEvent>,
 }
 
 impl Engine {
-    /// Checks the host, binds every address, then starts the threads and waits until all do
-    /// their work.
-    pub fn start(config: &Arc<Config>, source: ConfigSource) -> Result<Self, Fault> {
+    /// Checks the host, binds every address, starts the threads and waits until all are ready.
+    fn start(config: &Arc<Config>, source: ConfigSource) -> Result<Self, EngineError> {
         let layout = config.cpu.layout(&source.allowed_cores);
-        let count = layout.shards.len();
-        // What starts from this thread stays on the ingest core, libzmq's threads too; shards
-        // pin themselves. Unpinned it would all work, only less evenly.
+        let shard_count = layout.shards.len();
+        // Threads inherit this: ingest, control, service and those of libzmq. Shards pin
+        // themselves. Without it the engine works too, but the load of the cores is less even.
         let _pinned = core_affinity::set_for_current(core_affinity::CoreId { id: layout.ingest });
-        let descriptors = shard::raise_descriptor_limit();
-        fabric::check_descriptors(descriptors, count)
-            .map_err(|error| Fault::Descriptors(error.limit))?;
-        shard::preflight(count)?;
-        let listeners = listen(config.ws.listen, count)?;
+        let descriptors = DescriptorBudget::new(shard::raise_descriptor_limit(), shard_count);
+        descriptors.check()?;
+        shard::preflight(shard_count)?;
+        let listeners = listen(config.ws.listen, shard_count)?;
         let sockets = shard::with_private_files(|| ingest::bind(config))?;
-        let control = control::Control::open(config)?;
-        let fabric = Arc::new(build_fabric(config, descriptors, count)?);
+        let control = ControlThread::open(config)?;
+        let max_connections = descriptors.max_connections(config.ws.max_connections);
+        let fabric = Arc::new(build_fabric(shard_count, max_connections)?);
 
-        let tower = Watchtower::default();
-        let thread = |error: &dyn std::fmt::Display| Fault::Thread(error.to_string());
-        let ingest = ingest::spawn(
-            sockets,
-            config,
-            Arc::clone(&fabric),
-            tower.watch(Core::Ingest),
-        )
-        .map_err(|error| thread(&error))?;
-        let mut shards = Vec::new();
-        for (index, listener) in listeners.into_iter().enumerate() {
-            let options = ShardOptions {
-                index,
-                core: layout.shards[index],
-                listener,
-                config: Arc::clone(config),
-                fabric: Arc::clone(&fabric),
-                watch: tower.watch(Core::Shard(index)),
-            };
-            shards.push(Some(shard::spawn(options).map_err(|error| thread(&error))?));
-        }
-        let (gate, farewell) = control
-            .spawn(
-                Arc::clone(config),
-                source,
-                Arc::clone(&fabric),
-                tower.watch(Core::Control),
-            )
-            .map_err(|error| thread(&error))?;
+        let threads = ThreadMonitor::default();
+        let guard = threads.guard(ThreadName::Ingest);
+        let ingest =
+            ingest::spawn(sockets, config, Arc::clone(&fabric), guard).map_err(thread_error)?;
+        let shards = start_shards(listeners, &layout, config, &fabric, &threads)?;
+        let monitor = Monitor::new(config, &layout, Arc::clone(&fabric));
+        let sampler = Arc::new(Sampler::new(Arc::clone(&fabric)));
+        let statsd =
+            StatsdExporter::new(&config.statsd, Arc::clone(&sampler), Arc::clone(&monitor));
+        let guard = threads.guard(ThreadName::Service);
+        let service = ServiceThread::spawn(statsd, guard).map_err(thread_error)?;
+        let guard = threads.guard(ThreadName::Control);
+        let agent_port = control
+            .spawn(Arc::clone(config), source, sampler, monitor, guard)
+            .map_err(thread_error)?;
+
         let mut engine = Self {
             fabric,
             layout,
             descriptors,
             shards,
-            notices: tower.notices,
             ingest,
-            farewell,
+            service,
+            events: threads.events,
         };
         engine.await_ready()?;
-        gate.open(config)?;
+        agent_port.open(config)?;
         Ok(engine)
     }
 
-    /// Waits until every core does its work. One that ends instead says why.
-    fn await_ready(&mut self) -> Result<(), Fault> {
-        let cores = self.shards.len() + 2;
-        for _ in 0..cores {
-            if let Ok(Notice::Ended(core)) = self.notices.recv() {
-                return Err(self.fault_of(core).unwrap_or(Fault::Ended { core }));
+    /// Waits until every thread is ready. Fails if one ends instead.
+    fn await_ready(&mut self) -> Result<(), EngineError> {
+        const OTHER_THREADS: usize = 3; // ingest, service, control
+        for _ in 0..self.shards.len() + OTHER_THREADS {
+            // The channel is never disconnected: each thread holds a guard until it ends.
+            if let Ok(ThreadEvent::Ended(thread)) = self.events.recv() {
+                self.end_of(thread)?;
+                return Err(EngineError::ThreadEnded { thread });
             }
         }
         Ok(())
     }
 
-    /// Waits until every shard has ended, then ends ingest. If any core fails, all end.
-    pub fn join(mut self) -> Result<(), Fault> {
+    /// Waits until every shard has ended, which is the end of a drain, then ends the other threads.
+    /// If a thread fails, all shards are stopped.
+    fn join(mut self) -> Result<(), EngineError> {
         let mut outcome = Ok(());
         while self.shards.iter().any(Option::is_some) {
-            let Ok(Notice::Ended(core)) = self.notices.recv() else {
-                continue; // Each core has a watch, so its end will come.
+            let Ok(event) = self.events.recv() else {
+                break; // All threads have ended, since none holds a guard any more.
             };
-            let fault = match core {
-                Core::Shard(_) => self.fault_of(core),
-                Core::Control | Core::Ingest => Some(Fault::Ended { core }),
+            let ThreadEvent::Ended(thread) = event else {
+                continue;
             };
-            if let Some(fault) = fault {
-                self.fabric.order(&Order::Stop);
-                outcome = outcome.and(Err(fault));
+            if let Err(error) = self.end_of(thread) {
+                self.stop_shards();
+                outcome = outcome.and(Err(error));
             }
         }
         self.fabric.submissions.close();
         if self.ingest.join().is_err() && outcome.is_ok() {
-            outcome = Err(Fault::Ended { core: Core::Ingest });
+            let thread = ThreadName::Ingest;
+            outcome = Err(EngineError::ThreadEnded { thread });
         }
-        self.farewell.wait();
+        self.service.stop();
         outcome
     }
 
-    /// Joins a shard that has ended. `None`: it ended as it should.
-    fn fault_of(&mut self, core: Core) -> Option<Fault> {
-        let Core::Shard(index) = core else {
-            return None;
+    /// Returns the result of a thread that has ended. Only shards may end while the engine runs.
+    fn end_of(&mut self, thread: ThreadName) -> Result<(), EngineError> {
+        let ThreadName::Shard(index) = thread else {
+            return Err(EngineError::ThreadEnded { thread });
         };
-        let error = self.shards[index].take()?.join().err()?;
-        Some(Fault::Shard { index, error })
+        let Some(shard) = self.shards[index].take() else {
+            return Ok(());
+        };
+        let result = shard.join();
+        result.map_err(|error| EngineError::Shard { index, error })
+    }
+
+    fn stop_shards(&self) {
+        if let Err(error) = self.fabric.request_all(|| ShardRequest::Stop) {
+            tracing::error!("some shards cannot be stopped: {error}");
+        }
+    }
+
+    /// Describes the running engine: addresses, cores, and the number of connections that fit.
+    fn summary(&self, config: &Config) -> String {
+        let endpoints = |endpoints: &[Endpoint]| {
+            let endpoints: Vec<_> = endpoints.iter().map(Endpoint::as_str).collect();
+            match endpoints.as_slice() {
+                [] => "off".to_owned(),
+                endpoints => endpoints.join(", "),
+            }
+        };
+        let shards: Vec<_> = self.layout.shards.iter().map(usize::to_string).collect();
+        let admin = match config.admin.listen {
+            Some(address) => format!("http://{address}"),
+            None => "off".to_owned(),
+        };
+        format!(
+            "fanfare {version}\n\
+             \x20 WebSocket   ws://{listen}/connection/websocket  /raw?topic=NAME  /health\n\
+             \x20 publish     PUSH {pull}  PUB {sub}  REQ, DEALER {router}\n\
+             \x20 admin       {admin}\n\
+             \x20 cores       ingest and control {ingest}, shards {shards}\n\
+             \x20 connections up to {connections} ({limit} descriptors, {reserved} kept back)",
+            version = env!("CARGO_PKG_VERSION"),
+            listen = config.ws.listen,
+            pull = endpoints(&config.ingest.pull),
+            sub = endpoints(&config.ingest.sub),
+            router = endpoints(&config.ingest.router),
+            ingest = self.layout.ingest,
+            shards = shards.join(", "),
+            connections = self.fabric.max_connections(),
+            limit = self.descriptors.limit(),
+            reserved = self.descriptors.reserved(),
+        )
     }
 }
 
-fn listen(address: SocketAddr, shards: usize) -> Result<Vec<std::net::TcpListener>, Fault> {
+/// Opens one listener per shard on the same address.
+fn listen(address: SocketAddr, shards: usize) -> Result<Vec<TcpListener>, EngineError> {
     shard::listen(address, shards).map_err(|error| match error.kind() {
-        io::ErrorKind::AddrInUse => Fault::Taken { address },
-        _ => Fault::Listen { address, error },
+        io::ErrorKind::AddrInUse => EngineError::AddressTaken { address },
+        _ => EngineError::Listen { address, error },
     })
 }
 
-fn build_fabric(config: &Config, descriptors: u64, shards: usize) -> Result<Fabric, Fault> {
-    let wake = || shard::wake().map_err(|error| Fault::Thread(error.to_string()));
-    let wakes = (0..shards).map(|_| wake()).collect::<Result<_, _>>()?;
-    let max_connections = fabric::max_connections(config, descriptors, shards);
-    Ok(Fabric::new(wakes, wake()?, max_connections))
+fn build_fabric(shards: usize, max_connections: usize) -> Result<Fabric, EngineError> {
+    let wake = || shard::wake().map_err(thread_error);
+    let shard_wakes = (0..shards).map(|_| wake()).collect::<Result<_, _>>()?;
+    Ok(Fabric::new(shard_wakes, wake()?, max_connections))
 }
 
-/// The screen that greets the operator: what listens where, which core does what, and how many
-/// connections fit.
-pub fn screen(engine: &Engine, config: &Config) -> String {
-    let list = |endpoints: &[Endpoint]| {
-        let endpoints: Vec<_> = endpoints.iter().map(Endpoint::as_str).collect();
-        match endpoints.as_slice() {
-            [] => "off".to_owned(),
-            endpoints => endpoints.join(", "),
-        }
-    };
-    let shards: Vec<_> = engine
-        .layout
-        .shards
-        .iter()
-        .map(ToString::to_string)
-        .collect();
-    let admin = config
-        .admin
-        .listen
-        .map_or_else(|| "off".to_owned(), |address| format!("http://{address}"));
-    format!(
-        "fanfare {version}\n\
-         \x20 WebSocket   ws://{listen}/connection/websocket  /raw?topic=NAME  /health\n\
-         \x20 publish     PUSH {pull}  PUB {sub}  REQ, DEALER {router}\n\
-         \x20 admin       {admin}\n\
-         \x20 cores       ingest and control {ingest}, shards {shards}\n\
-         \x20 connections up to {connections} ({descriptors} descriptors, {own} kept back)",
-        version = env!("CARGO_PKG_VERSION"),
-        listen = config.ws.listen,
-        pull = list(&config.ingest.pull),
-        sub = list(&config.ingest.sub),
-        router = list(&config.ingest.router),
-        ingest = engine.layout.ingest,
-        shards = shards.join(", "),
-        connections = engine.fabric.max_connections(),
-        descriptors = engine.descriptors,
-        own = fabric::own_descriptors(shards.len()),
-    )
+fn start_shards(
+    listeners: Vec<TcpListener>,
+    layout: &Layout,
+    config: &Arc<Config>,
+    fabric: &Arc<Fabric>,
+    threads: &ThreadMonitor,
+) -> Result<Vec<Option<Shard>>, EngineError> {
+    let mut shards = Vec::new();
+    for (index, listener) in listeners.into_iter().enumerate() {
+        let options = ShardOptions {
+            index,
+            core: layout.shards[index],
+            listener,
+            config: Arc::clone(config),
+            fabric: Arc::clone(fabric),
+            guard: threads.guard(ThreadName::Shard(index)),
+        };
+        shards.push(Some(shard::spawn(options).map_err(thread_error)?));
+    }
+    Ok(shards)
 }
 
-/// Runs the engine until it has drained.
-pub fn run(config: Config, source: ConfigSource) -> Result<(), Fault> {
-    let config = Arc::new(config);
-    let engine = Engine::start(&config, source)?;
-    control::notify::ready();
-    // The greeting is a courtesy: a closed stdout is no reason to stop.
-    let _ = writeln!(io::stdout(), "{}", screen(&engine, &config));
-    engine.join()
+fn thread_error(error: impl Display) -> EngineError {
+    EngineError::Thread(error.to_string())
 }

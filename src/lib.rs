@@ -3,14 +3,18 @@
 //! A file imports only from its own layer or from a lower one (`tests/tidy.rs` checks it):
 //!
 //! ```text
-//! base     config      typed configuration          limits     every bound, with its reason
-//! layer 0  observe     counters and histograms      wire       HTTP upgrade, RFC 6455, RFC 7692
-//! layer 1  protocol    client commands, replies     delivery   publications encoded for the wire
-//! layer 2  hub         connections, subscriptions and outboxes of one shard, without IO
-//! layer 3  fabric      memory that is shared between cores: lanes, interest filter, submissions
-//! layer 4  ingest      ZeroMQ sockets and routing   control    admin, metrics, load, signals
-//!          shard       io_uring ring: all IO of client sockets
-//! top      engine      starts and stops the threads
+//! base     config        typed configuration        limits     every bound, with its reason
+//! layer 0  observe       counters and histograms    wire       HTTP upgrade, RFC 6455
+//!          host          what the kernel reports in /proc and /sys
+//! layer 1  protocol      client commands, replies   delivery   encodings and broadcasts
+//! layer 2  hub           one shard's memory and rules: time and bytes are arguments
+//! layer 3  fabric        the only memory that threads share: lanes, submissions, interest
+//! layer 4  ingest        publications in            shard      glommio executor, completion ring
+//!          admin         the operators' HTTP port   metrics    OpenMetrics, JSON, statsd
+//!          load          how full the node is       liveness   watchdog, service manager
+//!          lifecycle     control thread, service thread, signals, reload
+//! top      engine        starts the threads, waits for their end
+//!          admin_client  a client of the admin port, for the command line and the load generator
 //! ```
 //!
 //! The way of a publication: [`ingest`] receives and checks it, [`delivery`] encodes it once,
@@ -20,6 +24,7 @@
 pub mod config;
 pub mod limits;
 
+pub mod host;
 pub mod observe;
 pub mod protocol;
 pub mod wire;
@@ -30,9 +35,13 @@ pub mod hub;
 
 pub mod fabric;
 
-pub mod control;
+mod admin;
 pub mod ingest;
-
+pub mod lifecycle;
+mod liveness;
+mod load;
+mod metrics;
 pub mod shard;
 
+pub mod admin_client;
 pub mod engine;

@@ -1,6 +1,6 @@
-//! The load generator as its users run it: one command that starts a server, loads it, checks
-//! everything that comes, and leaves nothing behind. Its own floor makes faults on purpose, and
-//! each must be counted, no more and no less.
+//! The load generator from the command line: one command starts a server, loads it, checks every
+//! delivery, and leaves no process behind. The baseline server makes faults on purpose. The load
+//! generator must count each of them exactly, and must exit with a code other than 0.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -11,6 +11,11 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 const BENCH: &str = env!("CARGO_BIN_EXE_fanfare-bench");
+const FANFARE: &str = env!("CARGO_BIN_EXE_fanfare");
+
+/// Exit codes of a run in which a check failed, and of a run that could not be carried out.
+const CHECK_FAILED: Option<i32> = Some(1);
+const NOT_RUN: Option<i32> = Some(2);
 
 /// 12 subscriptions, 3 of each topic, and 1,000 publications: 3,000 deliveries.
 const LOAD: [&str; 17] = [
@@ -34,18 +39,23 @@ const LOAD: [&str; 17] = [
 ];
 const DELIVERIES: u64 = 3000;
 
-/// How long what must happen at once may take on a busy host.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// Maximum time for an event that an idle host handles at once.
+const TIMEOUT: Duration = Duration::from_secs(20);
 
-fn bench(options: &[&str]) -> Output {
-    let options = [options, &LOAD].concat();
-    let output = Command::new(BENCH).args(options).output();
+/// Runs the load generator with these arguments.
+fn bench(arguments: &[&str]) -> Output {
+    let output = Command::new(BENCH).args(arguments).output();
     output.expect("the binary was built with this test")
 }
 
-/// What a run reports, and its exit code.
+/// Returns the report and the exit code of a run of [`LOAD`] with further options.
 fn report(options: &[&str]) -> (Value, Option<i32>) {
-    let output = bench(&[options, &["--json"]].concat());
+    scenario_report(&[options, &LOAD].concat())
+}
+
+/// Returns the report and the exit code of any run.
+fn scenario_report(arguments: &[&str]) -> (Value, Option<i32>) {
+    let output = bench(&[&["--json"], arguments].concat());
     let error = String::from_utf8_lossy(&output.stderr);
     let report = serde_json::from_slice(&output.stdout);
     (
@@ -54,17 +64,17 @@ fn report(options: &[&str]) -> (Value, Option<i32>) {
     )
 }
 
-/// Missing, duplicate, disordered and foreign deliveries.
-fn wrong(report: &Value) -> [u64; 4] {
+/// Returns the missing, duplicate, disordered and foreign deliveries.
+fn faulty(report: &Value) -> [u64; 4] {
     ["missing", "duplicate", "disordered", "foreign"]
         .map(|row| report["values"][row].as_u64().expect("a count"))
 }
 
 #[test]
-fn a_clean_server_has_no_faults() {
+fn a_run_against_a_correct_server_has_no_faults() {
     for target in ["floor", "fanfare"] {
         let (report, code) = report(&["--target", target]);
-        assert_eq!(wrong(&report), [0; 4], "{target}");
+        assert_eq!(faulty(&report), [0; 4], "{target}");
         assert_eq!(report["values"]["received"], DELIVERIES, "{target}");
         assert!(report["values"]["server_cpu_us_per_delivery"].is_number());
         assert_eq!(code, Some(0), "{target}");
@@ -72,7 +82,7 @@ fn a_clean_server_has_no_faults() {
 }
 
 #[test]
-fn every_fault_that_a_server_makes_is_counted() {
+fn every_fault_of_the_server_is_counted() {
     const EVERY: u64 = 70;
     let faults = DELIVERIES / EVERY;
     for (fault, counted) in [
@@ -83,24 +93,24 @@ fn every_fault_that_a_server_makes_is_counted() {
         let every = EVERY.to_string();
         let (report, code) = report(&["--target", "floor", "--fault", fault, "--every", &every]);
         assert_eq!(report["values"]["expected"], DELIVERIES);
-        assert_eq!(wrong(&report), counted, "{fault}");
+        assert_eq!(faulty(&report), counted, "{fault}");
         assert_eq!(
             (&report["ok"], code),
-            (&Value::Bool(false), Some(1)),
+            (&Value::Bool(false), CHECK_FAILED),
             "{fault}"
         );
     }
 }
 
 #[test]
-fn one_fault_in_a_run_is_enough() {
+fn a_single_fault_fails_the_run() {
     for (fault, counted) in [
         ("drop", [1, 0, 0, 0]),
         ("duplicate", [0, 1, 0, 0]),
         ("reorder", [0, 0, 1, 0]),
     ] {
         let (report, code) = report(&["--target", "floor", "--fault", fault, "--every", "1600"]);
-        assert_eq!((wrong(&report), code), (counted, Some(1)), "{fault}");
+        assert_eq!((faulty(&report), code), (counted, CHECK_FAILED), "{fault}");
     }
 }
 
@@ -118,34 +128,166 @@ fn pairs_compare_both_servers_under_the_same_load() {
 }
 
 #[test]
-fn a_server_that_cannot_start_is_no_result() {
-    for options in [
-        &["--server", "/nowhere/fanfare"][..],
-        &["--set", "ws.nonsense=1"],
-        &["--url", "ws://127.0.0.1:1", "--pairs", "1"],
+fn two_builds_are_compared_in_pairs() {
+    let build = format!("build:{FANFARE}");
+    let builds = ["--target", &build, "--against", &build, "--pairs", "2"];
+    let (report, code) = report(&builds);
+    let values = &report["values"];
+    for row in ["build_missing", "build-opponent_missing"] {
+        assert_eq!(values[row].as_f64(), Some(0.0), "{row}");
+    }
+    for figure in ["server_cpu_us_per_delivery", "latency_p50_us"] {
+        assert!(values[format!("{figure}_ratio_of_medians")].as_f64() > Some(0.0));
+        let ratios = values[format!("{figure}_ratios")].as_array();
+        assert_eq!(ratios.map(Vec::len), Some(2), "{figure}");
+    }
+    assert_eq!(code, Some(0));
+}
+
+/// Small loads of the scenarios that publish and run against every target.
+const PUBLISHING_SCENARIOS: [&[&str]; 4] = [
+    &[
+        "helpshift",
+        "--connections=20",
+        "--topics=10",
+        "--per-connection=5",
+        "--rate=500",
+        "--seconds=1",
+        "--warm-up=0",
+    ],
+    &[
+        "broadcast",
+        "--subscribers=20",
+        "--seconds=1",
+        "--warm-up=0",
+        "--at-least=1",
+    ],
+    &["single", "--rate=1000", "--seconds=1", "--warm-up=0"],
+    &[
+        "burst",
+        "--connections=20",
+        "--answers=20",
+        "--seconds=1",
+        "--warm-up=0",
+        "--protocol=raw",
+    ],
+];
+
+#[test]
+fn every_publishing_scenario_fails_on_faulty_deliveries() {
+    for scenario in PUBLISHING_SCENARIOS {
+        for (fault, row) in [
+            ("drop", "missing"),
+            ("duplicate", "duplicate"),
+            ("reorder", "disordered"),
+            ("close", "closed"),
+        ] {
+            let options = ["--target=floor", "--every=150", "--fault", fault];
+            let (report, code) = scenario_report(&[scenario, &options].concat());
+            let name = scenario[0];
+            assert!(report["values"][row].as_u64() > Some(0), "{name} {fault}");
+            assert_eq!(report["ok"], false, "{name} {fault}");
+            assert_eq!(code, CHECK_FAILED, "{name} {fault}");
+        }
+    }
+}
+
+#[test]
+fn connections_that_do_not_open_fail_the_run() {
+    let options = ["--target=floor", "--fault=refuse", "--every=20"];
+    let (report, code) = scenario_report(&[&["storm", "--connections=50"], &options[..]].concat());
+    assert!(report["values"]["failed"].as_u64() > Some(0));
+    assert_eq!((&report["ok"], code), (&Value::Bool(false), CHECK_FAILED));
+    for scenario in [
+        ["helpshift", "--connections=50"],
+        ["broadcast", "--subscribers=50"],
+        ["burst", "--connections=500"],
+        ["idle", "--connections=100"],
     ] {
-        let output = bench(options);
-        assert_eq!(output.status.code(), Some(2), "{options:?}");
+        let output = bench(&[&scenario, &options[..]].concat());
+        assert_eq!(output.status.code(), NOT_RUN, "{scenario:?}");
         assert!(output.stdout.is_empty() && !output.stderr.is_empty());
     }
 }
 
-/// The processes that `parent` has started, and those that they have.
-fn offspring(parent: u32) -> Vec<u32> {
+#[test]
+fn scenarios_for_fanfare_fail_when_a_check_fails() {
+    for arguments in [
+        // No server can meet this throughput.
+        &["ingest", "--seconds=1", "--at-least=4000000000"][..],
+        // The p99 cannot be zero.
+        &[
+            "slow",
+            "--readers=5",
+            "--stuck=0",
+            "--seconds=1",
+            "--ratio=0",
+        ],
+        // A subscription needs a publication, and there are only 10.
+        &["toggle", "--seconds=1", "--rate=10", "--toggles=1000"],
+        // Compression cannot be free.
+        &[
+            "deflate",
+            "--subscribers=20",
+            "--seconds=1",
+            "--rounds=1",
+            "--ratio=0",
+        ],
+        // The server rejects the larger payloads, which are then missing.
+        &[
+            "feeds",
+            "--subscribers=2",
+            "--publications=40",
+            "--set=ingest.max_payload=200",
+        ],
+    ] {
+        let (report, code) = scenario_report(arguments);
+        let failures = report["failures"].as_array().map(Vec::len);
+        assert!(failures > Some(0), "{arguments:?}");
+        assert_eq!((&report["ok"], code), (&Value::Bool(false), CHECK_FAILED));
+    }
+}
+
+#[test]
+fn a_plot_that_cannot_be_written_fails_after_the_report() {
+    let output = bench(&[&["--target=floor", "--plot=/nowhere/plot.svg"], &LOAD[..]].concat());
+    assert_eq!(output.status.code(), NOT_RUN);
+    let (report, error) = (output.stdout, output.stderr);
+    assert!(String::from_utf8_lossy(&report).ends_with("ok\n"));
+    assert!(String::from_utf8_lossy(&error).contains("/nowhere/plot.svg"));
+}
+
+#[test]
+fn a_server_that_cannot_start_gives_no_report() {
+    for options in [
+        &["--server", "/nowhere/fanfare"][..],
+        &["--set", "ws.nonsense=1"],
+        &["--target", "build:/nowhere/fanfare"],
+        &["--url", "ws://127.0.0.1:1", "--pairs", "1"],
+    ] {
+        let output = bench(&[options, &LOAD].concat());
+        assert_eq!(output.status.code(), NOT_RUN, "{options:?}");
+        assert!(output.stdout.is_empty() && !output.stderr.is_empty());
+    }
+}
+
+/// Returns the process IDs of all descendants of `parent`.
+fn descendants(parent: u32) -> Vec<u32> {
     let children = format!("/proc/{parent}/task/{parent}/children");
     let children = fs::read_to_string(children).unwrap_or_default();
     let children = children
         .split_whitespace()
         .map(|pid| pid.parse().expect("a number"));
     children
-        .flat_map(|pid| [vec![pid], offspring(pid)].concat())
+        .flat_map(|pid| [vec![pid], descendants(pid)].concat())
         .collect()
 }
 
-fn await_that(what: &str, condition: impl Fn() -> bool) {
-    let late = Instant::now() + PATIENCE;
+/// Waits until a condition holds. Panics with `description` after [`TIMEOUT`].
+fn await_that(description: &str, condition: impl Fn() -> bool) {
+    let deadline = Instant::now() + TIMEOUT;
     while !condition() {
-        assert!(Instant::now() < late, "{what}");
+        assert!(Instant::now() < deadline, "{description}");
         thread::sleep(Duration::from_millis(5));
     }
 }
@@ -168,15 +310,15 @@ fn killing_the_load_generator_ends_the_server() {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        // A pair is announced before its servers start.
+        // The load generator prints a line before it starts the servers of a pair.
         let mut line = String::new();
         BufReader::new(bench.stderr.take().unwrap())
             .read_line(&mut line)
             .unwrap();
         await_that("a guard and its server", || {
-            offspring(bench.id()).len() == 2
+            descendants(bench.id()).len() == 2
         });
-        let started = offspring(bench.id());
+        let started = descendants(bench.id());
         bench.kill().unwrap();
         bench.wait().unwrap();
         for pid in started {

@@ -1,4 +1,4 @@
-//! The built program: what it prints and the codes it exits with.
+//! Tests of the program: its output and its exit codes.
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -21,20 +21,20 @@ fn fanfare(arguments: &[&str]) -> Command {
 }
 
 fn run(arguments: &[&str]) -> (i32, String, String) {
-    told(fanfare(arguments).output().expect("it runs"))
+    result(fanfare(arguments).output().expect("the program runs"))
 }
 
-fn told(output: Output) -> (i32, String, String) {
-    let text = |bytes| String::from_utf8(bytes).expect("it writes UTF-8");
+fn result(output: Output) -> (i32, String, String) {
+    let text = |bytes| String::from_utf8(bytes).expect("the output is UTF-8");
     (
-        output.status.code().expect("it exits"),
+        output.status.code().expect("the program exits"),
         text(output.stdout),
         text(output.stderr),
     )
 }
 
 #[test]
-fn usage_is_explained() {
+fn wrong_arguments_print_the_usage() {
     for arguments in [
         &[][..],
         &["serve", "--nonsense"],
@@ -60,14 +60,15 @@ fn usage_is_explained() {
 }
 
 #[test]
-fn check_says_what_differs() {
+fn check_prints_settings_that_differ_from_the_defaults() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let path = directory.path().join("fanfare.toml");
-    std::fs::write(&path, "[ws]\nping = '30s'\n[admin]\ntoken = 'hush'\n").expect("it is written");
+    std::fs::write(&path, "[ws]\nping = '30s'\n[admin]\ntoken = 'hush'\n")
+        .expect("the file is written");
     let path = path.to_str().expect("a path in UTF-8");
     let mut command = fanfare(&["check", "-c", path, "-s", "drain.period=1m"]);
     command.env("FANFARE_WS_MAX_TOPICS", "64");
-    let (code, out, _) = told(command.output().expect("it runs"));
+    let (code, out, _) = result(command.output().expect("the program runs"));
     assert_eq!(code, 0);
     let wanted =
         "  ws.ping = 30s\n  ws.max_topics = 64\n  admin.token = ***\n  drain.period = 1m\n";
@@ -76,7 +77,7 @@ fn check_says_what_differs() {
 }
 
 #[test]
-fn a_wrong_configuration_is_code_2_for_every_command_that_reads_one() {
+fn a_wrong_configuration_has_exit_code_2() {
     for command in ["check", "serve", "doctor"] {
         let (code, out, error) = run(&[command, "-s", "ws.png=1s"]);
         assert_eq!((code, out.as_str()), (2, ""), "{command}");
@@ -91,23 +92,23 @@ fn a_wrong_configuration_is_code_2_for_every_command_that_reads_one() {
 }
 
 #[test]
-fn doctor_names_who_has_a_port() {
+fn doctor_names_the_process_that_uses_a_port() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let address = taken.local_addr().expect("it is bound").to_string();
+    let address = taken.local_addr().expect("the socket is bound").to_string();
     let (code, out, _) = run(&["doctor", "-s", &format!("admin.listen={address}")]);
     assert_eq!(code, 1);
     let line = out
         .lines()
         .find(|line| line.contains("admin.listen"))
         .expect("a line for it");
-    let who = format!("{address} is taken by ");
-    assert!(line.starts_with("FAIL") && line.contains(&who), "{line}");
+    let found = format!("{address} is taken by ");
+    assert!(line.starts_with("FAIL") && line.contains(&found), "{line}");
     assert!(
         line.contains(&format!("pid {}", std::process::id())),
         "{line}"
     );
     assert!(out.contains("fix: stop what listens there"), "{out}");
-    for what in [
+    for name in [
         "kernel",
         "io_uring",
         "descriptors",
@@ -115,14 +116,14 @@ fn doctor_names_who_has_a_port() {
         "net.core.somaxconn",
         "cores",
     ] {
-        assert!(out.contains(what), "{what}: {out}");
+        assert!(out.contains(name), "{name}: {out}");
     }
 }
 
 #[test]
-fn doctor_looks_for_as_many_connections_as_it_is_told() {
+fn doctor_examines_the_host_for_the_given_number_of_connections() {
     let (_, out, _) = run(&["doctor", "--connections", "3000", "--json"]);
-    let page: serde_json::Value = serde_json::from_str(&out).expect("it prints JSON");
+    let page: serde_json::Value = serde_json::from_str(&out).expect("the output is JSON");
     assert_eq!(page["connections"], 3000);
     let knobs = page["knobs"].as_array().expect("a list of knobs");
     for knob in knobs {
@@ -137,7 +138,32 @@ fn doctor_looks_for_as_many_connections_as_it_is_told() {
     assert_eq!(code, 2, "{error}");
 }
 
-/// A router on a free port that answers each request with `reply`, and gives back what it got.
+#[test]
+fn doctor_respects_the_memory_limit_of_a_parent_control_group() {
+    let root = tempfile::tempdir().expect("a directory");
+    for (path, content) in [
+        ("proc/meminfo", "MemTotal: 8388608 kB\n"),
+        ("proc/self/cgroup", "0::/system.slice/fanfare.service\n"),
+        ("sys/fs/cgroup/system.slice/memory.max", "536870912\n"),
+        (
+            "sys/fs/cgroup/system.slice/fanfare.service/memory.max",
+            "max\n",
+        ),
+    ] {
+        let path = root.path().join(path);
+        std::fs::create_dir_all(path.parent().expect("a file in a directory")).expect("created");
+        std::fs::write(path, content).expect("written");
+    }
+    let root = root.path().to_str().expect("it is UTF-8");
+    let (_, out, error) = run(&["doctor", "--root", root, "--json"]);
+    let page: serde_json::Value = serde_json::from_str(&out).expect(&error);
+    let knobs = page["knobs"].as_array().expect("a list of knobs");
+    let memory = knobs.iter().find(|knob| knob["name"] == "memory");
+    assert_eq!(memory.expect("a knob")["found"], "512 MiB");
+}
+
+/// Starts a router on a free port that replies to each request with `reply`. The thread returns the
+/// parts of the requests.
 fn router(
     reply: &'static [&'static str],
     requests: usize,
@@ -147,30 +173,30 @@ fn router(
     socket.bind("tcp://127.0.0.1:*").expect("a free port");
     let endpoint = socket
         .get_last_endpoint()
-        .expect("it is bound")
-        .expect("it is UTF-8");
+        .expect("the socket is bound")
+        .expect("the endpoint is UTF-8");
     let thread = thread::spawn(move || {
-        let mut got = Vec::new();
+        let mut received = Vec::new();
         for _ in 0..requests {
             let parts = socket.recv_multipart(0).expect("a request");
-            assert!(parts[1].is_empty(), "REQ puts an empty delimiter");
+            assert!(parts[1].is_empty(), "REQ sends an empty delimiter");
             let words = reply.iter().map(|word| word.as_bytes());
-            let answer = parts[..2].iter().map(Vec::as_slice).chain(words);
-            socket.send_multipart(answer, 0).expect("it is sent");
-            got.extend(parts.into_iter().skip(2));
+            let reply = parts[..2].iter().map(Vec::as_slice).chain(words);
+            socket.send_multipart(reply, 0).expect("the reply is sent");
+            received.extend(parts.into_iter().skip(2));
         }
-        got
+        received
     });
     (endpoint, thread)
 }
 
 #[test]
-fn publish_prints_the_answer() {
+fn publish_prints_the_reply() {
     let (to, got) = router(&["ok"], 1);
     let answer = run(&["publish", "news", r#"{"a":1}"#, "--to", &to]);
     assert_eq!(answer, (0, "ok\n".into(), String::new()));
     assert_eq!(
-        got.join().expect("it ends"),
+        got.join().expect("the thread or process ends"),
         [b"news".to_vec(), br#"{"a":1}"#.to_vec()]
     );
 
@@ -178,25 +204,29 @@ fn publish_prints_the_answer() {
     let (code, out, error) = run(&["publish", "news", "x", "--to", &to]);
     assert_eq!((code, out.as_str()), (1, ""));
     assert_eq!(error, "fanfare: refused: payload: not JSON\n");
-    got.join().expect("it ends");
+    got.join().expect("the thread or process ends");
 }
 
 #[test]
-fn publish_reads_stdin_whole_or_by_lines() {
+fn publish_sends_stdin_as_one_publication_or_by_lines() {
     for (argument, wanted) in [("-", &["1\n2\n"][..]), ("--lines", &["1", "2"])] {
         let (to, got) = router(&["ok"], wanted.len());
         let mut command = fanfare(&["publish", "t", argument, "--to", &to]);
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut child = command.spawn().expect("it runs");
+        let mut child = command.spawn().expect("the program runs");
         child
             .stdin
             .take()
             .expect("a pipe")
             .write_all(b"1\n2\n")
-            .expect("it reads");
-        let (code, out, _) = told(child.wait_with_output().expect("it ends"));
+            .expect("the program reads its input");
+        let (code, out, _) = result(
+            child
+                .wait_with_output()
+                .expect("the thread or process ends"),
+        );
         assert_eq!((code, out), (0, "ok\n".repeat(wanted.len())));
-        let got = got.join().expect("it ends");
+        let got = got.join().expect("the thread or process ends");
         let payloads: Vec<_> = got.chunks(2).map(|pair| pair[1].as_slice()).collect();
         let wanted: Vec<_> = wanted.iter().map(|text| text.as_bytes()).collect();
         assert_eq!(payloads, wanted, "{argument}");
@@ -204,21 +234,22 @@ fn publish_reads_stdin_whole_or_by_lines() {
 }
 
 #[test]
-fn publish_gives_up_with_a_hint() {
+fn publish_without_a_server_ends_with_a_hint() {
     let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let to = format!("tcp://{}", free.local_addr().expect("it is bound"));
+    let to = format!("tcp://{}", free.local_addr().expect("the socket is bound"));
     drop(free);
     let (code, _, error) = run(&["publish", "t", "1", "--to", &to, "--timeout", "0.2"]);
     assert_eq!(code, 1);
     assert!(error.contains("is `fanfare serve` running"), "{error}");
 }
 
-/// A WebSocket server for one client, which has sent its commands when `talk` gets it.
+/// Starts a WebSocket server for one client. `talk` is called after the client has sent its
+/// commands.
 fn server(
     talk: impl FnOnce(WebSocket<TcpStream>) + Send + 'static,
 ) -> (String, thread::JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let address = listener.local_addr().expect("it is bound");
+    let address = listener.local_addr().expect("the socket is bound");
     let thread = thread::spawn(move || {
         let (stream, _) = listener.accept().expect("a client");
         stream
@@ -240,7 +271,7 @@ fn publication(data: &str) -> String {
 }
 
 #[test]
-fn subscribe_prints_payloads_answers_pings_and_ends_after_count() {
+fn subscribe_prints_payloads_answers_pings_and_exits_after_count() {
     let (url, served) = server(|mut socket| {
         socket.send(Message::text(REPLIES)).expect("sent");
         socket.send(Message::text("{}")).expect("sent");
@@ -261,7 +292,7 @@ fn subscribe_prints_payloads_answers_pings_and_ends_after_count() {
         socket.send(Message::text(batch.join("\n"))).expect("sent");
         assert!(
             matches!(socket.read(), Ok(Message::Close(_))),
-            "it says that it leaves"
+            "the client sends a close frame"
         );
     });
     let (code, out, error) = run(&["subscribe", "a", "--url", &url, "--count", "2", "--topics"]);
@@ -270,11 +301,11 @@ fn subscribe_prints_payloads_answers_pings_and_ends_after_count() {
         (0, "a\t{ \"x\": 1.50 }\na\t\"two\"\n")
     );
     assert_eq!(error, "fanfare: subscribed to a\n");
-    served.join().expect("the server saw what it should");
+    served.join().expect("the assertions of the server hold");
 }
 
 #[test]
-fn subscribe_says_why_it_ended() {
+fn subscribe_prints_the_reason_of_its_end() {
     let (url, served) = server(|mut socket| {
         let frame = CloseFrame {
             code: 3001.into(),
@@ -289,7 +320,7 @@ fn subscribe_says_why_it_ended() {
         error,
         "fanfare: the server closed the connection: 3001 shutdown\n"
     );
-    served.join().expect("the server is done");
+    served.join().expect("the server ends");
 
     let (url, served) = server(|mut socket| {
         let refusal = r#"{"id":2,"error":{"code":106,"message":"limit exceeded"}}"#;
@@ -301,7 +332,7 @@ fn subscribe_says_why_it_ended() {
         (code, error.as_str()),
         (1, "fanfare: a: 106 limit exceeded\n")
     );
-    served.join().expect("the server is done");
+    served.join().expect("the server ends");
 
     let (code, _, error) = run(&["subscribe", "a", "--url", "wss://127.0.0.1/"]);
     assert_eq!(code, 1);
@@ -309,10 +340,10 @@ fn subscribe_says_why_it_ended() {
 }
 
 #[test]
-fn subscribe_ends_quietly_when_its_reader_has_gone() {
+fn subscribe_succeeds_when_the_reader_of_its_output_closes() {
     let (url, served) = server(|mut socket| {
         socket.send(Message::text(REPLIES)).expect("sent");
-        // Until the client ends: its output goes nowhere after the first line.
+        // Sends until the client ends. The client fails to write its second line.
         while socket.send(Message::text(publication("1"))).is_ok() {
             thread::sleep(Duration::from_millis(1));
         }
@@ -322,7 +353,7 @@ fn subscribe_ends_quietly_when_its_reader_has_gone() {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .expect("it runs");
+        .expect("the program runs");
     let mut line = [0; 2];
     child
         .stdout
@@ -331,15 +362,19 @@ fn subscribe_ends_quietly_when_its_reader_has_gone() {
         .read_exact(&mut line)
         .expect("a line");
     assert_eq!(&line, b"1\n");
-    let (code, _, error) = told(child.wait_with_output().expect("it ends"));
+    let (code, _, error) = result(
+        child
+            .wait_with_output()
+            .expect("the thread or process ends"),
+    );
     assert_eq!((code, error.as_str()), (0, "fanfare: subscribed to a\n"));
-    served.join().expect("the server is done");
+    served.join().expect("the server ends");
 }
 
 #[test]
-fn top_needs_a_node() {
+fn top_without_a_node_fails_with_a_hint() {
     let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let admin = free.local_addr().expect("it is bound").to_string();
+    let admin = free.local_addr().expect("the socket is bound").to_string();
     drop(free);
     let (code, out, error) = run(&["top", "--once", "--admin", &admin]);
     assert_eq!((code, out.as_str()), (1, ""));

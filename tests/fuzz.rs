@@ -1,6 +1,6 @@
-//! The fuzz targets on stable and in bounded time: each runs over mutations of its seed inputs.
+//! Runs the fuzz targets with stable Rust and in bounded time, on mutations of their seed inputs.
 //!
-//! `FANFARE_FUZZ_SEED` repeats a run; `FANFARE_FUZZ_ITERATIONS` lengthens it. The same targets
+//! `FANFARE_FUZZ_SEED` repeats a run; `FANFARE_FUZZ_ITERATIONS` sets its length. The same targets
 //! run under libFuzzer, see `tests/fuzz/Cargo.toml`.
 
 #![allow(clippy::unwrap_used, unreachable_pub)]
@@ -12,11 +12,11 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// The default bounds of one target; the first that is reached ends it.
+/// Default limits of the run of one target. The first one that is reached ends the run.
 const ITERATIONS: u64 = 50_000;
 const TIME: Duration = Duration::from_secs(5);
 
-/// Bytes of an input: more than any bound that a target wants to pass.
+/// Maximum length of an input: more than every limit that a target tests.
 const INPUT_BYTES: usize = 16 * 1024;
 
 macro_rules! run {
@@ -46,7 +46,7 @@ fn run(name: &str, target: fn(&[u8])) {
     let start = Instant::now();
     for iteration in 0..wanted.unwrap_or(ITERATIONS) {
         if wanted.is_none() && start.elapsed() > TIME {
-            println!("{name}: {iteration} iterations in the time given");
+            println!("{name}: {iteration} iterations within the time limit");
             return;
         }
         let mut random = Random(seed.wrapping_add(iteration));
@@ -66,17 +66,21 @@ fn run_one(target: fn(&[u8]), input: &[u8], origin: &str) {
     }
 }
 
-/// The inputs in `tests/fuzz/corpus/<name>`, in the order of their names.
+/// Returns the inputs in `tests/fuzz/corpus/<name>`, sorted by name.
 fn seeds(name: &str) -> Vec<Vec<u8>> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/fuzz/corpus")
         .join(name);
-    let mut paths: Vec<_> = fs::read_dir(&folder)
+    let mut paths: Vec<_> = fs::read_dir(&directory)
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .collect();
     paths.sort();
-    assert!(!paths.is_empty(), "{} has no seed inputs", folder.display());
+    assert!(
+        !paths.is_empty(),
+        "{} has no seed inputs",
+        directory.display()
+    );
     paths.iter().map(|path| fs::read(path).unwrap()).collect()
 }
 
@@ -89,7 +93,7 @@ fn number(variable: &str) -> Option<u64> {
     )
 }
 
-/// A seed input with one to eight changes.
+/// Returns a seed input with one to eight changes.
 fn mutate(seeds: &[Vec<u8>], random: &mut Random) -> Vec<u8> {
     let mut input = seeds[random.below(seeds.len())].clone();
     for _ in 0..=random.below(8) {
@@ -104,7 +108,7 @@ fn mutate(seeds: &[Vec<u8>], random: &mut Random) -> Vec<u8> {
             4 => drop(input.drain(at..input.len().min(at + random.below(16)))),
             5 => input.truncate(at),
             6 => {
-                // A piece of this or another input, once or many times over.
+                // Insert a piece of this or another input, once or repeatedly.
                 let other = &seeds[random.below(seeds.len())];
                 let start = random.below(other.len() + 1);
                 let end = other.len().min(start + random.below(64));
@@ -142,7 +146,7 @@ impl Random {
         self.next() as u8
     }
 
-    /// From 0 up to, not including, `end`.
+    /// Returns a number from 0 to `end`, excluding `end`.
     fn below(&mut self, end: usize) -> usize {
         (self.next() % end as u64) as usize
     }

@@ -17,7 +17,7 @@ mod wire;
 #[path = "hub/zlib.rs"]
 mod zlib;
 
-use upstream::FakeUpstream;
+use upstream::RecordingUpstream;
 
 /// Counts the bytes that are allocated.
 #[global_allocator]
@@ -42,12 +42,16 @@ fn send_all(hub: &mut Hub, egress: &mut Egress, now_us: u64) {
 /// Opens a connection that is subscribed to one topic.
 fn open(hub: &mut Hub, index: usize, now_us: u64) -> ConnectionId {
     let id = hub.accept(now_us).expect("there is no limit");
-    hub.receive(id, &mut wire::upgrade("/connection/websocket"), now_us);
+    hub.receive(
+        id,
+        &mut wire::upgrade_request("/connection/websocket"),
+        now_us,
+    );
     let commands = format!(
         "{{\"id\":1,\"connect\":{{}}}}\n{{\"id\":2,\"subscribe\":{{\"channel\":\"t{}\"}}}}",
         index % 1000
     );
-    hub.receive(id, &mut wire::text(&commands), now_us);
+    hub.receive(id, &mut wire::text_frame(&commands), now_us);
     id
 }
 
@@ -56,7 +60,7 @@ fn an_idle_connection_costs_the_hub_less_than_280_bytes() {
     let hasher = TopicHasher::default();
     let mut hub = Hub::new(
         Arc::new(upstream::config()),
-        Box::new(FakeUpstream::default()),
+        Box::new(RecordingUpstream::default()),
         hasher,
         Arc::default(),
         1,
@@ -78,7 +82,7 @@ fn an_idle_connection_costs_the_hub_less_than_280_bytes() {
             send_all(&mut hub, &mut egress, now_us);
             if now_us % (5 * SECOND_US) == 0 {
                 for id in &ids {
-                    hub.receive(*id, &mut wire::text("{}"), now_us);
+                    hub.receive(*id, &mut wire::text_frame("{}"), now_us);
                 }
             }
         }

@@ -1,5 +1,5 @@
-//! The client protocol and the envelope from outside: lines that SDKs send, hostile input, and
-//! the properties that the fuzz targets state, on generated JSON and on its mutations.
+//! Tests of the client protocol and of publishers' messages: commands of the SDKs, malicious input,
+//! and the properties of the fuzz targets on generated JSON and on its mutations.
 
 use std::fs;
 use std::path::Path;
@@ -27,9 +27,9 @@ fn parse_all(message: &str) -> Vec<(u32, String)> {
     lines(message.as_bytes()).map(&mut show).collect()
 }
 
-/// As centrifuge 5 (npm) writes them: the method first, then the id.
+/// Parses commands as centrifuge 5 (npm) writes them: first the method, then the id.
 #[test]
-fn javascript_sdk() {
+fn commands_of_the_javascript_sdk_are_parsed() {
     let connect =
         r#"{"connect":{"token":"t","data":{"a":1},"name":"js","headers":{"h":"1"}},"id":1}"#;
     assert_eq!(parse_all(connect), [(1, "Connect".to_owned())]);
@@ -55,10 +55,10 @@ fn javascript_sdk() {
     );
 }
 
-/// As centrifuge-python writes them: the id first, spaces after colons, characters beyond ASCII
-/// escaped.
+/// Parses commands as centrifuge-python writes them: first the id, spaces after colons, and escapes
+/// for characters that are not ASCII.
 #[test]
-fn python_sdk() {
+fn commands_of_the_python_sdk_are_parsed() {
     let message = concat!(
         r#"{"id": 1, "connect": {"name": "python", "version": "1.0"}}"#,
         "\n",
@@ -80,9 +80,10 @@ fn python_sdk() {
     );
 }
 
-/// As centrifuge-go writes them: compact, members in the order of the schema.
+/// Parses commands as centrifuge-go writes them: without whitespace, members in the order of the
+/// schema.
 #[test]
-fn go_sdk() {
+fn commands_of_the_go_sdk_are_parsed() {
     let message = "{\"id\":1,\"connect\":{\"name\":\"go\"}}\n{\"id\":2,\"subscribe\":{\"channel\":\"a<b\",\"flag\":1}}\n{}";
     assert_eq!(
         parse_all(message),
@@ -94,9 +95,9 @@ fn go_sdk() {
     );
 }
 
-/// A client's view of a session: each reply is one line that carries the command's id.
+/// Checks that each reply is one line with the id of its command.
 #[test]
-fn replies_answer_commands() {
+fn replies_have_the_id_of_the_command() {
     let message = "{\"id\":1,\"connect\":{}}\n{\"id\":2,\"subscribe\":{\"channel\":\"a\"}}\n{\"id\":3,\"ping\":{}}\n{\"id\":4,\"nope\":{}}";
     let mut parser = Parser::new();
     let mut out = Vec::new();
@@ -145,7 +146,7 @@ fn replies_answer_commands() {
 }
 
 #[test]
-fn hostile_commands() {
+fn malicious_commands_are_errors() {
     let mut parser = Parser::new();
     let long_channel = format!(
         r#"{{"id":1,"subscribe":{{"channel":"{}"}}}}"#,
@@ -154,7 +155,7 @@ fn hostile_commands() {
     let many_members = format!(r#"{{{}"id":1}}"#, r#""a":0,"#.repeat(10_000));
     let many_methods = format!(r#"{{{}"id":7}}"#, r#""ping":{},"#.repeat(5_000));
     let long_number = format!(r#"{{"id":{}}}"#, "9".repeat(60_000));
-    // The id of the error reply; without one, the connection ends.
+    // The id of the error reply. Without an id, the connection is closed.
     let cases: [(&[u8], Option<u32>); 9] = [
         (&vec![b'['; 64 * 1024], None),
         (&b"{\"a\":".repeat(13_000), None),
@@ -187,13 +188,13 @@ fn hostile_commands() {
 }
 
 #[test]
-fn the_corpora_hold() {
+fn the_seed_inputs_pass_the_fuzz_targets() {
     for (name, target) in [("commands", commands as fn(&[u8])), ("envelope", envelope)] {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        let directory = Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("tests/fuzz/corpus")
             .join(name);
         let mut inputs = 0;
-        for entry in fs::read_dir(folder).expect("the corpus is in the repository") {
+        for entry in fs::read_dir(directory).expect("the corpus is in the repository") {
             target(&fs::read(entry.unwrap().path()).unwrap());
             inputs += 1;
         }
@@ -201,7 +202,7 @@ fn the_corpora_hold() {
     }
 }
 
-/// JSON text, not values: with whitespace, escapes and numbers that serializers do not write.
+/// Generates JSON text with whitespace, escapes and numbers that serializers do not write.
 fn json_text() -> impl Strategy<Value = String> {
     let leaf = prop_oneof![
         "-?(0|[1-9][0-9]{0,30})(\\.[0-9]{1,25})?([eE][+-]?[0-9]{1,4})?",
@@ -223,7 +224,8 @@ fn json_text() -> impl Strategy<Value = String> {
     })
 }
 
-/// A few edits of the kind that break JSON: a byte replaced, inserted, removed, a piece repeated.
+/// Generates mutations that may make JSON invalid: replaced, inserted and removed bytes, and
+/// repeated pieces.
 fn mutated(text: impl Strategy<Value = String>) -> impl Strategy<Value = Vec<u8>> {
     let byte = prop_oneof![
         prop::sample::select(b"{}[]\",:\\ \n\t0129-+.eEutfnd\0\x0c\x1f\x7f\xc3\xff".to_vec()),
@@ -253,17 +255,17 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 
     #[test]
-    fn json_payloads_pass_as_serde_json_judges(text in json_text()) {
+    fn json_payloads_are_accepted_if_serde_json_accepts_them(text in json_text()) {
         envelope(&prefixed(b'j', text.as_bytes()));
     }
 
     #[test]
-    fn mutated_payloads_pass_as_serde_json_judges(bytes in mutated(json_text())) {
+    fn mutated_payloads_are_accepted_if_serde_json_accepts_them(bytes in mutated(json_text())) {
         envelope(&prefixed(b'j', &bytes));
     }
 
     #[test]
-    fn any_bytes_as_an_envelope(
+    fn any_bytes_are_a_publication_or_a_rejection(
         bytes in any::<Vec<u8>>(),
         kind in prop::sample::select(b"jtbmr".to_vec()),
     ) {
@@ -271,12 +273,12 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_as_commands(bytes in any::<Vec<u8>>()) {
+    fn any_bytes_are_commands_or_errors(bytes in any::<Vec<u8>>()) {
         commands(&bytes);
     }
 
     #[test]
-    fn any_json_in_a_command_keeps_the_command(text in json_text(), id in 1..=u32::MAX) {
+    fn any_json_in_a_command_is_parsed(text in json_text(), id in 1..=u32::MAX) {
         let text = text.replace(['\n', '\r'], " ");
         let line = format!(r#"{{"connect":{{"data":{text}}},"id":{id}}}"#);
         commands(line.as_bytes());
@@ -292,7 +294,7 @@ proptest! {
     }
 
     #[test]
-    fn mutated_commands(bytes in mutated(prop::sample::select(vec![
+    fn mutated_commands_are_commands_or_errors(bytes in mutated(prop::sample::select(vec![
         r#"{"connect":{"name":"js"},"id":1}"#.to_owned(),
         r#"{"id":2,"subscribe":{"channel":"news:1","flag":1,"recover":true}}"#.to_owned(),
         r#"{"id": 3, "publish": {"channel": "chat", "data": {"a": [1, "\u00e9"]}}}"#.to_owned(),
@@ -302,7 +304,7 @@ proptest! {
     }
 
     #[test]
-    fn depth_is_bounded_exactly(depth in 1..2 * limits::JSON_DEPTH, inner in json_text()) {
+    fn the_limit_of_depth_is_exact(depth in 1..2 * limits::JSON_DEPTH, inner in json_text()) {
         envelope(format!("j{}{inner}{}", "[".repeat(depth), "]".repeat(depth)).as_bytes());
     }
 }

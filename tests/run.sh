@@ -1,17 +1,19 @@
 #!/usr/bin/env bash
-# The test command. Installs what the tests need into target/test-tools, runs everything to the end
-# and closes with one line: N passed, N failed, N skipped. Exits 1 if anything failed.
+# Runs the tests. Installs the tools that the tests need into target/test-tools, runs all tests even
+# if some fail, and prints a last line: N passed, N failed, N skipped. The exit code is 1 if a test
+# failed.
 #
-#   tests/run.sh                            everything, of Autobahn's longest sections a part
+#   tests/run.sh                            runs all parts, with a selection of Autobahn's longest
+#                                           sections
 #   tests/run.sh rust | clients | operations | autobahn
-#                                           a part, or several
+#                                           runs one part, or several
 #
-# FANFARE=path tests the binary there instead of building target/release/fanfare. Logs, one per
-# step, are in target/test-logs. FANFARE_LOSSY=path is a debug binary with the feature `lossy`, else
-# one is built. Ports 18000 to 18499 on the loopback interface must be free.
+# FANFARE=path tests this binary instead of building target/release/fanfare. FANFARE_LOSSY=path is a
+# debug binary with the feature `lossy`; without it, one is built. The log of each step is in
+# target/test-logs. Ports 18000 to 18499 on the loopback interface must be free.
 
 set -uo pipefail
-set -m # a step is a process group of its own, so that it can be ended as one
+set -m # each step is a separate process group, so that all its processes can be ended
 cd "$(dirname "$0")/.." || exit 2
 
 readonly target=${CARGO_TARGET_DIR:-target}
@@ -29,7 +31,7 @@ trap 'exit 130' INT TERM
 
 # ---- counting -------------------------------------------------------------------------------
 
-# run LOG COMMAND...: the command's output goes to the log, its status is returned.
+# run LOG COMMAND...: runs the command with its output in the log, and returns its status.
 run() {
     local log=$logs/$1.log
     shift
@@ -41,7 +43,7 @@ run() {
     return "$status"
 }
 
-skip() { # NAME WHY
+skip() { # NAME REASON
     echo "SKIPPED $1: $2"
     skipped=$((skipped + 1))
 }
@@ -52,7 +54,7 @@ fail() { # NAME LOG
     failed=$((failed + 1))
 }
 
-# check NAME LOG COMMAND...: the command is one check.
+# check NAME LOG COMMAND...: runs the command and counts it as one check.
 check() {
     local name=$1 log=$2 start=$SECONDS
     shift 2
@@ -69,7 +71,8 @@ matches() { # PATTERN LOG
     grep -cE "$1" "$logs/$2.log" || true
 }
 
-# checks NAME LOG COMMAND...: every `ok`, `not ok` and `SKIPPED` line of its output is one check.
+# checks NAME LOG COMMAND...: runs the command and counts each `ok`, `not ok` and `SKIPPED` line of
+# its output as one check.
 checks() {
     local name=$1 log=$2 start=$SECONDS status bad
     shift 2
@@ -86,13 +89,13 @@ checks() {
     echo "$name: $(matches '^ok ' "$log") ok, $bad not ok ($((SECONDS - start)) s)"
 }
 
-# sum FIELD LOG: the counts of libtest's result lines, such as "3 ignored", added up.
+# sum FIELD LOG: prints the sum of a count in the result lines of libtest, such as "3 ignored".
 sum() {
     grep -oE "^test result: .*" "$logs/$2.log" | grep -oE "[0-9]+ $1" |
         awk '{ total += $1 } END { print total + 0 }'
 }
 
-# Tests that find their precondition missing print `SKIPPED name: why` and return.
+# A test whose precondition is missing prints `SKIPPED name: reason` and returns.
 cargo_tests() {
     local log=cargo-test start=$SECONDS status good bad unrun
     run "$log" cargo test --locked --no-fail-fast -- --show-output
@@ -117,7 +120,7 @@ has() {
     command -v "$1" >/dev/null
 }
 
-twice() { # a registry may fail once
+twice() { # retries once, because a package registry may fail temporarily
     "$@" || { sleep 5 && "$@"; }
 }
 
@@ -131,7 +134,7 @@ apt_install() {
         twice as_root apt-get -qy install --no-install-recommends "$@"
 }
 
-# The Debian packages whose programs are not there yet.
+# Installs the Debian packages whose programs are missing.
 packages() {
     local missing=()
     { has cc && has c++ && has make; } || missing+=(build-essential)
@@ -145,7 +148,7 @@ packages() {
     if [[ $* == *operations* ]]; then
         has shellcheck || missing+=(shellcheck)
         has haproxy || [[ -x /usr/sbin/haproxy ]] || missing+=(haproxy)
-        # graphite-web draws with it, and does not start without.
+        # graphite-web uses libcairo for drawing and does not start without it.
         [[ -e /usr/lib/$(uname -m)-linux-gnu/libcairo.so.2 ]] || missing+=(libcairo2)
         has systemd-analyze || missing+=(systemd)
     fi
@@ -155,7 +158,8 @@ packages() {
     fi
 }
 
-# fresh FILE DIRECTORY: the directory was installed from this very file.
+# fresh FILE DIRECTORY: succeeds if the directory was installed from the current content of the
+# file.
 fresh() {
     cmp -s "$1" "$2/installed"
 }
@@ -177,7 +181,7 @@ node_tools() {
         cp "$list" "$tools/node/installed"
 }
 
-# go.mod is read from a copy, so that go.sum is written beside it and not into the sources.
+# Go reads a copy of go.mod, so that it writes go.sum next to the copy and not into the sources.
 go_tools() {
     local to
     mkdir -p "$tools/go/bin" && to=$(realpath "$tools/go") && cp tests/clients/go/go.mod "$to/" &&
@@ -185,7 +189,7 @@ go_tools() {
         twice go build -buildvcs=false -mod=mod -modfile="$to/go.mod" -o "$to/bin/" ./sdk ./publisher ./deflate
 }
 
-# Maven fetches the libraries; one class needs no more than javac.
+# Maven downloads the libraries. The single class is compiled with javac.
 java_tools() {
     local from=tests/clients/java to
     mkdir -p "$tools/java" && to=$(realpath "$tools/java") || return
@@ -237,7 +241,7 @@ graphite_tools() {
         cp "$list" "$tools/graphite/installed"
 }
 
-# Unpacked and not installed: the package would start a daemon.
+# The package is unpacked and not installed, because an installation would start a daemon.
 prometheus_tools() {
     [[ -x $tools/prometheus/usr/bin/promtool ]] && return
     mkdir -p "$tools/prometheus" && twice as_root apt-get -q update &&
@@ -246,7 +250,8 @@ prometheus_tools() {
         rm "$tools"/prometheus/prometheus_*.deb
 }
 
-# install NAME FUNCTION PROGRAM: without the program, its clients are skipped; a failure counts.
+# install NAME FUNCTION PROGRAM: runs the function if the program exists. Without the program, its
+# clients are skipped. A failed installation counts as a failure.
 install() {
     if ! has "$3"; then
         echo "$1: no $3 on this machine"
@@ -257,7 +262,7 @@ install() {
 
 # ---- the parts ------------------------------------------------------------------------------
 
-# Sets `fanfare`, or leaves it empty when there is nothing to run.
+# Builds the release binary and sets `fanfare`. Leaves `fanfare` empty if the build fails.
 release_binary() {
     if [[ $built || $fanfare ]]; then
         return
@@ -268,13 +273,14 @@ release_binary() {
     fi
 }
 
-# The binary that loses on purpose, beside and not in place of the one of this name.
+# Builds the binary that loses messages on purpose, and stores it next to the tools. The debug
+# binary of the same name is then built again without the feature.
 lossy_binary() {
     if [[ ! ${FANFARE_LOSSY:-} ]] &&
         check "cargo build --features lossy" cargo-build-lossy \
             cargo build --locked --features lossy --bin fanfare; then
         cp "$target/debug/fanfare" "$tools/fanfare-lossy"
-        run cargo-build-debug cargo build --locked --bin fanfare # puts the ordinary one back
+        run cargo-build-debug cargo build --locked --bin fanfare
         export FANFARE_LOSSY=$tools/fanfare-lossy
     fi
 }
@@ -330,7 +336,7 @@ clients() {
     fi
 }
 
-# Each program in tests/operations with a main of its own is a step.
+# Each program in tests/operations that has a main function is a step.
 operations() {
     install python python_tools python3
     install statsd statsd_tools npm

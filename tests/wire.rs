@@ -1,5 +1,5 @@
-//! The wire floor against RFC 6455, RFC 7692, RFC 9110 and RFC 9112: one named test per rule,
-//! properties over every way to cut a byte stream, and tungstenite and zlib as the oracles.
+//! Tests of src/wire against RFC 6455, RFC 7692, RFC 9110 and RFC 9112: one test per rule, property
+//! tests that divide byte streams into random pieces, and comparisons with tungstenite and zlib.
 
 #![allow(clippy::unwrap_used, unreachable_pub)]
 

@@ -1,17 +1,19 @@
 #!/usr/bin/env bash
-# Gives this host the kernel settings and limits that `fanfare doctor` wants, or takes them back.
+# Changes the kernel settings and limits of this host to what `fanfare doctor` requires, or undoes
+# the change.
 #
-#   apply.sh [--connections N]            show what would change: files as a diff, then live values
-#   apply.sh [--connections N] --yes      do it; what was there before is kept for undo
-#   apply.sh undo [--yes]                 show what would be put back, or put it back
+#   apply.sh [--connections N]            shows what would change: files as a diff, then live values
+#   apply.sh [--connections N] --yes      changes it, and keeps the previous state for undo
+#   apply.sh undo                         shows what would be restored
+#   apply.sh undo --yes                   restores it
 #
-#   -c FILE             fanfare's configuration; N is its ws.max_connections unless given
-#   --fanfare PROGRAM   which fanfare to ask; by default the one on the PATH
-#   --root DIR          work on DIR/etc, DIR/proc/sys and DIR/var/lib instead of the host's own
+#   -c FILE             configuration of fanfare; the default of N is its ws.max_connections
+#   --fanfare PROGRAM   fanfare program to run; by default the one in the PATH
+#   --root DIR          uses DIR/etc, DIR/proc/sys and DIR/var/lib instead of those of the host
 #
-# Exit codes: 0 done, or nothing to do; 1 something failed; 2 usage; 3 there is something to do,
-# and --yes was not given. Running it again changes nothing. Settings that are larger than wanted
-# already are left alone.
+# Exit codes: 0 success, or nothing to change; 1 failure; 2 wrong usage; 3 there is something to
+# change and --yes was not given. A second run changes nothing. Settings that are already larger
+# than required are not changed.
 
 set -euo pipefail
 umask 022
@@ -47,17 +49,17 @@ while (($#)); do
     shift
 done
 
-# What was there before the first apply: the old values, one `key=value` per line, and for each
-# file either a copy in files/ or its name in absent.
+# The state before the first apply. `values` contains the old values, one `key=value` per line. For
+# each changed file there is a copy in files/, or its name in `absent` if it did not exist.
 readonly state=$root/var/lib/fanfare/tuning
 
 # ---- live values ----------------------------------------------------------------------------
 
-proc() { # KEY: its file
+proc() { # KEY: prints the file of the key
     echo "$root/proc/sys/${1//.//}"
 }
 
-value() { # KEY: numbers with single spaces, as files have them
+value() { # KEY: prints the live value, with single spaces between numbers
     local numbers
     read -ra numbers <"$(proc "$1")"
     echo "${numbers[*]}"
@@ -67,7 +69,7 @@ set_value() { # KEY VALUE
     printf '%s\n' "$2" 2>/dev/null >"$(proc "$1")"
 }
 
-# settings FILE: its keys and values, separated by `=`.
+# settings FILE: prints the keys and values in the file, separated by `=`.
 settings() {
     sed -n 's/^\([a-z][^ ]*\) = /\1=/p' "$1"
 }
@@ -77,25 +79,25 @@ settings() {
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
-# ask KIND FILE: has the doctor write a file.
+# ask KIND FILE: writes the output of `fanfare doctor --print KIND` to a file.
 ask() {
     mkdir -p "$(dirname "$scratch/$2")"
     "$fanfare" doctor ${root:+--root "$root"} "${plan[@]}" --print "$1" >"$scratch/$2" ||
-        fail "cannot ask $fanfare doctor"
+        fail "$fanfare doctor failed; set --fanfare to a working fanfare"
 }
 
 # Lists the files whose content would change.
 stale_files() {
     local file
     for file in "$sysctl_conf" "$limits_conf"; do
-        # A file that would set nothing is not worth having.
+        # A file without settings is not created.
         if [[ -e $root/$file ]] || grep -qv -e '^#' -e '^$' "$scratch/$file"; then
             cmp -s "$root/$file" "$scratch/$file" || echo "$file"
         fi
     done
 }
 
-# Lists `key=value` of what is not so yet.
+# Lists `key=value` for the keys whose live value differs.
 stale_values() {
     local key wanted
     settings "$scratch/$sysctl_conf" | while IFS='=' read -r key wanted; do
@@ -109,7 +111,7 @@ show_file() { # FILE
     diff -u --label "/$1, found" --label "/$1, wanted" "$old" "$scratch/$1" || true
 }
 
-keep_file() { # FILE: remembers it as it was before the first apply
+keep_file() { # FILE: stores its state before the first apply
     if [[ -e $state/files/$1 ]] || grep -qxsF "$1" "$state/absent"; then
         return
     fi
@@ -121,7 +123,7 @@ keep_file() { # FILE: remembers it as it was before the first apply
     fi
 }
 
-keep_value() { # KEY
+keep_value() { # KEY: stores its value before the first apply
     grep -qs "^${1//./\\.}=" "$state/values" || echo "$1=$(<"$(proc "$1")")" >>"$state/values"
 }
 
@@ -159,8 +161,8 @@ apply() {
         keep_value "$key"
         set_value "$key" "$wanted" || failed+=" $key"
     done
-    [[ ! $failed ]] || fail "cannot set$failed; everything else is done"
-    echo "Done. Limits hold from the next login; the unit has its own, and needs a restart."
+    [[ ! $failed ]] || fail "cannot set$failed; everything else has been changed"
+    echo "Done. Limits apply to new logins. The systemd unit has its own limits; restart it after a change."
 }
 
 # ---- undo -----------------------------------------------------------------------------------
@@ -197,11 +199,11 @@ undo() {
         old=${key#*=} key=${key%%=*}
         set_value "$key" "$old" || failed+=" $key"
     done
-    # What could not be put back is kept for another try.
-    [[ ! $failed ]] || fail "cannot set$failed; everything else is as before"
+    # If a value could not be restored, the state is kept for another attempt.
+    [[ ! $failed ]] || fail "cannot set$failed; everything else has been restored"
     rm -r "$state"
     rmdir --ignore-fail-on-non-empty "${state%/*}"
-    echo "Done: as before."
+    echo "Done. The previous state is restored."
 }
 
 "$action"

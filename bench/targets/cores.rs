@@ -1,54 +1,46 @@
-//! Which core does what: the server alone on one, the load generator on another, so that neither
-//! takes time that is counted as the other's.
+//! The cores of a run: the server has one core and the load generator another, so that neither uses
+//! time that counts as the other's. Main thread.
 
-use core_affinity::CoreId;
+use crate::options::CommonOptions;
 
-use crate::arguments::Common;
-use crate::fault::Fault;
-
-/// The cores of a run; `None`: wherever the kernel likes.
+/// The cores of a run. `None` leaves the choice to the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Cores {
-    pub own: Option<usize>,
+pub struct CoreAssignment {
+    pub generator: Option<usize>,
     pub server: Option<usize>,
 }
 
-impl Cores {
-    /// To be asked before anything is pinned: afterwards only one core is left to choose from.
-    pub fn new(common: &Common) -> Self {
+impl CoreAssignment {
+    /// Chooses the cores. Call it before a thread is pinned: a pinned thread sees only its own
+    /// core.
+    pub fn new(options: &CommonOptions) -> Self {
         let allowed = core_affinity::get_core_ids().unwrap_or_default();
         let allowed: Vec<usize> = allowed.into_iter().map(|core| core.id).collect();
-        let cores = Self::choose(common, &allowed);
-        if common.url.is_none() && cores.server.is_none() {
+        let cores = Self::choose(options, &allowed);
+        if options.url.is_none() && cores.server.is_none() {
             eprintln!(
-                "fanfare-bench: one core for all: nothing is pinned, CPU figures will be high"
+                "fanfare-bench: only one core is allowed, so nothing is pinned and CPU figures \
+                 will be too high"
             );
         }
         cores
     }
 
-    fn choose(common: &Common, allowed: &[usize]) -> Self {
-        let (own, server) = (common.core, common.server_core);
+    fn choose(options: &CommonOptions, allowed: &[usize]) -> Self {
+        let (generator, server) = (options.core, options.server_core);
         match *allowed {
-            // A server that runs already is where its user wants it.
-            _ if common.url.is_some() => Self { own, server: None },
+            // The user has already chosen the core of a running server.
+            _ if options.url.is_some() => Self {
+                generator,
+                server: None,
+            },
             [first, second, ..] => Self {
-                own: own.or(Some(first)),
+                generator: generator.or(Some(first)),
                 server: server.or(Some(second)),
             },
-            _ => Self { own, server },
+            _ => Self { generator, server },
         }
     }
-}
-
-/// Pins the calling thread, and with it the threads and processes it starts, to a core.
-pub fn pin(core: usize) -> Result<(), Fault> {
-    if core_affinity::set_for_current(CoreId { id: core }) {
-        return Ok(());
-    }
-    Err(Fault::Arguments(format!(
-        "core {core} is not one this process may use"
-    )))
 }
 
 #[cfg(test)]
@@ -56,16 +48,22 @@ mod tests {
     use clap::Parser;
 
     use super::*;
-    use crate::arguments::Arguments;
 
-    fn choose(options: &[&str], allowed: &[usize]) -> (Option<usize>, Option<usize>) {
-        let arguments = [&["fanfare-bench"], options, &["idle"]].concat();
-        let cores = Cores::choose(&Arguments::parse_from(arguments).common, allowed);
-        (cores.own, cores.server)
+    #[derive(Parser)]
+    struct CommandLine {
+        #[command(flatten)]
+        options: CommonOptions,
+    }
+
+    fn choose(arguments: &[&str], allowed: &[usize]) -> (Option<usize>, Option<usize>) {
+        let arguments = [&["fanfare-bench"], arguments].concat();
+        let options = CommandLine::parse_from(arguments).options;
+        let cores = CoreAssignment::choose(&options, allowed);
+        (cores.generator, cores.server)
     }
 
     #[test]
-    fn server_and_load_part_where_there_are_two_cores() {
+    fn server_and_load_generator_have_different_cores_if_there_are_two() {
         assert_eq!(choose(&[], &[0, 1]), (Some(0), Some(1)));
         assert_eq!(choose(&[], &[4, 6, 7]), (Some(4), Some(6)));
         assert_eq!(

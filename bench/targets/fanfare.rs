@@ -1,28 +1,35 @@
-//! fanfare itself: both protocols, ZeroMQ in.
+//! The fanfare target: both client protocols, publications through ZeroMQ. Main thread.
 
 use std::path::PathBuf;
 
-use super::{Guarded, Item, Opening, Ports, Running, Target};
-use crate::arguments::{Common, Protocol};
-use crate::fault::Fault;
-use crate::frames;
-use crate::line::Line;
+use crate::client::frames;
+use crate::error::BenchError;
+use crate::options::{CommonOptions, Protocol};
 use crate::payload;
+use crate::publishing::address::PublisherAddress;
+use crate::publishing::connection::PublisherConnection;
+use crate::targets::guard::GuardedServer;
+use crate::targets::ports::PortAllocator;
+use crate::targets::target::{FirstMessage, ServerItem, StartedServer, Target};
 
 #[derive(Debug)]
 pub struct Fanfare;
 
 impl Target for Fanfare {
-    fn start(&self, common: &Common, ports: &mut Ports) -> Result<Running, Fault> {
-        let program = program(common)?;
+    fn start(
+        &self,
+        options: &CommonOptions,
+        ports: &mut PortAllocator,
+    ) -> Result<StartedServer, BenchError> {
+        let program = program(options)?;
         let [clients, pull, sub, router, admin] = [
-            ports.free()?,
-            ports.free()?,
-            ports.free()?,
-            ports.free()?,
-            ports.free()?,
+            ports.allocate()?,
+            ports.allocate()?,
+            ports.allocate()?,
+            ports.allocate()?,
+            ports.allocate()?,
         ];
-        let publishers = if common.acknowledged { router } else { pull };
+        let publishers = if options.acknowledged { router } else { pull };
         let settings = [
             format!("ws.listen={clients}"),
             format!("ingest.pull=tcp://{pull}"),
@@ -32,11 +39,11 @@ impl Target for Fanfare {
             "cpu.shards=1".to_owned(),
             "log.level=error".to_owned(),
         ];
-        let settings = settings.into_iter().chain(common.settings.iter().cloned());
+        let settings = settings.into_iter().chain(options.settings.iter().cloned());
         let mut arguments = vec!["serve".to_owned()];
         arguments.extend(settings.flat_map(|setting| ["-s".to_owned(), setting]));
-        Ok(Running {
-            server: Guarded::start(program.as_os_str(), &arguments)?,
+        Ok(StartedServer {
+            server: GuardedServer::start(program.as_os_str(), &arguments)?,
             clients,
             push: format!("tcp://{publishers}"),
             publishers,
@@ -51,8 +58,8 @@ impl Target for Fanfare {
         }
     }
 
-    /// A connect and the subscribes, in one batch; the ids are 1 and up.
-    fn opening(&self, protocol: Protocol, topics: &[String]) -> Option<Opening> {
+    /// Returns a connect and the subscribes in one batch with the ids 1, 2, and so on.
+    fn first_message(&self, protocol: Protocol, topics: &[String]) -> Option<FirstMessage> {
         if protocol == Protocol::Raw {
             return None;
         }
@@ -61,71 +68,75 @@ impl Target for Fanfare {
         };
         let mut commands = vec![r#"{"id":1,"connect":{}}"#.to_owned()];
         commands.extend((2..).zip(topics).map(subscribe));
-        Some(Opening {
+        Some(FirstMessage {
             opcode: frames::TEXT,
             replies: commands.len(),
             message: commands.join("\n").into_bytes(),
         })
     }
 
-    /// Servers join messages of the client protocol with newlines.
-    fn item<'a>(
+    /// Splits a message of the client protocol at newlines: a server may join several replies and
+    /// pushes.
+    fn first_item<'a>(
         &self,
         protocol: Protocol,
         opcode: u8,
         message: &'a [u8],
-    ) -> Option<(Item<'a>, usize)> {
+    ) -> Option<(ServerItem<'a>, usize)> {
         if message.is_empty() {
             return None;
         }
         match (protocol, opcode) {
-            (Protocol::Raw, _) => Some((Item::Publication(message), message.len())),
+            (Protocol::Raw, _) => Some((ServerItem::Publication(message), message.len())),
             (Protocol::Client, frames::TEXT) => {
                 let end = message.iter().position(|&byte| byte == b'\n');
                 let line = &message[..end.unwrap_or(message.len())];
                 Some((line_item(line), end.map_or(message.len(), |end| end + 1)))
             }
-            (Protocol::Client, _) => Some((Item::Unknown, message.len())),
+            (Protocol::Client, _) => Some((ServerItem::Unknown, message.len())),
         }
     }
 
-    fn line(&self, common: &Common) -> Result<Line, Fault> {
-        Line::zeromq(common, None)
+    fn connect_publisher(
+        &self,
+        address: &PublisherAddress,
+    ) -> Result<PublisherConnection, BenchError> {
+        PublisherConnection::zeromq(address, None)
     }
 }
 
-/// The request of bare payloads.
+/// Returns the request target of a client of bare payloads.
 pub fn raw_resource(topics: &[String]) -> String {
     let topics: Vec<_> = topics.iter().map(|name| format!("topic={name}")).collect();
     format!("/raw?{}", topics.join("&"))
 }
 
-fn line_item(line: &[u8]) -> Item<'_> {
+fn line_item(line: &[u8]) -> ServerItem<'_> {
     if let Some(payload) = payload::unwrap_push(line) {
-        Item::Publication(payload)
+        ServerItem::Publication(payload)
     } else if line == b"{}" {
-        Item::Ping {
+        ServerItem::Ping {
             opcode: frames::TEXT,
             answer: b"{}",
         }
     } else if line.starts_with(br#"{"id":"#) {
-        Item::Reply(line)
+        ServerItem::Reply(line)
     } else {
-        Item::Unknown
+        ServerItem::Unknown
     }
 }
 
-/// `--server`, or the binary that was built with this one.
-fn program(common: &Common) -> Result<PathBuf, Fault> {
-    let beside = || std::env::current_exe().map(|own| own.with_file_name("fanfare"));
-    let program = common.server.clone().map_or_else(beside, Ok)?;
+/// Returns the path of `--server`, or of the binary in the directory of this program.
+fn program(options: &CommonOptions) -> Result<PathBuf, BenchError> {
+    let default = || std::env::current_exe().map(|own| own.with_file_name("fanfare"));
+    let program = options.server.clone().map_or_else(default, Ok)?;
     if program.exists() {
         return Ok(program);
     }
     let program = program.display();
-    Err(Fault::Arguments(format!(
-        "{program} is not there: build it with `cargo build --release`, name another with \
-         --server, or aim at a running one with --url"
+    Err(BenchError::Arguments(format!(
+        "{program} does not exist: build it with `cargo build --release`, name another binary with \
+         --server, or use a running server with --url"
     )))
 }
 
@@ -133,9 +144,9 @@ fn program(common: &Common) -> Result<PathBuf, Fault> {
 mod tests {
     use super::*;
 
-    fn items(message: &[u8]) -> Vec<Item<'_>> {
+    fn items(message: &[u8]) -> Vec<ServerItem<'_>> {
         let (mut items, mut rest) = (Vec::new(), message);
-        while let Some((item, len)) = Fanfare.item(Protocol::Client, frames::TEXT, rest) {
+        while let Some((item, len)) = Fanfare.first_item(Protocol::Client, frames::TEXT, rest) {
             items.push(item);
             rest = &rest[len..];
         }
@@ -147,27 +158,32 @@ mod tests {
         let topics = ["bench-000001".to_owned(), "bench-000022".to_owned()];
         let raw = Fanfare.resource(Protocol::Raw, &topics);
         assert_eq!(raw, "/raw?topic=bench-000001&topic=bench-000022");
-        assert_eq!(Fanfare.opening(Protocol::Raw, &topics), None);
+        assert_eq!(Fanfare.first_message(Protocol::Raw, &topics), None);
         let client = Fanfare.resource(Protocol::Client, &topics);
         assert_eq!(client, "/connection/websocket");
-        let opening = Fanfare.opening(Protocol::Client, &topics[1..]).unwrap();
+        let first = Fanfare
+            .first_message(Protocol::Client, &topics[1..])
+            .unwrap();
         let commands = "{\"id\":1,\"connect\":{}}\n\
             {\"id\":2,\"subscribe\":{\"channel\":\"bench-000022\"}}";
-        assert_eq!(opening.message, commands.as_bytes());
-        assert_eq!((opening.opcode, opening.replies), (frames::TEXT, 2));
+        assert_eq!(first.message, commands.as_bytes());
+        assert_eq!((first.opcode, first.replies), (frames::TEXT, 2));
     }
 
     #[test]
-    fn messages_come_apart_at_newlines() {
+    fn messages_are_split_at_newlines() {
         let reply: &[u8] = br#"{"id":1,"connect":{}}"#;
-        let ping = Item::Ping {
+        let ping = ServerItem::Ping {
             opcode: frames::TEXT,
             answer: b"{}",
         };
         let message = [reply, b"\n{}\nwhat"].concat();
-        assert_eq!(items(&message), [Item::Reply(reply), ping, Item::Unknown]);
+        assert_eq!(
+            items(&message),
+            [ServerItem::Reply(reply), ping, ServerItem::Unknown]
+        );
         assert_eq!(items(b""), []);
-        let binary = Fanfare.item(Protocol::Client, frames::BINARY, b"{}");
-        assert_eq!(binary, Some((Item::Unknown, 2)));
+        let binary = Fanfare.first_item(Protocol::Client, frames::BINARY, b"{}");
+        assert_eq!(binary, Some((ServerItem::Unknown, 2)));
     }
 }

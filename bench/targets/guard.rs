@@ -1,6 +1,7 @@
-//! Ends a server whatever happens to the load generator. Between the two stands this program once
-//! more, as a guard: it starts the server, waits for the end of its own standard input, and kills
-//! the server. The kernel closes that pipe on every way out, a SIGKILL included.
+//! Ends a server in every case in which the load generator ends. The load generator starts this
+//! program again as a guard process. The guard starts the server, waits for the end of its own
+//! standard input, and kills the server. The kernel closes that pipe even after a SIGKILL. Main
+//! thread.
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -11,38 +12,38 @@ use std::process::{Child, Command, ExitCode, Stdio};
 
 use clap::Args;
 
-use crate::fault::Fault;
-use crate::process::Process;
+use crate::error::BenchError;
+use crate::report::process::Process;
 
-/// What the guard runs.
+/// The options of the guard process.
 #[derive(Clone, Debug, Args)]
-pub struct Options {
-    /// A directory to delete at the end
+pub struct GuardOptions {
+    /// Directory to delete after the server has ended
     #[arg(long)]
     directory: Option<PathBuf>,
     #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
     command: Vec<OsString>,
 }
 
-/// A server and its guard. Dropping it ends both.
+/// A server and its guard process. Dropping it ends both.
 #[derive(Debug)]
-pub struct Guarded {
+pub struct GuardedServer {
     guard: Child,
     pid: u32,
 }
 
-impl Guarded {
-    /// Starts a program; it inherits the core of the calling thread.
-    pub fn start(program: &OsStr, arguments: &[String]) -> Result<Self, Fault> {
+impl GuardedServer {
+    /// Starts a program, which inherits the core of the calling thread.
+    pub fn start(program: &OsStr, arguments: &[String]) -> Result<Self, BenchError> {
         Self::start_in(None, program, arguments)
     }
 
-    /// The same, with a directory that is deleted at the end.
+    /// Starts a program with a directory that the guard deletes at the end.
     pub fn start_in(
         directory: Option<&Path>,
         program: &OsStr,
         arguments: &[String],
-    ) -> Result<Self, Fault> {
+    ) -> Result<Self, BenchError> {
         let mut command = Command::new(std::env::current_exe()?);
         command.arg("guard");
         if let Some(directory) = directory {
@@ -54,7 +55,8 @@ impl Guarded {
             .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            // A Ctrl-C is for the load generator; the guard must live to act on it.
+            // Ctrl-C must end the load generator only: the guard must survive it to kill the
+            // server.
             .process_group(0)
             .spawn()?;
         let mut pid = String::new();
@@ -65,40 +67,42 @@ impl Guarded {
             return Ok(Self { guard, pid });
         }
         guard.wait()?;
-        Err(Fault::Start(program.to_string_lossy().into_owned()))
+        Err(BenchError::Start(program.to_string_lossy().into_owned()))
     }
 
     pub fn pid(&self) -> u32 {
         self.pid
     }
 
-    /// Whether the server has ended by itself.
+    /// Returns whether the server has ended.
     pub fn has_ended(&self) -> bool {
         Process::new(self.pid).map_or(true, Process::has_ended)
     }
 }
 
-impl Drop for Guarded {
+impl Drop for GuardedServer {
     fn drop(&mut self) {
         drop(self.guard.stdin.take());
-        // It ends within a moment of that; if it cannot be waited for, it is gone already.
+        // The guard ends shortly after the end of its input. If waiting fails, it has already
+        // ended.
         drop(self.guard.wait());
     }
 }
 
-/// The guard itself: tells the server's process id, and kills the server at the end of the input.
-pub fn run(options: &Options) -> ExitCode {
+/// Runs the guard process: prints the process ID of the server, and kills the server at the end of
+/// standard input.
+pub fn run(options: &GuardOptions) -> ExitCode {
     let Some((program, arguments)) = options.command.split_first() else {
         return ExitCode::FAILURE;
     };
-    let code = guard(program, arguments);
+    let code = guard_server(program, arguments);
     if let Some(directory) = &options.directory {
         drop(fs::remove_dir_all(directory));
     }
     code
 }
 
-fn guard(program: &OsStr, arguments: &[OsString]) -> ExitCode {
+fn guard_server(program: &OsStr, arguments: &[OsString]) -> ExitCode {
     let server = Command::new(program)
         .args(arguments)
         .stdin(Stdio::null())
@@ -111,26 +115,27 @@ fn guard(program: &OsStr, arguments: &[OsString]) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    // Whatever goes wrong from here on, the server is ended.
-    drop(watch(server.id()));
-    end(server.id());
+    // The server is killed even if standard input or output fails.
+    drop(await_end_of_input(server.id()));
+    kill(server.id());
     drop(server.wait());
     ExitCode::SUCCESS
 }
 
-/// Kills a server and all that it has started.
-fn end(pid: u32) {
+/// Kills a server and all processes that it has started.
+fn kill(pid: u32) {
     let tree = Process::new(pid).map_or_else(|_| vec![pid], Process::tree);
     let pids = tree.iter().map(ToString::to_string);
-    let kill = ["-c", "kill -s KILL \"$@\"", "sh"].map(str::to_owned);
+    let command = ["-c", "kill -s KILL \"$@\"", "sh"].map(str::to_owned);
     drop(
         Command::new("sh")
-            .args(kill.into_iter().chain(pids))
+            .args(command.into_iter().chain(pids))
             .status(),
     );
 }
 
-fn watch(pid: u32) -> io::Result<()> {
+/// Prints the process ID of the server and waits for the end of standard input.
+fn await_end_of_input(pid: u32) -> io::Result<()> {
     let mut output = io::stdout();
     writeln!(output, "{pid}")?;
     output.flush()?;

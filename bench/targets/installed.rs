@@ -1,4 +1,5 @@
-//! Peers that Debian packages: where they are, and what they are configured with.
+//! Servers from Debian packages: finds their programs and creates their configuration directories.
+//! Main thread.
 
 use std::env;
 use std::fs::DirBuilder;
@@ -6,21 +7,22 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use crate::fault::Fault;
+use crate::error::BenchError;
 
-/// Where servers are that the user's PATH may not name.
-const SYSTEM: [&str; 2] = ["/usr/sbin", "/usr/local/sbin"];
+/// Directories of server programs that the user's PATH may not contain.
+const SYSTEM_DIRECTORIES: [&str; 2] = ["/usr/sbin", "/usr/local/sbin"];
 
-/// Where a program is.
-pub fn find(program: &'static str, package: &'static str) -> Result<PathBuf, Fault> {
+/// Returns the path of a program.
+pub fn find(program: &'static str, package: &'static str) -> Result<PathBuf, BenchError> {
     let path = env::var_os("PATH").unwrap_or_default();
-    let folders = env::split_paths(&path).chain(SYSTEM.map(PathBuf::from));
+    let folders = env::split_paths(&path).chain(SYSTEM_DIRECTORIES.map(PathBuf::from));
     let mut files = folders.map(|folder| folder.join(program));
     let found = files.find(|file| file.is_file());
-    found.ok_or(Fault::NotInstalled { program, package })
+    found.ok_or(BenchError::NotInstalled { program, package })
 }
 
-/// A new directory of the user's own, for the configuration of the server on `port`.
+/// Creates a directory, accessible only to the user, for the configuration of the server on
+/// `port`.
 pub fn directory(port: u16) -> io::Result<PathBuf> {
     let name = format!("fanfare-bench-{}-{port}", std::process::id());
     let directory = env::temp_dir().join(name);
@@ -28,7 +30,7 @@ pub fn directory(port: u16) -> io::Result<PathBuf> {
     Ok(directory)
 }
 
-/// A path as an argument or in a configuration.
+/// Returns a path as text for an argument or a configuration.
 pub fn text(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }

@@ -1,16 +1,20 @@
-//! nginx with nchan: a WebSocket subscribes to the channels that its request names, a POST
-//! publishes to one.
+//! The nchan target, a module of nginx: a client names its channels in the WebSocket request, and a
+//! POST publishes to one channel. Main thread.
 
 use std::fs;
 use std::io::Write;
 use std::path::Path;
 
-use super::{Guarded, Ports, Running, Target, installed};
-use crate::arguments::{Common, Protocol};
-use crate::fault::Fault;
-use crate::line::Line;
+use crate::error::BenchError;
+use crate::options::{CommonOptions, Protocol};
+use crate::publishing::address::PublisherAddress;
+use crate::publishing::connection::PublisherConnection;
+use crate::targets::guard::GuardedServer;
+use crate::targets::installed;
+use crate::targets::ports::PortAllocator;
+use crate::targets::target::{StartedServer, Target};
 
-/// Where Debian puts the modules of nginx.
+/// Path of the module in Debian's package.
 const MODULE: &str = "/usr/lib/nginx/modules/ngx_nchan_module.so";
 
 const PACKAGES: &str = "nginx-light, with libnginx-mod-nchan";
@@ -19,16 +23,20 @@ const PACKAGES: &str = "nginx-light, with libnginx-mod-nchan";
 pub struct Nchan;
 
 impl Target for Nchan {
-    /// One process, so that one process id is all of it.
-    fn start(&self, _common: &Common, ports: &mut Ports) -> Result<Running, Fault> {
+    /// Starts nginx as a single process, so that one process ID covers all of its CPU time.
+    fn start(
+        &self,
+        _options: &CommonOptions,
+        ports: &mut PortAllocator,
+    ) -> Result<StartedServer, BenchError> {
         let program = installed::find("nginx", PACKAGES)?;
         if !Path::new(MODULE).is_file() {
-            return Err(Fault::NotInstalled {
+            return Err(BenchError::NotInstalled {
                 program: "ngx_nchan_module.so",
                 package: PACKAGES,
             });
         }
-        let (clients, publishers) = (ports.free()?, ports.free()?);
+        let (clients, publishers) = (ports.allocate()?, ports.allocate()?);
         let directory = installed::directory(clients.port())?;
         let prefix = installed::text(&directory);
         let file = directory.join("nginx.conf");
@@ -48,8 +56,8 @@ impl Target for Nchan {
         fs::write(&file, configuration)?;
         let arguments = ["-p", &prefix, "-e", "stderr", "-c", &installed::text(&file)];
         let arguments = arguments.map(str::to_owned);
-        let server = Guarded::start_in(Some(&directory), program.as_os_str(), &arguments)?;
-        Ok(Running {
+        let server = GuardedServer::start_in(Some(&directory), program.as_os_str(), &arguments)?;
+        Ok(StartedServer {
             server,
             clients,
             push: publishers.to_string(),
@@ -62,16 +70,19 @@ impl Target for Nchan {
         format!("/raw?topic={}", topics.join(","))
     }
 
-    fn line(&self, common: &Common) -> Result<Line, Fault> {
-        Line::stream(common, b"", publication)
+    fn connect_publisher(
+        &self,
+        address: &PublisherAddress,
+    ) -> Result<PublisherConnection, BenchError> {
+        PublisherConnection::stream(address, b"", append_publication)
     }
 }
 
-fn publication(topic: &[u8], payload: &[u8], out: &mut Vec<u8>) {
+fn append_publication(topic: &[u8], payload: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(b"POST /pub?topic=");
     out.extend_from_slice(topic);
     let len = payload.len();
-    // Writing to a buffer in memory does not fail.
+    // Writing to a vector cannot fail.
     drop(write!(
         out,
         " HTTP/1.1\r\nHost: bench\r\nContent-Length: {len}\r\n\r\n"
@@ -84,11 +95,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn requests_name_their_channels() {
+    fn requests_contain_the_channels() {
         let topics = ["a".to_owned(), "b".to_owned()];
         assert_eq!(Nchan.resource(Protocol::Raw, &topics), "/raw?topic=a,b");
         let mut out = Vec::new();
-        publication(b"a", b"xyz", &mut out);
+        append_publication(b"a", b"xyz", &mut out);
         let text = "POST /pub?topic=a HTTP/1.1\r\nHost: bench\r\nContent-Length: 3\r\n\r\nxyz";
         assert_eq!(out, text.as_bytes());
     }

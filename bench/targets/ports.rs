@@ -1,28 +1,28 @@
-//! Free ports of loopback, outside the range that the kernel gives to outgoing connections, of
-//! which a run makes thousands.
+//! Free loopback ports outside the ephemeral range, from which the kernel takes the ports of the
+//! thousands of client connections of a run. Main thread.
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
-use crate::fault::Fault;
+use crate::error::BenchError;
 
 const EPHEMERAL_RANGE: &str = "/proc/sys/net/ipv4/ip_local_port_range";
 
-/// Where to look, below or above that range.
+/// Bounds of the ports to try, below or above the ephemeral range.
 const LOWEST: u16 = 10_000;
 const HIGHEST: u16 = 64_000;
 
-/// Hands out ports, each once, so that a server never follows another on the same one.
+/// Allocates each port once, so that no two servers of a run use the same port.
 #[derive(Debug)]
-pub struct Ports {
+pub struct PortAllocator {
     ephemeral: (u16, u16),
     next: u16,
 }
 
-impl Ports {
+impl PortAllocator {
     pub fn new() -> Self {
         let range = fs::read_to_string(EPHEMERAL_RANGE).unwrap_or_default();
-        // Runs side by side begin far from each other.
+        // Concurrent runs start at different ports.
         let next = LOWEST + (std::process::id() % 200) as u16 * 100;
         Self {
             ephemeral: parse(&range).unwrap_or((32_768, 60_999)),
@@ -30,19 +30,19 @@ impl Ports {
         }
     }
 
-    /// An address that nobody listens on.
-    pub fn free(&mut self) -> Result<SocketAddr, Fault> {
+    /// Returns a loopback address that is free.
+    pub fn allocate(&mut self) -> Result<SocketAddr, BenchError> {
         for _ in LOWEST..HIGHEST {
-            let port = self.following();
+            let port = self.next_port();
             let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
             if TcpListener::bind(address).is_ok() {
                 return Ok(address);
             }
         }
-        Err(Fault::Ports)
+        Err(BenchError::NoFreePort)
     }
 
-    fn following(&mut self) -> u16 {
+    fn next_port(&mut self) -> u16 {
         let (low, high) = self.ephemeral;
         let mut port = self.next;
         if (low..=high).contains(&port) {
@@ -66,23 +66,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_range_of_outgoing_connections_is_left_out() {
+    fn the_ephemeral_range_is_skipped() {
         assert_eq!(parse("32768\t60999\n"), Some((32_768, 60_999)));
         assert_eq!(parse("32768"), None);
-        let mut ports = Ports {
+        let mut ports = PortAllocator {
             ephemeral: (32_768, 60_999),
             next: 32_766,
         };
-        let following = [(); 4].map(|()| ports.following());
-        assert_eq!(following, [32_766, 32_767, 61_000, 61_001]);
+        let allocated = [(); 4].map(|()| ports.next_port());
+        assert_eq!(allocated, [32_766, 32_767, 61_000, 61_001]);
         ports.next = HIGHEST;
-        assert_eq!(ports.following(), LOWEST);
+        assert_eq!(ports.next_port(), LOWEST);
     }
 
     #[test]
-    fn every_port_is_free_and_handed_out_once() {
-        let mut ports = Ports::new();
-        let (one, other) = (ports.free().unwrap(), ports.free().unwrap());
+    fn every_port_is_free_and_allocated_once() {
+        let mut ports = PortAllocator::new();
+        let (one, other) = (ports.allocate().unwrap(), ports.allocate().unwrap());
         assert_ne!(one, other);
         TcpListener::bind(one).unwrap();
     }

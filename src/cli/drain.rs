@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
+use fanfare::admin_client::{AdminClient, AdminClientError};
 use fanfare::config;
-use fanfare::control::client::{self, Client};
 use serde::Deserialize;
 
 use super::exit::{FAILURE, USAGE, fail};
@@ -38,7 +38,7 @@ pub(super) struct Drain {
 #[derive(Debug, thiserror::Error)]
 enum DrainError {
     #[error(transparent)]
-    Admin(#[from] client::Fault),
+    Admin(#[from] AdminClientError),
     #[error("{0} sent an unknown response; is the node of another version?")]
     Response(String),
     #[error(transparent)]
@@ -68,7 +68,7 @@ fn period(text: &str) -> Result<Duration, String> {
 pub(super) fn run(command: Drain) -> ExitCode {
     match drain(command) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(DrainError::Admin(error @ client::Fault::Address(_))) => fail(USAGE, &error),
+        Err(DrainError::Admin(error @ AdminClientError::Address(_))) => fail(USAGE, &error),
         Err(error) => fail(FAILURE, &error),
     }
 }
@@ -76,12 +76,12 @@ pub(super) fn run(command: Drain) -> ExitCode {
 fn drain(command: Drain) -> Result<(), DrainError> {
     let token = command.token;
     let token = token.or_else(|| std::env::var("FANFARE_ADMIN_TOKEN").ok());
-    let client = Client::new(&command.admin, token)?;
+    let client = AdminClient::new(&command.admin, token)?;
     let period_ms = command.period.as_millis();
     let target = format!("/drain?share={}&period={period_ms}ms", command.share);
-    let answer = client.ask("POST", &target)?;
+    let answer = client.request("POST", &target)?;
     if answer.status != ACCEPTED {
-        return Err(client.refused(&target, &answer).into());
+        return Err(client.status_error(&target, &answer).into());
     }
     let started: Started = serde_json::from_str(&answer.body)
         .map_err(|_| DrainError::Response(client.address().to_owned()))?;

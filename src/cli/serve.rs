@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use fanfare::{control, engine};
+use fanfare::{engine, lifecycle::logging};
 
 use super::arguments::Settings;
 use super::exit::{FAILURE, USAGE, fail};
@@ -12,7 +12,7 @@ pub(super) fn run(settings: Settings) -> ExitCode {
         Ok(loaded) => loaded,
         Err(error) => return fail(USAGE, &error),
     };
-    control::log::init(&config.log);
+    logging::init(&config.log);
     for warning in config.warnings() {
         tracing::warn!("{warning}");
     }

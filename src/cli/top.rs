@@ -21,7 +21,7 @@ use std::thread;
 use std::time::Duration;
 
 use clap::Args;
-use fanfare::control::client::Client;
+use fanfare::admin_client::AdminClient;
 
 use super::arguments::seconds;
 use super::exit::{FAILURE, USAGE, fail};
@@ -60,7 +60,7 @@ fn interval(text: &str) -> Result<Duration, String> {
 pub(super) fn run(command: Top) -> ExitCode {
     let environment = || std::env::var("FANFARE_ADMIN_TOKEN").ok();
     let token = command.token.or_else(environment);
-    let node = match Client::new(&command.admin, token) {
+    let node = match AdminClient::new(&command.admin, token) {
         Ok(client) => Node::new(client),
         Err(error) => return fail(USAGE, &error),
     };

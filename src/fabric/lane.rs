@@ -1,39 +1,18 @@
 //! The bounded lock-free queue from the ingest thread to one shard, and the requests of the control
 //! thread to the shard.
 
-use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-use crate::config::Config;
 use crate::delivery::Batch;
-use crate::hub::{DrainScope, SlowConnection, Ticket};
+use crate::hub::Ticket;
 use crate::limits::{LANE_ANSWERS, LANE_BATCHES, LANE_BYTES, SHARD_REQUESTS};
 
+use super::shard_request::{RequestQueueFull, ShardRequest};
 use super::submission::SubmissionResult;
 use super::wake::Wake;
-
-/// What control tells a shard.
-#[derive(Clone, Debug)]
-pub enum Order {
-    /// Close connections over `period_us`; if all are leaving, stop accepting, and end.
-    Drain { leaving: DrainScope, period_us: u64 },
-    /// New rules.
-    Reconfigure(Arc<Config>),
-    /// Say which connections have the most pending, `limit` of them at most. The shard answers
-    /// when it has looked at all, a page in each turn.
-    Survey {
-        limit: usize,
-        reply: Sender<Vec<SlowConnection>>,
-    },
-    /// Take this stream in as if it had been accepted, full or not. It goes to one shard only, so
-    /// that the order holds the only reference.
-    Adopt(Arc<OwnedFd>),
-    /// End now.
-    Stop,
-}
 
 /// An item on a lane. A shard takes the items in the order in which the ingest thread pushed them.
 #[derive(Debug)]
@@ -67,7 +46,7 @@ pub struct LaneFull;
 #[derive(Debug)]
 pub struct Lane {
     items: (Sender<LaneItem>, Receiver<LaneItem>),
-    orders: (Sender<Order>, Receiver<Order>),
+    requests: (Sender<ShardRequest>, Receiver<ShardRequest>),
     /// Bytes that the batches on the lane hold.
     queued_bytes: AtomicUsize,
     /// Submissions of this shard whose answers it has not popped yet. Only the shard writes it.
@@ -81,7 +60,7 @@ impl Lane {
     pub(super) fn new(wake: Wake) -> Self {
         Self {
             items: bounded(LANE_BATCHES + LANE_ANSWERS),
-            orders: bounded(SHARD_REQUESTS),
+            requests: bounded(SHARD_REQUESTS),
             queued_bytes: AtomicUsize::new(0),
             awaited_answers: AtomicUsize::new(0),
             pushed_total: AtomicU64::new(0),
@@ -172,20 +151,22 @@ impl Lane {
         self.pushed_total.load(Ordering::Acquire)
     }
 
-    /// Gives the shard an order. False: it has not carried out the ones before for a long time.
-    pub fn order(&self, order: Order) -> bool {
-        let sent = self.orders.0.try_send(order).is_ok();
+    /// Sends a request to the shard and wakes it if it sleeps. A request that is not taken is
+    /// dropped, and with it the sender of its reply.
+    pub fn request(&self, request: ShardRequest) -> Result<(), RequestQueueFull> {
+        let sent = self.requests.0.try_send(request);
         self.wake.wake();
-        sent
+        sent.map_err(|_| RequestQueueFull)
     }
 
-    pub fn pop_order(&self) -> Option<Order> {
-        self.orders.1.try_recv().ok()
+    /// Removes the oldest request. Called by the shard.
+    pub fn pop_request(&self) -> Option<ShardRequest> {
+        self.requests.1.try_recv().ok()
     }
 
     /// Returns whether the shard has nothing to take.
     pub fn is_empty(&self) -> bool {
-        self.items.1.is_empty() && self.orders.1.is_empty()
+        self.items.1.is_empty() && self.requests.1.is_empty()
     }
 
     /// Returns whether the lane is more than half full, so that the next batch may find no room.

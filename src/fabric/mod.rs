@@ -10,24 +10,26 @@
 //! wake              wakes a thread that sleeps
 //! socket_limit      the limit on open client sockets
 //! codec_use         how many connections use each codec
-//! descriptors       the descriptor budget
-//! watch             how the main thread learns that a thread is ready or has ended
+//! shard_request     requests of the control thread to one shard
+//! descriptor_budget how descriptors are divided between connections and everything else
+//! thread_monitor    how the main thread learns that a thread is ready or has ended
 //! ```
 //!
 //! A message meets one lock on its way: if two shards need the same missing encoding at the same
 //! moment, one of them makes it and the other waits.
 
 mod codec_use;
-mod descriptors;
+mod descriptor_budget;
 mod interest;
 mod interest_counts;
 mod lane;
 mod rejection;
+mod shard_request;
 mod socket_limit;
 mod submission;
 mod submission_queue;
+mod thread_monitor;
 mod wake;
-mod watch;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -37,19 +39,20 @@ use crate::hub::{DrainScope, Ticket};
 use crate::observe::{Clock, Health, Histogram, IngestCounts, Published, ShardCounts};
 
 pub use codec_use::CodecUse;
-pub use descriptors::{TooFewDescriptors, check_descriptors, max_connections, own_descriptors};
+pub use descriptor_budget::{DescriptorBudget, TooFewDescriptors};
 pub use interest::Interest;
 pub use interest_counts::InterestCounts;
-pub use lane::{Lane, LaneBatch, LaneFull, LaneItem, Order};
+pub use lane::{Lane, LaneBatch, LaneFull, LaneItem};
 pub use rejection::Rejection;
+pub use shard_request::{RequestNotTaken, RequestQueueFull, ShardRequest};
 pub use socket_limit::SocketLimit;
 pub use submission::{
     BUSY_CODE, PublishError, ReplyTarget, Submission, SubmissionResult, SubmissionSource,
     SubmittedPublication,
 };
 pub use submission_queue::{PreviousConfigPending, SubmissionQueue, SubmissionQueueFull};
+pub use thread_monitor::{ThreadEvent, ThreadGuard, ThreadMonitor, ThreadName};
 pub use wake::Wake;
-pub use watch::{Core, Notice, Watch, Watchtower};
 
 /// The memory that all threads of one process share.
 pub struct Fabric {
@@ -139,26 +142,36 @@ impl Fabric {
 
     /// Returns the number of descriptors that may be open: those of sockets, and those that are
     /// reserved for the process.
-    pub fn held_descriptors(&self) -> usize {
-        self.sockets.open() + own_descriptors(self.shards.len())
+    pub fn held_descriptors(&self) -> u64 {
+        self.sockets.open() as u64 + DescriptorBudget::reserved_for(self.shards.len())
     }
 
-    /// Sends every shard the same order. False: one of them did not take it.
-    pub fn order(&self, order: &Order) -> bool {
-        if matches!(
-            order,
-            Order::Drain {
-                leaving: DrainScope::All,
-                ..
+    /// Sends a request to every shard. `request` creates the request of one shard.
+    pub fn request_all(
+        &self,
+        mut request: impl FnMut() -> ShardRequest,
+    ) -> Result<(), RequestNotTaken> {
+        let mut shards = Vec::new();
+        for (index, shard) in self.shards.iter().enumerate() {
+            if shard.lane.request(request()).is_err() {
+                shards.push(index);
             }
-        ) {
-            self.draining.store(true, Ordering::Relaxed);
         }
-        let mut all = true;
-        for shard in &self.shards {
-            all &= shard.lane.order(order.clone());
+        if shards.is_empty() {
+            Ok(())
+        } else {
+            Err(RequestNotTaken { shards })
         }
-        all
+    }
+
+    /// Makes every shard close all its connections over `period_us` and end, and marks the process
+    /// as draining. This cannot be undone.
+    pub fn drain(&self, period_us: u64) -> Result<(), RequestNotTaken> {
+        self.draining.store(true, Ordering::Relaxed);
+        self.request_all(|| ShardRequest::Drain {
+            scope: DrainScope::All,
+            period_us,
+        })
     }
 
     /// Returns whether the process closes all connections in order to end.

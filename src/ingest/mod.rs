@@ -30,7 +30,7 @@ use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
 
 use crate::config::Config;
-use crate::fabric::{Fabric, Watch};
+use crate::fabric::{Fabric, ThreadGuard};
 
 pub use sockets::{BindError, Sockets};
 
@@ -45,11 +45,11 @@ pub fn spawn(
     sockets: Sockets,
     config: &Config,
     fabric: Arc<Fabric>,
-    watch: Watch,
+    guard: ThreadGuard,
 ) -> std::io::Result<JoinHandle<()>> {
     let ingest_loop = ingest_loop::IngestLoop::new(sockets, config, fabric)?;
     Builder::new().name("ingest".into()).spawn(move || {
-        watch.ready();
+        guard.ready();
         ingest_loop.run();
     })
 }

@@ -18,6 +18,7 @@ mod outbox;
 mod protocol;
 mod publishers;
 mod ring;
+mod service;
 mod statsd;
 mod timers;
 
@@ -35,5 +36,6 @@ pub use outbox::*;
 pub use protocol::*;
 pub use publishers::*;
 pub use ring::*;
+pub use service::*;
 pub use statsd::*;
 pub use timers::*;

@@ -1,4 +1,4 @@
-//! Bounds on the metrics that are sent to statsd. Used by the control thread.
+//! Bounds on the metrics that are sent to statsd. Used by the service thread.
 
 use std::time::Duration;
 
@@ -27,6 +27,3 @@ pub const STATSD_PACKET_PAUSE: Duration = Duration::from_millis(1);
 
 /// Maximum duration of one flush, including the lookup of the host name.
 pub const STATSD_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// Time that the process waits for the last flush before it ends.
-pub const STATSD_FINAL_FLUSH_TIMEOUT: Duration = Duration::from_secs(1);

@@ -9,7 +9,7 @@ use glommio::io::BufferedFile;
 use glommio::{ExecutorJoinHandle, GlommioError, LocalExecutorBuilder, Placement};
 
 use crate::config::Config;
-use crate::fabric::{Fabric, Watch};
+use crate::fabric::{Fabric, ThreadGuard};
 use crate::limits::GLOMMIO_IO_MEMORY_BYTES;
 
 use super::error::ShardError;
@@ -27,7 +27,7 @@ pub struct ShardOptions {
     pub listener: TcpListener,
     pub config: Arc<Config>,
     pub fabric: Arc<Fabric>,
-    pub watch: Watch,
+    pub guard: ThreadGuard,
 }
 
 /// A running shard.
@@ -62,7 +62,7 @@ async fn run(options: ShardOptions) -> Result<(), ShardError> {
         listener,
         config,
         fabric,
-        watch, // Dropped last, because it reports the end of the shard.
+        guard, // Dropped last, because it reports the end of the shard.
     } = options;
     let wake = fabric.shards[index].lane.wake.descriptor();
     let ring = UringRing::new(wake, fabric.clock).map_err(PreflightError::from)?;
@@ -72,7 +72,7 @@ async fn run(options: ShardOptions) -> Result<(), ShardError> {
     let seed = fastrand::u64(..);
     let mut shard = ShardLoop::new(ring, listener, index, config, fabric, seed);
     shard.start().map_err(ShardError::Ring)?;
-    watch.ready();
+    guard.ready();
     loop {
         match shard.turn().map_err(ShardError::Ring)? {
             Turn::Ended => return Ok(()),

@@ -1,9 +1,8 @@
 //! Carries out the requests of the control thread. Shard thread.
 
 use std::io;
-use std::sync::Arc;
 
-use crate::fabric::Order;
+use crate::fabric::ShardRequest;
 use crate::hub::DrainScope;
 
 use super::ring::Ring;
@@ -11,23 +10,22 @@ use super::shard_loop::{ShardLoop, Turn};
 
 impl<R: Ring> ShardLoop<R> {
     /// Carries out one request. Returns [`Turn::Ended`] if the shard has to end at once.
-    pub(super) fn handle_request(&mut self, request: Order, now_us: u64) -> io::Result<Turn> {
+    pub(super) fn handle_request(
+        &mut self,
+        request: ShardRequest,
+        now_us: u64,
+    ) -> io::Result<Turn> {
         match request {
-            Order::Stop => return Ok(Turn::Ended),
-            Order::Adopt(stream) => {
-                // The request is given to one shard only, so this is the only reference.
-                if let Some(stream) = Arc::into_inner(stream) {
-                    self.accept_internal(stream, now_us)?;
-                }
-            }
-            Order::Reconfigure(config) => self.hub.reconfigure(config),
-            Order::Drain { leaving, period_us } => {
-                if leaving == DrainScope::All {
+            ShardRequest::Stop => return Ok(Turn::Ended),
+            ShardRequest::AcceptInternal(stream) => self.accept_internal(stream, now_us)?,
+            ShardRequest::Reconfigure(config) => self.hub.reconfigure(config),
+            ShardRequest::Drain { scope, period_us } => {
+                if scope == DrainScope::All {
                     self.accept_until_us = Some(now_us + period_us);
                 }
-                self.hub.drain(leaving, period_us, now_us);
+                self.hub.drain(scope, period_us, now_us);
             }
-            Order::Survey { limit, reply } => self.surveys.push(limit, reply),
+            ShardRequest::Survey { limit, reply } => self.surveys.push(limit, reply),
         }
         Ok(Turn::Worked)
     }

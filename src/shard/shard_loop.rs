@@ -112,7 +112,7 @@ impl<R: Ring> ShardLoop<R> {
         }
         let mut worked = !self.completions.is_empty();
         // Requests come first: a request is in force for everything that a peer sent after it.
-        while let Some(request) = self.shard().lane.pop_order() {
+        while let Some(request) = self.shard().lane.pop_request() {
             worked = true;
             if self.handle_request(request, now_us)? == Turn::Ended {
                 return Ok(Turn::Ended);

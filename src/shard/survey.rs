@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use crossbeam_channel::Sender;
+use tokio::sync::oneshot::Sender;
 
 use crate::hub::{Hub, SlowConnection, Survey, SurveyProgress};
 
@@ -48,7 +48,7 @@ impl SurveyQueue {
             connection.peer = sockets.peer(connection.id);
         }
         // Fails if the requester has given up waiting.
-        let _ = request.reply.try_send(found);
+        let _ = request.reply.send(found);
         Work::Done
     }
 }

@@ -1,11 +1,13 @@
-"""Autobahn|Testsuite's fuzzingclient, sections 1 to 10, 12 and 13, against fanfare's echo handler.
+"""Runs the fuzzingclient of Autobahn|Testsuite against the echo handler of fanfare, with sections 1
+to 10, 12 and 13.
 
     run.py --fanfare BINARY --wstest PROGRAM --logs DIR [--quick] [CASE...]
 
-Prints `ok autobahn N.N.N` or `not ok autobahn N.N.N: verdict` per case. OK and INFORMATIONAL pass;
-NON-STRICT does not, and UNIMPLEMENTED is what a declined window must get. CASE is a pattern such
-as `9.*`; without one all of them run. With --quick the cases of sections 12 and 13 that repeat
-others with other texts and offers, four minutes of two cores, are skipped.
+Prints `ok autobahn N.N.N` or `not ok autobahn N.N.N: result` for each case. The results OK and
+INFORMATIONAL pass. NON-STRICT fails. Cases with a window size that fanfare declines must have the
+result UNIMPLEMENTED. CASE is a pattern such as `9.*`; without a pattern, all cases run. --quick
+skips the cases of sections 12 and 13 that repeat other cases with other texts and offers. These
+cases take four minutes on two cores.
 """
 
 import argparse
@@ -30,17 +32,18 @@ SETTINGS = {
     "ingest.sub": "tcp://127.0.0.1:18111",
     "ingest.router": "tcp://127.0.0.1:18112",
 }
-# Each group is a suite of its own; they run side by side, since the suite uses one core.
+# Each group runs in a separate process of the suite. The groups run in parallel, because one process
+# uses only one core.
 GROUPS = [[f"{section}.*" for section in range(1, 11)], ["12.*"], ["13.*"]]
 QUICK_GROUPS = [GROUPS[0], ["12.1.*"], ["13.5.*", "13.7.*"]]
 PASSED = ("OK", "INFORMATIONAL")
-# They ask for a window of 512 bytes, which fanfare declines: not compressed, nothing to test.
+# These cases ask for a window of 512 bytes. fanfare declines it, so no message is compressed.
 DECLINED = ("13.3.", "13.5.")
 SUITE_TIMEOUT_S = 900
 
 
 def start(wstest, cases, folder):
-    """Starts the suite for these cases."""
+    """Starts the suite for the given cases."""
     specification = folder / "fuzzingclient.json"
     folder.mkdir(exist_ok=True)
     (folder / "index.json").unlink(missing_ok=True)
@@ -62,7 +65,7 @@ def start(wstest, cases, folder):
 
 
 def fuzz(wstest, groups, logs):
-    """Runs the suites; returns their reports together, case to verdicts."""
+    """Runs the suites. Returns one dictionary from case to its results."""
     deadline = time.monotonic() + SUITE_TIMEOUT_S
     folders = [logs / f"autobahn-{number}" for number in range(len(groups))]
     suites = [start(wstest, cases, folder) for cases, folder in zip(groups, folders)]
@@ -70,7 +73,7 @@ def fuzz(wstest, groups, logs):
         for suite in suites:
             status = suite.wait(max(0, deadline - time.monotonic()))
             if status != 0:
-                raise RuntimeError(f"wstest ended with {status}: {logs}")
+                raise RuntimeError(f"wstest ended with {status}: see {logs}")
     finally:
         for suite in suites:
             suite.kill()
@@ -81,16 +84,16 @@ def fuzz(wstest, groups, logs):
     return report
 
 
-def judge(case, verdicts):
-    """Prints the line of one case; whether it passed."""
-    behavior, close = verdicts["behavior"], verdicts["behaviorClose"]
+def judge(case, results):
+    """Prints the line of one case. Returns whether the case passed."""
+    behavior, close = results["behavior"], results["behaviorClose"]
     passed = behavior in PASSED
     if case.startswith(DECLINED):
         passed = behavior == "UNIMPLEMENTED"
     if passed and close in PASSED:
         print(f"ok autobahn {case}")
         return True
-    print(f"not ok autobahn {case}: {behavior}, close {close}, code {verdicts['remoteCloseCode']}")
+    print(f"not ok autobahn {case}: {behavior}, close {close}, code {results['remoteCloseCode']}")
     return False
 
 
@@ -124,7 +127,7 @@ def main():
     by_number = sorted(report, key=lambda case: [int(part) for part in case.split(".")])
     if arguments.quick:
         left_out = "12.2 to 12.5, 13.1 to 13.4, 13.6"
-        print(f"SKIPPED autobahn {left_out}: long; tests/run.sh autobahn runs all")
+        print(f"SKIPPED autobahn {left_out}: takes long; tests/run.sh autobahn runs all cases")
     return 0 if all([judge(case, report[case]) for case in by_number]) else 1
 
 

@@ -1,9 +1,10 @@
-"""Clients that behave as Apple's do, since those cannot be run here.
+"""Simulates clients of Apple, which cannot run on this machine.
 
     apple.py --fanfare BINARY --logs DIR
 
-Safari and NSURLSession have a history with permessage-deflate (docs/PROTOCOL.md). What they send and
-what they break on is done here over plain sockets and zlib, under `ws.deflate.apple` of both kinds.
+Safari and NSURLSession have known faults with permessage-deflate (docs/PROTOCOL.md). The checks use
+plain sockets and zlib. They send what these clients send, and fail where these clients would fail.
+They run with `ws.deflate.apple` set to `decline` and to `on`.
 """
 
 import argparse
@@ -65,13 +66,14 @@ def agreed(socket, holds, what):
 
 
 def packed(data, compressor=None):
-    """A message as RFC 7692 7.2.1 makes it."""
+    """Returns a compressed payload according to RFC 7692, section 7.2.1."""
     compressor = compressor or zlib.compressobj(wbits=-15)
     return (compressor.compress(data) + compressor.flush(zlib.Z_SYNC_FLUSH)).removesuffix(TAIL)
 
 
 class Inflater:
-    """What Apple's library takes: whole messages, not empty, no last block; it keeps its window."""
+    """Accepts what Apple's library accepts: unfragmented messages that are not empty and have no final
+    block. Keeps its window from one message to the next."""
 
     def __init__(self):
         self.kept, self.compressed = zlib.decompressobj(wbits=-15), 0
@@ -91,7 +93,7 @@ class Inflater:
 
 
 def publications(seed):
-    """JSON below and above the threshold, and what does not compress."""
+    """Returns JSON payloads below and above the threshold, compressible and incompressible."""
     rng = random.Random(seed)
     sizes = [1, 100, 255, 256, 257, 4096, 70_000, 500_000] + [int(2 ** rng.uniform(3, 13)) for _ in range(192)]
     kinds = [lambda size: (WORDS.decode() * (size // len(WORDS) + 1))[:size], lambda size: rng.randbytes(size).hex()]
@@ -104,7 +106,7 @@ def publish(payloads):
 
 
 def receive(socket, payloads):
-    """All of them on /raw; returns the inflater."""
+    """Receives all payloads on a /raw connection. Returns the inflater."""
     inflater = Inflater()
     for n, payload in enumerate(payloads):
         same(inflater.message(socket.frame()), payload, f"message {n}")
@@ -112,7 +114,7 @@ def receive(socket, payloads):
 
 
 def echoes(socket, data, rsv1=False):
-    """Sends it, compressed by itself or plain, and gets it back."""
+    """Sends the data, compressed on its own or uncompressed, and receives it back."""
     socket.send(packed(data) if rsv1 else data, rsv1=rsv1)
     same(Inflater().message(socket.frame()), data, "echo")
 
@@ -122,7 +124,7 @@ def closed(socket):
         frame = socket.frame()
     except Closed as end:
         return end
-    raise AssertionError(f"a frame and no close: {frame.payload[:40]}")
+    raise AssertionError(f"a frame instead of a close: {frame.payload[:40]}")
 
 
 # ---- under ws.deflate.apple = decline -------------------------------------------------------
@@ -144,7 +146,7 @@ def others():
 
 
 def old_offer():
-    """Safari up to 14 offers its own extension and no other."""
+    """Safari up to version 14 offers only its own extension."""
     with peer(RAW, SAFARI_14, OLD_OFFER) as socket:
         agreed(socket, False, OLD_OFFER)
         publish([WORDS])
@@ -152,7 +154,7 @@ def old_offer():
 
 
 def compressed_though_declined():
-    """The betas of iOS 14 and macOS 11 set RSV1 although nothing was agreed."""
+    """Beta versions of iOS 14 and macOS 11 set RSV1 although no compression was agreed."""
     with peer(ECHO) as witness, peer(ECHO) as socket:
         agreed(socket, False, "declined")
         socket.send(packed(WORDS), rsv1=True)
@@ -185,7 +187,7 @@ def acceptable():
 
 
 def acceptable_lines():
-    """The client protocol: messages of several lines, in compressed frames too."""
+    """On the client protocol, compressed frames contain messages of several lines."""
     with peer(CLIENT) as socket:
         socket.send(b'{"id":1,"connect":{}}\n{"id":2,"subscribe":{"channel":"apple"}}')
         inflater, got, frames = Inflater(), [], 0
@@ -204,13 +206,13 @@ def acceptable_lines():
 
 
 def takeover():
-    """15.0 to 15.3 ignore client_no_context_takeover: the second message refers to the first."""
+    """Safari 15.0 to 15.3 ignore client_no_context_takeover, so the second message refers to the first."""
     compressor = zlib.compressobj(wbits=-15)
     with peer(ECHO) as witness, peer(ECHO) as socket:
         socket.send(packed(WORDS, compressor), rsv1=True)
         same(Inflater().message(socket.frame()), WORDS, "the first echo")
         second = packed(WORDS, compressor)
-        assert len(second) < len(packed(WORDS)) / 2, "it refers to the first"
+        assert len(second) < len(packed(WORDS)) / 2, "the second message refers to the first"
         socket.send(second, rsv1=True)
         end = closed(socket)
         assert end.code == 1007 and end.reason, end
@@ -241,16 +243,16 @@ CHECKS = {
         **{f"{name} is declined": lambda agent=agent: declined(agent) for name, agent in APPLE.items()},
         "Chrome and Firefox on macOS are not declined": others,
         "x-webkit-deflate-frame is not agreed": old_offer,
-        "RSV1 though declined is 1002": compressed_though_declined,
-        "?deflate=0 declines": by_query,
+        "RSV1 without agreed compression closes with 1002": compressed_though_declined,
+        "?deflate=0 turns compression off": by_query,
     },
     ("ws.deflate.apple=on",): {
-        "negotiated when on": negotiated,
-        "no fragments, nothing empty, no BFINAL, on /raw": acceptable,
-        "no fragments, nothing empty, no BFINAL, in the client protocol": acceptable_lines,
+        "compression is negotiated when on": negotiated,
+        "/raw sends no fragments, no empty frames and no BFINAL": acceptable,
+        "the client protocol sends no fragments, no empty frames and no BFINAL": acceptable_lines,
         "x-webkit-deflate-frame is not agreed when on": old_offer,
-        "takeover in spite of client_no_context_takeover is 1007": takeover,
-        "uncompressed after negotiating": uncompressed,
+        "context takeover against client_no_context_takeover closes with 1007": takeover,
+        "uncompressed messages are accepted after negotiation": uncompressed,
     },
 }
 

@@ -1,4 +1,4 @@
-"""The browsers of this machine: how each is started on a page, headless and quiet, and ended."""
+"""Starts the browsers of this machine headless on a page, without background requests, and ends them."""
 
 import os
 import shutil
@@ -24,7 +24,8 @@ FIREFOX_PREFERENCES = {
 
 
 def browser_command(name, profile, page):
-    """Starts the browser that `name` ends with; its first word is None when it is not there."""
+    """Returns the command for the browser that `name` ends with. The first word is None if it is not
+    installed."""
     if name.endswith("Chromium"):
         return [shutil.which("chromium"), *CHROMIUM, f"--user-data-dir={profile}", page]
     lines = (f"user_pref({repr_js(key)}, {repr_js(value)});" for key, value in FIREFOX_PREFERENCES.items())
@@ -38,7 +39,7 @@ def repr_js(value):
 
 
 def end_group(process):
-    """Ends a process and all that it started."""
+    """Kills a process and all processes in its group."""
     try:
         os.killpg(process.pid, signal.SIGKILL)
     except ProcessLookupError:

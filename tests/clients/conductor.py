@@ -1,6 +1,6 @@
-"""What the clients under test ask for over HTTP: publications, restarts, what arrived.
+"""An HTTP server that clients under test use to request publications, restarts and results.
 
-A client in any language, a browser page included, drives its own scenario by POST requests:
+A client in any language, including a browser page, controls its own scenario with POST requests:
 
     /publish?topic=T&count=N    pushes {"n":0} to {"n":N-1}
     /publish?topic=T            pushes the request body as it is
@@ -8,9 +8,9 @@ A client in any language, a browser page included, drives its own scenario by PO
     /stop                       ends the stream; answers {"last": n}
     /restart?how=kill|drain     ends the server, starts it again; answers {"exit": status}
     /received?from=X&count=N    waits until N payloads {"from":X,"n":n} reached a /raw client
-    /result                     a line of a browser's report
+    /result                     adds a line to the report of a browser
 
-GET serves the files it was given, a page and its scripts, to the browsers.
+GET serves the files of the browser page.
 """
 
 import collections
@@ -30,14 +30,14 @@ KINDS = {".html": "text/html; charset=utf-8", ".js": "text/javascript", ".mjs": 
 
 
 class Http(ThreadingHTTPServer):
-    """A browser that is ended in the middle of a request is no fault worth a traceback."""
+    """An HTTP server that ignores errors, because browsers are killed during requests."""
 
     def handle_error(self, request, client_address):
         pass
 
 
 class Publisher:
-    """Pushes by pyzmq; a lock lets the HTTP threads share the socket."""
+    """A PUSH socket of pyzmq. A lock allows several HTTP threads to use it."""
 
     def __init__(self, endpoint):
         self.endpoint = endpoint
@@ -47,7 +47,7 @@ class Publisher:
         self.sent = 0
 
     def connect(self):
-        """A new socket: nothing that an earlier server did not take is sent to this one."""
+        """Opens a new socket, so that messages for an earlier server are not sent to the new one."""
         with self.lock:
             if self.socket:
                 self.socket.close(linger=0)
@@ -90,7 +90,7 @@ class Publisher:
 
 
 class Witness:
-    """A /raw client that keeps what the publishers under test got through, per their name."""
+    """A /raw client that stores the received numbers by the name of the publisher under test."""
 
     def __init__(self, url):
         self.arrived = collections.defaultdict(list)
@@ -108,7 +108,7 @@ class Witness:
         try:
             yield from self.socket
         except websockets.ConnectionClosed:
-            pass  # the server was killed or drained; nobody asks any more
+            pass  # The server was killed or drained, and no request follows.
 
     def _read(self):
         for message in self._messages():
@@ -123,7 +123,7 @@ class Witness:
 
 
 class Conductor:
-    """The HTTP server and what it moves: one fanfare server, one publisher, one witness."""
+    """The HTTP server with one fanfare server, one publisher and one witness."""
 
     def __init__(self, address, server, publisher, files):
         self.server = server
@@ -169,7 +169,7 @@ class Conductor:
         return name.read_bytes(), KINDS[name.suffix]
 
     def offered(self, query, headers):
-        """A browser that opens a WebSocket here is refused; what it offers is a line of its report."""
+        """Adds the extensions that a browser offers to its report. The handshake is then refused."""
         offer = headers.get("Sec-WebSocket-Extensions")
         self.results.put(json.dumps({"name": query["name"][0], "offer": offer}))
 

@@ -1,7 +1,7 @@
-"""The messages of the deflate check, the same for a seed, and the digest that tells them apart.
+"""Generates the messages of the deflate check from a seed, and computes their digest.
 
-Sizes are 1 byte to 1 MiB, with those where frames and windows change form among them. Contents are
-what compresses well, badly, not at all, and text whose characters are several bytes.
+The sizes are 1 byte to 1 MiB and include the sizes at which frame headers and windows change. The
+contents compress well, badly or not at all; some are text with characters of several bytes.
 """
 
 import base64
@@ -11,13 +11,13 @@ import json
 import random
 import zlib
 
-EACH = 5_000  # messages to each topic
+EACH = 5_000  # messages per topic
 LARGEST = 1 << 20
 EDGES = (1, 2, 125, 126, 127, 4095, 4096, 4097, 8191, 8192, 8193, 65535, 65536, LARGEST)
-WIDE_SHARE = 0.2  # sizes of up to 1 MiB; the others are below 16 KiB
-BURSTS, BURST = 20, 300  # publications of the SDKs' topic
+WIDE_SHARE = 0.2  # share of sizes up to 1 MiB; the other sizes are below 16 KiB
+BURSTS, BURST = 20, 300  # number of bursts for the SDKs, publications per burst
 THRESHOLD = 256  # ws.deflate.threshold
-MARK = 500  # messages between two digests that a receiver reports
+MARK = 500  # number of messages between two digests in a report
 SCRIPTS = "naïve Ωμέγα 日本語 עברית नमस्ते 👩‍👩‍👧‍👦 abc 0123 ".split(" ")
 
 
@@ -40,12 +40,12 @@ def scripts(rng):
 
 
 def whole_characters(data, size):
-    """Without the parts of characters at both ends, of `size` bytes again."""
+    """Removes partial characters at both ends and pads the rest to `size` bytes."""
     return data.decode(errors="ignore").encode().ljust(size, b".")
 
 
 def sizes(rng, kinds):
-    """Pairs of size and kind: every edge with every kind, and as many more as make EACH."""
+    """Returns EACH pairs of size and kind: every edge with every kind, then random pairs."""
     pairs = list(itertools.product(EDGES, kinds))
     while len(pairs) < EACH:
         bits = rng.uniform(0, 20 if rng.random() < WIDE_SHARE else 14)
@@ -55,7 +55,7 @@ def sizes(rng, kinds):
 
 
 def corpus(seed):
-    """The payloads of the two topics: lists under `binary` and `text`."""
+    """Returns the payloads of the topics `binary` and `text`."""
     rng = random.Random(seed)
     noise = rng.randbytes(3 << 20)
     pools = {
@@ -76,7 +76,8 @@ def corpus(seed):
 
 
 class Chain:
-    """SHA-256 over the digest so far, the length (4 bytes, big-endian) and the bytes."""
+    """A digest of a sequence of messages: SHA-256 over the previous digest, the length (4 bytes,
+    big-endian) and the bytes."""
 
     def __init__(self):
         self.count, self.digest, self.marks = 0, bytes(32), []
@@ -99,7 +100,7 @@ def chained(payloads):
 
 
 def burst_texts(rng):
-    """Publications for the SDKs, the last of which says so, and the texts in them."""
+    """Returns the publications for the SDKs and the texts in them. The last one has `last` set."""
     texts = [f"{n} {rng.random()} " + "naïve 日本語 " * rng.randrange(20) for n in range(BURSTS * BURST)]
     payloads = [json.dumps({"n": n, "text": text}, ensure_ascii=False) for n, text in enumerate(texts)]
     payloads[-1] = payloads[-1].removesuffix("}") + ', "last": true}'
@@ -107,6 +108,6 @@ def burst_texts(rng):
 
 
 def shrinking(payloads):
-    """How many messages zlib makes clearly smaller, of those well above the threshold."""
+    """Counts the messages well above the threshold that zlib makes clearly smaller."""
     heads = (data[:4096] for data in payloads if len(data) >= 2 * THRESHOLD)
     return sum(len(zlib.compress(head, 1)) < 0.9 * len(head) for head in heads)

@@ -1,4 +1,4 @@
-"""centrifuge-python in the deflate check, as it is by default. Arguments: client URL."""
+"""centrifuge-python with default settings in the deflate check. Argument: client URL."""
 
 import asyncio
 import json
@@ -13,7 +13,7 @@ def report(**line):
 
 
 class Subscriber(centrifuge.SubscriptionEventHandler):
-    """Chains the field `text` of every publication, until one says `last`."""
+    """Adds the field `text` of every publication to the digest, until `last` is set."""
 
     def __init__(self):
         self.chain, self.disorder, self.ended = Chain(), 0, asyncio.Event()

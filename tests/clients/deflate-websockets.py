@@ -1,6 +1,7 @@
-"""`websockets` (pip) in the deflate check. Arguments: raw URL, and bits of window to ask for.
+"""`websockets` (pip) in the deflate check. Arguments: raw URL, and optionally window bits.
 
-Without bits, it offers what it does by default. With them, its inflater has no larger window.
+Without window bits, the client makes its default offer. With window bits, it requests this window
+size, and its inflater uses a window of this size.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-// `ws` (npm) in the deflate check, as it is by default. Arguments: raw URL.
+// `ws` (npm) with default settings in the deflate check. Argument: raw URL.
 import { createRequire } from "node:module";
 import { receive } from "./deflate.mjs";
 

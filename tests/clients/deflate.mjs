@@ -1,12 +1,12 @@
-// The receiving end of the deflate check in JavaScript; the same file runs in Node, Chromium and
-// Firefox. Every report is an object; `open` is what was negotiated, `done` what arrived.
+// The receiver of the deflate check in JavaScript. The same file runs in Node, Chromium and Firefox.
+// A report is an object: `open` contains the negotiated extensions, `done` the received messages.
 
-const MARK = 500; // as in corpus.py
+const MARK = 500; // the same as in corpus.py
 
 const hex = (bytes) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 
-// SHA-256 over the digest so far, the length (4 bytes, big-endian) and the bytes. Digests are
-// promises, so `add` only queues.
+// SHA-256 over the previous digest, the length (4 bytes, big-endian) and the bytes. Digests are
+// promises, so `add` only appends to the queue.
 export class Chain {
   count = 0;
   digest = new Uint8Array(32);
@@ -36,7 +36,7 @@ export class Chain {
 
 const utf8 = new TextEncoder();
 
-// Chains what comes, binary and text apart, until an empty message of each kind.
+// Adds binary and text messages to separate digests, until an empty message of each kind arrives.
 export function receive(socket, report, extensions = () => socket.extensions) {
   const chains = { binary: new Chain(), text: new Chain() };
   let open = 2;
@@ -52,8 +52,8 @@ export function receive(socket, report, extensions = () => socket.extensions) {
   };
 }
 
-// Subscribes with the SDK and chains the field `text` of what is published, until one says `last`.
-// `messages` is in how many WebSocket messages it came.
+// Subscribes with the SDK and adds the field `text` of each publication to the digest, until `last`
+// is set. `messages` is the number of WebSocket messages that contained the publications.
 export function bursts({ Centrifuge, WebSocket, url, report }) {
   const chain = new Chain();
   let [messages, disorder, socket] = [0, 0, null];

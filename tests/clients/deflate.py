@@ -1,11 +1,12 @@
-"""The deflate check: every client library at once, as each negotiates permessage-deflate.
+"""The deflate check: all client libraries receive compressed messages from one server in one run.
 
     deflate.py --fanfare BINARY --tools DIR --logs DIR
 
-One server, one run. All receive the 10,000 messages of corpus.py on /raw and report the digests of
-what came out of their own inflaters; the SDKs receive bursts, which the server joins. Prints `ok`,
-`not ok` and `SKIPPED` lines as run.py does. A client reports one JSON object per line: `open` is the
-negotiated header as far as it can tell, `done` what arrived, `fault` the end of it.
+Each library negotiates permessage-deflate in its own way. On /raw, each client receives the 10,000
+messages of corpus.py, inflates them itself and reports a digest. The SDKs receive bursts, whose
+publications share frames. Prints `ok`, `not ok` and `SKIPPED` lines as run.py does. A client reports
+one JSON object per line: `open` is the negotiated header if the client can read it, `done` describes
+the received messages, and `fault` is an error or the end of the connection.
 """
 
 import argparse
@@ -33,13 +34,13 @@ from server import CONTROL, Addresses, Server
 HERE = pathlib.Path(__file__).parent
 SEED = 7692
 TIME_LIMIT_S = 90
-OFFERS = {  # as docs/PROTOCOL.md has them
+OFFERS = {  # the same as in docs/PROTOCOL.md
     "Chromium": "permessage-deflate; client_max_window_bits",
     "Firefox": "permessage-deflate",
 }
 NARROW = "websockets, 4 KiB window"
-WINDOWS = 2  # encodings of one publication: for who asks for 4 KiB, and for all others
-SHARE = 0.9  # of what is expected, at least
+WINDOWS = 2  # encodings of one publication: with a 4 KiB window, and with the default window
+SHARE = 0.9  # smallest accepted share of the expected compressed deliveries
 ANSWER = "permessage-deflate; server_no_context_takeover; client_no_context_takeover"
 BROWSERS = {"Chromium": "centrifuge-js in Chromium", "Firefox": "centrifuge-js in Firefox"}
 CENTRIFUGE = "node/node_modules/centrifuge/dist/centrifuge.js"
@@ -51,12 +52,12 @@ SETTINGS = {
 }
 
 
-def say(kind, line):
+def print_line(kind, line):
     print(f"{kind} {line}", flush=True)
 
 
 def programs(tools, raw, client):
-    """Name to command; the first word is a program that must be there."""
+    """Returns a dictionary from name to command. The first word is a program that must exist."""
     python, go = tools / "python/bin/python", tools / "go/bin/deflate"
     java = tools / "java"
     installed = shutil.which("java") if (java / "classes").exists() else None
@@ -72,7 +73,7 @@ def programs(tools, raw, client):
 
 
 class Clients:
-    """The processes and what they reported, by name; a browser reports under two names."""
+    """The client processes and their reports by name. A browser reports under two names."""
 
     def __init__(self, arguments, lines):
         self.arguments, self.lines = arguments, lines
@@ -81,7 +82,7 @@ class Clients:
 
     def start(self, name, command, reports=()):
         if not command[0] or not os.path.exists(command[0]):
-            return say("SKIPPED", f"{name}: it is not installed, or what it runs on")
+            return print_line("SKIPPED", f"{name}: the client or its runtime is not installed")
         self.names += reports or [name]
         slug = "".join(c if c.isalnum() else "-" for c in name.lower())
         environment = {**os.environ, "NODE_TOOLS": str(self.arguments.tools / "node")}
@@ -100,7 +101,7 @@ class Clients:
         self.lines.put(json.dumps({"name": name, "fault": "ended"}))
 
     def wait(self, what, names, deadline):
-        """Until each of `names` reported `what` or a fault, or the time is up."""
+        """Waits until each of `names` has reported `what` or a fault, or until the deadline."""
         while set(names) - set(what) - set(self.faults):
             try:
                 line = json.loads(self.lines.get(timeout=max(0, deadline - time.monotonic())))
@@ -122,22 +123,22 @@ class Clients:
 
 
 class Judge:
-    """What the clients reported against what was published."""
+    """Compares the reports of the clients with what was published."""
 
     def __init__(self, clients, sent):
         self.clients, self.sent, self.clean = clients, sent, True
 
-    def line(self, holds, name, check, why):
+    def line(self, holds, name, check, reason):
         self.clean &= bool(holds)
-        say("ok" if holds else "not ok", f"{name}: {check}" if holds else f"{name}: {check}: {why}")
+        print_line("ok" if holds else "not ok", f"{name}: {check}" if holds else f"{name}: {check}: {reason}")
 
     def negotiated(self, name):
         header = self.clients.open.get(name)
         if header is None:
-            return  # not shown by this client, or it never opened, which `received` says
+            return  # The client cannot read the header, or never connected, which `received` reports.
         expected = ANSWER
         if name.endswith("Firefox"):
-            expected = "permessage-deflate"  # all that it shows
+            expected = "permessage-deflate"  # Firefox shows no parameters.
         elif name == NARROW:
             expected += "; server_max_window_bits=12"
         self.line(header == expected, name, "permessage-deflate negotiated", repr(header))
@@ -170,20 +171,22 @@ class Judge:
             self.line(messages < count / 2, name, "bursts share frames", f"{count} in {messages}")
 
     def figures(self, metrics, connections, expected, total):
-        """The server compressed what would shrink, once for all who negotiated."""
+        """Checks that the server compressed each compressible message once for all clients."""
         frames = metrics.sum("fanfare_deflate_frames_total", 'outcome="compressed"')
         deliveries = metrics.sum("fanfare_deflate_deliveries_total")
         before = metrics.sum("fanfare_deflate_bytes_total", 'side="before"')
         after = metrics.sum("fanfare_deflate_bytes_total", 'side="after"')
         print(f"# {frames} frames compressed, {before} bytes to {after}; {deliveries} compressed deliveries")
         compressed = deliveries >= SHARE * connections * expected
-        self.line(compressed, "server", "what shrinks goes out compressed", f"{deliveries} of {connections} x {expected}")
+        name, reason = "compressible messages are sent compressed", f"{deliveries} of {connections} x {expected}"
+        self.line(compressed, "server", name, reason)
         once = 0 < before <= WINDOWS * total
-        self.line(once, "server", "compressed once for all", f"{before} bytes of {WINDOWS} x {total}")
+        name, reason = "each message is compressed once for all clients", f"{before} bytes of {WINDOWS} x {total}"
+        self.line(once, "server", name, reason)
 
 
 def publish(feed, clients, payloads, small, judge):
-    """Everything to everyone: first the messages, then the bursts for the SDKs."""
+    """Publishes the messages to the raw clients, then the bursts to the SDKs."""
     sdks, raw = clients.sdks(), clients.raw()
     start = time.monotonic()
     feed.all(random.Random(SEED), {f"{topic}:deflate": data for topic, data in payloads.items()}, len(raw))
@@ -200,19 +203,21 @@ def publish(feed, clients, payloads, small, judge):
 
 
 def check(at, clients, deadline):
-    """Publishes to those who came, and judges; true when all is as it should be."""
+    """Publishes to the connected clients and checks their reports. Returns whether all passed."""
     payloads = corpus(SEED)
     small, texts = burst_texts(random.Random(SEED))
     judge = Judge(clients, {topic: chained(data) for topic, data in {**payloads, "bursts": texts}.items()})
     clients.wait(clients.open, clients.names, deadline)
     metrics = Metrics(at.metrics)
     here = metrics.sum("fanfare_connections_deflate")
-    judge.line(here == len(clients.names), "server", "all negotiate", f"{here} of {len(clients.names)}")
+    judge.line(
+        here == len(clients.names), "server", "all clients negotiate compression", f"{here} of {len(clients.names)}"
+    )
     feed = Feed(at.router, metrics, deadline)
     try:
         publish(feed, clients, payloads, small, judge)
     except (TimeoutError, RuntimeError, zmq.ZMQError) as fault:
-        judge.line(False, "server", "takes and delivers all", f"{type(fault).__name__} {fault}")
+        judge.line(False, "server", "accepts and delivers all messages", f"{type(fault).__name__} {fault}")
         clients.wait(clients.done, clients.names, time.monotonic() + 1)
     finally:
         feed.close()

@@ -1,4 +1,4 @@
-"""Publishes for the deflate check: in bursts, answered by the server, never more than clients take."""
+"""Publishes for the deflate check in bursts, and waits for the replies and for slow clients."""
 
 import re
 import time
@@ -6,32 +6,32 @@ import urllib.request
 
 import zmq
 
-PENDING_BYTES = 64 << 20  # of all connections; below, the next burst goes out
+PENDING_BYTES = 64 << 20  # The next burst is sent when fewer bytes are pending in all connections.
 BURST_BYTES = 4 << 20
-BURSTS = (1, 2, 5, 20, 100)  # publications to one topic at once
-TIMEOUT_S = 20  # without room for the next burst, or an answer
+BURSTS = (1, 2, 5, 20, 100)  # sizes of bursts, in publications to one topic
+TIMEOUT_S = 20  # for a reply, and for clients to read pending bytes
 
 
 class Metrics:
-    """The admin port's figures."""
+    """The metrics of the admin port."""
 
     def __init__(self, url):
         self.url = url
 
     def read(self):
-        """Pairs of a sample's name with labels, and its value."""
+        """Returns pairs of sample name with labels, and value."""
         with urllib.request.urlopen(self.url) as answer:
             text = answer.read().decode()
         return re.findall(r"^([^#\s]+) ([0-9.e+-]+)$", text, re.MULTILINE)
 
     def sum(self, name, label=""):
-        """The sum over the samples of this name that carry `label`; 0 without any."""
+        """Returns the sum of the samples with this name and label, or 0 if there are none."""
         carries = lambda sample: sample.split("{")[0] == name and label in sample
         return int(sum(float(value) for sample, value in self.read() if carries(sample)))
 
 
 class Feed:
-    """A DEALER: publications in order on one socket, and a reply to each."""
+    """A DEALER socket that publishes in order and receives a reply for each publication."""
 
     def __init__(self, router, metrics, deadline):
         self.metrics, self.deadline = metrics, deadline
@@ -45,7 +45,7 @@ class Feed:
         self.socket.close()
 
     def burst(self, topic, payloads, audience):
-        """Sends all, then awaits what the server says of each; `audience` clients get them."""
+        """Sends all payloads and waits for the replies. `audience` is the number of subscribers."""
         self.room()
         for payload in payloads:
             self.socket.send_multipart([b"", topic.encode(), payload])
@@ -56,18 +56,18 @@ class Feed:
         self.matched += len(payloads) * audience
 
     def room(self):
-        """Until all that was published is in outboxes, and clients took most of it."""
+        """Waits until all publications are in outboxes and clients have read most of them."""
         deadline = min(self.deadline, time.monotonic() + TIMEOUT_S)
         while (
             self.metrics.sum("fanfare_matched_total") < self.matched
             or self.metrics.sum("fanfare_pending_bytes") > PENDING_BYTES
         ):
             if time.monotonic() > deadline:
-                raise TimeoutError("clients do not take what is published in time")
+                raise TimeoutError("clients do not read the publications in time")
             time.sleep(0.005)
 
     def all(self, rng, topics, audience):
-        """Publishes the lists of payloads under `topics`, in turns of bursts, in order in each."""
+        """Publishes the payloads of each topic in order, in bursts to randomly chosen topics."""
         left = {topic: list(reversed(payloads)) for topic, payloads in topics.items()}
         while left:
             topic = rng.choice(list(left))

@@ -1,4 +1,4 @@
-"""A WebSocket client that hides nothing: headers and frames as they are, over a plain socket."""
+"""A WebSocket client over a plain socket that gives access to headers and frames."""
 
 import base64
 import os
@@ -18,7 +18,7 @@ class Frame(NamedTuple):
 
 
 class Closed(Exception):
-    """The server closed, with a code and a reason; code 1006 if without a close frame."""
+    """The server closed the connection. The code is 1006 if there was no close frame."""
 
     def __init__(self, code, reason=""):
         super().__init__(f"closed with {code} {reason}")
@@ -26,7 +26,7 @@ class Closed(Exception):
 
 
 class Peer:
-    """One connection; `headers` are those of the answer, by name in lower case."""
+    """One connection. `headers` contains the response headers, with names in lower case."""
 
     def __init__(self, address, target, offer=None, agent=None):
         self.socket = socket.create_connection(address, TIMEOUT_S)
@@ -86,7 +86,7 @@ class Peer:
         self.socket.sendall(head + mask + masked.to_bytes(size, "big"))
 
     def frame(self):
-        """The next frame of a message; pings are answered on the way, a close is raised."""
+        """Returns the next data frame. Answers pings, and raises Closed for a close frame."""
         while True:
             first, size = self.take(2)
             if size >= 126:

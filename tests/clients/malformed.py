@@ -1,4 +1,5 @@
-"""ZeroMQ messages that are no publications: counted by /metrics, and the next one goes through.
+"""Sends ZeroMQ messages that are not valid publications. /metrics counts each of them, and the next
+publication is delivered.
 
 Arguments: pull, sub, router, control URL, metrics URL.
 """
@@ -11,7 +12,7 @@ import urllib.request
 
 import zmq
 import zmq.asyncio
-from scenario import Conductor, check, same, until
+from scenario import Conductor, check, exit_code, same, until
 
 PULL, SUB, ROUTER, CONTROL, METRICS = sys.argv[1:6]
 CONDUCTOR = Conductor(CONTROL)
@@ -40,7 +41,7 @@ witnessed = 0
 
 
 def rejected():
-    """The sum over all reasons."""
+    """Returns the number of rejected messages for all reasons."""
     with urllib.request.urlopen(METRICS) as answer:
         text = answer.read().decode()
     values = re.findall(r"^fanfare_rejected(?:_total)?(?:\{.*\})? ([0-9.]+)$", text, re.MULTILINE)
@@ -49,7 +50,7 @@ def rejected():
 
 
 async def through(socket, route):
-    """A good publication reaches a client promptly."""
+    """A valid publication reaches a client within PROMPT_S."""
     global witnessed
     await socket.send_multipart([*route, b"from", b'{"from":"malformed","n":%d}' % witnessed])
     start = time.monotonic()
@@ -84,3 +85,4 @@ async def main():
 
 
 asyncio.run(main())
+sys.exit(exit_code())

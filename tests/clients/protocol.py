@@ -1,4 +1,4 @@
-"""The client protocol seen from the wire, over `websockets`: what an SDK hides from its user.
+"""Tests the client protocol at the level of messages, with the package `websockets`.
 
 Arguments: client URL, control URL, pull endpoint.
 """
@@ -11,7 +11,7 @@ import time
 
 import websockets
 import zmq
-from scenario import Conductor, check, clip, same
+from scenario import Conductor, check, clip, exit_code, same
 
 URL, CONTROL, PULL = sys.argv[1:4]
 CONDUCTOR = Conductor(CONTROL)
@@ -45,7 +45,7 @@ class Wire:
         return self.id
 
     async def line(self):
-        """The next reply or push; pings are answered on the way."""
+        """Returns the next reply or push. Answers pings."""
         while True:
             while not self.lines:
                 text = await asyncio.wait_for(self.socket.recv(), WAIT_S)
@@ -65,7 +65,7 @@ class Wire:
         return (await self.call(**command)).get("error", {}).get("code")
 
     async def closes(self):
-        """The close code of a connection that the server ends."""
+        """Waits until the server closes the connection, and returns the close code."""
         try:
             while True:
                 await asyncio.wait_for(self.socket.recv(), WAIT_S)
@@ -133,7 +133,7 @@ async def no_pong():
 
 
 class Stream(threading.Thread):
-    """Pushes {"n":0}, {"n":1}, ... at RATE; `sent` is the next number."""
+    """Pushes {"n":0}, {"n":1}, ... at RATE per second. `sent` is the next number."""
 
     def __init__(self, topic):
         super().__init__(daemon=True)
@@ -151,7 +151,8 @@ class Stream(threading.Thread):
 
 
 async def toggle():
-    """Nothing after an unsubscribe reply, nothing missing after a subscribe reply."""
+    """No publication arrives after an unsubscribe reply, and none is missing after a subscribe
+    reply."""
     stream = Stream("toggled")
     stream.start()
     windows, pause = 0, 1 / TOGGLES_PER_S
@@ -185,12 +186,12 @@ async def main():
     checks = {
         "a batch of 50 commands": batch,
         "errors 103, 105, 107, 108": errors,
-        "topic 129 is error 106": too_many_topics,
-        "garbage is a terminal code": lambda: terminal("garbage"),
-        "an unknown command id is a terminal code": lambda: terminal('{"id":"x","connect":{}}'),
-        "a command before connect is a terminal code": not_connected,
-        "64 KiB and one byte is 1009": message_too_big,
-        "no pong is 3012": no_pong,
+        "topic 129 gets error 106": too_many_topics,
+        "an invalid message closes with a terminal code": lambda: terminal("garbage"),
+        "an invalid command id closes with a terminal code": lambda: terminal('{"id":"x","connect":{}}'),
+        "a command before connect closes with a terminal code": not_connected,
+        "64 KiB and one byte closes with 1009": message_too_big,
+        "a missing pong closes with 3012": no_pong,
         "a topic toggled 100 times a second": toggle,
     }
     for name, body in checks.items():
@@ -199,3 +200,4 @@ async def main():
 
 
 asyncio.run(main())
+sys.exit(exit_code())

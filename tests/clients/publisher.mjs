@@ -18,7 +18,7 @@ function same(actual, expected, what) {
   if (got !== want) throw new Error(`${what}: got ${got}, expected ${want}`);
 }
 
-// 0 to MESSAGES-1 reached a client, in order, after PUB's greetings (-1).
+// Checks that a client received 0 to MESSAGES-1 in order. The probes of PUB (-1) are ignored.
 async function arrived(name) {
   const all = await received(name, MESSAGES);
   same(all.filter((n) => n >= 0), Array.from({ length: MESSAGES }, (_, n) => n), "arrived");
@@ -36,7 +36,7 @@ const checks = {
     await arrived("push");
   },
 
-  // Greets until its subscription has come through: a PUB drops what nobody asked for.
+  // Sends probes until the subscription has reached the PUB socket, which drops messages before that.
   async PUB(socket = new zmq.Publisher()) {
     socket.connect(sub);
     while ((await received("pub", 0)).length === 0) {
@@ -60,7 +60,7 @@ const checks = {
     await arrived("req");
   },
 
-  async "DEALER: leading frames come back"(socket = new zmq.Dealer()) {
+  async "DEALER: the reply repeats the leading frames"(socket = new zmq.Dealer()) {
     socket.connect(router);
     for (let n = 0; n < MESSAGES; n += 1) {
       const route = ["route", "\x00\x01", `${n}`, ""];
@@ -71,13 +71,15 @@ const checks = {
 };
 
 const limit = () => new Promise((_, fail) => setTimeout(() => fail(new Error("took 20 s")), 20_000));
+let failed = false;
 for (const [name, body] of Object.entries(checks)) {
   try {
     await Promise.race([body(), limit()]);
     console.log(`ok ${name}`);
   } catch (fault) {
+    failed = true;
     console.log(`not ok ${name}: ${fault.message}`);
   }
 }
 console.log("done");
-process.exit(0);
+process.exit(failed ? 1 : 0);

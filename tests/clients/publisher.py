@@ -5,7 +5,7 @@ import sys
 
 import zmq
 import zmq.asyncio
-from scenario import Conductor, check, same
+from scenario import Conductor, check, exit_code, same
 
 PULL, SUB, ROUTER, CONTROL = sys.argv[1:5]
 CONDUCTOR = Conductor(CONTROL)
@@ -25,9 +25,9 @@ def publication(name, n):
     return [b"from", b'{"from":"pyzmq %s","n":%d}' % (name.encode(), n)]
 
 
-async def arrived(name, greetings=0):
-    """0 to MESSAGES-1 reached a client, in order; PUB's greetings (-1) came before them."""
-    query = {"from": f"pyzmq {name}", "count": MESSAGES + greetings}
+async def arrived(name, probes=0):
+    """Checks that a client received 0 to MESSAGES-1 in order. The probes of PUB (-1) are ignored."""
+    query = {"from": f"pyzmq {name}", "count": MESSAGES + probes}
     got = await CONDUCTOR.ask("/received", **query)
     same([n for n in got if n >= 0], list(range(MESSAGES)), "arrived")
 
@@ -40,11 +40,11 @@ async def push():
 
 
 async def pub():
-    """Greets until its subscription has come through: a PUB drops what nobody asked for."""
+    """Sends probes until the subscription has reached the PUB socket, which drops messages before."""
     with connect(zmq.PUB, SUB) as socket:
         sent = 0
         while not await CONDUCTOR.ask("/received", **{"from": "pyzmq pub", "count": 0}):
-            assert sent < 500, "no greeting arrived"
+            assert sent < 500, "no probe arrived"
             await socket.send_multipart(publication("pub", -1))
             sent += 1
             await asyncio.sleep(0.02)
@@ -99,7 +99,7 @@ async def dealer():
 
 
 async def pipelined():
-    """A DEALER need not wait: replies come in the order of the requests."""
+    """A DEALER can send requests without waiting. Replies arrive in the order of the requests."""
     with connect(zmq.DEALER, ROUTER) as socket:
         for n in range(MESSAGES):
             await socket.send_multipart([b"%d" % n, b"", *publication("pipeline", n)])
@@ -113,9 +113,10 @@ async def main():
     await check("PUB", pub)
     await check("REQ: replies", req)
     await check("REQ: refusals with code and text", refusals)
-    await check("DEALER: leading frames come back", dealer)
+    await check("DEALER: the reply repeats the leading frames", dealer)
     await check("DEALER: 100 requests in flight", pipelined)
     print("done")
 
 
 asyncio.run(main())
+sys.exit(exit_code())

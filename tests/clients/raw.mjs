@@ -26,7 +26,7 @@ function expect(holds, what) {
   if (!holds) throw new Error(what);
 }
 
-// Opens /raw for `topics` and keeps frames, pings and the close.
+// Opens /raw for `topics` and records frames, pings and the close code.
 async function open(...topics) {
   const query = topics.map((topic) => `topic=${encodeURIComponent(topic)}`).join("&");
   const socket = new WebSocket(`${url}?${query}`);
@@ -85,17 +85,19 @@ const checks = {
     await sleep(1500); // longer than the pong timeout
     expect(seen.closed === null, `closed with ${seen.closed}`);
   },
-  "kill -9 is 1006": () => ends("kill", 1006),
-  "drain is 3001": () => ends("drain", 3001),
+  "kill -9 closes with 1006": () => ends("kill", 1006),
+  "a drain closes with 3001": () => ends("drain", 3001),
 };
 
+let failed = false;
 for (const [name, body] of Object.entries(checks)) {
   try {
     await body();
     console.log(`ok ${name}`);
   } catch (fault) {
+    failed = true;
     console.log(`not ok ${name}: ${fault.message}`);
   }
 }
 console.log("done");
-process.exit(0);
+process.exit(failed ? 1 : 0);

@@ -1,4 +1,4 @@
-"""`websockets` (pip) on /raw, and what the port answers to other requests.
+"""`websockets` (pip) on /raw, and the HTTP responses to other requests.
 
 Arguments: raw URL, control URL.
 """
@@ -8,7 +8,7 @@ import sys
 import urllib.parse
 
 import websockets
-from scenario import LARGE, UNICODE, Conductor, check, same
+from scenario import LARGE, UNICODE, Conductor, check, exit_code, same
 
 URL = sys.argv[1]
 BASE = URL.removesuffix("/raw")
@@ -47,13 +47,13 @@ async def ends(how, code):
         await CONDUCTOR.ask("/restart", how=how)
         try:
             await receive(socket)
-            raise AssertionError("a frame came")
+            raise AssertionError("a frame instead of a close")
         except websockets.ConnectionClosed:
             same(socket.close_code, code, "close code")
 
 
 async def pings():
-    """`websockets` answers pings by itself; its own keep-alive is off."""
+    """`websockets` answers pings automatically. Its own pings are turned off."""
     async with connect("quiet", ping_interval=None) as socket:
         await asyncio.sleep(6)
         await CONDUCTOR.ask("/publish", b"1", topic="quiet")
@@ -69,7 +69,7 @@ async def refused(path, status, origin=None):
 
 
 async def plain_get():
-    """A request without Upgrade is told which protocol to use."""
+    """The response to a request without Upgrade names the required protocol."""
     host, port = urllib.parse.urlsplit(URL).netloc.split(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     writer.write(f"GET /raw?topic=a HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
@@ -89,11 +89,11 @@ async def main():
         "512 KiB of text": lambda: identical("text:large", LARGE),
         "512 KiB of binary": lambda: identical("binary:large", EVERY_BYTE * 2048),
         "pings are answered": pings,
-        "an unknown path is 404": lambda: refused("/nowhere", 404),
-        "a foreign origin is 403": lambda: refused("/raw?topic=a", 403, "http://elsewhere.example"),
-        "a plain GET is 426": plain_get,
-        "kill -9 is 1006": lambda: ends("kill", 1006),
-        "drain is 3001": lambda: ends("drain", 3001),
+        "an unknown path gets 404": lambda: refused("/nowhere", 404),
+        "a foreign origin gets 403": lambda: refused("/raw?topic=a", 403, "http://elsewhere.example"),
+        "a GET without upgrade gets 426": plain_get,
+        "kill -9 closes with 1006": lambda: ends("kill", 1006),
+        "a drain closes with 3001": lambda: ends("drain", 3001),
     }
     for name, body in checks.items():
         await check(name, body)
@@ -101,3 +101,4 @@ async def main():
 
 
 asyncio.run(main())
+sys.exit(exit_code())

@@ -1,10 +1,10 @@
-"""Runs the SDKs, browsers and publishers of this folder against a fanfare server, one by one.
+"""Runs the SDKs, browsers and publishers of this directory against a fanfare server, one at a time.
 
     run.py --fanfare BINARY --tools DIR --logs DIR [NAME...]
 
-Prints `ok CLIENT: CHECK`, `not ok CLIENT: CHECK: why` and `SKIPPED CLIENT: why`, one per line. Each
-client has the server to itself. `--tools` holds what tests/run.sh installed: python/ (a venv), node/
-(node_modules), go/bin.
+Prints one line per check: `ok CLIENT: CHECK`, `not ok CLIENT: CHECK: reason` or `SKIPPED CLIENT:
+reason`. Each client has a server of its own. `--tools` is the directory in which tests/run.sh
+installs python/ (a venv), node/ (node_modules) and go/bin.
 """
 
 import argparse
@@ -30,7 +30,8 @@ CENTRIFUGE = "node/node_modules/centrifuge/dist/centrifuge.js"
 
 
 def clients(tools, at):
-    """Name to command; the first word is a program that must be there. None: a browser."""
+    """Returns a dictionary from name to command. The first word is a program that must exist. The
+    command of a browser is None."""
     python = [tools / "python/bin/python"]
     node = [shutil.which("node") or "node"]
     publisher = [at.pull, at.sub, at.router, at.control]
@@ -51,7 +52,7 @@ def clients(tools, at):
 
 
 class Run:
-    """One client against one server: its lines in, `ok`, `not ok` and `SKIPPED` out."""
+    """Runs one client against one server. Reads its lines and prints the lines of its checks."""
 
     def __init__(self, name, arguments, at):
         self.name, self.arguments, self.at = name, arguments, at
@@ -59,7 +60,7 @@ class Run:
         self.lines = queue.Queue()
         self.clean = True
 
-    def say(self, line):
+    def print_check(self, line):
         kind = next((kind for kind in ("ok ", "not ok ", "SKIPPED ") if line.startswith(kind)), None)
         if kind:
             self.clean &= kind != "not ok "
@@ -68,7 +69,7 @@ class Run:
     def run(self, command):
         if not command[0] or not os.path.exists(command[0]):
             program = pathlib.Path(command[0] or "the browser").name
-            return self.say(f"SKIPPED {program} is not installed")
+            return self.print_check(f"SKIPPED {program} is not installed")
         server = Server(
             self.arguments.fanfare,
             ["-c", HERE / "fanfare.toml"],
@@ -83,19 +84,20 @@ class Run:
         try:
             conductor = Conductor(CONTROL, server, Publisher(self.at.pull), files)
         except OSError as fault:
-            return self.say(f"not ok run: {self.at.control}: {fault}")
+            return self.print_check(f"not ok run: {self.at.control}: {fault}")
         try:
             conductor.start()
             conductor.witness = Witness(f"{self.at.raw}?topic=from")
             self.lines = conductor.results
             self.follow(command)
         except Exception as fault:
-            self.say(f"not ok run: {type(fault).__name__} {fault}")
+            self.print_check(f"not ok run: {type(fault).__name__} {fault}")
         finally:
             conductor.stop()
 
     def follow(self, command):
-        """Reads lines, a program's own or what a browser posted, until `done` or the time is up."""
+        """Starts the client and reads its lines until `done` or the timeout. A browser posts its lines
+        to the conductor."""
         environment = {**os.environ, "NODE_TOOLS": str(self.arguments.tools / "node")}
         with open(self.arguments.logs / f"{self.slug}.log", "w") as log:
             process = subprocess.Popen(
@@ -118,12 +120,12 @@ class Run:
             try:
                 line = self.lines.get(timeout=max(0, deadline - time.monotonic()))
             except queue.Empty:
-                return self.say(f"not ok run: no end within {CLIENT_TIMEOUT_S} s")
+                return self.print_check(f"not ok run: no end within {CLIENT_TIMEOUT_S} s")
             if line is None:
-                return self.say("not ok run: ended before its last check")
+                return self.print_check("not ok run: ended before its last check")
             if line == "done":
                 return None
-            self.say(line)
+            self.print_check(line)
 
 
 def main():

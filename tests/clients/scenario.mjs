@@ -1,5 +1,5 @@
-// What an application does with the centrifuge SDK, checked; the same file runs in Node, Chromium
-// and Firefox. The SDK is unmodified: the WebSocket class it is handed only looks on.
+// Checks typical uses of the centrifuge SDK. The same file runs in Node, Chromium and Firefox. The SDK
+// is unmodified: the WebSocket class that it receives only records messages.
 
 const WAIT_MS = 15_000;
 const UNICODE = 'naïve Ωμέγα 日本語 עברית नमस्ते 👩‍👩‍👧‍👦 🏴‍☠️ "quoted" \\ \u2028 \u2029 \u0000 \u001f \ufeff \u{10ffff}';
@@ -24,14 +24,16 @@ function same(actual, expected, what) {
 const clip = (text) => (text && text.length > 120 ? `${text.slice(0, 120)}… (${text.length})` : text);
 const numbers = (count) => Array.from({ length: count }, (_, n) => ({ n }));
 
+// Runs all checks. Returns whether all of them passed.
 export async function run({ Centrifuge, WebSocket, url, control, report }) {
+  let passed = true;
   const ask = async (path, body) => {
     const answer = await fetch(control + path, { method: "POST", body });
     if (!answer.ok) throw new Error(`${path}: ${await answer.text()}`);
     return answer.json();
   };
 
-  // A client whose incoming lines and state changes are kept.
+  // Opens a client and records its incoming lines and state changes.
   const open = () => {
     const seen = { lines: [], connected: 0, connecting: [], disconnected: [], socket: null };
     class Tap extends WebSocket {
@@ -50,7 +52,7 @@ export async function run({ Centrifuge, WebSocket, url, control, report }) {
     return { client, seen };
   };
 
-  // Subscribes and waits for the reply; `got` fills with what is published.
+  // Subscribes and waits for the reply. Publications are appended to `got`.
   const subscribe = async (client, topic) => {
     const subscription = client.newSubscription(topic);
     const state = { subscription, got: [], replies: 0, refused: null };
@@ -77,6 +79,7 @@ export async function run({ Centrifuge, WebSocket, url, control, report }) {
       await body(client, seen);
       await report(`ok ${name}`);
     } catch (fault) {
+      passed = false;
       await report(`not ok ${name}: ${fault.message}`);
     } finally {
       client.disconnect();
@@ -101,7 +104,7 @@ export async function run({ Centrifuge, WebSocket, url, control, report }) {
     for (const [index, topic] of topics.entries()) await received(states[index], numbers(100), topic);
   });
 
-  await check("nothing after unsubscribe", async (client, seen) => {
+  await check("no message after unsubscribe", async (client, seen) => {
     const state = await subscribe(client, "busy");
     const marker = await subscribe(client, "marker");
     await ask("/stream?topic=busy&rate=500");
@@ -109,7 +112,7 @@ export async function run({ Centrifuge, WebSocket, url, control, report }) {
     state.subscription.unsubscribe();
     const replied = () => seen.lines.findIndex((line) => "unsubscribe" in JSON.parse(line));
     await until(() => replied() >= 0, () => "the unsubscribe reply");
-    await sleep(200); // some hundred publications more, for a topic nobody listens to
+    await sleep(200); // about a hundred more publications, to a topic without subscribers
     await ask("/stop");
     await ask("/publish?topic=marker", "1");
     await received(marker, [1], "marker");
@@ -145,12 +148,12 @@ export async function run({ Centrifuge, WebSocket, url, control, report }) {
     await received(state, ['not JSON: "\n\t\\ ünï'], "payload");
   });
 
-  await check("invalid topic is error 107", async (client) => {
+  await check("an invalid topic gets error 107", async (client) => {
     same((await subscribe(client, "bell\u0007")).refused, 107, "control character");
     same((await subscribe(client, "x".repeat(256))).refused, 107, "256 bytes");
   });
 
-  await check("publish is error 103 unless allowed", async (client) => {
+  await check("publish gets error 103 unless allowed", async (client) => {
     same(await refusal(client.publish("news", { no: 1 })), 103, "publish");
     const state = await subscribe(client, "chat:room");
     same(await refusal(client.publish("chat:room", { yes: 1 })), "no error", "publish where allowed");
@@ -177,11 +180,11 @@ export async function run({ Centrifuge, WebSocket, url, control, report }) {
     await resumes("kill", 1, seen, await subscribe(client, "kill"));
   });
 
-  await check("drain is 3001, then reconnect", async (client, seen) => {
+  await check("a drain closes with 3001, then reconnect", async (client, seen) => {
     same(await resumes("drain", 3001, seen, await subscribe(client, "drain")), 0, "exit status");
   });
 
-  await check("a terminal code ends it", async (client, seen) => {
+  await check("a terminal code ends the client", async (client, seen) => {
     seen.socket.send("this is not a command");
     await until(() => seen.disconnected.length, () => "disconnected");
     const [code] = seen.disconnected;
@@ -189,4 +192,6 @@ export async function run({ Centrifuge, WebSocket, url, control, report }) {
     await sleep(2000); // longer than the first reconnect delay
     same([client.state, seen.connected], ["disconnected", 1], "no reconnect");
   });
+
+  return passed;
 }

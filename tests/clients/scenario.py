@@ -1,4 +1,4 @@
-"""What the checks in Python share: the conductor's requests, waiting, reporting."""
+"""Shared by the checks in Python: requests to the conductor, waiting, reporting."""
 
 import asyncio
 import json
@@ -12,7 +12,8 @@ LARGE = UNICODE * 5_000  # more than 512 KiB of UTF-8
 
 
 class Conductor:
-    """The HTTP side of conductor.py, awaited in a thread so that the client goes on meanwhile."""
+    """A client for the HTTP server of conductor.py. Requests run in a thread, so that the client under
+    test continues meanwhile."""
 
     def __init__(self, url):
         self.url = url
@@ -34,8 +35,14 @@ def numbers(count):
     return [{"n": n} for n in range(count)]
 
 
+def exit_code():
+    """Returns the exit code of a program: 1 if one of its checks failed."""
+    return 1 if failed_checks else 0
+
+
 async def until(condition, what, seconds=WAIT_S):
-    """Waits for `condition`; says `what` was missing, and what `what` last showed."""
+    """Waits for `condition`. On timeout, raises AssertionError with `what`, or with its result if it
+    is a function."""
     deadline = asyncio.get_running_loop().time() + seconds
     while not condition():
         if asyncio.get_running_loop().time() > deadline:
@@ -54,10 +61,14 @@ def clip(value):
     return text if len(text) <= 120 else f"{text[:120]}… ({len(text)})"
 
 
+failed_checks = []
+
+
 async def check(name, body):
     """Runs one check and prints its line."""
     try:
         await body()
         print(f"ok {name}")
     except Exception as fault:
+        failed_checks.append(name)
         print(f"not ok {name}: {type(fault).__name__} {fault}".replace("\n", " "))

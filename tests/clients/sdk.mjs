@@ -1,4 +1,4 @@
-// centrifuge (npm) in Node, over the `ws` package. Arguments: client URL, control URL.
+// centrifuge (npm) in Node with the package `ws`. Arguments: client URL, control URL.
 import { createRequire } from "node:module";
 import { run } from "./scenario.mjs";
 
@@ -7,6 +7,6 @@ const { Centrifuge } = require("centrifuge");
 const { WebSocket } = require("ws");
 const [url, control] = process.argv.slice(2);
 
-await run({ Centrifuge, WebSocket, url, control, report: console.log });
+const passed = await run({ Centrifuge, WebSocket, url, control, report: console.log });
 console.log("done");
-process.exit(0);
+process.exit(passed ? 0 : 1);

@@ -6,13 +6,13 @@ import logging
 import sys
 
 import centrifuge
-from scenario import LARGE, UNICODE, Conductor, check, numbers, same, until
+from scenario import LARGE, UNICODE, Conductor, check, exit_code, numbers, same, until
 
 CONDUCTOR = Conductor(sys.argv[2])
 
 
 class Session(centrifuge.ClientEventHandler):
-    """A client with its state changes kept; `async with` connects and disconnects it."""
+    """A client that records its state changes. `async with` connects and disconnects it."""
 
     def __init__(self):
         self.connected, self.connecting, self.disconnected = 0, [], []
@@ -43,7 +43,7 @@ class Session(centrifuge.ClientEventHandler):
 
 
 class Topic(centrifuge.SubscriptionEventHandler):
-    """A subscription and what it got."""
+    """A subscription and its received publications."""
 
     def __init__(self, client, topic):
         self.got, self.replies, self.refused = [], 0, None
@@ -99,7 +99,7 @@ async def unsubscribe():
         await CONDUCTOR.ask("/publish", b"1", topic="marker")
         await marker.received([1], "marker")
         same(len(state.got), count, "after unsubscribe")
-        same(state.got, numbers(count), "before it")
+        same(state.got, numbers(count), "before unsubscribe")
 
 
 async def unicode():
@@ -174,16 +174,17 @@ async def main():
     await check("connect", connect)
     await check("1,000 messages in order", in_order)
     await check("several topics", several_topics)
-    await check("nothing after unsubscribe", unsubscribe)
+    await check("no message after unsubscribe", unsubscribe)
     await check("unicode", unicode)
     await check("large payload", large)
-    await check("invalid topic is error 107", invalid_topic)
-    await check("publish is error 103 unless allowed", publish)
+    await check("an invalid topic gets error 107", invalid_topic)
+    await check("publish gets error 103 unless allowed", publish)
     await check("pings are answered", pings)
     await check("reconnect and resubscribe after kill -9", lambda: resumes("kill", 1))
-    await check("drain is 3001, then reconnect", drained)
-    await check("a terminal code ends it", terminal)
+    await check("a drain closes with 3001, then reconnect", drained)
+    await check("a terminal code ends the client", terminal)
     print("done")
 
 
 asyncio.run(main())
+sys.exit(exit_code())

@@ -1,4 +1,4 @@
-"""A `fanfare serve` process: started, asked for its health, killed or drained, started again."""
+"""Starts a `fanfare serve` process, waits until it is healthy, and kills, drains or restarts it."""
 
 import signal
 import subprocess
@@ -13,7 +13,7 @@ CONTROL = ("127.0.0.1", 18080)
 
 
 class Server:
-    """One server on fixed ports; its log is appended to over restarts."""
+    """One server on fixed ports. Restarts append to the same log."""
 
     def __init__(self, binary, arguments, health_url, log_path):
         self.command = [binary, "serve", *arguments]
@@ -29,21 +29,21 @@ class Server:
         deadline = time.monotonic() + START_TIMEOUT_S
         while not self._healthy():
             if self.process.poll() is not None:
-                raise RuntimeError(f"the server ended with {self.process.returncode}: {self.log_path}")
+                raise RuntimeError(f"the server ended with {self.process.returncode}: see {self.log_path}")
             if time.monotonic() > deadline:
-                raise RuntimeError(f"no health within {START_TIMEOUT_S} s: {self.log_path}")
+                raise RuntimeError(f"not healthy within {START_TIMEOUT_S} s: see {self.log_path}")
             time.sleep(0.05)
 
     def kill(self):
-        """kill -9, as a crash would; returns the exit status."""
+        """Sends SIGKILL, which simulates a crash. Returns the exit status."""
         return self._end(signal.SIGKILL)
 
     def drain(self):
-        """SIGTERM; returns the exit status, 0 when the drain went well."""
+        """Sends SIGTERM. Returns the exit status, which is 0 if the drain succeeded."""
         return self._end(signal.SIGTERM)
 
     def close(self):
-        """Leaves nothing running, whatever state the checks left the process in."""
+        """Kills the process if it is still running."""
         if self.process and self.process.poll() is None:
             self.process.kill()
             self.process.wait()
@@ -65,7 +65,7 @@ class Server:
 
 
 class Addresses:
-    """Where the server of fanfare.toml listens."""
+    """The addresses in fanfare.toml."""
 
     def __init__(self, path):
         config = tomllib.loads(path.read_text())

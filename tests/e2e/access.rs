@@ -1,14 +1,14 @@
-//! Who may publish: networks, passwords, file modes.
+//! Access to the ingest sockets: allowed networks, passwords, and modes of socket files.
 
 use std::os::unix::fs::PermissionsExt;
 
-use super::client::Raw;
-use super::publisher::Publisher;
-use super::server::{Ports, Server};
-use super::wait::until;
+use crate::client::RawSubscriber;
+use crate::publisher::Publisher;
+use crate::server::{Ports, Server};
+use crate::wait::wait_until;
 
-/// A server that takes publications by a socket file beside its ports, and a publisher on it.
-fn with_ipc(settings: &[&str]) -> (Server, Publisher, tempfile::TempDir) {
+/// Starts a server whose PULL socket is a socket file, and connects a publisher to the file.
+fn start_with_ipc(settings: &[&str]) -> (Server, Publisher, tempfile::TempDir) {
     let directory = tempfile::tempdir().unwrap();
     let endpoint = format!("ipc://{}/pull", directory.path().display());
     let pull = format!("ingest.pull={endpoint}");
@@ -18,27 +18,27 @@ fn with_ipc(settings: &[&str]) -> (Server, Publisher, tempfile::TempDir) {
 }
 
 #[test]
-fn only_allowed_networks_get_in() {
-    let (server, local, _directory) = with_ipc(&["ingest.allow=10.0.0.0/8"]);
-    let mut raw = Raw::connect(&server, &["a"]);
-    let outsider = Publisher::dealer(&server);
+fn only_publishers_from_allowed_networks_are_accepted() {
+    let (server, local, _directory) = start_with_ipc(&["ingest.allow=10.0.0.0/8"]);
+    let mut raw = RawSubscriber::connect(&server, &["a"]);
+    let outsider = Publisher::with_dealer(&server);
     let denied = || server.metric("fanfare_denied_total", &["address"]);
     outsider.try_send("a", "\"outside\"");
-    until("a denied publisher", || (denied() > 0).then_some(()));
-    // A file has no address: its mode is its guard.
+    wait_until("a denied publisher", || denied() > 0);
+    // Allowed networks do not apply to socket files. The mode of the file restricts access.
     local.send("a", "\"inside\"");
     assert_eq!(raw.next_text(), "\"inside\"");
     assert_eq!(server.metric("fanfare_received_total", &["router"]), 0);
 }
 
 #[test]
-fn only_known_passwords_get_in() {
+fn only_publishers_with_a_known_password_are_accepted() {
     let server = Server::start(&["ingest.plain=ann:secret"]);
-    let mut raw = Raw::connect(&server, &["a"]);
+    let mut raw = RawSubscriber::connect(&server, &["a"]);
     let endpoint = format!("tcp://127.0.0.1:{}", server.ports.router);
-    let publisher = |pair: Option<(&str, &str)>| {
+    let publisher = |credentials: Option<(&str, &str)>| {
         Publisher::connect_to(zmq::DEALER, &endpoint, |socket| {
-            if let Some((user, password)) = pair {
+            if let Some((user, password)) = credentials {
                 socket.set_plain_username(Some(user)).unwrap();
                 socket.set_plain_password(Some(password)).unwrap();
             }
@@ -49,10 +49,10 @@ fn only_known_passwords_get_in() {
         let before = denied();
         let wrong = publisher(Some(("ann", password)));
         wrong.try_send("a", "\"wrong\"");
-        until("a denied publisher", || (denied() > before).then_some(()));
+        wait_until("a denied publisher", || denied() > before);
     }
     let anonymous = publisher(None);
-    anonymous.try_send("a", "\"nobody\"");
+    anonymous.try_send("a", "\"anonymous\"");
     let right = publisher(Some(("ann", "secret")));
     right.send_parts(&[b"", b"a", b"\"right\""]);
     assert_eq!(right.reply(), [&b""[..], b"ok"]);
@@ -63,8 +63,8 @@ fn only_known_passwords_get_in() {
 #[test]
 fn socket_files_have_the_configured_mode() {
     for (settings, mode) in [(&[][..], 0o600), (&["ingest.ipc_mode=0660"][..], 0o660)] {
-        let (server, publisher, directory) = with_ipc(settings);
-        let mut raw = Raw::connect(&server, &["a"]);
+        let (server, publisher, directory) = start_with_ipc(settings);
+        let mut raw = RawSubscriber::connect(&server, &["a"]);
         publisher.send("a", "1");
         assert_eq!(raw.next_text(), "1");
         let file = std::fs::metadata(directory.path().join("pull")).unwrap();
@@ -73,19 +73,19 @@ fn socket_files_have_the_configured_mode() {
 }
 
 #[test]
-fn a_socket_file_is_taken_from_nobody_alive() {
-    let (mut first, publisher, directory) = with_ipc(&[]);
+fn a_server_takes_over_only_a_socket_file_that_is_not_in_use() {
+    let (mut first, publisher, directory) = start_with_ipc(&[]);
     let pull = format!("ingest.pull=ipc://{}/pull", directory.path().display());
-    let mut second = Server::try_start_on(Ports::free(), &[&pull]);
+    let mut second = Server::spawn_on(Ports::free(), &[&pull]);
     assert_eq!(second.await_exit().code(), Some(1));
     second.await_output("ingest.pull = ");
-    let mut raw = Raw::connect(&first, &["a"]);
+    let mut raw = RawSubscriber::connect(&first, &["a"]);
     publisher.send("a", "1");
     assert_eq!(raw.next_text(), "1");
-    // What a killed server leaves behind is in nobody's way.
+    // The file that a killed server leaves behind is not in use.
     first.kill();
     let third = Server::start(&[&pull]);
-    let mut raw = Raw::connect(&third, &["a"]);
+    let mut raw = RawSubscriber::connect(&third, &["a"]);
     publisher.send("a", "2");
     assert_eq!(raw.next_text(), "2");
 }

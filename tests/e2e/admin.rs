@@ -1,105 +1,104 @@
-//! The admin port: what it answers, and to whom.
-
-use std::net::SocketAddr;
+//! The admin port: metrics, stats, publishing, and access.
 
 use serde_json::Value;
 
-use super::client::Client;
-use super::publisher::Publisher;
-use super::server::{Ports, Server, exchange};
-use super::wait::until;
+use crate::client::ProtocolClient;
+use crate::publisher::Publisher;
+use crate::server::{Server, exchange};
+use crate::wait::{wait_for, wait_until};
 
-struct Admin {
+/// A server, and requests to its admin port.
+struct AdminPort {
     server: Server,
-    address: SocketAddr,
 }
 
-impl Admin {
+impl AdminPort {
     fn start(settings: &[&str]) -> Self {
-        let ports = Ports::free();
-        let address = SocketAddr::from(([127, 0, 0, 1], ports.admin));
-        let listen = format!("admin.listen={address}");
-        let settings: Vec<&str> = settings.iter().copied().chain([listen.as_str()]).collect();
         Self {
-            server: Server::start_on(ports, &settings),
-            address,
+            server: Server::start(settings),
         }
     }
 
-    /// The whole answer to a request with these further header lines.
-    fn ask(&self, request: &str, headers: &[&str], body: &str) -> String {
+    /// Sends a request, such as `GET /stats`, with these header lines. Returns the response.
+    fn request(&self, request: &str, headers: &[&str], body: &str) -> String {
         let headers = headers.join("\r\n");
         let length = body.len();
         let head = format!(
             "{request} HTTP/1.1\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n\r\n"
         );
-        exchange(self.address, format!("{head}{body}").as_bytes())
+        let address = self.server.admin_address();
+        exchange(address, format!("{head}{body}").as_bytes())
     }
 
     fn get(&self, path: &str) -> String {
-        self.ask(&format!("GET {path}"), &["Host: localhost:8001"], "")
+        self.request(&format!("GET {path}"), &["Host: localhost:8001"], "")
     }
 
     fn publish(&self, body: &str) -> String {
         let headers = ["Host: 127.0.0.1", "Content-Type: application/json"];
-        self.ask("POST /publish", &headers, body)
+        self.request("POST /publish", &headers, body)
     }
 
-    /// The sum of a metric over all shards and labels.
+    /// Returns the sum of a metric over all shards and labels.
     fn metric(&self, name: &str) -> u64 {
-        let lines = self.get("/metrics");
-        let values = lines.lines().filter(|line| line.starts_with(name));
-        values
-            .map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap())
-            .sum()
+        let response = self.get("/metrics");
+        let mut sum = 0;
+        for line in response.lines().filter(|line| line.starts_with(name)) {
+            let value = line.rsplit(' ').next().unwrap();
+            sum += value.parse::<u64>().unwrap();
+        }
+        sum
     }
 }
 
-fn status(answer: &str) -> u16 {
-    let code = answer.split(' ').nth(1).expect("a status line");
+/// Returns the status of an HTTP response.
+fn status(response: &str) -> u16 {
+    let code = response.split(' ').nth(1).expect("a status line");
     code.parse().unwrap()
 }
 
 #[test]
-fn metrics_are_openmetrics_and_add_up() {
-    let admin = Admin::start(&[]);
-    let mut client = Client::subscribed(&admin.server, &["news"]);
-    let publisher = Publisher::push(&admin.server);
+fn metrics_are_in_the_openmetrics_format_and_add_up() {
+    let admin = AdminPort::start(&[]);
+    let mut client = ProtocolClient::connect_subscribed(&admin.server, &["news"]);
+    let publisher = Publisher::with_push(&admin.server);
     for number in 0..100 {
         publisher.send("news", number.to_string());
     }
     for _ in 0..100 {
-        client.next();
+        client.next_publication();
     }
-    // Each core publishes its own counts, so ingest's may show a moment after the shard's.
-    until("all are counted as received and written", || {
+    // Each thread publishes its own counters. Those of ingest may appear after those of the shard.
+    wait_until("100 received and 100 written publications", || {
         let received = admin.metric("fanfare_received_total{socket=\"pull\"}");
-        (received == 100 && admin.metric("fanfare_written_total") == 100).then_some(())
+        received == 100 && admin.metric("fanfare_written_total") == 100
     });
-    let answer = admin.get("/metrics");
-    assert!(answer.contains("content-type: application/openmetrics-text; version=1.0.0"));
-    assert!(answer.ends_with("# EOF\n"));
+    let response = admin.get("/metrics");
+    assert!(response.contains("content-type: application/openmetrics-text; version=1.0.0"));
+    assert!(response.ends_with("# EOF\n"));
     assert_eq!(admin.metric("fanfare_matched_total"), 100);
     assert_eq!(admin.metric("fanfare_dropped_total"), 0);
     assert_eq!(admin.metric("fanfare_delivery_seconds_count"), 100);
 }
 
 #[test]
-fn stats_hold_the_same_numbers_and_quantiles() {
-    let admin = Admin::start(&[]);
-    let mut client = Client::subscribed(&admin.server, &["news"]);
+fn stats_contain_counters_and_quantiles() {
+    let admin = AdminPort::start(&[]);
+    let mut client = ProtocolClient::connect_subscribed(&admin.server, &["news"]);
     assert_eq!(
         status(&admin.publish(r#"{"channel":"news","data":1}"#)),
         200
     );
-    client.next();
-    let stats = until("the delivery is counted", || {
-        let answer = admin.get("/stats");
-        let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+    client.next_publication();
+    let stats = wait_for("a counted delivery", || {
+        let response = admin.get("/stats");
+        let (_, body) = response.split_once("\r\n\r\n").unwrap();
         let stats: Value = serde_json::from_str(body).unwrap();
-        // Each core publishes its own counts, so ingest's may show a moment after the shard's.
-        let received = stats["ingest"]["received"]["admin"] == 1;
-        (received && stats["total"]["written"] == 1).then_some(stats)
+        // Each thread publishes its own counters. Those of ingest may appear after those of the
+        // shard.
+        let is_received = stats["ingest"]["received"]["admin"] == 1;
+        let is_written = stats["total"]["written"] == 1;
+        (is_received && is_written).then_some(stats)
     });
     assert_eq!(stats["total"]["delivery_us"]["count"], 1);
     assert_eq!(stats["shards"].as_array().unwrap().len(), 2);
@@ -107,12 +106,13 @@ fn stats_hold_the_same_numbers_and_quantiles() {
 }
 
 #[test]
-fn a_publication_over_http_reaches_subscribers_or_says_why_not() {
-    let admin = Admin::start(&[
+fn a_publication_over_http_is_delivered_or_refused_with_the_reason() {
+    let admin = AdminPort::start(&[
         "namespace.notes.payload=text",
         "namespace.bytes.payload=binary",
     ]);
-    let mut client = Client::subscribed(&admin.server, &["news", "notes:a", "bytes:a"]);
+    let mut client =
+        ProtocolClient::connect_subscribed(&admin.server, &["news", "notes:a", "bytes:a"]);
     for (body, data) in [
         (
             r#"{"channel":"news","data":{"a": [1, 2]}}"#,
@@ -122,7 +122,7 @@ fn a_publication_over_http_reaches_subscribers_or_says_why_not() {
         (r#"{"channel":"bytes:a","b64data":"AAEC"}"#, r#""AAEC""#),
     ] {
         assert_eq!(status(&admin.publish(body)), 200, "{body}");
-        assert_eq!(client.next().1.to_string(), data);
+        assert_eq!(client.next_publication().1.to_string(), data);
     }
     for (body, code, word) in [
         (r#"{"channel":"","data":1}"#, 400, "topic_empty"),
@@ -141,30 +141,32 @@ fn a_publication_over_http_reaches_subscribers_or_says_why_not() {
         ("{", 400, ""),
         (r#"{"channel":1,"data":1}"#, 422, ""),
     ] {
-        let answer = admin.publish(body);
-        assert_eq!(status(&answer), code, "{body}: {answer}");
-        assert!(answer.contains(word), "{body}: {answer}");
+        let response = admin.publish(body);
+        assert_eq!(status(&response), code, "{body}: {response}");
+        assert!(response.contains(word), "{body}: {response}");
     }
 }
 
 #[test]
-fn a_page_cannot_publish_unasked() {
-    let admin = Admin::start(&[]);
+fn a_web_page_cannot_publish() {
+    let admin = AdminPort::start(&[]);
     let body = r#"{"channel":"news","data":1}"#;
-    let plain = ["Host: localhost", "Content-Type: text/plain"];
-    assert_eq!(status(&admin.ask("POST /publish", &plain, body)), 415);
+    let plain_text = ["Host: localhost", "Content-Type: text/plain"];
+    let response = admin.request("POST /publish", &plain_text, body);
+    assert_eq!(status(&response), 415);
+    // The header of a request after DNS rebinding.
     let rebound = ["Host: example.com", "Content-Type: application/json"];
-    assert_eq!(status(&admin.ask("POST /publish", &rebound, body)), 421);
+    assert_eq!(status(&admin.request("POST /publish", &rebound, body)), 421);
     assert_eq!(admin.metric("fanfare_received_total"), 0);
 }
 
 #[test]
-fn it_answers_only_what_it_is_told_to() {
-    let admin = Admin::start(&["ingest.max_payload=3000"]);
+fn unknown_paths_methods_and_large_bodies_are_refused() {
+    let admin = AdminPort::start(&["ingest.max_payload=3000"]);
     assert_eq!(status(&admin.get("/")), 404);
     assert_eq!(status(&admin.get("/publish")), 405);
     assert_eq!(
-        status(&admin.ask("POST /metrics", &["Host: localhost"], "")),
+        status(&admin.request("POST /metrics", &["Host: localhost"], "")),
         405
     );
     let body = format!(
@@ -176,16 +178,16 @@ fn it_answers_only_what_it_is_told_to() {
 }
 
 #[test]
-fn a_token_is_asked_for_where_one_is_set() {
-    let admin = Admin::start(&["admin.token=secret"]);
-    let ask = |headers: &[&str]| status(&admin.ask("GET /metrics", headers, ""));
-    assert_eq!(ask(&["Host: localhost"]), 401);
+fn requests_need_the_token_if_one_is_configured() {
+    let admin = AdminPort::start(&["admin.token=secret"]);
+    let status_with = |headers: &[&str]| status(&admin.request("GET /metrics", headers, ""));
+    assert_eq!(status_with(&["Host: localhost"]), 401);
     assert_eq!(
-        ask(&["Host: localhost", "Authorization: Bearer wrong!"]),
+        status_with(&["Host: localhost", "Authorization: Bearer wrong!"]),
         401
     );
     assert_eq!(
-        ask(&["Host: localhost", "Authorization: Bearer secret"]),
+        status_with(&["Host: localhost", "Authorization: Bearer secret"]),
         200
     );
 }

@@ -1,15 +1,15 @@
-//! The slowest connections, asked for over the admin port.
+//! The list of the slowest connections on the admin port.
 
 use std::net::TcpStream;
 
-use fanfare::control::client::Client as Admin;
+use fanfare::admin_client::AdminClient as Admin;
 use serde_json::{Value, json};
-use socket2::{Domain, Socket as Socket2, Type};
+use socket2::{Domain, Socket as TcpSocket, Type};
 
-use super::client::{Client, Raw, Socket};
-use super::publisher::Publisher;
-use super::server::Server;
-use super::wait::until;
+use crate::client::{ProtocolClient, RawSubscriber, WebSocketConnection};
+use crate::publisher::Publisher;
+use crate::server::Server;
+use crate::wait::{wait_for, wait_until};
 
 fn admin(server: &Server) -> Admin {
     Admin::new(&format!("127.0.0.1:{}", server.ports.admin), None).unwrap()
@@ -20,34 +20,36 @@ fn connections(server: &Server, limit: usize) -> Value {
     serde_json::from_str(&body.unwrap()).unwrap()
 }
 
-/// A raw subscriber to `news` whose kernel takes little for it; returned with its address.
-fn slow_raw(server: &Server) -> (Raw, String) {
-    let socket = Socket2::new(Domain::IPV4, Type::STREAM, None).unwrap();
+/// Connects a raw subscriber to `news` with a small receive buffer. Returns its address, too.
+fn connect_slow_raw(server: &Server) -> (RawSubscriber, String) {
+    let socket = TcpSocket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.set_recv_buffer_size(4096).unwrap();
     socket.connect(&server.ws_address().into()).unwrap();
     let stream = TcpStream::from(socket);
     let address = stream.local_addr().unwrap().to_string();
-    let raw = Raw(Socket::over(stream, "/raw?topic=news&topic=other").unwrap());
+    let raw =
+        RawSubscriber(WebSocketConnection::upgrade(stream, "/raw?topic=news&topic=other").unwrap());
     (raw, address)
 }
 
 #[test]
-fn a_client_that_does_not_read_is_first() {
+fn a_client_that_does_not_read_is_listed_first() {
     let server = Server::start(&["ws.slow=drop_oldest"]);
-    let mut readers: Vec<_> = (0..4)
-        .map(|_| Client::subscribed(&server, &["news"]))
-        .collect();
+    let mut readers = Vec::new();
+    for _ in 0..4 {
+        readers.push(ProtocolClient::connect_subscribed(&server, &["news"]));
+    }
     let none = json!({ "connections": [], "silent_shards": [] });
     assert_eq!(connections(&server, 10), none);
-    let (slow, address) = slow_raw(&server);
-    let publisher = Publisher::push(&server);
+    let (slow, address) = connect_slow_raw(&server);
+    let publisher = Publisher::with_push(&server);
     let payload = format!(r#"{{"x":"{}"}}"#, "x".repeat(8 * 1024));
     let mut publications = 0;
-    let found = until("a connection with something pending", || {
+    let found = wait_for("a connection with pending publications", || {
         publisher.send("news", &payload);
         publications += 1;
         for reader in &mut readers {
-            reader.next();
+            reader.next_publication();
         }
         let found = connections(&server, 10);
         let first = found["connections"].get(0)?;
@@ -69,21 +71,21 @@ fn a_client_that_does_not_read_is_first() {
     assert!(first["pending_bytes"].as_u64().unwrap() > payload.len() as u64);
     assert!(first["behind_us"].as_u64().is_some());
     drop(slow);
-    until("it is gone", || {
-        (connections(&server, 10) == none).then_some(())
+    wait_until("the end of the connection", || {
+        connections(&server, 10) == none
     });
 }
 
 #[test]
-fn a_limit_out_of_bounds_is_refused() {
+fn a_limit_out_of_range_is_refused() {
     let server = Server::start(&[]);
     let admin = admin(&server);
     for limit in ["0", "101", "-1", "many"] {
-        let answer = admin.ask("GET", &format!("/connections?limit={limit}"));
+        let answer = admin.request("GET", &format!("/connections?limit={limit}"));
         assert_eq!(answer.unwrap().status, 400, "{limit}");
     }
     assert_eq!(
-        admin.ask("GET", "/connections?count=1").unwrap().status,
+        admin.request("GET", "/connections?count=1").unwrap().status,
         400
     );
     assert!(admin.get("/connections").is_ok());

@@ -1,138 +1,146 @@
-//! Too few descriptors: the server refuses, says so, goes on, and recovers.
+//! A shortage of descriptors: the server refuses connections, reports it, serves the existing
+//! connections, and recovers.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::thread;
 use std::time::Duration;
 
-use super::client::{Raw, Socket};
-use super::publisher::Publisher;
-use super::server::Server;
-use super::wait::{PATIENCE, until};
+use crate::client::{RawSubscriber, WebSocketConnection};
+use crate::publisher::Publisher;
+use crate::server::Server;
+use crate::wait::{TIMEOUT, wait_for, wait_until};
 
-/// The limit that `ulimit -n 200` sets.
+/// The limit on descriptors that `ulimit -n 200` sets.
 const LIMIT: usize = 200;
 
 #[test]
-fn past_a_low_limit_upgrades_are_refused() {
-    let mut server = Server::start_after("ulimit -n 200", &[]);
-    let room = server.metric("fanfare_max_connections", &[]);
-    let outcomes: Vec<_> = (0..500)
-        .map(|_| Socket::try_connect(&server, "/raw?topic=a"))
-        .collect();
-    let refused = outcomes.iter().filter_map(|outcome| outcome.as_ref().err());
-    assert!(refused.clone().all(|status| matches!(status, 503 | 0)));
-    assert_eq!(500 - refused.count() as u64, room);
+fn over_a_low_limit_upgrades_are_refused() {
+    let mut server = Server::start_in_shell("ulimit -n 200", &[]);
+    let max_connections = server.metric("fanfare_max_connections", &[]);
+    let mut connections = Vec::new();
+    for _ in 0..500 {
+        match WebSocketConnection::try_connect(&server, "/raw?topic=a") {
+            Ok(connection) => connections.push(connection),
+            Err(status) => assert!(matches!(status, 503 | 0), "{status}"),
+        }
+    }
+    assert_eq!(connections.len() as u64, max_connections);
     assert!(server.health().contains("degraded"));
-    Publisher::request(&server).send_and_wait("a", "1");
-    for socket in outcomes.into_iter().flatten() {
-        assert_eq!(Raw(socket).next_text(), "1");
+    Publisher::with_req(&server).send_and_wait("a", "1");
+    for connection in connections {
+        assert_eq!(RawSubscriber(connection).next_text(), "1");
     }
     server.await_health("ok");
     server.assert_running();
 }
 
 #[test]
-fn silent_sockets_past_all_limits_are_closed_at_once() {
+fn silent_sockets_over_all_limits_are_closed() {
     let settings = ["ws.handshake_timeout=2s"];
-    let mut server = Server::start_after("ulimit -n 200", &settings);
+    let mut server = Server::start_in_shell("ulimit -n 200", &settings);
     let idle = server.settled_descriptors();
     let sockets: Vec<_> = (0..500)
         .map(|_| TcpStream::connect(server.ws_address()).unwrap())
         .collect();
-    let closed = sockets.iter().filter(|stream| {
-        let mut stream = *stream;
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        // Each ends: those past the limits at once, the others by their deadline.
-        stream.read(&mut [0]).unwrap_or(0) == 0
-    });
-    assert_eq!(closed.count(), 500);
-    // A burst may take the last descriptors before its first sockets can be closed again.
+    // Sockets over the limits are closed at once, the others at their deadline.
+    for mut stream in &sockets {
+        stream.set_read_timeout(Some(TIMEOUT)).unwrap();
+        assert_eq!(stream.read(&mut [0]).unwrap_or(0), 0);
+    }
+    // A burst may use the last descriptors before its first sockets are closed.
     let refused = |reason| server.metric("fanfare_refused_total", &[reason]);
     assert!(refused("limit") + refused("descriptors") > 300);
     drop(sockets);
     server.await_health("ok");
     server.await_metric("fanfare_connections", &[], 0);
-    until("idle descriptors", || {
-        (server.descriptors() <= idle).then_some(())
+    wait_until("as few descriptors as before", || {
+        server.descriptors() <= idle
     });
     server.assert_running();
 }
 
-/// Connections that the server has taken in and that have asked nothing yet: they can ask when
-/// no new ones get in.
-struct Waiting(Vec<TcpStream>);
+/// Accepted connections that have sent no request. They can request the health when no new
+/// connection is accepted.
+struct IdleConnections(Vec<TcpStream>);
 
-impl Waiting {
+impl IdleConnections {
     fn open(server: &Server) -> Self {
-        let connect = |_| TcpStream::connect(server.ws_address()).unwrap();
-        let waiting = Self((0..30).map(connect).collect());
+        let mut streams = Vec::new();
+        for _ in 0..30 {
+            streams.push(TcpStream::connect(server.ws_address()).unwrap());
+        }
         server.await_metric("fanfare_connections", &[], 31);
-        waiting
+        Self(streams)
     }
 
-    fn health(&mut self) -> String {
-        let mut stream = self.0.pop().expect("enough were opened");
+    /// Requests the health over one of the connections. Returns the response.
+    fn request_health(&mut self) -> String {
+        let mut stream = self.0.pop().expect("there are connections left");
         let request = b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n";
         stream.write_all(request).unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        answer
+        let mut response = String::new();
+        stream.read_to_string(&mut response).unwrap();
+        response
     }
 }
 
 #[test]
-fn without_descriptors_it_goes_on_and_recovers() {
-    let mut server = Server::start_after("ulimit -n 200", &["ws.handshake_timeout=60s"]);
+fn without_descriptors_the_server_continues_and_recovers() {
+    let mut server = Server::start_in_shell("ulimit -n 200", &["ws.handshake_timeout=60s"]);
     let idle = server.settled_descriptors();
-    let mut bystander = Raw::connect(&server, &["a"]);
-    let publisher = Publisher::request(&server);
+    let mut subscriber = RawSubscriber::connect(&server, &["a"]);
+    let publisher = Publisher::with_req(&server);
     publisher.send_and_wait("a", "0");
-    assert_eq!(bystander.next_text(), "0");
-    let mut waiting = Waiting::open(&server);
-    until("the descriptors of the tests' own questions", || {
-        (server.descriptors() == idle + waiting.0.len() + 2).then_some(())
+    assert_eq!(subscriber.next_text(), "0");
+    let mut idle_connections = IdleConnections::open(&server);
+    // The metrics requests of this test have closed their descriptors.
+    wait_until("the expected number of descriptors", || {
+        server.descriptors() == idle + idle_connections.0.len() + 2
     });
 
-    // Publishers take all that is left. One more, and libzmq, which asks without a pause, would
-    // take the descriptor that the shards keep to refuse with.
+    // Publishers use all remaining descriptors. With one more publisher, libzmq, which retries
+    // without a pause, would use the descriptor that the shards reserve for refusals.
     let pull = ("127.0.0.1", server.ports.pull);
     let mut publishers = Vec::new();
     let used = || server.descriptors_below(LIMIT);
     while used() < LIMIT {
         let before = used();
         publishers.push(TcpStream::connect(pull).unwrap());
-        until("an accepted publisher", || (used() > before).then_some(()));
+        wait_until("an accepted publisher", || used() > before);
     }
     let mut refused = Vec::new();
-    let health = until("a shortage", || {
+    let health = wait_for("a degraded health", || {
         refused.push(TcpStream::connect(server.ws_address()).unwrap());
         thread::sleep(Duration::from_millis(100));
-        let health = waiting.health();
+        let health = idle_connections.request_health();
         health.contains("file descriptors").then_some(health)
     });
     assert!(health.contains("degraded"), "{health}");
     for number in 1..100 {
         publisher.send_and_wait("a", number.to_string());
-        assert_eq!(bystander.next_text(), number.to_string());
+        assert_eq!(subscriber.next_text(), number.to_string());
     }
-    // Who came too late is told at once, not left hanging.
-    let last = refused.last_mut().expect("some were refused");
+    // A connection that cannot be accepted is closed at once.
+    let last = refused.last_mut().expect("there are refused connections");
     last.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
     match last.read(&mut [0]) {
         Ok(read) => assert_eq!(read, 0),
         Err(error) => assert_eq!(error.kind(), ErrorKind::ConnectionReset),
     }
     let warnings = server.output().matches("cannot accept").count();
-    assert!((1..=2).contains(&warnings), "{warnings}: once per shard");
+    assert!(
+        (1..=2).contains(&warnings),
+        "{warnings} warnings: at most one for each shard"
+    );
 
-    drop((refused, waiting, publishers));
+    drop((refused, idle_connections, publishers));
     server.await_health("ok");
     server.await_output("descriptors are back");
-    let mut fresh = Raw::connect(&server, &["a"]);
+    let mut new_subscriber = RawSubscriber::connect(&server, &["a"]);
     publisher.send_and_wait("a", "\"back\"");
-    assert_eq!(fresh.next_text(), "\"back\"");
-    assert_eq!(bystander.next_text(), "\"back\"");
+    assert_eq!(new_subscriber.next_text(), "\"back\"");
+    assert_eq!(subscriber.next_text(), "\"back\"");
     assert!(server.metric("fanfare_refused_total", &["descriptors"]) > 0);
     server.assert_running();
 }

@@ -1,6 +1,5 @@
-//! Signals: a drain that is paced, a second signal that does not wait, and a reload.
+//! Signals: a drain over a period, a second signal that ends the process at once, and a reload.
 
-use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::thread;
@@ -9,79 +8,84 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use tungstenite::Message;
 
-use super::client::{Client, Raw};
-use super::publisher::Publisher;
-use super::server::Server;
-use super::wait::PATIENCE;
+use crate::client::{ProtocolClient, RawSubscriber};
+use crate::configured::ConfiguredServer;
+use crate::publisher::Publisher;
+use crate::server::Server;
+use crate::wait::TIMEOUT;
 
 const UPGRADE: &[u8] = b"GET /raw?topic=a HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\
     Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
 #[test]
-fn a_drain_closes_everybody_evenly_over_its_period() {
+fn a_drain_closes_all_connections_evenly_over_its_period() {
     let mut server = Server::start(&["drain.period=2s"]);
-    let connect = || {
-        let clients = (0..40).map(|_| Client::subscribed(&server, &["a"]));
-        clients.collect::<Vec<_>>()
+    let connect_40 = || -> Vec<_> {
+        (0..40)
+            .map(|_| ProtocolClient::connect_subscribed(&server, &["a"]))
+            .collect()
     };
-    // Slots that are free again must not make the pace uneven.
-    let early = connect();
-    let clients = connect();
-    drop(early);
+    // Free slots must not make the pace uneven.
+    let disconnected = connect_40();
+    let clients = connect_40();
+    drop(disconnected);
     server.await_metric("fanfare_connections", &[], 40);
     server.signal("TERM");
     server.await_output("draining");
-    let began = Instant::now();
-    let closings = clients.into_iter().map(|mut client| {
-        thread::spawn(move || {
-            assert_eq!(client.socket.closed(), Some(3001));
-            began.elapsed()
-        })
-    });
-    let closings: Vec<_> = closings.collect();
-    let closings = closings.into_iter().map(|each| each.join().unwrap());
-    let closings: Vec<_> = closings.collect();
-    let first_half = closings
-        .iter()
-        .filter(|after| **after < Duration::from_secs(1));
-    assert!((10..=30).contains(&first_half.count()), "{closings:?}");
-    let last = closings.iter().max().expect("there were clients");
-    assert!(*last > Duration::from_millis(1_500), "{closings:?}");
+    let started = Instant::now();
+    let mut readers = Vec::new();
+    for mut client in clients {
+        readers.push(thread::spawn(move || {
+            assert_eq!(client.connection.read_close_code(), Some(3001));
+            started.elapsed()
+        }));
+    }
+    let mut closed_after = Vec::new();
+    for reader in readers {
+        closed_after.push(reader.join().unwrap());
+    }
+    closed_after.sort_unstable();
+    let in_first_half = closed_after.partition_point(|after| *after < Duration::from_secs(1));
+    assert!((10..=30).contains(&in_first_half), "{closed_after:?}");
+    let last = closed_after.last().expect("there were clients");
+    assert!(*last > Duration::from_millis(1_500), "{closed_after:?}");
     assert_eq!(server.await_exit().code(), Some(0));
 }
 
-/// Reads numbers that must follow each other, up to the close. Returns how many.
-fn read_unbroken(mut raw: Raw) -> u64 {
+/// Reads consecutive numbers until the close frame. Returns the count of numbers.
+fn read_consecutive_numbers(mut raw: RawSubscriber) -> u64 {
     let mut expected = None;
-    let mut read = 0;
+    let mut count = 0;
     loop {
-        match raw.next() {
+        match raw.next_message() {
             Message::Text(text) => {
                 let number = text.parse::<u64>().unwrap();
                 assert_eq!(number, expected.unwrap_or(number));
                 expected = Some(number + 1);
-                read += 1;
+                count += 1;
             }
             Message::Close(frame) => {
                 let code = frame.map(|frame| u16::from(frame.code));
                 assert_eq!(code, Some(3001));
-                return read;
+                return count;
             }
-            other => panic!("not a number: {other:?}"),
+            other => panic!("not a text or close message: {other:?}"),
         }
     }
 }
 
 #[test]
-fn a_drain_under_load_breaks_no_sequence() {
+fn a_drain_under_load_loses_no_publication_before_the_close() {
     let mut server = Server::start(&["drain.period=1s"]);
-    let raws: Vec<_> = (0..20).map(|_| Raw::connect(&server, &["a"])).collect();
+    let raws: Vec<_> = (0..20)
+        .map(|_| RawSubscriber::connect(&server, &["a"]))
+        .collect();
     let readers = raws
         .into_iter()
-        .map(|raw| thread::spawn(|| read_unbroken(raw)));
+        .map(|raw| thread::spawn(|| read_consecutive_numbers(raw)));
     let readers: Vec<_> = readers.collect();
-    let publisher = Publisher::push(&server);
+    let publisher = Publisher::with_push(&server);
     let mut number = 0;
     while readers.iter().any(|reader| !reader.is_finished()) {
         publisher.send("a", number.to_string());
@@ -92,44 +96,43 @@ fn a_drain_under_load_breaks_no_sequence() {
         thread::sleep(Duration::from_millis(1));
     }
     for reader in readers {
-        assert!(reader.join().expect("nothing was missing") > 0);
+        assert!(reader.join().expect("no number was missing") > 0);
     }
     assert_eq!(server.await_exit().code(), Some(0));
 }
 
 #[test]
-fn a_drain_upgrades_nobody_and_waits_for_nobody_for_ever() {
+fn a_drain_refuses_upgrades_and_does_not_wait_for_silent_clients() {
     let mut server = Server::start(&["drain.period=3s"]);
-    // It neither reads nor answers.
-    let silent = Raw::connect(&server, &["a"]);
-    let connect = |_| TcpStream::connect(server.ws_address()).unwrap();
-    let waiting: Vec<_> = (0..20).map(connect).collect();
+    // A client that does not read and does not answer.
+    let silent = RawSubscriber::connect(&server, &["a"]);
+    let mut without_request = Vec::new();
+    for _ in 0..20 {
+        without_request.push(TcpStream::connect(server.ws_address()).unwrap());
+    }
     server.await_metric("fanfare_connections", &[], 21);
     server.signal("TERM");
     server.await_output("draining");
-    let answers = waiting.into_iter().map(|mut stream| {
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        let mut answer = String::new();
-        // The drain may have come to it before.
+    let mut refused = 0;
+    for mut stream in without_request {
+        stream.set_read_timeout(Some(TIMEOUT)).unwrap();
+        let mut response = String::new();
+        // The drain may have closed this connection already.
         let _ = stream.write_all(UPGRADE);
-        let _ = stream.read_to_string(&mut answer);
-        answer
-    });
-    let answers: Vec<_> = answers.collect();
-    let refused = |answer: &&String| answer.starts_with("HTTP/1.1 503 ");
-    assert!(
-        answers.iter().all(|it| it.is_empty() || refused(&it)),
-        "{answers:?}"
-    );
-    assert!(answers.iter().filter(refused).count() > 0, "{answers:?}");
+        let _ = stream.read_to_string(&mut response);
+        let is_refused = response.starts_with("HTTP/1.1 503 ");
+        assert!(response.is_empty() || is_refused, "{response:?}");
+        refused += usize::from(is_refused);
+    }
+    assert!(refused > 0, "no connection got a 503");
     assert_eq!(server.await_exit().code(), Some(0));
     drop(silent);
 }
 
 #[test]
-fn a_second_signal_ends_at_once() {
+fn a_second_signal_ends_the_process_at_once() {
     let mut server = Server::start(&["drain.period=1h"]);
-    let raw = Raw::connect(&server, &["a"]);
+    let raw = RawSubscriber::connect(&server, &["a"]);
     server.signal("TERM");
     server.await_output("draining");
     server.assert_running();
@@ -139,31 +142,27 @@ fn a_second_signal_ends_at_once() {
 }
 
 #[test]
-fn an_idle_server_ends_at_once() {
+fn a_server_without_connections_ends_at_once() {
     let mut server = Server::start(&["drain.period=1h"]);
     server.signal("INT");
     assert_eq!(server.await_exit().code(), Some(0));
 }
 
 #[test]
-fn a_reload_changes_what_can_change_and_names_the_rest() {
-    let directory = tempfile::tempdir().unwrap();
-    let file = directory.path().join("fanfare.toml");
-    fs::write(&file, "ws.max_topics = 1\n").unwrap();
-    let server = Server::start_with(&["-c", file.to_str().unwrap()], &[]);
-    let mut client = Client::subscribed(&server, &["a"]);
+fn a_reload_applies_what_can_change_and_reports_the_rest() {
+    let configured = ConfiguredServer::start("ws.max_topics = 1\n");
+    let server = &configured.server;
+    let mut client = ProtocolClient::connect_subscribed(server, &["a"]);
     let refused = client.command("subscribe", &json!({ "channel": "b" }));
     assert_eq!(refused["error"]["code"], 106);
 
-    fs::write(&file, "ws.max_topics = 2\ningest.high_water_mark = 7\n").unwrap();
-    server.signal("HUP");
+    configured.reload("ws.max_topics = 2\ningest.high_water_mark = 7\n");
     server.await_output("ws.max_topics");
     server.await_output("ingest.high_water_mark");
     client.subscribe("b");
 
-    fs::write(&file, "ws.max_topics = \"many\"\n").unwrap();
-    server.signal("HUP");
+    configured.reload("ws.max_topics = \"many\"\n");
     server.await_output("nothing has changed");
-    Publisher::request(&server).send_and_wait("b", "1");
-    assert_eq!(client.next(), ("b".into(), json!(1)));
+    Publisher::with_req(server).send_and_wait("b", "1");
+    assert_eq!(client.next_publication(), ("b".into(), json!(1)));
 }

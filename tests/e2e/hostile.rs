@@ -1,4 +1,4 @@
-//! Thousands of hostile peers on every port, while a bystander gets all that is its own.
+//! Thousands of hostile peers on every port, while a client receives all of its publications.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -9,10 +9,10 @@ use std::time::Duration;
 use fastrand::Rng;
 use socket2::SockRef;
 
-use super::client::{Client, Raw};
-use super::publisher::Publisher;
-use super::server::Server;
-use super::wait::until;
+use crate::client::{ProtocolClient, RawSubscriber};
+use crate::publisher::Publisher;
+use crate::server::Server;
+use crate::wait::wait_until;
 
 const ATTACKERS: usize = 4;
 const UPGRADE: &[u8] = b"GET /raw?topic=busy HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\
@@ -21,65 +21,75 @@ const UPGRADE: &[u8] = b"GET /raw?topic=busy HTTP/1.1\r\nHost: a\r\nUpgrade: web
 const CLIENT_UPGRADE: &[u8] = b"GET /connection/websocket HTTP/1.1\r\nHost: a\r\n\
     Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-/// What a ZMTP 3.1 peer says first.
+/// The first bytes of a ZMTP 3.1 peer.
 const ZMTP_GREETING: &[u8] = b"\xff\0\0\0\0\0\0\0\x01\x7f\x03\x01NULL";
 
-/// How many peers come, all attackers together.
+/// Returns the number of hostile peers, all attackers together. `FANFARE_E2E_PEERS` sets it.
 fn peers() -> usize {
     let wanted = std::env::var("FANFARE_E2E_PEERS").ok();
     wanted.map_or(2_000, |count| count.parse().expect("a number of peers"))
 }
 
-fn random_bytes(random: &mut Rng, most: usize) -> Vec<u8> {
-    let mut bytes = vec![0; random.usize(1..=most)];
+/// Returns at least 1 and at most `max` random bytes.
+fn random_bytes(random: &mut Rng, max: usize) -> Vec<u8> {
+    let mut bytes = vec![0; random.usize(1..=max)];
     random.fill(&mut bytes);
     bytes
 }
 
-/// A masked frame with a zero mask, so that its payload is what it looks like.
-fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
+/// Returns a frame with a mask of zeros, which leaves the payload unchanged.
+fn zero_masked_frame(first: u8, payload: &[u8]) -> Vec<u8> {
     let length = payload.len() as u8;
     assert!(length < 126);
     [&[first, 0x80 | length, 0, 0, 0, 0], payload].concat()
 }
 
-/// Something that nobody who means well would say on the WebSocket port.
-fn abuse(random: &mut Rng) -> Vec<u8> {
+/// Returns hostile input for the WebSocket port.
+fn hostile_input(random: &mut Rng) -> Vec<u8> {
     let noise = random_bytes(random, 3_000);
     match random.usize(0..12) {
         0 => noise,
         1 => UPGRADE[..random.usize(..UPGRADE.len())].to_vec(),
         2 => [b"GET / HTTP/1.1\r\nX: ", &vec![b'x'; 20_000][..]].concat(),
         3 => [&b"GET /"[..], &vec![b'y'; 20_000]].concat(),
-        // A text frame of 2^63 bytes, one of 60,000 that never come, one that is not masked.
+        // A text frame of 2^63 bytes, a text frame of 60,000 bytes without its payload, and a text
+        // frame without a mask.
         4 => [UPGRADE, b"\x81\xff\x80\0\0\0\0\0\0\0abcd", &noise].concat(),
         5 => [UPGRADE, b"\x81\xfe\xea\x60\0\0\0\0", &noise].concat(),
         6 => [UPGRADE, b"\x81\x05hello"].concat(),
         7 => [UPGRADE, &noise].concat(),
-        8 => [UPGRADE, &masked(0x01, b"part").repeat(random.usize(1..200))].concat(),
+        8 => [
+            UPGRADE,
+            &zero_masked_frame(0x01, b"part").repeat(random.usize(1..200)),
+        ]
+        .concat(),
         9 => [
             CLIENT_UPGRADE,
-            &masked(0x81, &noise[..noise.len().min(125)]),
+            &zero_masked_frame(0x81, &noise[..noise.len().min(125)]),
         ]
         .concat(),
         10 => {
             let connect = br#"{"id":1,"connect":{}}"#;
             let subscribe = br#"{"id":2,"subscribe":{"channel":"busy"}}"#;
-            let commands = [masked(0x81, connect), masked(0x81, subscribe)].concat();
+            let commands = [
+                zero_masked_frame(0x81, connect),
+                zero_masked_frame(0x81, subscribe),
+            ]
+            .concat();
             [CLIENT_UPGRADE, &commands, &noise].concat()
         }
-        _ => [UPGRADE, &masked(0x89, b"ping").repeat(100)].concat(),
+        _ => [UPGRADE, &zero_masked_frame(0x89, b"ping").repeat(100)].concat(),
     }
 }
 
-/// The same for a ZeroMQ port.
-fn zmtp_abuse(random: &mut Rng) -> Vec<u8> {
+/// Returns hostile input for a ZeroMQ port.
+fn hostile_zmtp_input(random: &mut Rng) -> Vec<u8> {
     let noise = random_bytes(random, 3_000);
     let greeting = [ZMTP_GREETING, &[0; 48]].concat();
     match random.usize(0..4) {
         0 => noise,
         1 => greeting[..random.usize(..greeting.len())].to_vec(),
-        // A READY command, cut, and a frame of 2^62 bytes.
+        // A part of a READY command, and a frame of 2^62 bytes.
         2 => [
             &greeting[..],
             b"\x04\x19\x05READY\x0bSocket-Type\0\0\0\x04PU",
@@ -89,7 +99,8 @@ fn zmtp_abuse(random: &mut Rng) -> Vec<u8> {
     }
 }
 
-/// One peer: says its abuse, in pieces of some size, and leaves in one of several ways.
+/// Connects one hostile peer, sends its input in pieces of a random size, and ends the connection
+/// in one of several ways.
 fn attack(address: SocketAddr, bytes: &[u8], random: &mut Rng) {
     let Ok(mut stream) = TcpStream::connect(address) else {
         return;
@@ -98,10 +109,10 @@ fn attack(address: SocketAddr, bytes: &[u8], random: &mut Rng) {
     stream
         .set_read_timeout(Some(Duration::from_millis(5)))
         .unwrap();
-    let piece_bytes = *random.choice(&[1, 7, 100_000]).expect("not empty");
+    let piece_bytes = *random.choice(&[1, 7, 100_000]).expect("there are sizes");
     for piece in bytes.chunks(piece_bytes).take(500) {
         if stream.write_all(piece).is_err() {
-            break; // It was thrown out already.
+            break; // The server has closed the connection.
         }
     }
     match random.usize(0..4) {
@@ -114,36 +125,38 @@ fn attack(address: SocketAddr, bytes: &[u8], random: &mut Rng) {
     }
 }
 
-fn attack_for_long(server: &Server, seed: u64) {
+/// Connects this attacker's part of the hostile peers, one after another.
+fn attack_repeatedly(server: &Server, seed: u64) {
     let mut random = Rng::with_seed(seed);
     let ports = server.ports;
     for _ in 0..peers() / ATTACKERS {
         if random.usize(0..5) == 0 {
             let port = *random
                 .choice(&[ports.pull, ports.sub, ports.router])
-                .expect("three");
-            let bytes = zmtp_abuse(&mut random);
+                .expect("there are ports");
+            let bytes = hostile_zmtp_input(&mut random);
             attack(
                 SocketAddr::from(([127, 0, 0, 1], port)),
                 &bytes,
                 &mut random,
             );
         } else {
-            let bytes = abuse(&mut random);
+            let bytes = hostile_input(&mut random);
             attack(server.ws_address(), &bytes, &mut random);
         }
     }
 }
 
-/// Publishes, and reads what was published, over and over. Returns how often.
-pub(super) fn bystand(server: &Server, over: &AtomicBool) -> u64 {
-    let mut client = Client::subscribed(server, &["busy"]);
-    let mut raw = Raw::connect(server, &["busy"]);
-    let publisher = Publisher::request(server);
+/// Publishes a number and reads it with two subscribers, again and again until `stop` is set.
+/// Returns the number of publications.
+pub fn publish_and_read(server: &Server, stop: &AtomicBool) -> u64 {
+    let mut client = ProtocolClient::connect_subscribed(server, &["busy"]);
+    let mut raw = RawSubscriber::connect(server, &["busy"]);
+    let publisher = Publisher::with_req(server);
     let mut number = 0;
-    while !over.load(Ordering::Relaxed) {
+    while !stop.load(Ordering::Relaxed) {
         publisher.send_and_wait("busy", number.to_string());
-        assert_eq!(client.next().1, number);
+        assert_eq!(client.next_publication().1, number);
         assert_eq!(raw.next_text(), number.to_string());
         number += 1;
     }
@@ -151,27 +164,25 @@ pub(super) fn bystand(server: &Server, over: &AtomicBool) -> u64 {
 }
 
 #[test]
-fn hostile_peers_leave_nothing_behind() {
+fn hostile_peers_leave_no_connections_descriptors_or_memory() {
     let seed = fastrand::u64(..);
     println!("seed {seed}");
-    // Without pings, nothing but the attacks and the bystander's own messages wakes a shard.
+    // Without pings, only the attacks and the publications wake a shard.
     let mut server = Server::start(&["ws.handshake_timeout=1s", "ws.ping=10m"]);
     let descriptors = server.settled_descriptors();
     let resident_bytes = server.resident_bytes();
-    let over = AtomicBool::new(false);
+    let stop = AtomicBool::new(false);
     thread::scope(|scope| {
-        let bystander = scope.spawn(|| bystand(&server, &over));
+        let reader = scope.spawn(|| publish_and_read(&server, &stop));
         let server = &server;
-        let attackers = (0..ATTACKERS as u64)
-            .map(|number| scope.spawn(move || attack_for_long(server, seed ^ number)));
-        let attackers: Vec<_> = attackers.collect();
-        let attacks = attackers.into_iter().map(ScopedJoinHandle::join);
-        let attacks: Vec<_> = attacks.collect();
-        over.store(true, Ordering::Relaxed);
-        let rounds = bystander
-            .join()
-            .expect("the bystander got everything in order");
-        assert!(rounds > 100, "{rounds}");
+        let mut attackers = Vec::new();
+        for number in 0..ATTACKERS as u64 {
+            attackers.push(scope.spawn(move || attack_repeatedly(server, seed ^ number)));
+        }
+        let attacks: Vec<_> = attackers.into_iter().map(ScopedJoinHandle::join).collect();
+        stop.store(true, Ordering::Relaxed);
+        let publications = reader.join().expect("every publication arrived in order");
+        assert!(publications > 100, "{publications}");
         assert!(attacks.iter().all(Result::is_ok));
     });
     server.assert_running();
@@ -179,9 +190,9 @@ fn hostile_peers_leave_nothing_behind() {
     server.await_metric("fanfare_subscriptions", &[], 0);
     server.await_metric("fanfare_pending_bytes", &[], 0);
     server.assert_accounted();
-    until("as few descriptors as before", || {
-        // libzmq lets its last ones go in its own time.
-        (server.descriptors() <= descriptors).then_some(())
+    wait_until("as few descriptors as before", || {
+        // libzmq closes its last descriptors with a delay.
+        server.descriptors() <= descriptors
     });
     let grown = server.resident_bytes().saturating_sub(resident_bytes);
     assert!(grown < 32 * 1024 * 1024, "grew by {grown} bytes");

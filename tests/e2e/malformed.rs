@@ -1,12 +1,12 @@
-//! Malformed messages are rejected by name, harm nobody and delay nothing.
+//! Malformed messages from publishers: each is rejected with its code and affects no other message.
 
-use super::client::Raw;
-use super::publisher::Publisher;
-use super::server::Server;
+use crate::client::RawSubscriber;
+use crate::publisher::Publisher;
+use crate::server::Server;
 
 const MIB: usize = 1024 * 1024;
 
-/// Messages that are no publications, with the code that a router replies.
+/// Returns malformed messages, each with the error code in the reply of the ROUTER socket.
 fn malformed() -> Vec<(Vec<Vec<u8>>, &'static str)> {
     let parts = |parts: &[&[u8]]| parts.iter().map(|part| part.to_vec()).collect::<Vec<_>>();
     let deep = [vec![b'['; 65], vec![b']'; 65]].concat();
@@ -32,9 +32,9 @@ fn malformed() -> Vec<(Vec<Vec<u8>>, &'static str)> {
 }
 
 #[test]
-fn a_request_is_answered_with_the_reason() {
+fn the_reply_to_a_malformed_request_contains_the_reason() {
     let server = Server::start(&[]);
-    let publisher = Publisher::request(&server);
+    let publisher = Publisher::with_req(&server);
     for (parts, code) in malformed() {
         publisher.socket.send_multipart(&parts, 0).unwrap();
         let reply = publisher.reply();
@@ -50,20 +50,20 @@ fn a_request_is_answered_with_the_reason() {
 }
 
 #[test]
-fn a_dealer_without_a_delimiter_is_told_so() {
+fn a_message_from_a_dealer_without_a_delimiter_is_rejected() {
     let server = Server::start(&[]);
-    let publisher = Publisher::dealer(&server);
+    let publisher = Publisher::with_dealer(&server);
     publisher.send_parts(&[b"a", b"1"]);
     let reply = publisher.reply();
     assert_eq!(reply[..2], [b"error".to_vec(), b"no_delimiter".to_vec()]);
 }
 
 #[test]
-fn the_message_after_a_malformed_one_is_delivered() {
+fn the_message_after_a_malformed_message_is_delivered() {
     let server = Server::start(&[]);
-    let mut raw = Raw::connect(&server, &["a"]);
-    let push = Publisher::push(&server);
-    let publish = Publisher::publish(&server);
+    let mut raw = RawSubscriber::connect(&server, &["a"]);
+    let push = Publisher::with_push(&server);
+    let publish = Publisher::with_pub(&server);
     for (number, (parts, code)) in malformed().iter().enumerate() {
         for publisher in [&push, &publish] {
             let after = number.to_string();
@@ -75,40 +75,40 @@ fn the_message_after_a_malformed_one_is_delivered() {
 }
 
 #[test]
-fn a_dealer_that_reads_no_replies_delays_nobody() {
+fn a_dealer_that_does_not_read_replies_delays_no_other_publisher() {
     let server = Server::start(&["ingest.high_water_mark=100"]);
-    let mut raw = Raw::connect(&server, &["a"]);
+    let mut raw = RawSubscriber::connect(&server, &["a"]);
     let endpoint = format!("tcp://127.0.0.1:{}", server.ports.router);
-    let deaf = Publisher::connect_to(zmq::DEALER, &endpoint, |socket| {
+    let without_reads = Publisher::connect_to(zmq::DEALER, &endpoint, |socket| {
         socket.set_rcvhwm(1).unwrap();
     });
-    let polite = Publisher::request(&server);
-    // Every reply takes 16 KiB: more than the kernel holds between the two.
+    let other = Publisher::with_req(&server);
+    // Each reply repeats the leading part of 16 KiB. The kernel cannot buffer all replies.
     let leading = vec![b'x'; 16 * 1024];
     for number in 0..2_000 {
-        deaf.send_parts(&[&leading, b"", b"a", number.to_string().as_bytes()]);
+        without_reads.send_parts(&[&leading, b"", b"a", number.to_string().as_bytes()]);
         assert_eq!(raw.next_text(), number.to_string());
     }
     assert!(server.metric("fanfare_replies_lost_total", &[]) > 0);
-    polite.send_and_wait("a", "\"polite\"");
-    assert_eq!(raw.next_text(), "\"polite\"");
+    other.send_and_wait("a", "\"other\"");
+    assert_eq!(raw.next_text(), "\"other\"");
 }
 
 #[test]
-fn publishers_that_leave_before_the_reply_harm_nobody() {
+fn publishers_that_disconnect_before_the_reply_affect_no_other_publisher() {
     let server = Server::start(&[]);
-    let mut raw = Raw::connect(&server, &["a"]);
+    let mut raw = RawSubscriber::connect(&server, &["a"]);
     for _ in 0..50 {
-        let hasty = Publisher::dealer(&server);
-        hasty.socket.set_linger(5_000).unwrap();
+        let publisher = Publisher::with_dealer(&server);
+        publisher.socket.set_linger(5_000).unwrap();
         for number in 0..10 {
-            hasty.send_parts(&[b"", b"a", number.to_string().as_bytes()]);
+            publisher.send_parts(&[b"", b"a", number.to_string().as_bytes()]);
         }
-        drop(hasty);
+        drop(publisher);
         for number in 0..10 {
             assert_eq!(raw.next_text(), number.to_string());
         }
     }
-    Publisher::request(&server).send_and_wait("a", "1");
+    Publisher::with_req(&server).send_and_wait("a", "1");
     assert_eq!(raw.next_text(), "1");
 }

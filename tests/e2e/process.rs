@@ -1,5 +1,7 @@
-//! The process as its supervisor sees it: exit codes, restarts, stops.
+//! The process from the view of its supervisor: exit codes, restarts, stops.
 
+use std::collections::BTreeMap;
+use std::fs;
 use std::io::Write;
 use std::net::TcpListener;
 use std::thread;
@@ -7,13 +9,13 @@ use std::time::{Duration, Instant};
 
 use tungstenite::Message;
 
-use super::client::{Raw, Socket};
-use super::publisher::Publisher;
-use super::server::{Ports, Server};
-use super::wait::PATIENCE;
+use crate::client::{RawSubscriber, WebSocketConnection};
+use crate::publisher::Publisher;
+use crate::server::{Ports, Server};
+use crate::wait::TIMEOUT;
 
 #[test]
-fn a_taken_port_is_named() {
+fn an_occupied_port_is_reported_with_its_configuration_key() {
     let ports = Ports::free();
     for (key, port) in [
         ("ws.listen", ports.ws),
@@ -22,13 +24,32 @@ fn a_taken_port_is_named() {
         ("ingest.router", ports.router),
         ("admin.listen", ports.admin),
     ] {
-        let _taken = TcpListener::bind(("127.0.0.1", port)).unwrap();
-        let mut server = Server::try_start_on(ports, &[]);
+        let _occupied = TcpListener::bind(("127.0.0.1", port)).unwrap();
+        let mut server = Server::spawn_on(ports, &[]);
         assert_eq!(server.await_exit().code(), Some(1), "{key}");
         let expected = format!("{key} = ");
         server.await_output(&expected);
         server.await_output("the address is taken");
     }
+}
+
+#[test]
+fn the_threads_beside_the_data_path_run_on_the_core_of_ingest() {
+    let server = Server::start(&[]);
+    let tasks = format!("/proc/{}/task", server.process_id());
+    let mut cores_by_name = BTreeMap::new();
+    for task in fs::read_dir(tasks).unwrap() {
+        let task = task.unwrap().path();
+        let name = fs::read_to_string(task.join("comm")).unwrap();
+        let status = fs::read_to_string(task.join("status")).unwrap();
+        let mut lines = status.lines();
+        let cores = lines.find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
+        cores_by_name.insert(name.trim().to_owned(), cores.unwrap().trim().to_owned());
+    }
+    let ingest = &cores_by_name["ingest"];
+    assert_eq!(&cores_by_name["control"], ingest);
+    assert_eq!(&cores_by_name["service"], ingest);
+    assert!(ingest.parse::<usize>().is_ok(), "one core: {ingest}");
 }
 
 #[test]
@@ -38,18 +59,18 @@ fn a_second_server_on_the_same_address_is_refused() {
         ws: first.ports.ws,
         ..Ports::free()
     };
-    let mut second = Server::try_start_on(ports, &[]);
+    let mut second = Server::spawn_on(ports, &[]);
     assert_eq!(second.await_exit().code(), Some(1));
     second.await_output("ws.listen = ");
-    // The first one lost no listener to it.
+    // All listeners of the first server still accept connections.
     for _ in 0..20 {
         assert!(first.health().contains("\"ok\""));
     }
 }
 
 #[test]
-fn an_unknown_key_is_a_usage_error() {
-    let mut server = Server::try_start_on(Ports::free(), &["ws.pong_timeuot=1s"]);
+fn an_unknown_configuration_key_is_a_usage_error() {
+    let mut server = Server::spawn_on(Ports::free(), &["ws.pong_timeuot=1s"]);
     assert_eq!(server.await_exit().code(), Some(2));
     server.await_output("ws.pong_timeout");
 }
@@ -59,8 +80,10 @@ fn a_killed_server_starts_again_on_the_same_ports() {
     let mut server = Server::start(&[]);
     for _ in 0..3 {
         let ports = server.ports;
-        let publisher = Publisher::push(&server);
-        let mut raws: Vec<_> = (0..20).map(|_| Raw::connect(&server, &["a"])).collect();
+        let publisher = Publisher::with_push(&server);
+        let mut raws: Vec<_> = (0..20)
+            .map(|_| RawSubscriber::connect(&server, &["a"]))
+            .collect();
         publisher.send("a", "1");
         for raw in &mut raws {
             assert_eq!(raw.next_text(), "1");
@@ -71,18 +94,18 @@ fn a_killed_server_starts_again_on_the_same_ports() {
 }
 
 #[test]
-fn a_stopped_server_blocks_no_publisher_and_goes_on() {
+fn a_stopped_server_does_not_block_publishers_and_continues() {
     let server = Server::start(&[]);
-    let mut raw = Raw::connect(&server, &["a"]);
-    let publisher = Publisher::publish(&server);
+    let mut raw = RawSubscriber::connect(&server, &["a"]);
+    let publisher = Publisher::with_pub(&server);
     let send_for = |period: Duration| {
-        let began = Instant::now();
+        let started = Instant::now();
         let mut slowest = Duration::ZERO;
-        while began.elapsed() < period {
-            let sending = Instant::now();
+        while started.elapsed() < period {
+            let send_started = Instant::now();
             publisher.send("load", "{}");
-            slowest = slowest.max(sending.elapsed());
-            // As fast as may be would only fill the publisher's own queue.
+            slowest = slowest.max(send_started.elapsed());
+            // Without a pause, the queue of the publisher would fill.
             thread::sleep(Duration::from_micros(50));
         }
         slowest
@@ -97,22 +120,24 @@ fn a_stopped_server_blocks_no_publisher_and_goes_on() {
 }
 
 #[test]
-fn all_that_came_while_it_was_stopped_is_answered() {
+fn all_pings_that_arrive_while_the_server_is_stopped_are_answered() {
     let server = Server::start(&[]);
-    let connect = |_| Socket::connect(&server, "/raw?topic=a");
-    let mut sockets: Vec<_> = (0..600).map(connect).collect();
-    // More at once than a shard has receive buffers for.
+    let mut connections = Vec::new();
+    for _ in 0..600 {
+        connections.push(WebSocketConnection::connect(&server, "/raw?topic=a"));
+    }
+    // The pings of all connections exceed the receive buffers of a shard.
     let ping = [&[0x89, 0xfd, 0, 0, 0, 0][..], &[b'x'; 125]].concat();
     let pings = ping.repeat(100);
     server.signal("STOP");
-    for socket in &mut sockets {
-        socket.stream().write_all(&pings).unwrap();
+    for connection in &mut connections {
+        connection.stream().write_all(&pings).unwrap();
     }
     server.signal("CONT");
-    for socket in &mut sockets {
+    for connection in &mut connections {
         for _ in 0..100 {
-            let answer = socket.read_within(PATIENCE).expect("an answer");
-            assert_eq!(answer, Message::Pong(vec![b'x'; 125].into()));
+            let message = connection.read_within(TIMEOUT).expect("a pong arrives");
+            assert_eq!(message, Message::Pong(vec![b'x'; 125].into()));
         }
     }
     assert!(server.metric("fanfare_receive_buffers_exhausted_total", &[]) > 0);

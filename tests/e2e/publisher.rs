@@ -1,60 +1,63 @@
-//! ZeroMQ publishers of every kind that the server takes.
+//! ZeroMQ publishers with each socket type that the server accepts.
 
 use std::time::Duration;
 
 use zmq::{Context, SocketType};
 
-use super::client::Raw;
-use super::server::Server;
-use super::wait::{PATIENCE, until};
+use crate::client::RawSubscriber;
+use crate::server::Server;
+use crate::wait::{TIMEOUT, wait_for};
 
-/// A publisher's socket, connected.
+/// A connected ZeroMQ socket that publishes.
 pub struct Publisher {
     pub socket: zmq::Socket,
     _context: Context,
 }
 
 impl Publisher {
-    pub fn push(server: &Server) -> Self {
+    /// Connects a PUSH socket.
+    pub fn with_push(server: &Server) -> Self {
         Self::connect(zmq::PUSH, server.ports.pull)
     }
 
-    /// A PUB socket to which the server's subscription has come through: what it sends from now
-    /// on arrives.
-    pub fn publish(server: &Server) -> Self {
+    /// Connects a PUB socket and waits until the subscription of the server is in force. Later
+    /// publications are not lost.
+    pub fn with_pub(server: &Server) -> Self {
         let publisher = Self::connect(zmq::PUB, server.ports.sub);
-        let mut probe = Raw::connect(server, &["probe"]);
-        until("the server's subscription", || {
+        let mut probe = RawSubscriber::connect(server, &["probe"]);
+        wait_for("the server's subscription", || {
             publisher.send("probe", "0");
-            probe.next_within(Duration::from_millis(20))
+            probe.next_message_within(Duration::from_millis(20))
         });
         publisher
     }
 
-    pub fn request(server: &Server) -> Self {
+    /// Connects a REQ socket.
+    pub fn with_req(server: &Server) -> Self {
         Self::connect(zmq::REQ, server.ports.router)
     }
 
-    pub fn dealer(server: &Server) -> Self {
+    /// Connects a DEALER socket.
+    pub fn with_dealer(server: &Server) -> Self {
         Self::connect(zmq::DEALER, server.ports.router)
     }
 
-    fn connect(kind: SocketType, port: u16) -> Self {
-        Self::connect_to(kind, &format!("tcp://127.0.0.1:{port}"), |_| {})
+    fn connect(socket_type: SocketType, port: u16) -> Self {
+        Self::connect_to(socket_type, &format!("tcp://127.0.0.1:{port}"), |_| {})
     }
 
-    /// With options that have to be set before connecting.
+    /// Connects a socket to an endpoint. `prepare` sets options before the connect.
     pub fn connect_to(
-        kind: SocketType,
+        socket_type: SocketType,
         endpoint: &str,
         prepare: impl FnOnce(&zmq::Socket),
     ) -> Self {
         let context = Context::new();
-        let socket = context.socket(kind).unwrap();
-        let patience_ms = PATIENCE.as_millis() as i32;
+        let socket = context.socket(socket_type).unwrap();
+        let timeout_ms = TIMEOUT.as_millis() as i32;
         socket.set_linger(0).unwrap();
-        socket.set_rcvtimeo(patience_ms).unwrap();
-        socket.set_sndtimeo(patience_ms).unwrap();
+        socket.set_rcvtimeo(timeout_ms).unwrap();
+        socket.set_sndtimeo(timeout_ms).unwrap();
         socket.set_sndhwm(1_000_000).unwrap();
         prepare(&socket);
         socket.connect(endpoint).unwrap();
@@ -69,25 +72,28 @@ impl Publisher {
         self.send_parts(&[topic.as_bytes(), payload.as_ref()]);
     }
 
+    /// Sends one message of several parts.
     #[track_caller]
     pub fn send_parts(&self, parts: &[&[u8]]) {
-        self.socket.send_multipart(parts, 0).expect("it is sent");
+        self.socket
+            .send_multipart(parts, 0)
+            .expect("the message is sent");
     }
 
-    /// Sends from a DEALER what the server may already have turned away.
+    /// Sends a publication from a DEALER socket. An error is ignored: if the server has refused the
+    /// connection, there is no peer to send to.
     pub fn try_send(&self, topic: &str, payload: &str) {
         let parts = ["", topic, payload];
-        // Without a connection there is nowhere to send to, which is as good.
         let _ = self.socket.send_multipart(parts, zmq::DONTWAIT);
     }
 
-    /// The reply of the router, frame by frame.
+    /// Returns the parts of the next reply of the ROUTER socket.
     #[track_caller]
     pub fn reply(&self) -> Vec<Vec<u8>> {
-        self.socket.recv_multipart(0).expect("a reply comes")
+        self.socket.recv_multipart(0).expect("a reply arrives")
     }
 
-    /// Sends one publication by REQ and waits until ingest has it.
+    /// Sends a publication from a REQ socket and waits until ingest has accepted it.
     #[track_caller]
     pub fn send_and_wait(&self, topic: &str, payload: impl AsRef<[u8]>) {
         self.send(topic, payload);

@@ -1,4 +1,4 @@
-//! One server process on ports of its own, killed when it goes out of scope.
+//! One server process on its own ports. The process is killed when the value is dropped.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -9,12 +9,12 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use super::wait::{PATIENCE, until};
+use crate::wait::{TIMEOUT, wait_for, wait_until};
 
 pub const BINARY: &str = env!("CARGO_BIN_EXE_fanfare");
 
-/// Where a server listens. Ports lie below the range that the kernel gives to outgoing
-/// connections, so that only another test could take one.
+/// The ports of a server. They are below the range that the kernel uses for outgoing connections,
+/// so that only another test can use them.
 #[derive(Clone, Copy, Debug)]
 pub struct Ports {
     pub ws: u16,
@@ -26,14 +26,12 @@ pub struct Ports {
 
 impl Ports {
     pub fn free() -> Self {
-        let mut ports = (0..5).map(|_| free_port());
-        let mut next = || ports.next().expect("five of them");
         Self {
-            ws: next(),
-            pull: next(),
-            sub: next(),
-            router: next(),
-            admin: next(),
+            ws: free_port(),
+            pull: free_port(),
+            sub: free_port(),
+            router: free_port(),
+            admin: free_port(),
         }
     }
 }
@@ -43,25 +41,25 @@ const PORTS: u16 = 12_000;
 
 fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
-    // Test processes that run side by side start far from each other.
+    // Test processes that run at the same time start at different ports.
     let start = (std::process::id() % 100) as u16 * 120;
-    until("a free port", || {
+    wait_for("a free port", || {
         let offset = NEXT.fetch_add(1, Ordering::Relaxed);
         let port = FIRST_PORT + (start + offset) % PORTS;
         TcpListener::bind(("127.0.0.1", port)).ok().map(|_| port)
     })
 }
 
-/// A running server.
+/// A server process.
 pub struct Server {
     pub ports: Ports,
     child: Child,
-    /// What it has written to stdout and stderr so far.
+    /// The output to stdout and stderr so far.
     output: Arc<Mutex<String>>,
 }
 
 impl Server {
-    /// Two shards, and defaults; `settings` are `section.key=value`.
+    /// Starts a server with two shards and the defaults. Each setting is a `section.key=value`.
     pub fn start(settings: &[&str]) -> Self {
         Self::start_on(Ports::free(), settings)
     }
@@ -72,24 +70,24 @@ impl Server {
         server
     }
 
-    /// With further arguments of `serve`.
-    pub fn start_with(arguments: &[&str], settings: &[&str]) -> Self {
+    /// Starts a server with further arguments of `fanfare serve`.
+    pub fn start_with_arguments(arguments: &[&str], settings: &[&str]) -> Self {
         let mut server = Self::spawn(Command::new(BINARY), Ports::free(), arguments, settings);
         server.await_listening();
         server
     }
 
-    /// Like [`Server::start`], by a shell that first runs `before`, such as `ulimit -n 200`.
-    pub fn start_after(before: &str, settings: &[&str]) -> Self {
+    /// Starts a server from a shell that runs a command first, such as `ulimit -n 200`.
+    pub fn start_in_shell(command: &str, settings: &[&str]) -> Self {
         let mut shell = Command::new("sh");
-        shell.args(["-c", &format!("{before}; exec \"$@\""), "sh", BINARY]);
+        shell.args(["-c", &format!("{command}; exec \"$@\""), "sh", BINARY]);
         let mut server = Self::spawn(shell, Ports::free(), &[], settings);
         server.await_listening();
         server
     }
 
-    /// Starts it and does not wait for anything.
-    pub fn try_start_on(ports: Ports, settings: &[&str]) -> Self {
+    /// Starts a process and does not wait until it listens.
+    pub fn spawn_on(ports: Ports, settings: &[&str]) -> Self {
         Self::spawn(Command::new(BINARY), ports, &[], settings)
     }
 
@@ -103,9 +101,11 @@ impl Server {
             "cpu.shards=2".to_owned(),
         ];
         command.arg("serve").args(arguments);
-        let settings = settings.iter().map(ToString::to_string);
-        for setting in defaults.into_iter().chain(settings) {
-            command.args(["-s", &setting]);
+        for setting in &defaults {
+            command.args(["-s", setting]);
+        }
+        for setting in settings {
+            command.args(["-s", setting]);
         }
         let mut child = command
             .stdin(Stdio::null())
@@ -114,8 +114,8 @@ impl Server {
             .spawn()
             .expect("the binary starts");
         let output = Arc::default();
-        collect(child.stdout.take().expect("it is piped"), &output);
-        collect(child.stderr.take().expect("it is piped"), &output);
+        collect(child.stdout.take().expect("stdout is piped"), &output);
+        collect(child.stderr.take().expect("stderr is piped"), &output);
         Self {
             ports,
             child,
@@ -125,35 +125,45 @@ impl Server {
 
     #[track_caller]
     fn await_listening(&mut self) {
-        until("a listening server", || {
-            if let Some(status) = self.child.try_wait().expect("it is our child") {
+        wait_until("a listening server", || {
+            if let Some(status) = self.exit_status() {
                 panic!("the server ended with {status}:\n{}", self.output());
             }
-            // The last line of the screen that greets the operator.
-            let output = self.output();
-            output.contains("connections up to").then_some(())
+            // The last line that the server prints at its start.
+            self.output().contains("connections up to")
         });
+    }
+
+    /// Returns the exit status; `None` while the process runs.
+    fn exit_status(&mut self) -> Option<ExitStatus> {
+        self.child
+            .try_wait()
+            .expect("the process is a child of this process")
     }
 
     pub fn ws_address(&self) -> SocketAddr {
         SocketAddr::from(([127, 0, 0, 1], self.ports.ws))
     }
 
+    pub fn admin_address(&self) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], self.ports.admin))
+    }
+
     pub fn output(&self) -> String {
         self.output.lock().expect("no writer panics").clone()
     }
 
-    /// Waits until it has written `text`.
+    /// Waits until the output contains `text`.
     #[track_caller]
     pub fn await_output(&self, text: &str) {
-        until(text, || self.output().contains(text).then_some(()));
+        wait_until(text, || self.output().contains(text));
     }
 
     pub fn process_id(&self) -> u32 {
         self.child.id()
     }
 
-    /// Sends a signal by its name.
+    /// Sends a signal by its name, such as `TERM`.
     pub fn signal(&self, name: &str) {
         let process_id = self.process_id().to_string();
         let status = Command::new("kill")
@@ -163,64 +173,67 @@ impl Server {
     }
 
     pub fn kill(&mut self) {
-        self.child.kill().expect("it is our child");
-        self.child.wait().expect("it is our child");
+        self.child.kill().expect("the process was not waited for");
+        self.child.wait().expect("the process was not waited for");
     }
 
-    /// Waits for it to end by itself.
+    /// Waits until the process ends by itself.
     #[track_caller]
     pub fn await_exit(&mut self) -> ExitStatus {
-        until("the server's end", || {
-            self.child.try_wait().expect("it is our child")
-        })
+        wait_for("the end of the server", || self.exit_status())
     }
 
     #[track_caller]
     pub fn assert_running(&mut self) {
-        let ended = self.child.try_wait().expect("it is our child");
-        assert_eq!(ended, None, "{}", self.output());
+        let status = self.exit_status();
+        assert_eq!(status, None, "{}", self.output());
     }
 
-    /// Open descriptors of the process.
+    /// Returns the number of open descriptors of the process.
     pub fn descriptors(&self) -> usize {
         self.descriptors_below(usize::MAX)
     }
 
-    /// Open descriptors with numbers below `limit`; some are inherited and lie above any.
+    /// Returns the number of open descriptors below `limit`. Inherited descriptors may be above the
+    /// limit of the process.
     pub fn descriptors_below(&self, limit: usize) -> usize {
         let entries = fs::read_dir(format!("/proc/{}/fd", self.process_id()));
-        let names = entries.expect("the process lives").map(|entry| {
-            let name = entry.expect("the process lives").file_name();
-            name.to_string_lossy().parse().expect("a number")
-        });
-        names.filter(|number: &usize| *number < limit).count()
+        let mut count = 0;
+        for entry in entries.expect("the process runs") {
+            let name = entry.expect("the process runs").file_name();
+            let descriptor: usize = name.to_string_lossy().parse().expect("a number");
+            count += usize::from(descriptor < limit);
+        }
+        count
     }
 
-    /// Open descriptors once every shard has finished its set-up, which may be after the screen.
+    /// Returns the number of open descriptors after every shard has finished its setup, which may
+    /// be later than the last line of the start.
     pub fn settled_descriptors(&self) -> usize {
-        // Enough for each shard to have taken some.
+        // With 32 connections, each shard accepts some.
         for _ in 0..32 {
             assert!(self.health().contains("\"ok\""));
         }
         self.await_metric("fanfare_connections", &[], 0);
-        // The connections of these questions go a moment later.
-        let counts = (0..10).map(|_| {
+        // The descriptors of these connections are closed shortly after.
+        let mut lowest = usize::MAX;
+        for _ in 0..10 {
             thread::sleep(Duration::from_millis(10));
-            self.descriptors()
-        });
-        counts.min().expect("ten counts")
+            lowest = lowest.min(self.descriptors());
+        }
+        lowest
     }
 
-    /// Resident memory of the process.
+    /// Returns the resident memory of the process in bytes.
     pub fn resident_bytes(&self) -> usize {
         let status = fs::read_to_string(format!("/proc/{}/status", self.process_id()));
-        let status = status.expect("the process lives");
+        let status = status.expect("the process runs");
         let line = status.lines().find(|line| line.starts_with("VmRSS:"));
         let kib = line.and_then(|line| line.split_ascii_whitespace().nth(1));
         kib.expect("VmRSS: KIB kB").parse::<usize>().unwrap() * 1024
     }
 
-    /// The body of `GET /health` on the WebSocket port; empty if there is no answer.
+    /// Returns the body of `GET /health` on the WebSocket port; empty if there is no response.
     pub fn health(&self) -> String {
         get(self.ws_address(), "/health")
     }
@@ -228,31 +241,33 @@ impl Server {
     /// Waits until `/health` on the WebSocket port reports this status.
     #[track_caller]
     pub fn await_health(&self, status: &str) {
-        until(status, || {
-            let health = self.health();
-            health.contains(&format!("\"{status}\"")).then_some(())
-        });
+        let quoted = format!("\"{status}\"");
+        wait_until(status, || self.health().contains(&quoted));
     }
 
-    /// A metric's value: the sum of the samples whose name and labels contain all of `words`.
+    /// Returns the value of a metric: the sum of all samples whose name and labels contain all
+    /// `words`.
     #[track_caller]
     pub fn metric(&self, name: &str, words: &[&str]) -> u64 {
-        let address = SocketAddr::from(([127, 0, 0, 1], self.ports.admin));
-        let body = get(address, "/metrics");
-        let samples = body.lines().filter_map(|line| {
-            let (sample, value) = line.rsplit_once(' ')?;
-            let this = sample.split('{').next()? == name;
-            let labelled = words.iter().all(|word| sample.contains(word));
-            // Some are printed as 7.0; those of tests are whole.
-            let whole = value.strip_suffix(".0").unwrap_or(value);
-            (this && labelled).then(|| whole.parse::<u64>().unwrap())
-        });
-        let samples: Vec<_> = samples.collect();
-        assert!(!samples.is_empty(), "no {name} {words:?} in:\n{body}");
-        samples.into_iter().sum()
+        let body = get(self.admin_address(), "/metrics");
+        let mut sum = None;
+        for line in body.lines() {
+            let Some((sample, value)) = line.rsplit_once(' ') else {
+                continue;
+            };
+            let sample_name = sample.split('{').next();
+            let has_words = words.iter().all(|word| sample.contains(word));
+            if sample_name != Some(name) || !has_words {
+                continue;
+            }
+            // Some metrics are printed as 7.0. The values in these tests are integers.
+            let integer = value.strip_suffix(".0").unwrap_or(value);
+            *sum.get_or_insert(0) += integer.parse::<u64>().unwrap();
+        }
+        sum.unwrap_or_else(|| panic!("no {name} {words:?} in:\n{body}"))
     }
 
-    /// Once nothing is pending: no delivery was dropped without a reason.
+    /// Waits until nothing is pending, and asserts that every delivery is accounted for.
     #[track_caller]
     pub fn assert_accounted(&self) {
         self.await_metric("fanfare_pending", &[], 0);
@@ -266,51 +281,53 @@ impl Server {
     /// Waits until a metric has this value.
     #[track_caller]
     pub fn await_metric(&self, name: &str, words: &[&str], value: u64) {
-        until(&format!("{name} {words:?} {value}"), || {
-            (self.metric(name, words) == value).then_some(())
+        wait_until(&format!("{name} {words:?} {value}"), || {
+            self.metric(name, words) == value
         });
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // It may be stopped, or over already.
+        // The process may be stopped or may have ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
         if thread::panicking() {
-            eprintln!("--- the server said:\n{}", self.output());
+            eprintln!("--- output of the server:\n{}", self.output());
         }
     }
 }
 
-fn collect(mut from: impl Read + Send + 'static, into: &Arc<Mutex<String>>) {
-    let into = Arc::clone(into);
+/// Starts a thread that appends everything from a pipe to the output.
+fn collect(mut pipe: impl Read + Send + 'static, output: &Arc<Mutex<String>>) {
+    let output = Arc::clone(output);
     thread::spawn(move || {
         let mut bytes = [0; 4096];
-        while let Ok(1..) = from.read(&mut bytes).inspect(|&len| {
-            let text = String::from_utf8_lossy(&bytes[..len]);
-            into.lock().expect("no writer panics").push_str(&text);
-        }) {}
+        while let Ok(read @ 1..) = pipe.read(&mut bytes) {
+            let text = String::from_utf8_lossy(&bytes[..read]);
+            output.lock().expect("no writer panics").push_str(&text);
+        }
     });
 }
 
-/// Sends bytes and returns all that comes back until the peer closes. Empty: it was refused.
+/// Sends bytes and returns everything that the peer sends until it closes the connection. Returns
+/// an empty string if the connection is refused.
 pub fn exchange(address: SocketAddr, bytes: &[u8]) -> String {
     let Ok(mut stream) = TcpStream::connect(address) else {
         return String::new();
     };
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    let mut answer = Vec::new();
-    // A reset in between leaves what had come before it.
+    stream.set_read_timeout(Some(TIMEOUT)).unwrap();
+    let mut response = Vec::new();
+    // After a reset, the bytes before the reset are still returned.
     let _ = stream.write_all(bytes);
-    let _ = stream.read_to_end(&mut answer);
-    String::from_utf8_lossy(&answer).into_owned()
+    let _ = stream.read_to_end(&mut response);
+    String::from_utf8_lossy(&response).into_owned()
 }
 
-/// The body that answers a `GET`; empty if there is none.
+/// Returns the body of the response to a GET request; empty if there is none.
 fn get(address: SocketAddr, target: &str) -> String {
     let head = format!("GET {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
-    let answer = exchange(address, head.as_bytes());
-    let (_, body) = answer.split_once("\r\n\r\n").unwrap_or_default();
+    let response = exchange(address, head.as_bytes());
+    let (_, body) = response.split_once("\r\n\r\n").unwrap_or_default();
     body.to_owned()
 }

@@ -1,4 +1,4 @@
-//! What a subscribe and an unsubscribe reply promise, while publications pour in.
+//! The guarantees of the replies to subscribe and unsubscribe, while publications arrive.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, ScopedJoinHandle};
@@ -6,93 +6,99 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::client::Client;
-use super::publisher::Publisher;
-use super::server::Server;
+use crate::client::ProtocolClient;
+use crate::publisher::Publisher;
+use crate::server::Server;
 
-/// Publishes 0, 1, 2 .. to a topic, each acknowledged by ingest before the next one goes out.
-struct Stream {
-    /// Numbers below this one have been acknowledged.
+/// A stream of publications 0, 1, 2 and so on. Ingest acknowledges each before the next is sent.
+struct NumberStream {
+    /// Numbers below this one are acknowledged.
     acknowledged: AtomicU64,
-    /// Numbers below this one may be under way.
-    begun: AtomicU64,
-    over: AtomicBool,
+    /// Numbers below this one may have been sent.
+    started: AtomicU64,
+    stop: AtomicBool,
 }
 
-impl Stream {
-    fn run(&self, server: &Server, topic: &str) {
-        let publisher = Publisher::request(server);
-        while !self.over.load(Ordering::SeqCst) {
-            let number = self.begun.fetch_add(1, Ordering::SeqCst);
+impl NumberStream {
+    /// Publishes to a topic until `stop` is set.
+    fn publish(&self, server: &Server, topic: &str) {
+        let publisher = Publisher::with_req(server);
+        while !self.stop.load(Ordering::SeqCst) {
+            let number = self.started.fetch_add(1, Ordering::SeqCst);
             publisher.send_and_wait(topic, number.to_string());
             self.acknowledged.store(number + 1, Ordering::SeqCst);
         }
     }
 }
 
-/// Subscribes, reads some, unsubscribes, and again, and checks what came against the stream.
-fn toggle(server: &Server, stream: &Stream, rounds: usize) {
-    let mut client = Client::connect(server);
+/// Subscribes, reads publications and unsubscribes in each round, and checks the publications.
+fn subscribe_repeatedly(server: &Server, stream: &NumberStream, rounds: usize) {
+    let mut client = ProtocolClient::connect(server);
     for _ in 0..rounds {
-        let mut numbers = Numbers::subscribe(&mut client, stream);
+        let mut check = SubscriptionCheck::subscribe(&mut client, stream);
         for _ in 0..6 {
-            let number = client.next().1;
-            numbers.check(&number);
+            let number = client.next_publication().1;
+            check.check_number(&number);
         }
         client.unsubscribe("a");
-        while let Some((_, number)) = client.next_kept() {
-            numbers.check(&number);
+        while let Some((_, number)) = client.next_buffered() {
+            check.check_number(&number);
         }
     }
-    let late = client.next_within(Duration::from_millis(100));
-    assert_eq!(late, None, "after the unsubscribe reply");
+    let late = client.next_publication_within(Duration::from_millis(100));
+    assert_eq!(
+        late, None,
+        "no publication arrives after the unsubscribe reply"
+    );
 }
 
-/// What one subscription has seen.
-struct Numbers {
+/// The check of the publications of one subscription.
+struct SubscriptionCheck {
+    /// The last number received.
     last: Option<u64>,
-    /// Everything from this number on arrived after the subscribe reply.
-    promised: u64,
+    /// The first number that was certainly sent after the subscribe reply arrived.
+    guaranteed: u64,
 }
 
-impl Numbers {
+impl SubscriptionCheck {
     #[track_caller]
-    fn subscribe(client: &mut Client, stream: &Stream) -> Self {
+    fn subscribe(client: &mut ProtocolClient, stream: &NumberStream) -> Self {
         client.subscribe("a");
-        let promised = stream.begun.load(Ordering::SeqCst);
+        let guaranteed = stream.started.load(Ordering::SeqCst);
         Self {
             last: None,
-            promised,
+            guaranteed,
         }
     }
 
-    /// Up to the promise some may be missing, from there on none; never one twice.
+    /// Asserts that no number from `guaranteed` on is missing, and that no number arrives twice.
+    /// Numbers before `guaranteed` may be missing.
     #[track_caller]
-    fn check(&mut self, number: &Value) {
+    fn check_number(&mut self, number: &Value) {
         let number = number.as_u64().expect("a number was published");
         let least = self.last.map_or(0, |last| last + 1);
-        let most = least.max(self.promised);
+        let most = least.max(self.guaranteed);
         assert!((least..=most).contains(&number), "{least} {number} {most}");
         self.last = Some(number);
     }
 }
 
 #[test]
-fn toggling_under_load_misses_nothing_and_gets_nothing_late() {
+fn no_publication_is_missing_after_subscribe_or_late_after_unsubscribe() {
     let server = Server::start(&[]);
-    let stream = Stream {
+    let stream = NumberStream {
         acknowledged: AtomicU64::new(0),
-        begun: AtomicU64::new(0),
-        over: AtomicBool::new(false),
+        started: AtomicU64::new(0),
+        stop: AtomicBool::new(false),
     };
     thread::scope(|scope| {
-        scope.spawn(|| stream.run(&server, "a"));
-        let clients = (0..6).map(|_| scope.spawn(|| toggle(&server, &stream, 40)));
+        scope.spawn(|| stream.publish(&server, "a"));
+        let clients = (0..6).map(|_| scope.spawn(|| subscribe_repeatedly(&server, &stream, 40)));
         let clients: Vec<_> = clients.collect();
         let outcomes: Vec<_> = clients.into_iter().map(ScopedJoinHandle::join).collect();
-        stream.over.store(true, Ordering::SeqCst);
+        stream.stop.store(true, Ordering::SeqCst);
         for outcome in outcomes {
-            outcome.expect("the client saw what it was promised");
+            outcome.expect("the client received what is guaranteed");
         }
     });
     assert!(stream.acknowledged.load(Ordering::SeqCst) > 0);

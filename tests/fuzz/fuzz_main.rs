@@ -1,4 +1,4 @@
-//! The entry of every fuzz binary: it runs the target that it is named after.
+//! The main file of all fuzz binaries. Each runs the target with its name.
 
 #![no_main]
 

@@ -1,35 +1,36 @@
-//! Commands of the client protocol, and what ends a connection that gets them wrong.
+//! Commands of the client protocol: replies, errors, and messages that close the connection.
 
-use fanfare::config::{Config, PayloadKind};
+use fanfare::config::{Config, Namespace, PayloadKind, SlowPolicy};
 use fanfare::hub::PublishAnswer;
+use fanfare::limits::COMMANDS_PER_MESSAGE;
 
+use crate::harness::{HubHarness, SECOND_US};
 use crate::upstream::{config, namespace};
-use crate::wire::{self, Frame};
-use crate::world::{SECOND_US, World};
+use crate::wire::{self, ServerFrame};
 
-use fanfare::config::SlowPolicy::Disconnect;
-
-/// What a client gets for one message.
-fn answer(config: Config, message: &str) -> Vec<Frame> {
-    let mut world = World::new(config);
-    let id = world.client();
-    world.say(id, message);
-    world.read(id)
+/// Returns the frames that a client receives after it sent one message.
+fn frames_after(config: Config, message: &str) -> Vec<ServerFrame> {
+    let mut harness = HubHarness::new(config);
+    let id = harness.connect_client();
+    harness.send_text(id, message);
+    harness.read_frames(id)
 }
 
+/// Returns the message with the replies to the commands of one message.
 fn replies(config: Config, message: &str) -> String {
-    match &answer(config, message)[..] {
-        [Frame::Text(text)] => text.clone(),
+    match &frames_after(config, message)[..] {
+        [ServerFrame::Text(text)] => text.clone(),
         other => panic!("not one text frame: {other:?}"),
     }
 }
 
+/// Returns the reply to a command that failed.
 fn error(id: u32, code: u16, message: &str) -> String {
     format!(r#"{{"id":{id},"error":{{"code":{code},"message":"{message}"}}}}"#)
 }
 
 #[test]
-fn several_commands_in_one_message_are_answered_in_order_in_one_frame() {
+fn the_replies_to_the_commands_of_one_message_are_in_order_in_one_frame() {
     let message = [
         r#"{"id":2,"subscribe":{"channel":"a"}}"#,
         r#"{"id":3,"ping":{}}"#,
@@ -50,36 +51,43 @@ fn several_commands_in_one_message_are_answered_in_order_in_one_frame() {
 }
 
 #[test]
-fn subscribing_twice_is_105_and_changes_nothing() {
-    let mut world = World::new(config());
-    let id = world.subscriber(&["a"]);
-    world.say(id, r#"{"id":3,"subscribe":{"channel":"a"}}"#);
-    assert_eq!(world.texts(id), [error(3, 105, "already subscribed")]);
-    world.publish("a", "1");
-    assert_eq!(world.read(id).len(), 1, "once");
-    let counts = world.counts();
+fn a_second_subscribe_to_the_same_topic_is_error_105_and_changes_nothing() {
+    let mut harness = HubHarness::new(config());
+    let id = harness.connect_subscriber(&["a"]);
+    harness.send_text(id, r#"{"id":3,"subscribe":{"channel":"a"}}"#);
+    assert_eq!(
+        harness.read_texts(id),
+        [error(3, 105, "already subscribed")]
+    );
+    harness.publish("a", "1");
+    assert_eq!(
+        harness.read_frames(id).len(),
+        1,
+        "one delivery for one subscription"
+    );
+    let counts = harness.counts();
     assert_eq!((counts.subscriptions, counts.command_errors), (1, 1));
 }
 
 #[test]
-fn one_topic_more_than_max_topics_is_106() {
+fn a_subscribe_beyond_max_topics_is_error_106() {
     let mut config = config();
     config.ws.max_topics = 2;
-    let mut world = World::new(config);
-    let id = world.subscriber(&["a", "b"]);
-    world.say(id, r#"{"id":3,"subscribe":{"channel":"c"}}"#);
-    assert_eq!(world.texts(id), [error(3, 106, "limit exceeded")]);
-    assert!(!world.wants("c"));
-    world.say(id, "{\"id\":4,\"unsubscribe\":{\"channel\":\"a\"}}");
-    world.say(id, "{\"id\":5,\"subscribe\":{\"channel\":\"c\"}}");
+    let mut harness = HubHarness::new(config);
+    let id = harness.connect_subscriber(&["a", "b"]);
+    harness.send_text(id, r#"{"id":3,"subscribe":{"channel":"c"}}"#);
+    assert_eq!(harness.read_texts(id), [error(3, 106, "limit exceeded")]);
+    assert!(!harness.wants("c"));
+    harness.send_text(id, "{\"id\":4,\"unsubscribe\":{\"channel\":\"a\"}}");
+    harness.send_text(id, "{\"id\":5,\"subscribe\":{\"channel\":\"c\"}}");
     assert_eq!(
-        world.texts(id).last().unwrap(),
+        harness.read_texts(id).last().unwrap(),
         r#"{"id":5,"subscribe":{}}"#
     );
 }
 
 #[test]
-fn a_name_that_is_no_topic_is_107() {
+fn an_invalid_topic_is_error_107() {
     let long = "x".repeat(256);
     for name in ["", "a\\u0000", &long] {
         let message = format!(r#"{{"id":2,"subscribe":{{"channel":"{name}"}}}}"#);
@@ -92,22 +100,20 @@ fn a_name_that_is_no_topic_is_107() {
 }
 
 #[test]
-fn publishing_is_103_unless_the_namespace_allows_it() {
+fn a_publish_is_error_103_unless_the_namespace_allows_it() {
     let mut config = config();
-    let open = || namespace("open", Disconnect);
-    config.namespaces.push(fanfare::config::Namespace {
+    config.namespaces.push(Namespace {
         publish: true,
-        ..open()
+        ..namespace("open", SlowPolicy::Disconnect)
     });
-    config.namespaces.push(fanfare::config::Namespace {
-        name: "text".into(),
+    config.namespaces.push(Namespace {
         publish: true,
         payload: PayloadKind::Text,
-        ..open()
+        ..namespace("text", SlowPolicy::Disconnect)
     });
     config.ingest.max_payload = 8;
-    let mut world = World::new(config);
-    let id = world.client();
+    let mut harness = HubHarness::new(config);
+    let id = harness.connect_client();
     let publish = |topic: &str, data: &str| {
         format!(r#"{{"id":2,"publish":{{"channel":"{topic}","data":{data}}}}}"#)
     };
@@ -125,42 +131,45 @@ fn publishing_is_103_unless_the_namespace_allows_it() {
         ),
     ];
     for (message, expected) in cases {
-        world.say(id, &message);
-        assert_eq!(world.texts(id), [expected], "{message}");
+        harness.send_text(id, &message);
+        assert_eq!(harness.read_texts(id), [expected], "{message}");
     }
-    assert_eq!(world.published, [("open:a".to_owned(), b"[1,2]".to_vec())]);
+    assert_eq!(
+        harness.published,
+        [("open:a".to_owned(), b"[1,2]".to_vec())]
+    );
 
-    world.publish_answer = Some(PublishAnswer::Busy);
-    world.say(id, &publish("open:a", "1"));
+    harness.immediate_answer = Some(PublishAnswer::Busy);
+    harness.send_text(id, &publish("open:a", "1"));
     let busy = r#"{"id":2,"error":{"code":111,"message":"too many requests","temporary":true}}"#;
-    assert_eq!(world.texts(id), [busy]);
+    assert_eq!(harness.read_texts(id), [busy]);
 }
 
 #[test]
-fn the_reserved_topic_is_103_even_where_everybody_may_publish() {
+fn the_reserved_topic_is_error_103_although_all_clients_may_publish() {
     let mut config = config();
     for namespace in &mut config.namespaces {
         namespace.publish = true;
     }
-    let mut world = World::new(config);
-    let id = world.client();
+    let mut harness = HubHarness::new(config);
+    let id = harness.connect_client();
     let commands = [
         r#"{"id":2,"subscribe":{"channel":"fanfare.canary"}}"#,
         r#"{"id":2,"publish":{"channel":"fanfare.canary","data":1}}"#,
         r#"{"id":2,"subscribe":{"channel":"fanfare.\u0063anary"}}"#,
     ];
     for command in commands {
-        world.say(id, command);
-        assert_eq!(world.texts(id), [error(2, 103, "permission denied")]);
+        harness.send_text(id, command);
+        assert_eq!(harness.read_texts(id), [error(2, 103, "permission denied")]);
     }
-    assert!(!world.wants("fanfare.canary"));
-    assert_eq!(world.published, []);
-    world.say(id, r#"{"id":2,"publish":{"channel":"a","data":1}}"#);
-    assert_eq!(world.texts(id), [r#"{"id":2,"publish":{}}"#]);
+    assert!(!harness.wants("fanfare.canary"));
+    assert_eq!(harness.published, []);
+    harness.send_text(id, r#"{"id":2,"publish":{"channel":"a","data":1}}"#);
+    assert_eq!(harness.read_texts(id), [r#"{"id":2,"publish":{}}"#]);
 }
 
 #[test]
-fn what_is_no_command_is_3501() {
+fn an_invalid_command_closes_with_3501() {
     let cases = [
         "nonsense",
         "[]",
@@ -171,119 +180,138 @@ fn what_is_no_command_is_3501() {
     ];
     for message in cases {
         assert_eq!(
-            answer(config(), message),
-            [Frame::Close(Some(3501))],
+            frames_after(config(), message),
+            [ServerFrame::Close(Some(3501))],
             "{message}"
         );
     }
 }
 
 #[test]
-fn a_command_before_connect_is_3501() {
+fn a_command_before_connect_closes_with_3501() {
     for message in [
         r#"{"id":1,"subscribe":{"channel":"a"}}"#,
         r#"{"id":1,"ping":{}}"#,
         "{}",
     ] {
-        let mut world = World::new(config());
-        let id = world.upgraded("/connection/websocket");
-        world.say(id, message);
-        assert_eq!(world.read(id), [Frame::Close(Some(3501))], "{message}");
-        assert_eq!(world.counts().closed_bad_request, 1);
+        let mut harness = HubHarness::new(config());
+        let id = harness.open_websocket("/connection/websocket");
+        harness.send_text(id, message);
+        assert_eq!(
+            harness.read_frames(id),
+            [ServerFrame::Close(Some(3501))],
+            "{message}"
+        );
+        assert_eq!(harness.counts().closed_bad_request, 1);
     }
 }
 
 #[test]
-fn a_binary_message_is_3501_and_a_message_to_raw_is_1003() {
-    let mut world = World::new(config());
-    let id = world.client();
-    world.feed(id, &wire::masked(wire::BINARY, b"x"));
-    assert_eq!(world.read(id), [Frame::Close(Some(3501))]);
-    let raw = world.upgraded("/raw?topic=a");
-    world.say(raw, "x");
-    assert_eq!(world.read(raw), [Frame::Close(Some(1003))]);
+fn a_binary_message_closes_with_3501_and_a_message_to_raw_with_1003() {
+    let mut harness = HubHarness::new(config());
+    let id = harness.connect_client();
+    harness.send_bytes(id, &wire::client_frame(wire::BINARY, b"x"));
+    assert_eq!(harness.read_frames(id), [ServerFrame::Close(Some(3501))]);
+    let raw = harness.open_websocket("/raw?topic=a");
+    harness.send_text(raw, "x");
+    assert_eq!(harness.read_frames(raw), [ServerFrame::Close(Some(1003))]);
 }
 
 #[test]
-fn replies_before_a_bad_command_still_go_out() {
-    let frames = answer(
+fn replies_to_commands_before_an_invalid_one_are_sent() {
+    let frames = frames_after(
         config(),
         "{\"id\":2,\"ping\":{}}\nnonsense\n{\"id\":3,\"ping\":{}}",
     );
     assert_eq!(
         frames,
         [
-            Frame::text(r#"{"id":2,"ping":{}}"#),
-            Frame::Close(Some(3501))
+            ServerFrame::text(r#"{"id":2,"ping":{}}"#),
+            ServerFrame::Close(Some(3501))
         ]
     );
 }
 
 #[test]
-fn more_commands_in_a_message_than_the_bound_are_3501() {
-    let line = r#"{"id":2,"ping":{}}"#;
-    let most = vec![line; fanfare::limits::COMMANDS_PER_MESSAGE];
-    assert_eq!(
-        replies(config(), &most.join("\n")).lines().count(),
-        most.len()
-    );
-    let frames = answer(config(), &[&most[..], &[line]].concat().join("\n"));
-    assert_eq!(frames.last(), Some(&Frame::Close(Some(3501))));
+fn too_many_commands_in_a_message_close_with_3501() {
+    let command = r#"{"id":2,"ping":{}}"#;
+    let largest = vec![command; COMMANDS_PER_MESSAGE].join("\n");
+    let replies = replies(config(), &largest);
+    assert_eq!(replies.lines().count(), COMMANDS_PER_MESSAGE);
+    let too_large = format!("{largest}\n{command}");
+    let frames = frames_after(config(), &too_large);
+    assert_eq!(frames.last(), Some(&ServerFrame::Close(Some(3501))));
 }
 
 #[test]
-fn more_commands_in_a_second_than_allowed_are_3013() {
+fn too_many_commands_in_a_second_close_with_3013() {
     let mut config = config();
     config.ws.max_command_rate = 3;
     let ping = r#"{"id":2,"ping":{}}"#;
-    let mut world = World::new(config);
-    let id = world.client(); // One command of this second is spent.
-    world.say(id, &[ping; 2].join("\n"));
-    assert_eq!(world.read(id).len(), 1);
-    world.wait(SECOND_US);
+    let mut harness = HubHarness::new(config);
+    let id = harness.connect_client(); // The connect command counts, too.
+    harness.send_text(id, &[ping; 2].join("\n"));
+    assert_eq!(harness.read_frames(id).len(), 1);
+    harness.advance_clock(SECOND_US);
     for _ in 0..3 {
-        world.say(id, ping);
-        assert_eq!(world.texts(id), [ping]);
+        harness.send_text(id, ping);
+        assert_eq!(harness.read_texts(id), [ping]);
     }
-    world.say(id, ping);
-    assert_eq!(world.read(id), [Frame::Close(Some(3013))]);
-    assert_eq!(world.counts().closed_too_fast, 1);
+    harness.send_text(id, ping);
+    assert_eq!(harness.read_frames(id), [ServerFrame::Close(Some(3013))]);
+    assert_eq!(harness.counts().closed_too_fast, 1);
 }
 
 #[test]
-fn every_command_of_a_message_is_charged() {
+fn every_command_of_a_message_counts_toward_the_rate() {
     let mut config = config();
     config.ws.max_command_rate = 3;
     let ping = r#"{"id":2,"ping":{}}"#;
-    let mut world = World::new(config);
-    let id = world.client();
-    world.wait(SECOND_US);
-    world.say(id, &[ping; 4].join("\n"));
-    let answered = Frame::text(&[ping; 3].join("\n"));
-    assert_eq!(world.read(id), [answered, Frame::Close(Some(3013))]);
-}
-
-#[test]
-fn control_frames_are_charged_like_commands() {
-    let mut config = config();
-    config.ws.max_command_rate = 3;
-    let mut world = World::new(config);
-    let id = world.client();
-    for _ in 0..3 {
-        world.feed(id, &wire::masked(wire::PING, b""));
-    }
-    let pong = Frame::Pong(Vec::new());
+    let mut harness = HubHarness::new(config);
+    let id = harness.connect_client();
+    harness.advance_clock(SECOND_US);
+    harness.send_text(id, &[ping; 4].join("\n"));
+    let answered = ServerFrame::text(&[ping; 3].join("\n"));
     assert_eq!(
-        world.read(id),
-        [pong.clone(), pong, Frame::Close(Some(3013))]
+        harness.read_frames(id),
+        [answered, ServerFrame::Close(Some(3013))]
     );
 }
 
 #[test]
-fn a_client_of_the_first_second_is_served() {
-    let mut world = World::new(config());
-    world.now_us = 0;
-    let id = world.client();
-    world.say(id, r#"{"id":2,"ping":{}}"#);
-    assert_eq!(world.texts(id), [r#"{"id":2,"ping":{}}"#]);
+fn control_frames_count_toward_the_command_rate() {
+    let mut config = config();
+    config.ws.max_command_rate = 3;
+    let mut harness = HubHarness::new(config);
+    let id = harness.connect_client();
+    for _ in 0..3 {
+        harness.send_bytes(id, &wire::client_frame(wire::PING, b""));
+    }
+    let pong = ServerFrame::Pong(Vec::new());
+    assert_eq!(
+        harness.read_frames(id),
+        [pong.clone(), pong, ServerFrame::Close(Some(3013))]
+    );
+}
+
+#[test]
+fn echo_connections_have_no_command_rate() {
+    let mut config = config();
+    config.ws.echo = true;
+    config.ws.max_command_rate = 3;
+    let mut harness = HubHarness::new(config);
+    let id = harness.open_websocket("/echo");
+    for _ in 0..10 {
+        harness.send_text(id, "x");
+    }
+    assert_eq!(harness.read_texts(id), ["x"; 10]);
+}
+
+#[test]
+fn commands_in_the_first_second_of_the_clock_are_within_the_rate() {
+    let mut harness = HubHarness::new(config());
+    harness.now_us = 0;
+    let id = harness.connect_client();
+    harness.send_text(id, r#"{"id":2,"ping":{}}"#);
+    assert_eq!(harness.read_texts(id), [r#"{"id":2,"ping":{}}"#]);
 }

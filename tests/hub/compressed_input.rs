@@ -1,165 +1,182 @@
-//! Compressed messages from clients: commands as any other, and faults that end one connection.
+//! Compressed messages from clients: commands, limits, and violations that close one connection and
+//! do not affect another.
 
+use fanfare::hub::ConnectionId;
+
+use crate::harness::HubHarness;
 use crate::upstream::{config, push};
-use crate::wire::{self, FULL, Frame, NARROW, masked_deflated};
-use crate::world::World;
+use crate::wire::{self, OFFER_FULL, OFFER_NARROW, ServerFrame, deflated_client_frame};
 use crate::zlib::deflate;
 
 const SUBSCRIBE: &str = r#"{"id":2,"subscribe":{"channel":"a"}}"#;
 
-/// A hub with a bystander who has also agreed on compression.
-struct Scene {
-    world: World,
-    bystander: fanfare::hub::ConnectionId,
+/// A hub with a subscriber that also uses compression.
+struct HubWithSubscriber {
+    harness: HubHarness,
+    subscriber: ConnectionId,
 }
 
-impl Scene {
+impl HubWithSubscriber {
     fn new() -> Self {
-        let mut world = World::new(config());
-        let bystander = world.subscriber_with(FULL, &["a"]);
-        Self { world, bystander }
+        let mut harness = HubHarness::new(config());
+        let subscriber = harness.connect_subscriber_with(OFFER_FULL, &["a"]);
+        Self {
+            harness,
+            subscriber,
+        }
     }
 
-    /// Nothing that happened to others has changed anything for the bystander.
-    fn check(&mut self) {
-        let Self { world, bystander } = self;
-        world.feed(
-            *bystander,
-            &masked_deflated(wire::TEXT, &deflate(br#"{"id":9,"ping":{}}"#)),
-        );
-        world.publish("a", "1");
-        let expected = [r#"{"id":9,"ping":{}}"#.to_owned(), push("a", "1")];
-        assert_eq!(world.texts(*bystander), expected);
+    /// Asserts that the messages of other connections have not affected the subscriber.
+    fn assert_subscriber_is_served(&mut self) {
+        let ping = r#"{"id":9,"ping":{}}"#;
+        self.harness
+            .send_bytes(self.subscriber, &deflated_text_frame(ping));
+        self.harness.publish("a", "1");
+        let expected = [ping.to_owned(), push("a", "1")];
+        assert_eq!(self.harness.read_texts(self.subscriber), expected);
     }
+}
+
+/// Returns a compressed text message from a client.
+fn deflated_text_frame(message: &str) -> Vec<u8> {
+    deflated_client_frame(wire::TEXT, &deflate(message.as_bytes()))
 }
 
 #[test]
-fn compressed_commands_are_carried_out_however_they_are_cut() {
+fn compressed_commands_may_arrive_in_two_parts_of_any_length() {
     let message = ["{\"id\":1,\"connect\":{}}", SUBSCRIBE].join("\n");
-    for headers in [FULL, NARROW] {
-        let frame = masked_deflated(wire::TEXT, &deflate(message.as_bytes()));
+    for headers in [OFFER_FULL, OFFER_NARROW] {
+        let frame = deflated_text_frame(&message);
         for cut in 0..=frame.len() {
-            let mut world = World::new(config());
-            let id = world.upgraded_with("/connection/websocket", headers);
-            world.feed(id, &frame[..cut]);
-            world.feed(id, &frame[cut..]);
-            let texts = world.texts(id);
+            let mut harness = HubHarness::new(config());
+            let id = harness.open_websocket_with("/connection/websocket", headers);
+            harness.send_bytes(id, &frame[..cut]);
+            harness.send_bytes(id, &frame[cut..]);
+            let texts = harness.read_texts(id);
             assert!(
                 texts[0].ends_with("\n{\"id\":2,\"subscribe\":{}}"),
                 "{texts:?}"
             );
-            world.publish("a", "1");
-            assert_eq!(world.texts(id), [push("a", "1")], "cut at {cut}");
+            harness.publish("a", "1");
+            assert_eq!(harness.read_texts(id), [push("a", "1")], "cut at {cut}");
         }
     }
 }
 
 #[test]
-fn compressed_and_plain_messages_may_come_in_turn() {
-    let mut scene = Scene::new();
-    let id = scene.world.client_with(FULL);
+fn compressed_and_plain_messages_may_alternate() {
+    let mut hub = HubWithSubscriber::new();
+    let id = hub.harness.connect_client_with(OFFER_FULL);
     for number in 2..40 {
         let command = format!(r#"{{"id":{number},"ping":{{}}}}"#);
         if number % 2 == 0 {
-            scene.world.say(id, &command);
+            hub.harness.send_text(id, &command);
         } else {
-            let frame = masked_deflated(wire::TEXT, &deflate(command.as_bytes()));
-            scene.world.feed(id, &frame);
+            let frame = deflated_text_frame(&command);
+            hub.harness.send_bytes(id, &frame);
         }
-        assert_eq!(scene.world.texts(id), [command]);
+        assert_eq!(hub.harness.read_texts(id), [command]);
     }
-    scene.check();
+    hub.assert_subscriber_is_served();
 }
 
 #[test]
-fn a_bomb_ends_its_connection_with_1009_and_no_other() {
+fn a_decompression_bomb_closes_only_its_own_connection_with_1009() {
     let max_message = config().ws.max_message;
-    let mut scene = Scene::new();
-    for (bytes, code) in [(max_message + 1, 1009), (4 << 20, 1009)] {
-        let id = scene.world.client_with(FULL);
+    let mut hub = HubWithSubscriber::new();
+    for bytes in [max_message + 1, 4 << 20] {
+        let id = hub.harness.connect_client_with(OFFER_FULL);
         let bomb = deflate(&vec![b' '; bytes]);
         assert!(bomb.len() < 100_000);
-        scene.world.feed(id, &masked_deflated(wire::TEXT, &bomb));
+        hub.harness
+            .send_bytes(id, &deflated_client_frame(wire::TEXT, &bomb));
         assert_eq!(
-            scene.world.read(id),
-            [Frame::Close(Some(code))],
+            hub.harness.read_frames(id),
+            [ServerFrame::Close(Some(1009))],
             "{bytes} bytes"
         );
-        scene.check();
+        hub.assert_subscriber_is_served();
     }
-    let counts = scene.world.counts();
+    let counts = hub.harness.counts();
     assert_eq!((counts.closed_too_big, counts.connections_deflate), (2, 1));
 }
 
 #[test]
-fn the_largest_message_is_still_taken_compressed() {
-    let mut scene = Scene::new();
-    let id = scene.world.client_with(FULL);
+fn the_largest_message_is_accepted_in_compressed_form() {
+    let mut hub = HubWithSubscriber::new();
+    let id = hub.harness.connect_client_with(OFFER_FULL);
     let command = r#"{"id":5,"ping":{}}"#;
     let padding = " ".repeat(config().ws.max_message - command.len());
-    let frame = masked_deflated(
-        wire::TEXT,
-        &deflate(format!("{command}{padding}").as_bytes()),
-    );
-    scene.world.feed(id, &frame);
-    assert_eq!(scene.world.texts(id), [command]);
-    scene.check();
+    let frame = deflated_text_frame(&format!("{command}{padding}"));
+    hub.harness.send_bytes(id, &frame);
+    assert_eq!(hub.harness.read_texts(id), [command]);
+    hub.assert_subscriber_is_served();
 }
 
 #[test]
-fn garbage_is_1007_and_rsv1_where_it_may_not_be_is_1002() {
-    let mut scene = Scene::new();
+fn invalid_data_closes_with_1007_and_a_forbidden_rsv1_bit_with_1002() {
+    let mut hub = HubWithSubscriber::new();
     let not_utf8 = deflate(b"\"\xff\xfe\"");
     let cases = [
-        (masked_deflated(wire::TEXT, b"\xff\xff\xff"), FULL, 1007),
-        (masked_deflated(wire::TEXT, &not_utf8), FULL, 1007),
-        // A block of 5 bytes of which 2 are there.
         (
-            masked_deflated(wire::TEXT, b"\x00\x05\x00\xfa\xffab"),
-            FULL,
+            deflated_client_frame(wire::TEXT, b"\xff\xff\xff"),
+            OFFER_FULL,
             1007,
         ),
-        (masked_deflated(wire::PING, b""), FULL, 1002),
-        (masked_deflated(wire::TEXT, &deflate(b"{}")), "", 1002),
+        (
+            deflated_client_frame(wire::TEXT, &not_utf8),
+            OFFER_FULL,
+            1007,
+        ),
+        // A stored block of 5 bytes that ends after 2 bytes.
+        (
+            deflated_client_frame(wire::TEXT, b"\x00\x05\x00\xfa\xffab"),
+            OFFER_FULL,
+            1007,
+        ),
+        (deflated_client_frame(wire::PING, b""), OFFER_FULL, 1002),
+        (deflated_client_frame(wire::TEXT, &deflate(b"{}")), "", 1002),
     ];
     for (number, (frame, headers, code)) in cases.into_iter().enumerate() {
-        let id = scene.world.client_with(headers);
-        scene.world.feed(id, &frame);
+        let id = hub.harness.connect_client_with(headers);
+        hub.harness.send_bytes(id, &frame);
         assert_eq!(
-            scene.world.read(id),
-            [Frame::Close(Some(code))],
+            hub.harness.read_frames(id),
+            [ServerFrame::Close(Some(code))],
             "case {number}"
         );
-        scene.check();
+        hub.assert_subscriber_is_served();
     }
-    assert_eq!(scene.world.counts().closed_fault, 5);
-    assert_eq!(scene.world.counts().connections_deflate, 1);
+    assert_eq!(hub.harness.counts().closed_fault, 5);
+    assert_eq!(hub.harness.counts().connections_deflate, 1);
 }
 
 #[test]
-fn echo_compresses_what_is_worth_it_whatever_came() {
+fn echo_compresses_a_message_if_that_makes_it_smaller() {
     let mut config = config();
     config.ws.echo = true;
-    let mut world = World::new(config);
-    let ids = [FULL, NARROW, ""].map(|headers| world.upgraded_with("/echo", headers));
+    let mut harness = HubHarness::new(config);
+    let ids =
+        [OFFER_FULL, OFFER_NARROW, ""].map(|headers| harness.open_websocket_with("/echo", headers));
     for bytes in [0, 10, 1_000, 60_000] {
         let message = "hello ".repeat(bytes / 6);
         for id in ids {
-            let agreed = world.socket(id).window_bits.is_some();
-            world.say(id, &message);
+            let agreed = harness.socket(id).window_bits.is_some();
+            harness.send_text(id, &message);
             let mut count = 1;
             if agreed {
-                world.feed(
-                    id,
-                    &masked_deflated(wire::TEXT, &deflate(message.as_bytes())),
-                );
+                harness.send_bytes(id, &deflated_text_frame(&message));
                 count = 2;
             }
-            let taken = world.take(id);
-            assert_eq!(taken.len(), count);
-            for taken in taken {
-                assert_eq!(taken.frame, Frame::text(&message));
-                assert_eq!(taken.is_deflated, agreed && bytes >= 1_000, "{bytes} bytes");
+            let received = harness.read_received_frames(id);
+            assert_eq!(received.len(), count);
+            for received in received {
+                assert_eq!(received.frame, ServerFrame::text(&message));
+                assert_eq!(
+                    received.is_deflated,
+                    agreed && bytes >= 1_000,
+                    "{bytes} bytes"
+                );
             }
         }
     }

@@ -1,120 +1,140 @@
-//! Conflation: while a client is behind, at most one publication of a topic waits for it.
+//! Conflation: while the socket of a client is full, at most one publication of each topic is
+//! pending for the client.
 
-use fanfare::config::Config;
-use fanfare::config::SlowPolicy::{Conflate, Disconnect};
+use fanfare::config::{Config, SlowPolicy};
 
+use crate::harness::HubHarness;
 use crate::upstream::{config, namespace, push};
-use crate::wire::{FULL, NARROW};
-use crate::world::World;
+use crate::wire::{OFFER_FULL, OFFER_NARROW};
 
-/// A hub on which `latest:…` conflates and nothing else may be dropped.
-fn world() -> World {
-    World::new(rules())
-}
-
-fn rules() -> Config {
+/// Returns a configuration in which topics `latest:…` conflate and publications of other topics may
+/// not be dropped.
+fn conflating_config() -> Config {
     let mut config = config();
-    config.namespaces = vec![namespace("", Disconnect), namespace("latest", Conflate)];
+    config.namespaces = vec![
+        namespace("", SlowPolicy::Disconnect),
+        namespace("latest", SlowPolicy::Conflate),
+    ];
     config
 }
 
 #[test]
-fn becoming_blocked_removes_all_but_the_latest_of_each_topic() {
+fn a_full_socket_removes_all_but_the_latest_publication_of_each_topic() {
     for room in 0..200 {
-        let mut world = world();
-        let id = world.slow_subscriber(&["latest:a", "latest:b", "a"], room);
+        let mut harness = HubHarness::new(conflating_config());
+        let id = harness.connect_slow_subscriber(&["latest:a", "latest:b", "a"], room);
         for number in 0..10 {
             for topic in ["latest:a", "a", "latest:b"] {
-                world.publish(topic, &number.to_string());
+                harness.publish(topic, &number.to_string());
             }
         }
-        assert_eq!(world.counts().pending, 30, "it could still keep up");
-        world.turn();
-        let counts = world.counts();
+        assert_eq!(
+            harness.counts().pending,
+            30,
+            "the socket is not known to be full"
+        );
+        harness.run_turn();
+        let counts = harness.counts();
         assert!(counts.dropped_conflated > 0, "room {room}: {counts:?}");
-        world.make_room(id, usize::MAX);
-        let texts = world.texts(id);
+        harness.add_room(id, usize::MAX);
+        let texts = harness.read_texts(id);
         for topic in ["latest:a", "latest:b"] {
             let of_topic: Vec<_> = texts.iter().filter(|text| text.contains(topic)).collect();
             assert_eq!(**of_topic.last().unwrap(), push(topic, "9"), "room {room}");
-            // Some 3 fit into the largest room, of which one was cut.
+            // The largest room holds about 3 publications, the last one in part.
             assert!(of_topic.len() <= 3, "room {room}: {texts:?}");
         }
         let others = texts.iter().filter(|text| text.contains(r#""a""#));
-        assert_eq!(others.count(), 10, "room {room}: they may not be dropped");
+        assert_eq!(
+            others.count(),
+            10,
+            "room {room}: publications of topic a may not be dropped"
+        );
     }
 }
 
 #[test]
-fn while_blocked_one_publication_of_each_topic_waits_in_each_encoding() {
-    let mut world = world();
-    let mut config = rules();
+fn a_full_socket_keeps_one_publication_of_each_topic_pending_in_each_encoding() {
+    let mut harness = HubHarness::new(conflating_config());
+    let mut config = conflating_config();
     config.ws.deflate.threshold = 0;
-    world.hub.reconfigure(config.into());
+    harness.hub.reconfigure(config.into());
     let topics = ["latest:a", "latest:b", "latest:c"];
-    let slow = world.slow_subscriber(&topics, 0);
+    let slow = harness.connect_slow_subscriber(&topics, 0);
+    // Connections with a full socket, and whether they receive raw payloads.
     let mut blocked = vec![(slow, false)];
-    for headers in ["", FULL, NARROW] {
+    for headers in ["", OFFER_FULL, OFFER_NARROW] {
         let raw = "/raw?topic=latest:a&topic=latest:b&topic=latest:c";
-        blocked.push((world.upgraded_with(raw, headers), true));
-        blocked.push((world.subscriber_with(headers, &topics), false));
+        blocked.push((harness.open_websocket_with(raw, headers), true));
+        blocked.push((harness.connect_subscriber_with(headers, &topics), false));
     }
     for (id, _) in &blocked {
-        world.socket(*id).room = 0;
+        harness.socket(*id).room_bytes = 0;
     }
-    let quick = world.subscriber(&topics);
+    let fast = harness.connect_subscriber(&topics);
     let mut random = fastrand::Rng::with_seed(7);
     let mut newest = [None; 3];
     for number in 0..300 {
         let topic = random.usize(..3);
-        world.publish(topics[topic], &number.to_string());
+        harness.publish(topics[topic], &number.to_string());
         newest[topic] = Some(number);
         if random.bool() {
-            world.turn();
-            let seen = newest.iter().flatten().count() as u64;
-            assert_eq!(world.counts().pending, 7 * seen, "after {number}");
+            harness.run_turn();
+            let topics = newest.iter().flatten().count() as u64;
+            assert_eq!(harness.counts().pending, 7 * topics, "after {number}");
         }
     }
-    assert_eq!(world.texts(quick).len(), 300, "it kept up and got all");
-    let mut expected: Vec<_> = newest.into_iter().flatten().zip(topics).collect();
-    expected.sort_unstable();
+    assert_eq!(
+        harness.read_texts(fast).len(),
+        300,
+        "the fast client got every publication"
+    );
+    let mut last_publications = Vec::new();
+    for (topic, number) in topics.into_iter().zip(newest) {
+        last_publications.push((number.expect("each topic has publications"), topic));
+    }
+    last_publications.sort_unstable();
     for (id, is_raw) in blocked {
-        world.make_room(id, usize::MAX);
-        let expected = expected.iter().map(|(number, topic)| {
+        harness.add_room(id, usize::MAX);
+        let mut expected = Vec::new();
+        for (number, topic) in &last_publications {
             let body = number.to_string();
-            if is_raw { body } else { push(topic, &body) }
-        });
-        assert_eq!(world.texts(id), expected.collect::<Vec<_>>());
+            expected.push(if is_raw { body } else { push(topic, &body) });
+        }
+        assert_eq!(harness.read_texts(id), expected);
     }
 }
 
 #[test]
-fn a_frame_that_took_the_place_of_the_previous_one_in_memory_is_not_conflated() {
-    let mut world = world();
-    let id = world.subscriber(&["latest:a", "latest:b", "a"]);
+fn a_frame_at_the_reused_index_of_the_previous_frame_is_not_conflated() {
+    let mut harness = HubHarness::new(conflating_config());
+    let id = harness.connect_subscriber(&["latest:a", "latest:b", "a"]);
     for other in ["a", "latest:b"] {
-        world.publish("latest:a", "1");
+        harness.publish("latest:a", "1");
         assert_eq!(
-            world.texts(id),
+            harness.read_texts(id),
             [push("latest:a", "1")],
-            "its memory is free"
+            "its frame is freed"
         );
-        world.socket(id).room = 0;
-        world.publish(other, "2");
-        world.turn();
-        world.publish("latest:a", "3");
-        world.make_room(id, usize::MAX);
-        assert_eq!(world.texts(id), [push(other, "2"), push("latest:a", "3")]);
+        harness.socket(id).room_bytes = 0;
+        harness.publish(other, "2");
+        harness.run_turn();
+        harness.publish("latest:a", "3");
+        harness.add_room(id, usize::MAX);
+        assert_eq!(
+            harness.read_texts(id),
+            [push(other, "2"), push("latest:a", "3")]
+        );
     }
-    assert_eq!(world.counts().dropped_conflated, 0);
+    assert_eq!(harness.counts().dropped_conflated, 0);
 }
 
 #[test]
-fn a_client_that_keeps_up_between_sends_gets_everything() {
-    let mut world = world();
-    let id = world.subscriber(&["latest:a"]);
+fn a_client_whose_socket_is_not_full_gets_every_publication() {
+    let mut harness = HubHarness::new(conflating_config());
+    let id = harness.connect_subscriber(&["latest:a"]);
     for number in 0..20 {
-        world.publish("latest:a", &number.to_string());
+        harness.publish("latest:a", &number.to_string());
     }
-    assert_eq!(world.texts(id).len(), 20);
+    assert_eq!(harness.read_texts(id).len(), 20);
 }

@@ -1,4 +1,5 @@
-//! One topic, subscribers of every encoding: each gets what it negotiated, made once and shared.
+//! One topic with subscribers of every encoding: each receives the encoding that it negotiated, and
+//! each encoding is made once and shared.
 
 use fanfare::config::PayloadKind;
 use fanfare::delivery::{Broadcast, Codec, Encoding, NamespaceRules};
@@ -6,17 +7,19 @@ use fanfare::hub::{ConnectionId, Egress};
 use fanfare::wire::Deflater;
 use fanfare::wire::deflate::DeflateWindow;
 
-use crate::upstream::{RULES, config, joined, push};
-use crate::wire::{FULL, Frame, NARROW, Taken};
-use crate::world::World;
+use crate::harness::HubHarness;
+use crate::upstream::{JSON_RULES, config, joined_broadcast, push};
+use crate::wire::{OFFER_FULL, OFFER_NARROW, ReceivedFrame, ServerFrame};
 
 const RAW: &str = "/raw?topic=a";
 
-/// JSON that compresses, of about so many bytes.
-fn body(random: &mut fastrand::Rng, bytes: usize) -> String {
-    let (mut quotes, mut length) = (Vec::new(), 0);
+/// Returns JSON of about `bytes` bytes that compresses well.
+fn compressible_body(random: &mut fastrand::Rng, bytes: usize) -> String {
+    let mut quotes = Vec::new();
+    let mut length = 0;
     while length < bytes {
-        let (price, size) = (random.u32(10_000..99_999), random.u32(1..900));
+        let price = random.u32(10_000..99_999);
+        let size = random.u32(1..900);
         let quote = format!(r#"{{"symbol":"FAN{size}","price":{price},"size":{size}}}"#);
         length += quote.len() + 1;
         quotes.push(quote);
@@ -24,66 +27,79 @@ fn body(random: &mut fastrand::Rng, bytes: usize) -> String {
     format!("[{}]", quotes.join(","))
 }
 
-/// JSON that does not.
-fn noise(random: &mut fastrand::Rng, bytes: usize) -> String {
-    // Of 94 letters; entropy coding alone would still spare some.
+/// Returns JSON of random letters, in which nothing repeats: only entropy coding makes it smaller.
+fn random_letters_body(random: &mut fastrand::Rng, bytes: usize) -> String {
     let alphabet: Vec<char> = ('#'..='~').filter(|letter| *letter != '\\').collect();
-    let letters = (0..bytes).map(|_| *random.choice(&alphabet).expect("not empty"));
-    format!("\"{}\"", letters.collect::<String>())
+    let mut letters = String::new();
+    for _ in 0..bytes {
+        letters.push(*random.choice(&alphabet).expect("the alphabet has letters"));
+    }
+    format!("\"{letters}\"")
 }
 
-/// A subscriber of each encoding: plain, full and narrow of the client protocol, then raw.
-fn everybody(world: &mut World) -> [ConnectionId; 6] {
+/// Number of subscribers of each codec in [`connect_all`].
+const PER_CODEC: usize = 3;
+
+/// Connects a subscriber of each encoding: plain, with the full and with the narrow window; first
+/// of the client protocol, then raw.
+fn connect_all(harness: &mut HubHarness) -> [ConnectionId; 6] {
     [
-        world.subscriber(&["a"]),
-        world.subscriber_with(FULL, &["a"]),
-        world.subscriber_with(NARROW, &["a"]),
-        world.upgraded(RAW),
-        world.upgraded_with(RAW, FULL),
-        world.upgraded_with(RAW, NARROW),
+        harness.connect_subscriber(&["a"]),
+        harness.connect_subscriber_with(OFFER_FULL, &["a"]),
+        harness.connect_subscriber_with(OFFER_NARROW, &["a"]),
+        harness.open_websocket(RAW),
+        harness.open_websocket_with(RAW, OFFER_FULL),
+        harness.open_websocket_with(RAW, OFFER_NARROW),
     ]
 }
 
-/// What one connection got: it must be this one message.
-fn only(world: &mut World, id: ConnectionId, text: &str) -> Taken {
-    let mut taken = world.take(id);
-    assert_eq!(taken.len(), 1);
-    let taken = taken.remove(0);
-    assert_eq!(taken.frame, Frame::text(text));
-    taken
+/// Returns the text that a subscriber of [`connect_all`] receives for a publication to topic `a`.
+fn expected_text(position: usize, body: &str) -> String {
+    if position < PER_CODEC {
+        push("a", body)
+    } else {
+        body.to_owned()
+    }
+}
+
+/// Returns the one message that a connection has received, which must have this text.
+fn read_one(harness: &mut HubHarness, id: ConnectionId, text: &str) -> ReceivedFrame {
+    let mut received = harness.read_received_frames(id);
+    assert_eq!(received.len(), 1);
+    let received = received.remove(0);
+    assert_eq!(received.frame, ServerFrame::text(text));
+    received
 }
 
 #[test]
-fn each_gets_the_same_message_compressed_only_if_it_may_be() {
+fn subscribers_receive_the_same_message_compressed_only_if_they_negotiated_it() {
     let mut random = fastrand::Rng::with_seed(3);
     for bytes in [300, 1_000, 4_000, 4_200, 9_000, 40_000, 100_000] {
-        let mut world = World::new(config());
-        let ids = everybody(&mut world);
-        let body = body(&mut random, bytes);
-        world.publish("a", &body);
-        let pushed = push("a", &body);
+        let mut harness = HubHarness::new(config());
+        let ids = connect_all(&mut harness);
+        let body = compressible_body(&mut random, bytes);
+        harness.publish("a", &body);
         let mut spared_bytes = 0;
         for (position, id) in ids.into_iter().enumerate() {
-            let text = if position < 3 { &pushed } else { &body };
-            let taken = only(&mut world, id, text);
+            let text = expected_text(position, &body);
+            let received = read_one(&mut harness, id, &text);
+            let negotiated_deflate = position % PER_CODEC > 0;
             assert_eq!(
-                taken.is_deflated,
-                position % 3 > 0,
+                received.is_deflated, negotiated_deflate,
                 "{bytes} bytes, {position}"
             );
             let header_bytes = if text.len() < 65_536 { 4 } else { 10 };
-            spared_bytes += header_bytes + text.len() - taken.wire_bytes;
+            spared_bytes += header_bytes + text.len() - received.wire_bytes;
         }
-        let counts = world.counts();
+        let counts = harness.counts();
         assert_eq!(counts.deflate_spared_bytes, spared_bytes as u64);
         assert_eq!(counts.deflate_deliveries, 4);
-        // No message within a piece refers beyond any window, so both windows share it.
-        let frames = [pushed.len(), body.len()].map(|len| if len <= 4_096 { 1 } else { 2 });
-        assert_eq!(
-            counts.deflate_compressed,
-            frames.iter().sum::<u64>(),
-            "{bytes} bytes"
-        );
+        // A message that fits into the narrow window has one frame for both windows.
+        let mut frames = 0;
+        for message in [&push("a", &body), &body] {
+            frames += if message.len() <= 4_096 { 1 } else { 2 };
+        }
+        assert_eq!(counts.deflate_compressed, frames, "{bytes} bytes");
         assert_eq!(
             (counts.deflate_small, counts.deflate_incompressible),
             (0, 0)
@@ -95,115 +111,119 @@ fn each_gets_the_same_message_compressed_only_if_it_may_be() {
 #[test]
 fn a_broadcast_is_compressed_once_for_all_shards_and_shared_by_reference() {
     let mut random = fastrand::Rng::with_seed(4);
-    let mut world = World::new(config());
+    let mut harness = HubHarness::new(config());
     let ids: Vec<_> = (0..20)
-        .map(|_| world.subscriber_with(FULL, &["a"]))
+        .map(|_| harness.connect_subscriber_with(OFFER_FULL, &["a"]))
         .collect();
     let encoding = Encoding {
         codec: Codec::Json,
         window: Some(DeflateWindow::Full),
     };
     for number in 1..=10 {
-        let body = body(&mut random, 2_000);
-        let broadcast = joined(&world.hasher, "a", &[&body], RULES, 0);
-        // Two other shards come first.
-        let mut deflaters = [(); 2].map(|()| Deflater::new(1, 256));
-        let [first, second] = deflaters
-            .each_mut()
-            .map(|deflater| broadcast.frames(encoding, deflater));
+        let body = compressible_body(&mut random, 2_000);
+        let broadcast = joined_broadcast(&harness.hasher, "a", &[&body], JSON_RULES, 0);
+        // Two other shards use the broadcast before this one.
+        let mut first_deflater = Deflater::new(1, 256);
+        let mut second_deflater = Deflater::new(1, 256);
+        let first = broadcast.frames(encoding, &mut first_deflater);
+        let second = broadcast.frames(encoding, &mut second_deflater);
         assert_eq!(first.as_ptr(), second.as_ptr());
-        assert_eq!(
-            deflaters.map(|deflater| deflater.tally().compressed),
-            [1, 0]
-        );
-        world.hub.publish(&broadcast, 0);
+        assert_eq!(first_deflater.tally().compressed, 1);
+        assert_eq!(second_deflater.tally().compressed, 0);
+        harness.hub.publish(&broadcast, 0);
         for id in &ids {
-            assert!(only(&mut world, *id, &push("a", &body)).is_deflated);
+            assert!(read_one(&mut harness, *id, &push("a", &body)).is_deflated);
         }
-        let counts = world.counts();
-        assert_eq!(counts.deflate_compressed, 0, "it came compressed");
+        let counts = harness.counts();
+        assert_eq!(counts.deflate_compressed, 0, "another shard compressed it");
         assert_eq!(counts.deflate_deliveries, 20 * number);
     }
 }
 
 #[test]
-fn who_waits_for_the_same_frames_gets_them_from_one_stretch_of_memory() {
+fn outboxes_with_the_same_frames_are_gathered_once() {
     let mut random = fastrand::Rng::with_seed(9);
-    let mut world = World::new(config());
+    let mut harness = HubHarness::new(config());
     for _ in 0..50 {
-        world.subscriber_with(FULL, &["a"]);
+        harness.connect_subscriber_with(OFFER_FULL, &["a"]);
     }
     for _ in 0..3 {
-        let body = body(&mut random, 1_000);
-        world.publish("a", &body);
+        let body = compressible_body(&mut random, 1_000);
+        harness.publish("a", &body);
     }
     let mut egress = Egress::default();
-    assert!(world.hub.poll_egress(&mut egress));
+    assert!(harness.hub.poll_egress(&mut egress));
     assert_eq!(egress.sends().len(), 50);
-    let stretch = |at: usize| egress.bytes(&egress.sends()[at]);
-    let first = stretch(0);
-    assert_eq!(world.counts().pending_bytes, 50 * first.len() as u64);
-    assert!((1..50).all(|at| std::ptr::eq(stretch(at), first)));
+    let sent_bytes = |at: usize| egress.bytes(&egress.sends()[at]);
+    let first = sent_bytes(0);
+    assert_eq!(harness.counts().pending_bytes, 50 * first.len() as u64);
+    assert!((1..50).all(|at| std::ptr::eq(sent_bytes(at), first)));
 }
 
 #[test]
-fn below_the_threshold_and_where_nothing_is_won_it_goes_plain() {
+fn only_messages_below_the_threshold_are_sent_plain() {
     let mut random = fastrand::Rng::with_seed(5);
-    let mut world = World::new(config());
-    let ids = everybody(&mut world);
+    let mut harness = HubHarness::new(config());
+    let ids = connect_all(&mut harness);
     let threshold = config().ws.deflate.threshold;
-    let around = push("a", "").len();
-    // The push is at the threshold, the raw message below it.
-    let body = format!("\"{}\"", "x".repeat(threshold - around - 2));
-    for (body, deflated, small, incompressible) in [
-        (body.clone(), [false, true, true, false, false, false], 1, 0),
-        (body.replacen('x', "", 1), [false; 6], 3, 0),
+    let push_overhead = push("a", "").len();
+    let padding = "x".repeat(threshold - push_overhead - 2);
+    let push_at_threshold = format!("\"{padding}\"");
+    let push_below_threshold = format!("\"{}\"", &padding[1..]);
+    // Body, subscribers that receive it compressed, total of messages below the threshold, total of
+    // incompressible messages.
+    let cases = [
         (
-            noise(&mut random, 300),
+            push_at_threshold,
+            [false, true, true, false, false, false],
+            1,
+            0,
+        ),
+        (push_below_threshold, [false; 6], 3, 0),
+        (
+            random_letters_body(&mut random, 300),
             [false, true, true, false, true, true],
             3,
             0,
         ),
-    ] {
-        world.publish("a", &body);
+    ];
+    for (body, deflated, small, incompressible) in cases {
+        harness.publish("a", &body);
         for (position, id) in ids.into_iter().enumerate() {
-            let text = if position < 3 {
-                push("a", &body)
-            } else {
-                body.clone()
-            };
-            let taken = only(&mut world, id, &text);
-            assert_eq!(taken.is_deflated, deflated[position], "{body} {position}");
+            let text = expected_text(position, &body);
+            let received = read_one(&mut harness, id, &text);
+            assert_eq!(
+                received.is_deflated, deflated[position],
+                "{body} {position}"
+            );
         }
-        let counts = world.counts();
+        let counts = harness.counts();
         assert_eq!(counts.deflate_small, small, "{body}");
         assert_eq!(counts.deflate_incompressible, incompressible, "{body}");
     }
 }
 
 #[test]
-fn bytes_that_do_not_compress_are_tried_once_and_go_plain() {
+fn compression_of_incompressible_bytes_is_tried_once_for_both_windows() {
     let mut random = fastrand::Rng::with_seed(6);
-    let mut world = World::new(config());
-    let (full, narrow) = (
-        world.upgraded_with(RAW, FULL),
-        world.upgraded_with(RAW, NARROW),
-    );
+    let mut harness = HubHarness::new(config());
+    let full = harness.open_websocket_with(RAW, OFFER_FULL);
+    let narrow = harness.open_websocket_with(RAW, OFFER_NARROW);
     let rules = NamespaceRules {
         payload_kind: PayloadKind::Binary,
-        ..RULES
+        ..JSON_RULES
     };
     for (number, bytes) in [(1, 300), (2, 4_096)] {
         let payload: Vec<u8> = (0..bytes).map(|_| random.u8(..)).collect();
-        let hash = world.hasher.hash("a");
+        let hash = harness.hasher.hash("a");
         let broadcast = Broadcast::new("a", hash, &payload, rules, 0);
-        world.hub.publish(&broadcast, 0);
+        harness.hub.publish(&broadcast, 0);
         for id in [full, narrow] {
-            let taken = world.take(id);
-            assert!(!taken[0].is_deflated);
-            assert_eq!(taken[0].frame, Frame::Binary(payload.clone()));
+            let received = harness.read_received_frames(id);
+            assert!(!received[0].is_deflated);
+            assert_eq!(received[0].frame, ServerFrame::Binary(payload.clone()));
         }
-        let counts = world.counts();
+        let counts = harness.counts();
         assert_eq!(
             counts.deflate_incompressible, number,
             "once for both windows"
@@ -216,58 +236,52 @@ fn bytes_that_do_not_compress_are_tried_once_and_go_plain() {
 }
 
 #[test]
-fn a_namespace_that_forbids_it_is_never_compressed() {
-    let mut world = World::new(config());
-    let ids = everybody(&mut world);
+fn publications_of_a_namespace_without_compression_are_sent_plain() {
+    let mut harness = HubHarness::new(config());
+    let ids = connect_all(&mut harness);
     let rules = NamespaceRules {
         may_deflate: false,
-        ..RULES
+        ..JSON_RULES
     };
     let body = format!("\"{}\"", "x".repeat(10_000));
-    let broadcast = joined(&world.hasher, "a", &[&body], rules, 0);
-    world.hub.publish(&broadcast, 0);
+    let broadcast = joined_broadcast(&harness.hasher, "a", &[&body], rules, 0);
+    harness.hub.publish(&broadcast, 0);
     for (position, id) in ids.into_iter().enumerate() {
-        let text = if position < 3 {
-            push("a", &body)
-        } else {
-            body.clone()
-        };
-        assert!(!only(&mut world, id, &text).is_deflated);
+        let text = expected_text(position, &body);
+        assert!(!read_one(&mut harness, id, &text).is_deflated);
     }
-    let counts = world.counts();
-    let tried = [
+    let counts = harness.counts();
+    let compression_counts = [
         counts.deflate_compressed,
         counts.deflate_small,
         counts.deflate_incompressible,
         counts.deflate_deliveries,
     ];
-    assert_eq!(tried, [0; 4]);
+    assert_eq!(compression_counts, [0; 4]);
 }
 
 #[test]
-fn level_and_threshold_change_at_once_while_frames_are_pending() {
+fn level_and_threshold_apply_to_publications_after_the_change() {
     let mut random = fastrand::Rng::with_seed(8);
-    let mut world = World::new(config());
-    let id = world.subscriber_with(FULL, &["a"]);
-    world.socket(id).room = 0;
-    let body = body(&mut random, 3_000);
+    let mut harness = HubHarness::new(config());
+    let id = harness.connect_subscriber_with(OFFER_FULL, &["a"]);
+    harness.socket(id).room_bytes = 0;
+    let body = compressible_body(&mut random, 3_000);
     for (level, threshold) in [(1, 256), (12, 256), (12, 1 << 20), (6, 0)] {
         let mut config = config();
         (config.ws.deflate.level, config.ws.deflate.threshold) = (level, threshold);
-        world.hub.reconfigure(config.into());
-        world.publish("a", &body);
+        harness.hub.reconfigure(config.into());
+        harness.publish("a", &body);
     }
-    world.make_room(id, usize::MAX);
-    let taken = world.take(id);
-    let deflated: Vec<_> = taken.iter().map(|taken| taken.is_deflated).collect();
+    harness.add_room(id, usize::MAX);
+    let received = harness.read_received_frames(id);
+    let deflated: Vec<_> = received.iter().map(|each| each.is_deflated).collect();
     assert_eq!(deflated, [true, true, false, true]);
     assert!(
-        taken[1].wire_bytes < taken[0].wire_bytes,
-        "level 12 makes it smaller"
+        received[1].wire_bytes < received[0].wire_bytes,
+        "level 12 makes the frame smaller"
     );
-    assert!(
-        taken
-            .iter()
-            .all(|taken| taken.frame == Frame::text(&push("a", &body)))
-    );
+    for each in received {
+        assert_eq!(each.frame, ServerFrame::text(&push("a", &body)));
+    }
 }

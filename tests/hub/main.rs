@@ -1,4 +1,4 @@
-//! Tests of the hub with a simulated clock: each rule by itself, then random histories against a
+//! Tests of the hub with a simulated clock: each rule by itself, then random operations against a
 //! model.
 
 #![allow(clippy::unwrap_used, unreachable_pub)]
@@ -9,6 +9,7 @@ mod compressed_input;
 mod conflation;
 mod drain;
 mod encodings;
+mod harness;
 mod joined;
 mod model;
 mod negotiation;
@@ -22,5 +23,4 @@ mod timers;
 mod topics;
 mod upstream;
 mod wire;
-mod world;
 mod zlib;

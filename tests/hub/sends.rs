@@ -1,37 +1,40 @@
-//! What one send contains: small frames are copied together, large ones are sent without a copy.
+//! The bytes of one send: small frames are copied together, large frames are sent without a copy.
 
 use bytes::Bytes;
+
 use fanfare::delivery::{Codec, Encoding};
 use fanfare::hub::{Egress, SendOutcome, Writability};
 use fanfare::limits::GATHER_BYTES;
 use fanfare::wire::Deflater;
 
-use crate::upstream::{config, message};
-use crate::world::World;
+use crate::harness::HubHarness;
+use crate::upstream::{JSON_RULES, config, joined_broadcast};
 
 #[test]
-fn a_large_frame_is_sent_from_where_it_lies_wherever_it_stands() {
-    let mut world = World::new(config());
-    let id = world.upgraded("/raw?topic=a");
-    let body = "x".repeat(GATHER_BYTES);
-    let broadcasts = ["7", "7", &body, "7"].map(|body| {
-        let broadcast = message(&world.hasher, "a", body, world.now_us);
-        world.hub.publish(&broadcast, world.now_us);
+fn a_large_frame_is_sent_without_a_copy_and_small_frames_are_gathered() {
+    let mut harness = HubHarness::new(config());
+    let id = harness.open_websocket("/raw?topic=a");
+    let large_body = "x".repeat(GATHER_BYTES);
+    let broadcasts = ["7", "7", &large_body, "7"].map(|body| {
+        let now_us = harness.now_us;
+        let broadcast = joined_broadcast(&harness.hasher, "a", &[body], JSON_RULES, now_us);
+        harness.hub.publish(&broadcast, now_us);
         broadcast
     });
     let mut deflater = Deflater::new(1, 0);
-    let mut frames = |index: usize| -> Bytes {
-        broadcasts[index].frames(Encoding::plain(Codec::Raw), &mut deflater)
-    };
-    let (small, large) = (frames(0), frames(2));
+    let raw = Encoding::plain(Codec::Raw);
+    let small: Bytes = broadcasts[0].frames(raw, &mut deflater);
+    let large: Bytes = broadcasts[2].frames(raw, &mut deflater);
     let mut egress = Egress::default();
+    // The bytes of each send, and whether they are the frame of the broadcast itself.
     let mut sends = Vec::new();
-    while world.hub.poll_egress(&mut egress) {
+    while harness.hub.poll_egress(&mut egress) {
         for send in egress.sends() {
             let bytes = egress.bytes(send);
             sends.push((bytes.to_vec(), bytes.as_ptr() == large.as_ptr()));
-            let sent = SendOutcome::Written(bytes.len() as u32);
-            assert_eq!(world.hub.sent(id, sent, world.now_us), Writability::Ready);
+            let outcome = SendOutcome::Written(bytes.len() as u32);
+            let writability = harness.hub.sent(id, outcome, harness.now_us);
+            assert_eq!(writability, Writability::Ready);
         }
         egress.clear();
     }

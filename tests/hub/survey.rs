@@ -1,156 +1,172 @@
-//! The search for connections with the most pending.
+//! Surveys: the search for the connections with the most pending bytes.
+
+use std::collections::HashSet;
 
 use fanfare::hub::{SlowConnection, Survey, SurveyProgress};
 use fanfare::limits::SURVEY_SLOTS;
 
+use crate::harness::{HubHarness, SECOND_US};
 use crate::upstream::{config, push};
-use crate::world::{SECOND_US, World};
 
-/// A survey to its end, and how many steps it took.
-fn survey(world: &mut World, limit: usize) -> (Vec<SlowConnection>, usize) {
+/// Runs a survey to its end. Returns the connections found and the number of steps.
+fn run_survey(harness: &mut HubHarness, limit: usize) -> (Vec<SlowConnection>, usize) {
     let mut survey = Survey::new(limit);
     let mut steps = 1;
-    while world.hub.survey(&mut survey, world.now_us) == SurveyProgress::InProgress {
+    while harness.hub.survey(&mut survey, harness.now_us) == SurveyProgress::InProgress {
         steps += 1;
     }
     (survey.into_found(), steps)
 }
 
 #[test]
-fn who_keeps_up_is_not_listed() {
-    let mut world = World::new(config());
-    assert_eq!(survey(&mut world, 10), (Vec::new(), 1));
+fn a_connection_without_pending_bytes_is_not_found() {
+    let mut harness = HubHarness::new(config());
+    assert_eq!(run_survey(&mut harness, 10), (Vec::new(), 1));
     for _ in 0..2 * SURVEY_SLOTS {
-        world.accept();
+        harness.accept();
     }
-    world.subscriber(&["a"]);
-    world.publish("a", "1");
-    world.turn();
-    let nobody = (Vec::new(), 1);
-    assert_eq!(survey(&mut world, 10), nobody, "without a look at any slot");
+    harness.connect_subscriber(&["a"]);
+    harness.publish("a", "1");
+    harness.run_turn();
+    let nothing = (Vec::new(), 1);
+    assert_eq!(
+        run_survey(&mut harness, 10),
+        nothing,
+        "one step, which visits no slot"
+    );
 }
 
 #[test]
 fn a_slow_connection_is_described() {
-    let mut world = World::new(config());
-    let id = world.slow_subscriber(&["a", "b"], 5);
-    world.publish("a", "1");
-    world.turn();
-    world.now_us += SECOND_US;
-    world.publish_joined("b", &["2", "3"]);
-    world.turn();
-    world.now_us += SECOND_US;
+    let mut harness = HubHarness::new(config());
+    let id = harness.connect_slow_subscriber(&["a", "b"], 5);
+    harness.publish("a", "1");
+    harness.run_turn();
+    harness.now_us += SECOND_US;
+    harness.publish_joined("b", &["2", "3"]);
+    harness.run_turn();
+    harness.now_us += SECOND_US;
     let expected = SlowConnection {
         id,
-        client: survey(&mut world, 1).0[0].client,
+        client: run_survey(&mut harness, 1).0[0].client,
         peer: None,
         protocol: "client",
         topics: 2,
         pending: 3,
-        pending_bytes: world.counts().pending_bytes,
+        pending_bytes: harness.counts().pending_bytes,
         behind_us: Some(2 * SECOND_US),
         blocked: true,
         deflate: false,
     };
-    assert_eq!(survey(&mut world, 10).0, [expected]);
-    world.make_room(id, usize::MAX);
-    assert_eq!(survey(&mut world, 10).0, []);
+    assert_eq!(run_survey(&mut harness, 10).0, [expected]);
+    harness.add_room(id, usize::MAX);
+    assert_eq!(run_survey(&mut harness, 10).0, []);
 }
 
 #[test]
-fn a_client_is_listed_under_the_id_that_it_was_told() {
-    let mut world = World::new(config());
-    world.releases = true;
+fn a_client_is_found_under_the_id_in_its_connect_reply() {
+    let mut harness = HubHarness::new(config());
+    let mut clients = HashSet::new();
     for _ in 0..3 {
-        let id = world.upgraded("/connection/websocket");
-        world.say(id, r#"{"id":1,"connect":{}}"#);
-        let told = world.texts(id).remove(0);
-        world.say(id, r#"{"id":2,"subscribe":{"channel":"a"}}"#);
-        world.texts(id);
-        world.socket(id).room = 0;
-        world.publish("a", "1");
-        world.turn();
-        let client = survey(&mut world, 1).0[0].client.expect("it has connected");
-        assert!(told.contains(&format!(r#""client":"{client}""#)), "{told}");
+        let id = harness.open_websocket("/connection/websocket");
+        harness.send_text(id, r#"{"id":1,"connect":{}}"#);
+        let reply = harness.read_texts(id).remove(0);
+        harness.send_text(id, r#"{"id":2,"subscribe":{"channel":"a"}}"#);
+        harness.read_texts(id);
+        harness.socket(id).room_bytes = 0;
+        harness.publish("a", "1");
+        harness.run_turn();
+        let client = run_survey(&mut harness, 1).0[0]
+            .client
+            .expect("it has connected");
+        let field = format!(r#""client":"{client}""#);
+        assert!(reply.contains(&field), "{reply}");
         assert_eq!(client.get_version_num(), 4);
-        // The next one gets the same slot, and must not get the same id.
-        world.hub.lost(id);
-        world.turn();
+        assert!(clients.insert(client), "each client has its own id");
+        // The next client uses the same slot.
+        harness.hub.lost(id);
+        harness.run_turn();
     }
 }
 
 #[test]
-fn raw_and_compressing_connections_are_told_apart() {
-    let mut world = World::new(config());
-    let raw = world.upgraded("/raw?topic=a");
+fn protocol_and_compression_of_a_connection_are_described() {
+    let mut harness = HubHarness::new(config());
+    let raw = harness.open_websocket("/raw?topic=a");
     let offer = "Sec-WebSocket-Extensions: permessage-deflate\r\n";
-    let deflating = world.subscriber_with(offer, &["a"]);
-    world.socket(raw).room = 0;
-    world.socket(deflating).room = 0;
-    world.publish("a", "1");
-    world.turn();
-    let mut found = survey(&mut world, 10).0;
+    let deflating = harness.connect_subscriber_with(offer, &["a"]);
+    harness.socket(raw).room_bytes = 0;
+    harness.socket(deflating).room_bytes = 0;
+    harness.publish("a", "1");
+    harness.run_turn();
+    let mut found = run_survey(&mut harness, 10).0;
     found.sort_by_key(|connection| connection.protocol);
-    let facts = found
-        .iter()
-        .map(|each| (each.protocol, each.client.is_some(), each.deflate));
-    let facts: Vec<_> = facts.collect();
-    assert_eq!(facts, [("client", true, true), ("raw", false, false)]);
+    let mut described = Vec::new();
+    for connection in &found {
+        let has_client_id = connection.client.is_some();
+        described.push((connection.protocol, has_client_id, connection.deflate));
+    }
+    assert_eq!(described, [("client", true, true), ("raw", false, false)]);
 }
 
 #[test]
-fn the_largest_are_found_among_many_slots_a_page_at_a_time() {
-    let mut world = World::new(config());
+fn the_largest_outboxes_are_found_in_bounded_steps() {
+    let mut harness = HubHarness::new(config());
     let slots = 2 * SURVEY_SLOTS + 1;
     let mut slow = Vec::new();
     for slot in 0..slots {
-        // On the first and last slots of pages, and each with one publication more.
+        // On the first and the last slots of steps. Each has one more publication pending than the
+        // one before.
         if slot % (SURVEY_SLOTS / 2) == 0 {
-            slow.push(world.slow_subscriber(&[&format!("t{slot}")], 0));
+            slow.push(harness.connect_slow_subscriber(&[&format!("t{slot}")], 0));
             for _ in 0..slow.len() {
-                world.publish(&format!("t{slot}"), "1");
+                harness.publish(&format!("t{slot}"), "1");
             }
-            world.turn();
+            harness.run_turn();
         } else {
-            world.accept();
+            harness.accept();
         }
     }
-    let (found, steps) = survey(&mut world, 3);
+    let (found, steps) = run_survey(&mut harness, 3);
     let ids: Vec<_> = found.iter().map(|each| each.id).collect();
     assert_eq!(ids, [slow[4], slow[3], slow[2]]);
-    assert_eq!(steps, 3 + 3, "three pages, and each of those found");
-    let pending = found.iter().map(|each| each.pending);
-    assert!(pending.eq([5, 4, 3]));
+    assert_eq!(
+        steps,
+        3 + 3,
+        "three steps over the slots, and one for each connection found"
+    );
+    let pending: Vec<_> = found.iter().map(|each| each.pending).collect();
+    assert_eq!(pending, [5, 4, 3]);
 }
 
 #[test]
-fn who_leaves_or_catches_up_between_two_steps_is_left_out() {
-    let mut world = World::new(config());
-    let [stays, leaves, reads] = [(); 3].map(|()| world.slow_subscriber(&["a"], 0));
-    world.publish("a", "1");
-    world.turn();
+fn connections_that_end_or_catch_up_during_a_survey_are_left_out() {
+    let mut harness = HubHarness::new(config());
+    let [slow, lost, reading] = [(); 3].map(|()| harness.connect_slow_subscriber(&["a"], 0));
+    harness.publish("a", "1");
+    harness.run_turn();
     let mut survey = Survey::new(10);
-    let progress = world.hub.survey(&mut survey, world.now_us);
+    let progress = harness.hub.survey(&mut survey, harness.now_us);
     assert_eq!(progress, SurveyProgress::InProgress);
-    world.hub.lost(leaves);
-    world.make_room(reads, usize::MAX);
-    assert_eq!(world.texts(reads), [push("a", "1")]);
-    // Its slot has another tenant now, who has nothing pending.
-    assert_eq!(world.accept().slot(), leaves.slot());
-    while world.hub.survey(&mut survey, world.now_us) == SurveyProgress::InProgress {}
+    harness.hub.lost(lost);
+    harness.add_room(reading, usize::MAX);
+    assert_eq!(harness.read_texts(reading), [push("a", "1")]);
+    // Another connection, without pending bytes, uses the slot.
+    assert_eq!(harness.accept().slot(), lost.slot());
+    while harness.hub.survey(&mut survey, harness.now_us) == SurveyProgress::InProgress {}
     let found = survey.into_found();
     let ids: Vec<_> = found.iter().map(|each| each.id).collect();
-    assert_eq!(ids, [stays]);
+    assert_eq!(ids, [slow]);
 }
 
 #[test]
-fn replies_alone_are_pending_without_an_age() {
-    let mut world = World::new(config());
-    let id = world.client();
-    world.socket(id).room = 0;
-    world.say(id, r#"{"id":2,"subscribe":{"channel":"a"}}"#);
-    world.turn();
-    let found = survey(&mut world, 1).0;
+fn pending_replies_have_no_age() {
+    let mut harness = HubHarness::new(config());
+    let id = harness.connect_client();
+    harness.socket(id).room_bytes = 0;
+    harness.send_text(id, r#"{"id":2,"subscribe":{"channel":"a"}}"#);
+    harness.run_turn();
+    let found = run_survey(&mut harness, 1).0;
     assert_eq!((found[0].pending, found[0].behind_us), (0, None));
     assert!(found[0].pending_bytes > 0);
 }

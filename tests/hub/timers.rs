@@ -1,231 +1,243 @@
-//! Deadlines: handshake, connect, ping, pong, close. All within one tick of their time.
-
-use std::slice;
+//! Deadlines of the handshake, the connect command, pings, pongs and the close. Each takes effect
+//! within one tick of the timer wheel.
 
 use fanfare::hub::ConnectionId;
 
+use crate::harness::{CLOSE_TIMEOUT_US, CloseKind, HubHarness, SECOND_US, TICK_US};
 use crate::upstream::config;
-use crate::wire::{self, Frame, text};
-use crate::world::{CLOSE_TIMEOUT_US, SECOND_US, TICK_US, World};
+use crate::wire::{self, ServerFrame, text_frame};
 
 const HANDSHAKE_US: u64 = 5 * SECOND_US;
 const PING_US: u64 = 25 * SECOND_US;
 const PONG_US: u64 = 8 * SECOND_US;
 
-/// Waits for the next ping, which comes within an interval, and returns when it came.
-fn until_ping(world: &mut World, id: ConnectionId) -> u64 {
+/// Advances the clock to the next ping, which must arrive within one interval. Returns the time.
+fn advance_to_ping(harness: &mut HubHarness, id: ConnectionId) -> u64 {
     for _ in 0..=PING_US / TICK_US {
-        world.wait(TICK_US);
-        if let [frame] = &world.read(id)[..] {
+        harness.advance_clock(TICK_US);
+        if let [frame] = &harness.read_frames(id)[..] {
             assert!(
-                matches!(frame, Frame::Ping(_)) || *frame == Frame::text("{}"),
+                matches!(frame, ServerFrame::Ping(_)) || *frame == ServerFrame::text("{}"),
                 "{frame:?}"
             );
-            return world.now_us;
+            return harness.now_us;
         }
     }
     panic!("no ping within the interval");
 }
 
 #[test]
-fn a_head_that_does_not_come_in_time_is_reset() {
-    let mut world = World::new(config());
-    let id = world.accept();
-    world.feed(id, b"GET /raw?topic=a HTTP/1.1\r\n");
-    world.wait(HANDSHAKE_US - TICK_US);
-    assert_eq!(world.closed(id), None);
-    world.feed(id, b"Host: a\r\n");
-    world.wait(2 * TICK_US);
+fn an_incomplete_request_head_is_reset_at_its_deadline() {
+    let mut harness = HubHarness::new(config());
+    let id = harness.accept();
+    harness.send_bytes(id, b"GET /raw?topic=a HTTP/1.1\r\n");
+    harness.advance_clock(HANDSHAKE_US - TICK_US);
+    assert_eq!(harness.closed(id), None);
+    harness.send_bytes(id, b"Host: a\r\n");
+    harness.advance_clock(2 * TICK_US);
     assert_eq!(
-        world.closed(id),
-        Some(true),
-        "more bytes do not buy more time"
+        harness.closed(id),
+        Some(CloseKind::Reset),
+        "more bytes do not extend the deadline"
     );
-    assert_eq!(world.counts().refused_timeout, 1);
-    assert!(world.hub.is_empty());
+    assert_eq!(harness.counts().refused_timeout, 1);
+    assert!(harness.hub.is_empty());
 }
 
 #[test]
-fn after_ten_idle_minutes_nothing_is_overdue_and_deadlines_are_right() {
-    let mut world = World::new(config());
-    let first = world.accept();
-    world.hub.end_of_stream(first);
-    world.turn();
+fn deadlines_are_exact_after_ten_idle_minutes() {
+    let mut harness = HubHarness::new(config());
+    let first = harness.accept();
+    harness.hub.end_of_stream(first);
+    harness.run_turn();
     for _ in 0..2 {
-        world.wait(600 * SECOND_US);
-        assert_eq!(world.hub.overdue_us(world.now_us), None);
-        let timeouts = world.counts().refused_timeout;
-        let id = world.accept();
+        harness.advance_clock(600 * SECOND_US);
+        assert_eq!(harness.hub.overdue_us(harness.now_us), None);
+        let timeouts = harness.counts().refused_timeout;
+        let id = harness.accept();
         assert_eq!(
-            world.hub.overdue_us(world.now_us),
+            harness.hub.overdue_us(harness.now_us),
             None,
-            "what just came is not late"
+            "the new connection is not overdue"
         );
-        // As the shell does in the same turn.
-        world.hub.tick(world.now_us);
-        let accepted_us = world.now_us;
-        while world.closed(id).is_none() {
-            let due_us = world
+        // The shell calls `tick` in the same turn.
+        harness.hub.tick(harness.now_us);
+        let accepted_us = harness.now_us;
+        while harness.closed(id).is_none() {
+            let due_us = harness
                 .hub
                 .deadline_us()
                 .expect("the handshake has a deadline");
-            world.wait(due_us - world.now_us);
-            assert!(world.now_us <= accepted_us + HANDSHAKE_US + TICK_US, "late");
+            harness.advance_clock(due_us - harness.now_us);
+            assert!(
+                harness.now_us <= accepted_us + HANDSHAKE_US + TICK_US,
+                "the timeout is late"
+            );
         }
-        assert!(world.now_us >= accepted_us + HANDSHAKE_US, "early");
-        assert_eq!(world.counts().refused_timeout, timeouts + 1);
+        assert!(
+            harness.now_us >= accepted_us + HANDSHAKE_US,
+            "the timeout is early"
+        );
+        assert_eq!(harness.counts().refused_timeout, timeouts + 1);
     }
 }
 
 #[test]
-fn a_client_that_does_not_connect_in_time_is_3502() {
-    let mut world = World::new(config());
-    let id = world.upgraded("/connection/websocket");
-    world.wait(HANDSHAKE_US - TICK_US);
-    assert_eq!(world.read(id), []);
-    world.feed(id, &wire::masked(wire::PING, b"x"));
-    world.wait(2 * TICK_US);
+fn a_client_without_a_connect_command_is_closed_with_3502() {
+    let mut harness = HubHarness::new(config());
+    let id = harness.open_websocket("/connection/websocket");
+    harness.advance_clock(HANDSHAKE_US - TICK_US);
+    assert_eq!(harness.read_frames(id), []);
+    harness.send_bytes(id, &wire::client_frame(wire::PING, b"x"));
+    harness.advance_clock(2 * TICK_US);
     assert_eq!(
-        world.read(id),
-        [Frame::Pong(b"x".into()), Frame::Close(Some(3502))]
+        harness.read_frames(id),
+        [
+            ServerFrame::Pong(b"x".into()),
+            ServerFrame::Close(Some(3502))
+        ]
     );
-    assert_eq!(world.counts().closed_stale, 1);
+    assert_eq!(harness.counts().closed_stale, 1);
 }
 
 #[test]
 fn first_pings_are_spread_over_the_second_half_of_the_interval() {
-    let mut world = World::new(config());
-    let ids: Vec<_> = (0..64).map(|_| world.client()).collect();
-    world.wait(PING_US / 2 - TICK_US);
-    assert_eq!(world.counts().pings, 0);
+    let mut harness = HubHarness::new(config());
+    let ids: Vec<_> = (0..64).map(|_| harness.connect_client()).collect();
+    harness.advance_clock(PING_US / 2 - TICK_US);
+    assert_eq!(harness.counts().pings, 0);
     let mut sent = 0;
     for _ in 0..=PING_US / 2 / SECOND_US {
-        world.wait(SECOND_US);
+        harness.advance_clock(SECOND_US);
         for id in &ids {
-            world.say(*id, "{}");
+            harness.send_text(*id, "{}");
         }
-        let most = world.counts().pings - sent;
-        assert!(most <= 16, "{most} of 64 within a second");
-        sent += most;
+        let pings = harness.counts().pings - sent;
+        assert!(pings <= 16, "{pings} of 64 within a second");
+        sent += pings;
     }
     assert_eq!(sent, 64);
     for id in ids {
-        assert_eq!(world.texts(id), ["{}"], "the client protocol's ping");
+        assert_eq!(
+            harness.read_texts(id),
+            ["{}"],
+            "the ping of the client protocol"
+        );
     }
 }
 
 #[test]
-fn pings_come_every_interval_and_each_phase_has_its_own() {
+fn each_protocol_sends_its_ping_in_every_interval() {
     let mut config = config();
     config.ws.echo = true;
-    let mut world = World::new(config);
-    let cases = [
-        ("/raw?topic=a", Frame::Ping(Vec::new())),
-        ("/echo", Frame::Ping(Vec::new())),
-    ];
-    for (target, ping) in cases {
-        let id = world.upgraded(target);
-        let mut last_us = until_ping(&mut world, id);
+    let mut harness = HubHarness::new(config);
+    for target in ["/raw?topic=a", "/echo"] {
+        let id = harness.open_websocket(target);
+        let mut last_us = advance_to_ping(&mut harness, id);
         for _ in 0..3 {
-            world.wait(PONG_US / 2);
-            world.feed(id, &wire::masked(wire::PONG, b""));
-            world.wait(PING_US - PONG_US / 2);
-            assert_eq!(world.read(id), slice::from_ref(&ping));
-            assert!(world.now_us - last_us <= PING_US + TICK_US);
-            last_us = world.now_us;
+            harness.advance_clock(PONG_US / 2);
+            harness.send_bytes(id, &wire::client_frame(wire::PONG, b""));
+            harness.advance_clock(PING_US - PONG_US / 2);
+            assert_eq!(harness.read_frames(id), [ServerFrame::Ping(Vec::new())]);
+            assert!(harness.now_us - last_us <= PING_US + TICK_US);
+            last_us = harness.now_us;
         }
-        world.hub.lost(id);
+        harness.hub.lost(id);
     }
-    let client = world.client();
+    let client = harness.connect_client();
     for _ in 0..4 {
-        until_ping(&mut world, client);
-        world.say(client, "{}");
+        advance_to_ping(&mut harness, client);
+        harness.send_text(client, "{}");
     }
-    assert_eq!(world.counts().closed_no_pong, 0);
+    assert_eq!(harness.counts().closed_no_pong, 0);
 }
 
 #[test]
-fn a_ping_without_an_answer_is_3012() {
-    let mut world = World::new(config());
-    let id = world.client();
-    until_ping(&mut world, id);
-    world.wait(PONG_US - 2 * TICK_US);
-    assert_eq!(world.read(id), []);
-    world.wait(2 * TICK_US);
-    assert_eq!(world.read(id), [Frame::Close(Some(3012))]);
-    assert_eq!(world.counts().closed_no_pong, 1);
+fn a_connection_that_does_not_answer_a_ping_is_closed_with_3012() {
+    let mut harness = HubHarness::new(config());
+    let id = harness.connect_client();
+    advance_to_ping(&mut harness, id);
+    harness.advance_clock(PONG_US - 2 * TICK_US);
+    assert_eq!(harness.read_frames(id), []);
+    harness.advance_clock(2 * TICK_US);
+    assert_eq!(harness.read_frames(id), [ServerFrame::Close(Some(3012))]);
+    assert_eq!(harness.counts().closed_no_pong, 1);
 }
 
 #[test]
 fn any_bytes_answer_a_ping() {
-    let mut world = World::new(config());
-    let id = world.client();
-    until_ping(&mut world, id);
-    let half = &text(r#"{"id":2,"ping":{}}"#)[..5];
-    world.feed(id, half);
-    world.wait(PONG_US + TICK_US);
-    assert_eq!(world.read(id), [], "half a frame shows that it is alive");
-}
-
-#[test]
-fn a_closing_connection_that_does_not_end_is_reset() {
-    let mut world = World::new(config());
-    let id = world.client();
-    world.say(id, "nonsense");
-    assert_eq!(world.read(id), [Frame::Close(Some(3501))]);
-    world.wait(CLOSE_TIMEOUT_US - TICK_US);
-    assert_eq!(world.closed(id), None);
-    world.feed(id, b"whatever it says now");
-    world.wait(2 * TICK_US);
-    assert_eq!(world.closed(id), Some(true));
-}
-
-#[test]
-fn a_refused_request_that_does_not_end_is_reset() {
-    let mut world = World::new(config());
-    let (id, status) = world.open("/nowhere");
-    assert_eq!((status, world.socket(id).write_ended), (404, true));
-    world.wait(CLOSE_TIMEOUT_US + TICK_US);
-    assert_eq!(world.closed(id), Some(true));
-}
-
-#[test]
-fn an_idle_hub_asks_for_no_tick_and_stands_a_clock_that_jumps() {
-    let mut world = World::new(config());
-    assert_eq!(world.hub.deadline_us(), None);
-    world.now_us += 10_000 * SECOND_US;
-    let id = world.client();
-    until_ping(&mut world, id);
-    world.say(id, "{}");
-    world.now_us += 10_000 * SECOND_US;
-    world.hub.tick(world.now_us);
+    let mut harness = HubHarness::new(config());
+    let id = harness.connect_client();
+    advance_to_ping(&mut harness, id);
+    let half = &text_frame(r#"{"id":2,"ping":{}}"#)[..5];
+    harness.send_bytes(id, half);
+    harness.advance_clock(PONG_US + TICK_US);
     assert_eq!(
-        world.texts(id),
-        ["{}"],
-        "a clock that jumps costs one ping, not the connection"
+        harness.read_frames(id),
+        [],
+        "a part of a frame is input, too"
     );
 }
 
 #[test]
-fn the_deadlines_of_a_slot_s_former_connection_do_not_touch_the_next() {
-    let mut world = World::new(config());
-    let gone = world.accept();
-    world.wait(HANDSHAKE_US / 2);
-    world.hub.lost(gone);
-    assert_eq!(world.closed(gone), Some(false));
-    let next = world.accept();
-    assert_eq!(next.slot(), gone.slot());
-    world.wait(HANDSHAKE_US - TICK_US);
-    assert_eq!(world.closed(next), None);
+fn a_closing_connection_is_reset_after_the_close_timeout() {
+    let mut harness = HubHarness::new(config());
+    let id = harness.connect_client();
+    harness.send_text(id, "nonsense");
+    assert_eq!(harness.read_frames(id), [ServerFrame::Close(Some(3501))]);
+    harness.advance_clock(CLOSE_TIMEOUT_US - TICK_US);
+    assert_eq!(harness.closed(id), None);
+    harness.send_bytes(id, b"discarded input");
+    harness.advance_clock(2 * TICK_US);
+    assert_eq!(harness.closed(id), Some(CloseKind::Reset));
 }
 
 #[test]
-fn the_ping_of_the_client_protocol_is_its_ping_in_a_text_frame() {
-    let mut world = World::new(config());
-    let id = world.client();
-    while world.counts().pings == 0 {
-        world.wait(SECOND_US);
+fn a_refused_request_is_reset_after_the_close_timeout() {
+    let mut harness = HubHarness::new(config());
+    let (id, status) = harness.request_upgrade("/nowhere");
+    assert_eq!((status, harness.socket(id).is_write_shut_down), (404, true));
+    harness.advance_clock(CLOSE_TIMEOUT_US + TICK_US);
+    assert_eq!(harness.closed(id), Some(CloseKind::Reset));
+}
+
+#[test]
+fn an_idle_hub_has_no_deadline_and_a_clock_that_jumps_closes_no_connection() {
+    let mut harness = HubHarness::new(config());
+    assert_eq!(harness.hub.deadline_us(), None);
+    harness.now_us += 10_000 * SECOND_US;
+    let id = harness.connect_client();
+    advance_to_ping(&mut harness, id);
+    harness.send_text(id, "{}");
+    harness.now_us += 10_000 * SECOND_US;
+    harness.hub.tick(harness.now_us);
+    assert_eq!(
+        harness.read_texts(id),
+        ["{}"],
+        "the connection gets a ping and is not closed"
+    );
+}
+
+#[test]
+fn deadlines_of_a_former_connection_do_not_affect_the_next_one_in_its_slot() {
+    let mut harness = HubHarness::new(config());
+    let former = harness.accept();
+    harness.advance_clock(HANDSHAKE_US / 2);
+    harness.hub.lost(former);
+    assert_eq!(harness.closed(former), Some(CloseKind::Orderly));
+    let next = harness.accept();
+    assert_eq!(next.slot(), former.slot());
+    harness.advance_clock(HANDSHAKE_US - TICK_US);
+    assert_eq!(harness.closed(next), None);
+}
+
+#[test]
+fn the_ping_of_the_client_protocol_is_an_empty_command_in_a_text_frame() {
+    let mut harness = HubHarness::new(config());
+    let id = harness.connect_client();
+    while harness.counts().pings == 0 {
+        harness.advance_clock(SECOND_US);
     }
     let ping = fanfare::wire::encode::text(fanfare::protocol::json::replies::PING);
-    assert_eq!(world.socket(id).unread, ping);
+    assert_eq!(harness.socket(id).unread, ping);
 }

@@ -1,4 +1,4 @@
-//! Who gets what: interest, order, the edges of a subscription, rules that change.
+//! Deliveries: interest, order, the start and the end of a subscription, and configuration changes.
 
 use std::sync::Arc;
 
@@ -7,39 +7,42 @@ use fanfare::delivery::{Broadcast, NamespaceRules};
 use fanfare::hub::{Egress, SendOutcome, Writability};
 use fanfare::limits::{EGRESS_ARENA_BYTES, EGRESS_SENDS};
 
+use crate::harness::HubHarness;
 use crate::upstream::{config, namespace, push};
-use crate::wire::Frame;
-use crate::world::World;
+use crate::wire::ServerFrame;
 
 #[test]
-fn interest_is_set_before_the_reply_leaves_and_cleared_after_the_last_unsubscribe() {
-    let mut world = World::new(config());
-    let (one, two) = (world.client(), world.client());
+fn interest_begins_before_the_reply_is_sent_and_ends_with_the_last_unsubscribe() {
+    let mut harness = HubHarness::new(config());
+    let (one, two) = (harness.connect_client(), harness.connect_client());
     for id in [one, two] {
-        world.say(id, r#"{"id":2,"subscribe":{"channel":"a"}}"#);
-        assert!(world.wants("a"), "before anything is sent");
-        assert_eq!(world.read(id).len(), 1);
+        harness.send_text(id, r#"{"id":2,"subscribe":{"channel":"a"}}"#);
+        assert!(
+            harness.wants("a"),
+            "interest begins before the reply is sent"
+        );
+        assert_eq!(harness.read_frames(id).len(), 1);
     }
-    world.say(one, r#"{"id":3,"unsubscribe":{"channel":"a"}}"#);
-    assert!(world.wants("a"), "the other one is still there");
-    world.say(two, r#"{"id":3,"unsubscribe":{"channel":"a"}}"#);
-    assert!(!world.wants("a"));
-    assert_eq!(world.counts().topics, 0);
+    harness.send_text(one, r#"{"id":3,"unsubscribe":{"channel":"a"}}"#);
+    assert!(harness.wants("a"), "the other client is still subscribed");
+    harness.send_text(two, r#"{"id":3,"unsubscribe":{"channel":"a"}}"#);
+    assert!(!harness.wants("a"));
+    assert_eq!(harness.counts().topics, 0);
 }
 
 #[test]
-fn publications_come_in_order_between_the_subscribe_and_the_unsubscribe_reply() {
-    let mut world = World::new(config());
-    let id = world.client();
-    world.publish("a", "0");
-    world.say(id, r#"{"id":2,"subscribe":{"channel":"a"}}"#);
-    world.publish("a", "1");
-    world.publish("b", "9");
-    world.publish("a", "2");
-    world.say(id, r#"{"id":3,"unsubscribe":{"channel":"a"}}"#);
-    world.publish("a", "3");
-    world.say(id, r#"{"id":4,"subscribe":{"channel":"a"}}"#);
-    world.publish("a", "4");
+fn publications_arrive_in_order_between_the_replies_to_subscribe_and_unsubscribe() {
+    let mut harness = HubHarness::new(config());
+    let id = harness.connect_client();
+    harness.publish("a", "0");
+    harness.send_text(id, r#"{"id":2,"subscribe":{"channel":"a"}}"#);
+    harness.publish("a", "1");
+    harness.publish("b", "9");
+    harness.publish("a", "2");
+    harness.send_text(id, r#"{"id":3,"unsubscribe":{"channel":"a"}}"#);
+    harness.publish("a", "3");
+    harness.send_text(id, r#"{"id":4,"subscribe":{"channel":"a"}}"#);
+    harness.publish("a", "4");
     let expected = [
         r#"{"id":2,"subscribe":{}}"#.to_owned(),
         push("a", "1"),
@@ -48,131 +51,135 @@ fn publications_come_in_order_between_the_subscribe_and_the_unsubscribe_reply() 
         r#"{"id":4,"subscribe":{}}"#.to_owned(),
         push("a", "4"),
     ];
-    assert_eq!(world.texts(id), expected);
+    assert_eq!(harness.read_texts(id), expected);
 }
 
 #[test]
-fn one_message_may_toggle_a_topic() {
-    let mut world = World::new(config());
-    let id = world.client();
-    world.say(
+fn one_message_may_subscribe_unsubscribe_and_subscribe_again() {
+    let mut harness = HubHarness::new(config());
+    let id = harness.connect_client();
+    harness.send_text(
         id,
         "{\"id\":2,\"subscribe\":{\"channel\":\"a\"}}\n{\"id\":3,\"unsubscribe\":{\"channel\":\"a\"}}\n{\"id\":4,\"subscribe\":{\"channel\":\"a\"}}",
     );
-    world.publish("a", "1");
-    assert_eq!(world.texts(id)[1..], [push("a", "1")]);
-    assert_eq!(world.counts().subscriptions, 1);
+    harness.publish("a", "1");
+    assert_eq!(harness.read_texts(id)[1..], [push("a", "1")]);
+    assert_eq!(harness.counts().subscriptions, 1);
 }
 
 #[test]
-fn a_publication_is_matched_once_per_subscriber_and_its_latency_recorded() {
-    let mut world = World::new(config());
-    let ids: Vec<_> = (0..5).map(|_| world.subscriber(&["a", "b"])).collect();
-    world.publish("a", "1");
-    assert_eq!((world.counts().matched, world.counts().pending), (5, 5));
-    world.now_us += 40;
+fn each_subscriber_counts_as_one_match_with_one_latency() {
+    let mut harness = HubHarness::new(config());
+    let ids: Vec<_> = (0..5)
+        .map(|_| harness.connect_subscriber(&["a", "b"]))
+        .collect();
+    harness.publish("a", "1");
+    assert_eq!((harness.counts().matched, harness.counts().pending), (5, 5));
+    harness.now_us += 40;
     for id in ids {
-        assert_eq!(world.texts(id), [push("a", "1")]);
+        assert_eq!(harness.read_texts(id), [push("a", "1")]);
     }
-    let counts = world.counts();
+    let counts = harness.counts();
     assert_eq!(
         (counts.written, counts.pending, counts.pending_bytes),
         (5, 0, 0)
     );
-    assert_eq!(world.latency.snapshot().buckets, [(40, 5)]);
+    assert_eq!(harness.latency.snapshot().buckets, [(40, 5)]);
 }
 
 #[test]
-fn an_unwanted_publication_matches_nobody() {
-    let mut world = World::new(config());
-    world.publish("a", "1");
-    let counts = world.counts();
+fn a_publication_without_subscribers_has_no_match() {
+    let mut harness = HubHarness::new(config());
+    harness.publish("a", "1");
+    let counts = harness.counts();
     assert_eq!((counts.broadcasts, counts.matched), (1, 0));
 }
 
 #[test]
-fn topics_with_the_same_hash_are_told_apart() {
-    let mut world = World::new(config());
-    let id = world.subscriber(&["a"]);
+fn topics_with_the_same_hash_are_distinguished() {
+    let mut harness = HubHarness::new(config());
+    let id = harness.connect_subscriber(&["a"]);
     let rules = NamespaceRules::from(config().namespace("b"));
-    let message = Broadcast::new("b", world.hasher.hash("a"), b"1", rules, 0);
-    world.hub.publish(&message, world.now_us);
-    assert_eq!(world.read(id), []);
+    let broadcast = Broadcast::new("b", harness.hasher.hash("a"), b"1", rules, 0);
+    harness.hub.publish(&broadcast, harness.now_us);
+    assert_eq!(harness.read_frames(id), []);
 }
 
 #[test]
-fn frames_of_every_size_arrive_whole_and_in_order() {
-    let mut world = World::new(config());
-    let id = world.subscriber(&["a"]);
+fn frames_of_all_sizes_arrive_complete_and_in_order() {
+    let mut harness = HubHarness::new(config());
+    let id = harness.connect_subscriber(&["a"]);
     let body = |length: usize| format!("\"{}\"", "x".repeat(length));
     let bodies = [1, 200, 20_000, 3, 70_000, 16_384, 300_000, 5].map(body);
     for body in &bodies {
-        world.publish("a", body);
+        harness.publish("a", body);
     }
     let expected = bodies.each_ref().map(|body| push("a", body));
-    assert_eq!(world.texts(id), expected);
+    assert_eq!(harness.read_texts(id), expected);
 }
 
 #[test]
-fn rounds_of_sends_are_bounded_and_reach_everybody() {
-    let mut world = World::new(config());
+fn rounds_of_sends_are_bounded_and_reach_every_subscriber() {
+    let mut harness = HubHarness::new(config());
     let count = EGRESS_SENDS + 10;
-    let ids: Vec<_> = (0..count).map(|_| world.upgraded("/raw?topic=a")).collect();
-    world.publish("a", "1");
-    let (mut egress, mut rounds) = (Egress::default(), Vec::new());
-    while world.hub.poll_egress(&mut egress) {
+    let ids: Vec<_> = (0..count)
+        .map(|_| harness.open_websocket("/raw?topic=a"))
+        .collect();
+    harness.publish("a", "1");
+    let mut egress = Egress::default();
+    let mut rounds = Vec::new();
+    while harness.hub.poll_egress(&mut egress) {
         rounds.push(egress.sends().len());
         for send in egress.sends() {
             let length = egress.bytes(send).len() as u32;
             let outcome = SendOutcome::Written(length);
-            let sent = world.hub.sent(send.id, outcome, world.now_us);
+            let sent = harness.hub.sent(send.id, outcome, harness.now_us);
             assert_eq!(sent, Writability::Ready);
         }
         egress.clear();
     }
     assert_eq!(rounds, [EGRESS_SENDS, 10]);
-    assert_eq!(world.counts().written, ids.len() as u64);
+    assert_eq!(harness.counts().written, ids.len() as u64);
 }
 
 #[test]
-fn a_round_gathers_no_more_bytes_than_its_arena_holds() {
-    let mut world = World::new(config());
+fn a_round_gathers_at_most_the_bytes_of_its_arena() {
+    let mut harness = HubHarness::new(config());
     let topics: Vec<_> = (0..40).map(|number| format!("t{number}")).collect();
     let ids: Vec<_> = topics
         .iter()
-        .map(|topic| world.subscriber(&[topic]))
+        .map(|topic| harness.connect_subscriber(&[topic]))
         .collect();
     let body = format!("\"{}\"", "x".repeat(15_000));
     for topic in &topics {
-        world.publish(topic, &body);
+        harness.publish(topic, &body);
     }
     let mut egress = Egress::default();
-    assert!(world.hub.poll_egress(&mut egress));
-    let gathered: usize = egress
-        .sends()
-        .iter()
-        .map(|send| egress.bytes(send).len())
-        .sum();
-    assert!((EGRESS_ARENA_BYTES / 2..=EGRESS_ARENA_BYTES).contains(&gathered));
+    assert!(harness.hub.poll_egress(&mut egress));
+    let mut gathered_bytes = 0;
     for send in egress.sends() {
-        let sent = world
+        gathered_bytes += egress.bytes(send).len();
+    }
+    assert!((EGRESS_ARENA_BYTES / 2..=EGRESS_ARENA_BYTES).contains(&gathered_bytes));
+    for send in egress.sends() {
+        let sent = harness
             .hub
-            .sent(send.id, SendOutcome::Written(0), world.now_us);
+            .sent(send.id, SendOutcome::Written(0), harness.now_us);
         assert_eq!(sent, Writability::Full);
     }
     egress.clear();
     for (id, topic) in ids.into_iter().zip(&topics) {
-        world.hub.writable(id);
-        assert_eq!(world.texts(id), [push(topic, &body)]);
+        harness.hub.writable(id);
+        assert_eq!(harness.read_texts(id), [push(topic, &body)]);
     }
 }
 
 #[test]
-fn new_rules_hold_from_now_on() {
+fn a_new_configuration_applies_to_existing_connections() {
     let mut first = config();
     first.ws.max_topics = 1;
-    let mut world = World::new(first);
-    let id = world.subscriber(&["a"]);
+    let mut harness = HubHarness::new(first);
+    let id = harness.connect_subscriber(&["a"]);
     let mut second = config();
     second.ws.outbox = 200;
     second.namespaces[0].slow = SlowPolicy::DropOldest;
@@ -180,24 +187,27 @@ fn new_rules_hold_from_now_on() {
         .namespaces
         .push(namespace("open", SlowPolicy::Disconnect));
     second.namespaces[1].publish = true;
-    world.hub.reconfigure(Arc::new(second));
+    harness.hub.reconfigure(Arc::new(second));
 
-    world.say(id, r#"{"id":3,"subscribe":{"channel":"b"}}"#);
-    world.say(id, r#"{"id":4,"publish":{"channel":"open:x","data":1}}"#);
+    harness.send_text(id, r#"{"id":3,"subscribe":{"channel":"b"}}"#);
+    harness.send_text(id, r#"{"id":4,"publish":{"channel":"open:x","data":1}}"#);
     assert_eq!(
-        world.texts(id),
+        harness.read_texts(id),
         [r#"{"id":3,"subscribe":{}}"#, r#"{"id":4,"publish":{}}"#]
     );
-    world.socket(id).room = 0;
+    harness.socket(id).room_bytes = 0;
     for number in 0..100 {
-        world.publish("a", &number.to_string());
-        world.turn();
+        harness.publish("a", &number.to_string());
+        harness.run_turn();
     }
-    let counts = world.counts();
+    let counts = harness.counts();
     assert!(
         counts.dropped_oldest > 90 && counts.closed_slow == 0,
         "{counts:?}"
     );
-    world.make_room(id, usize::MAX);
-    assert_eq!(world.read(id).last(), Some(&Frame::text(&push("a", "99"))));
+    harness.add_room(id, usize::MAX);
+    assert_eq!(
+        harness.read_frames(id).last(),
+        Some(&ServerFrame::text(&push("a", "99")))
+    );
 }

@@ -1,8 +1,8 @@
-//! What stands around a hub under test: an upstream that writes down what it is asked, publications
-//! with bodies as they are, and a configuration to vary.
+//! Test doubles and fixtures for a hub: an upstream that records its calls, broadcasts whose
+//! payloads are sent unchanged, and a configuration to vary.
 
-use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::cell::{Ref, RefCell, RefMut};
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use fanfare::config::{Config, Namespace, PayloadKind, SlowPolicy};
@@ -10,48 +10,60 @@ use fanfare::delivery::{Broadcast, CODECS, Codec, Joined, NamespaceRules, TopicH
 use fanfare::hub::{SocketAdmission, Upstream};
 use fanfare::observe::Health;
 
-/// What the hub asked for, and what it is answered.
+/// The calls that an upstream has received, and the results that it returns.
 #[derive(Debug)]
-pub struct Asked {
-    /// Topics wanted, by hash.
-    pub wanted: BTreeMap<u64, i64>,
-    /// Connections that take each codec.
-    pub codecs: [i64; CODECS],
-    pub admits: u64,
-    pub leaves: u64,
-    /// Sockets from which on no upgrade is answered, and none is even taken.
-    pub limit: u64,
-    pub ceiling: u64,
+pub struct UpstreamState {
+    /// Hashes of the topics that the hub wants.
+    pub wanted_hashes: BTreeSet<u64>,
+    /// Number of connections that receive each codec.
+    pub connections_by_codec: [i64; CODECS],
+    /// Number of sockets admitted, and number of those that have left.
+    pub admitted: u64,
+    pub left: u64,
+    /// Number of sockets at which further sockets get no upgrade.
+    pub max_connections: u64,
+    /// Number of sockets at which further sockets are refused.
+    pub max_sockets: u64,
     pub health: Health,
 }
 
-/// A shared view of [`Asked`].
+/// An upstream that records its calls. Clones share one state.
 #[derive(Clone)]
-pub struct FakeUpstream(pub Rc<RefCell<Asked>>);
+pub struct RecordingUpstream(Rc<RefCell<UpstreamState>>);
 
-impl Default for FakeUpstream {
+impl RecordingUpstream {
+    pub fn state(&self) -> Ref<'_, UpstreamState> {
+        self.0.borrow()
+    }
+
+    pub fn state_mut(&self) -> RefMut<'_, UpstreamState> {
+        self.0.borrow_mut()
+    }
+}
+
+impl Default for RecordingUpstream {
     fn default() -> Self {
-        Self(Rc::new(RefCell::new(Asked {
-            wanted: BTreeMap::new(),
-            codecs: [0; CODECS],
-            admits: 0,
-            leaves: 0,
-            limit: u64::MAX,
-            ceiling: u64::MAX,
+        Self(Rc::new(RefCell::new(UpstreamState {
+            wanted_hashes: BTreeSet::new(),
+            connections_by_codec: [0; CODECS],
+            admitted: 0,
+            left: 0,
+            max_connections: u64::MAX,
+            max_sockets: u64::MAX,
             health: Health::Ok,
         })))
     }
 }
 
-impl Upstream for FakeUpstream {
+impl Upstream for RecordingUpstream {
     fn admit(&self) -> SocketAdmission {
-        let mut asked = self.0.borrow_mut();
-        let inside = asked.admits - asked.leaves;
-        if inside >= asked.ceiling {
+        let mut state = self.state_mut();
+        let sockets = state.admitted - state.left;
+        if sockets >= state.max_sockets {
             return SocketAdmission::Refused;
         }
-        asked.admits += 1;
-        if inside < asked.limit {
+        state.admitted += 1;
+        if sockets < state.max_connections {
             SocketAdmission::Admitted
         } else {
             SocketAdmission::OverLimit
@@ -59,28 +71,25 @@ impl Upstream for FakeUpstream {
     }
 
     fn leave(&self) {
-        self.0.borrow_mut().leaves += 1;
+        self.state_mut().left += 1;
     }
 
     fn want(&mut self, topic_hash: u64, wanted: bool) {
-        let mut asked = self.0.borrow_mut();
-        let count = asked.wanted.entry(topic_hash).or_default();
-        *count += if wanted { 1 } else { -1 };
-        assert!(
-            (0..=1).contains(count),
-            "interest is set once and cleared once"
-        );
-        if *count == 0 {
-            asked.wanted.remove(&topic_hash);
-        }
+        let hashes = &mut self.state_mut().wanted_hashes;
+        let is_changed = if wanted {
+            hashes.insert(topic_hash)
+        } else {
+            hashes.remove(&topic_hash)
+        };
+        assert!(is_changed, "interest is set once and cleared once");
     }
 
     fn add_codec(&self, codec: Codec) {
-        self.0.borrow_mut().codecs[codec as usize] += 1;
+        self.state_mut().connections_by_codec[codec as usize] += 1;
     }
 
     fn remove_codec(&self, codec: Codec) {
-        let count = &mut self.0.borrow_mut().codecs[codec as usize];
+        let count = &mut self.state_mut().connections_by_codec[codec as usize];
         *count -= 1;
         assert!(
             *count >= 0,
@@ -89,31 +98,26 @@ impl Upstream for FakeUpstream {
     }
 
     fn health(&self) -> Health {
-        self.0.borrow().health.clone()
+        self.state().health.clone()
     }
 }
 
-/// JSON that may be compressed, and share a broadcast.
-pub const RULES: NamespaceRules = NamespaceRules {
+/// The rules of a namespace with JSON payloads, compression and joined publications.
+pub const JSON_RULES: NamespaceRules = NamespaceRules {
     payload_kind: PayloadKind::Json,
     may_deflate: true,
     may_join: true,
 };
 
-/// A publication whose body is JSON.
-pub fn message(hasher: &TopicHasher, topic: &str, body: &str, arrived_us: u64) -> Broadcast {
-    joined(hasher, topic, &[body], RULES, arrived_us)
-}
-
-/// Publications that share a broadcast.
-pub fn joined(
+/// Returns a broadcast of several publications of one topic.
+pub fn joined_broadcast(
     hasher: &TopicHasher,
     topic: &str,
     bodies: &[&str],
     rules: NamespaceRules,
     arrived_us: u64,
 ) -> Broadcast {
-    let (first, others) = bodies.split_first().expect("at least one");
+    let (first, others) = bodies.split_first().expect("at least one publication");
     let hash = hasher.hash(topic);
     let mut broadcast = Broadcast::new(topic, hash, first.as_bytes(), rules, arrived_us);
     for body in others {
@@ -122,12 +126,12 @@ pub fn joined(
     broadcast
 }
 
-/// What a client of the protocol gets for a publication.
+/// Returns the push that a client of the client protocol receives for a publication.
 pub fn push(topic: &str, body: &str) -> String {
     format!(r#"{{"push":{{"channel":"{topic}","pub":{{"data":{body}}}}}}}"#)
 }
 
-/// A namespace `name:…` of JSON payloads.
+/// Returns a namespace `name:…` with JSON payloads.
 pub fn namespace(name: &str, slow: SlowPolicy) -> Namespace {
     Namespace {
         name: name.into(),
@@ -138,7 +142,7 @@ pub fn namespace(name: &str, slow: SlowPolicy) -> Namespace {
     }
 }
 
-/// The documented defaults, to vary.
+/// Returns the documented defaults.
 pub fn config() -> Config {
     Config::default()
 }

@@ -1,5 +1,5 @@
-//! The client's side of the wire: upgrade heads, masked frames, and a strict parser of what the
-//! server sends.
+//! The client's side of the wire: upgrade requests, masked frames, and a strict parser of the
+//! server's responses and frames.
 
 use tungstenite::protocol::frame::FrameHeader;
 use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
@@ -13,18 +13,21 @@ pub const PONG: OpCode = OpCode::Control(Control::Pong);
 pub const CLOSE: OpCode = OpCode::Control(Control::Close);
 const RSV1: u8 = 0x40;
 
-/// Offers that a server takes: with the largest window, and with the smallest it can keep.
-pub const FULL: &str = "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n";
-pub const NARROW: &str =
+/// A header line that offers permessage-deflate with a server window of 15 bits.
+pub const OFFER_FULL: &str =
+    "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n";
+/// A header line that offers permessage-deflate with a server window of 12 bits, the smallest that
+/// the server supports.
+pub const OFFER_NARROW: &str =
     "Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=12\r\n";
 
-/// A request for a WebSocket at `target`.
-pub fn upgrade(target: &str) -> Vec<u8> {
-    upgrade_with(target, "")
+/// Returns a request for a WebSocket at `target`.
+pub fn upgrade_request(target: &str) -> Vec<u8> {
+    upgrade_request_with(target, "")
 }
 
-/// The same with further header lines.
-pub fn upgrade_with(target: &str, headers: &str) -> Vec<u8> {
+/// Returns a request for a WebSocket with further header lines.
+pub fn upgrade_request_with(target: &str, headers: &str) -> Vec<u8> {
     let head = format!(
         "GET {target} HTTP/1.1\r\nHost: example.org\r\nUpgrade: websocket\r\n\
          Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
@@ -33,43 +36,42 @@ pub fn upgrade_with(target: &str, headers: &str) -> Vec<u8> {
     head.into_bytes()
 }
 
-/// One final frame, masked as a client's must be.
-pub fn masked(opcode: OpCode, payload: &[u8]) -> Vec<u8> {
+/// Returns one final frame with a mask, as clients must send it (RFC 6455, section 5.3).
+pub fn client_frame(opcode: OpCode, payload: &[u8]) -> Vec<u8> {
     let mask = [0x37, 0xfa, 0x21, 0x3d];
-    let mut out = Vec::new();
+    let mut frame = Vec::new();
     let header = FrameHeader {
         opcode,
         mask: Some(mask),
         ..FrameHeader::default()
     };
-    header.format(payload.len() as u64, &mut out).unwrap();
-    out.extend(
-        payload
-            .iter()
-            .zip(mask.iter().cycle())
-            .map(|(byte, key)| byte ^ key),
-    );
-    out
+    header.format(payload.len() as u64, &mut frame).unwrap();
+    for (index, byte) in payload.iter().enumerate() {
+        frame.push(byte ^ mask[index % mask.len()]);
+    }
+    frame
 }
 
-/// A message of which `payload` is the compressed codec: RSV1 is set.
-pub fn masked_deflated(opcode: OpCode, payload: &[u8]) -> Vec<u8> {
-    let mut frame = masked(opcode, payload);
+/// Returns a frame with the RSV1 bit set: its payload is compressed (RFC 7692, section 6).
+pub fn deflated_client_frame(opcode: OpCode, payload: &[u8]) -> Vec<u8> {
+    let mut frame = client_frame(opcode, payload);
     frame[0] |= RSV1;
     frame
 }
 
-pub fn text(payload: &str) -> Vec<u8> {
-    masked(TEXT, payload.as_bytes())
+/// Returns a text frame from a client.
+pub fn text_frame(payload: &str) -> Vec<u8> {
+    client_frame(TEXT, payload.as_bytes())
 }
 
-pub fn close(code: u16) -> Vec<u8> {
-    masked(CLOSE, &code.to_be_bytes())
+/// Returns a close frame from a client.
+pub fn close_frame(code: u16) -> Vec<u8> {
+    client_frame(CLOSE, &code.to_be_bytes())
 }
 
-/// What a server sends, one frame at a time.
+/// A frame from the server, decompressed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Frame {
+pub enum ServerFrame {
     Text(String),
     Binary(Vec<u8>),
     Ping(Vec<u8>),
@@ -77,24 +79,28 @@ pub enum Frame {
     Close(Option<u16>),
 }
 
-impl Frame {
+impl ServerFrame {
     pub fn text(text: &str) -> Self {
         Self::Text(text.into())
     }
 }
 
-/// A frame as it went over the wire.
+/// A frame from the server, with its form on the wire.
 #[derive(Debug)]
-pub struct Taken {
-    pub frame: Frame,
+pub struct ReceivedFrame {
+    pub frame: ServerFrame,
     pub is_deflated: bool,
-    /// Its length, header included.
+    /// Length of the frame on the wire, header included.
     pub wire_bytes: usize,
 }
 
-/// Takes the frame at the front of `bytes`; `None` while it is not whole. `window_bits`: what the
-/// server's window was agreed to be, if compression was.
-pub fn take(bytes: &mut Vec<u8>, window_bits: Option<u8>) -> Result<Option<Taken>, String> {
+/// Removes the frame at the front of `bytes` and returns it; `None` if it is not complete.
+/// `window_bits` is the server's window, if permessage-deflate was negotiated. Fails if the frame
+/// violates RFC 6455 or RFC 7692.
+pub fn take_frame(
+    bytes: &mut Vec<u8>,
+    window_bits: Option<u8>,
+) -> Result<Option<ReceivedFrame>, String> {
     let [first, second, rest @ ..] = &bytes[..] else {
         return Ok(None);
     };
@@ -107,21 +113,21 @@ pub fn take(bytes: &mut Vec<u8>, window_bits: Option<u8>) -> Result<Option<Taken
     let may_be_deflated = window_bits.is_some() && first & 0x08 == 0;
     if first & 0xb0 != 0x80 || second & 0x80 != 0 || (is_deflated && !may_be_deflated) {
         return Err(format!(
-            "header {first:#x} {second:#x}: not final, reserved bits or masked"
+            "header {first:#x} {second:#x}: a fragment, a reserved bit or a mask"
         ));
     }
-    let Some((length, payload)) = rest.split_at_checked(length_bytes) else {
+    let Some((extended_length, payload)) = rest.split_at_checked(length_bytes) else {
         return Ok(None);
     };
-    let extended = length
-        .iter()
-        .fold(0, |length, byte| length << 8 | usize::from(*byte));
-    let length = if length_bytes == 0 {
-        usize::from(second & 0x7f)
-    } else {
-        extended
-    };
-    if length < minimum || (first & 0x08 != 0 && length > 125) {
+    let mut length = usize::from(second & 0x7f);
+    if length_bytes > 0 {
+        length = 0;
+        for byte in extended_length {
+            length = length << 8 | usize::from(*byte);
+        }
+    }
+    let is_control = first & 0x08 != 0;
+    if length < minimum || (is_control && length > 125) {
         return Err(format!(
             "length {length} with header {first:#x} {second:#x}"
         ));
@@ -130,39 +136,39 @@ pub fn take(bytes: &mut Vec<u8>, window_bits: Option<u8>) -> Result<Option<Taken
         return Ok(None);
     };
     let frame = match window_bits.filter(|_| is_deflated) {
-        Some(bits) => read(first & 0x0f, &zlib::inflate(payload, bits)?)?,
-        None => read(first & 0x0f, payload)?,
+        Some(bits) => parse_payload(first & 0x0f, &zlib::inflate(payload, bits)?)?,
+        None => parse_payload(first & 0x0f, payload)?,
     };
     let wire_bytes = 2 + length_bytes + length;
     bytes.drain(..wire_bytes);
-    Ok(Some(Taken {
+    Ok(Some(ReceivedFrame {
         frame,
         is_deflated,
         wire_bytes,
     }))
 }
 
-fn read(opcode: u8, payload: &[u8]) -> Result<Frame, String> {
+fn parse_payload(opcode: u8, payload: &[u8]) -> Result<ServerFrame, String> {
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).map_err(|error| error.to_string());
     Ok(match opcode {
-        0x1 => Frame::Text(text(payload)?),
-        0x2 => Frame::Binary(payload.into()),
+        0x1 => ServerFrame::Text(text(payload)?),
+        0x2 => ServerFrame::Binary(payload.into()),
         0x8 => match payload {
-            [] => Frame::Close(None),
+            [] => ServerFrame::Close(None),
             [high, low, reason @ ..] => {
                 text(reason)?;
-                Frame::Close(Some(u16::from_be_bytes([*high, *low])))
+                ServerFrame::Close(Some(u16::from_be_bytes([*high, *low])))
             }
             [_] => return Err("a close frame with one byte".into()),
         },
-        0x9 => Frame::Ping(payload.into()),
-        0xa => Frame::Pong(payload.into()),
+        0x9 => ServerFrame::Ping(payload.into()),
+        0xa => ServerFrame::Pong(payload.into()),
         _ => return Err(format!("opcode {opcode:#x}")),
     })
 }
 
-/// Takes the head of an HTTP response, and its body if it says how long that is. Returns the
-/// status with the body; `None` while it is not whole.
+/// Removes an HTTP response, with a body of `Content-Length` bytes, from the front of `bytes`.
+/// Returns status and body; `None` if the response is not complete.
 pub fn take_response(bytes: &mut Vec<u8>) -> Option<(u16, String)> {
     let end = bytes.windows(4).position(|window| window == b"\r\n\r\n")? + 4;
     let head = String::from_utf8(bytes[..end].to_vec())
@@ -178,7 +184,7 @@ pub fn take_response(bytes: &mut Vec<u8>) -> Option<(u16, String)> {
     Some((status, String::from_utf8(body).unwrap()))
 }
 
-/// The value of a header of the response at the front of `bytes`, in lower case.
+/// Returns the value of a header of the response at the front of `bytes`, in lower case.
 pub fn response_header(bytes: &[u8], name: &str) -> Option<String> {
     let end = bytes.windows(4).position(|window| window == b"\r\n\r\n")?;
     let head = String::from_utf8(bytes[..end].to_vec())
@@ -189,7 +195,7 @@ pub fn response_header(bytes: &[u8], name: &str) -> Option<String> {
     value.map(str::to_owned)
 }
 
-/// The window of the server that the response at the front of `bytes` agrees on, in bits; `None`
+/// Returns the server's window in bits that the response at the front of `bytes` agrees to; `None`
 /// without permessage-deflate.
 pub fn agreed_window_bits(bytes: &[u8]) -> Option<u8> {
     let extensions = response_header(bytes, "sec-websocket-extensions")?;

@@ -1,7 +1,7 @@
-"""Losses and delays show where they are, and nowhere else; without a loss nothing ever shows.
+"""Checks that the metrics show a loss or delay at the stage that caused it, and at no other stage.
 
-The losses are made by a binary with the feature `lossy` (src/observe/lossy.rs): FANFARE_LOSSY, or
-`fanfare-lossy` among the tools.
+A binary with the feature `lossy` (src/observe/lossy.rs) loses messages on purpose. Its path is in
+FANFARE_LOSSY; the default is `fanfare-lossy` in the tools directory.
 """
 
 import contextlib
@@ -17,15 +17,15 @@ STAGES = ["check", "route", "lane", "deliver"]
 TOPICS = ["a", "b", "c"]
 BASE = 18120
 SCRAPES = 50
-# At 1,500 messages a second, as the smallest loss that must show.
+# The smallest loss that must be visible, at 1,500 messages per second: one message in a hundred.
 RATE, EVERY = 1_500, 100
-# Two scrapes of Prometheus' usual interval.
+# Two scrapes at an interval of 5 s.
 PATIENCE_S = 10
 
 
 @contextlib.contextmanager
 def loaded(binary, log_path, variables=None, rate=RATE, readers=8):
-    """A node of two shards under load; without a rate it is more than the node can do."""
+    """Runs a node with two shards under load. Without a rate, the load exceeds its capacity."""
     settings = {"cpu.shards": 2, "ws.slow": "drop_oldest"}
     with (
         Node(binary, log_path, BASE, settings, variables) as node,
@@ -37,7 +37,7 @@ def loaded(binary, log_path, variables=None, rate=RATE, readers=8):
 
 
 def of(figures, name, **labels):
-    """The sum over the samples of this name that carry the labels."""
+    """Returns the sum of the samples with this name and these labels."""
     wanted = [f'{key}="{value}"' for key, value in labels.items()]
     return sum(
         value
@@ -47,7 +47,7 @@ def of(figures, name, **labels):
 
 
 def unaccounted(figures):
-    """matched - written - dropped - pending, of each shard and of the process."""
+    """Returns matched - written - dropped - pending of the process, then of each shard."""
     shards = {found[1] for sample in figures if (found := re.search(r'shard="(\d+)"', sample))}
     assert len(shards) == 2, shards
 
@@ -60,7 +60,7 @@ def unaccounted(figures):
 
 
 def stages(figures):
-    """Difference and ratio of each stage."""
+    """Returns the difference and the ratio of each stage."""
     return {
         stage: tuple(of(figures, f"fanfare_stage_{what}", stage=stage) for what in ("difference", "ratio"))
         for stage in STAGES
@@ -68,9 +68,9 @@ def stages(figures):
 
 
 def clean(binary, log_path, rate):
-    """At no scrape is anything missing, at the pace given or, without one, at saturation."""
+    """Nothing is missing in any scrape, at the given rate or, without a rate, at saturation."""
     with loaded(binary, log_path, rate=rate, readers=8 if rate else 60) as node:
-        # Nobody steps these, so that they do not read, and what they miss is dropped.
+        # These readers are not stepped, so they do not read, and messages for them are dropped.
         silent = None if rate else Readers(node.ws, TOPICS, 2)
         began, busy = node.metrics(), 0
         for number in range(SCRAPES):
@@ -78,8 +78,8 @@ def clean(binary, log_path, rate):
             assert unaccounted(figures) == [0, 0, 0], f"scrape {number}: {unaccounted(figures)}"
             for stage, found in stages(figures).items():
                 assert found == (0, 1), f"scrape {number}: {stage}: {found}"
-            waits = of(figures, "fanfare_lane_queued_batches") + of(figures, "fanfare_pending")
-            busy += waits > 0
+            queued = of(figures, "fanfare_lane_queued_batches") + of(figures, "fanfare_pending")
+            busy += queued > 0
             time.sleep(0.05)
         ended = node.metrics()
         if silent:
@@ -89,14 +89,14 @@ def clean(binary, log_path, rate):
         assert all(count > RATE for count in passed.values()), passed
     dropped = int(of(ended, "fanfare_dropped_total"))
     assert rate or (dropped and busy > SCRAPES * 0.8), f"{busy} scrapes at saturation, {dropped} dropped"
-    return f"{SCRAPES} scrapes, {busy} with something on its way, {dropped} dropped, {passed}"
+    return f"{SCRAPES} scrapes, {busy} with pending messages, {dropped} dropped, {passed}"
 
 
 def one_stage(binary, log_path, stage):
-    """One percent lost shows at this stage only, within two scrapes."""
+    """A loss of one percent is visible at this stage only, within two scrapes."""
     with loaded(binary, log_path, {"FANFARE_LOSE": f"{stage}:{EVERY}"}) as node:
         start = time.monotonic()
-        # Enough to tell one percent from any other share.
+        # Enough losses to distinguish one percent from other shares.
         figures = until(
             lambda: of(figures := node.metrics(), "fanfare_stage_difference", stage=stage) >= 20 and figures,
             PATIENCE_S,
@@ -106,7 +106,7 @@ def one_stage(binary, log_path, stage):
         found = stages(figures)
         for other in STAGES:
             if other != stage:
-                assert found[other] == (0, 1), f"{other} shows {found[other]}"
+                assert found[other] == (0, 1), f"{other}: {found[other]}"
         _, ratio = found[stage]
         assert 0.98 < ratio < 0.998, ratio
         missing = unaccounted(figures)
@@ -117,7 +117,7 @@ def one_stage(binary, log_path, stage):
 
 
 def last_of_lane(binary, log_path):
-    """A lane that loses all, and after which nothing comes, shows it too."""
+    """A lane that loses every batch is visible even if no later batch arrives."""
     settings, variables = {"cpu.shards": 2}, {"FANFARE_LOSE": "lane:1"}
     with Node(binary, log_path, BASE, settings, variables) as node, Readers(node.ws, ["a"], 1):
         with Publisher(node.pull, ["a"], 10) as publisher:
@@ -127,11 +127,11 @@ def last_of_lane(binary, log_path):
 
 
 def drops_are_counted(binary, log_path):
-    """What a policy drops is no silent loss: it has a reason, and the stage stays even."""
+    """Messages that a policy drops are counted with a reason, and the stage difference stays 0."""
     settings = {"cpu.shards": 2, "ws.slow": "drop_oldest", "ws.outbox": "64KiB", "ingest.max_payload": "32KiB"}
     payload = b'"' + b"x" * 20_000 + b'"'
     with Node(binary, log_path, BASE, settings) as node:
-        silent = Readers(node.ws, ["a"], 2)  # Nobody steps them, so that they do not read.
+        silent = Readers(node.ws, ["a"], 2)  # These readers are not stepped, so they do not read.
         with Publisher(node.pull, ["a"], RATE, payload):
             until(lambda: node.sum("fanfare_dropped_total") > 100, 10, "drops")
             figures = node.metrics()
@@ -142,7 +142,7 @@ def drops_are_counted(binary, log_path):
 
 
 def bucket_quantile(figures, name, quantile):
-    """The bounds of the bucket that a quantile lies in, as PromQL finds it."""
+    """Returns the bounds of the bucket that contains a quantile, as PromQL determines it."""
     found = {}
     for sample, count in figures.items():
         if bound := re.fullmatch(rf'fanfare_{name}_seconds_bucket\{{le="(.*)"\}}', sample):
@@ -154,8 +154,8 @@ def bucket_quantile(figures, name, quantile):
 
 
 def stalled(binary, log_path):
-    """One of two shards stands still for 50 ms each second: the merged figures show it."""
-    # So many that neither shard has few of them, wherever the kernel puts each.
+    """One of two shards stops for 50 ms each second. The merged metrics show the delay."""
+    # With 40 readers, each shard has several, however the kernel distributes them.
     with loaded(binary, log_path, {"FANFARE_STALL": "0:50"}, rate=500, readers=40) as node:
         until(lambda: min(shard["connections"] for shard in node.stats()["shards"]) > 0, 1, "both shards in use")
         until(lambda: node.stats()["total"]["delivery_us"]["count"] > 60_000, 20, "some stalls")
@@ -165,10 +165,10 @@ def stalled(binary, log_path):
             quantile: of(figures, f"fanfare_{name}_quantile_seconds", quantile=quantile)
             for quantile in ("0.5", "0.99", "0.999", "1")
         }
-        # A twentieth of what one shard does waits, for 25 ms on average.
+        # A twentieth of the messages of one shard are delayed, by 25 ms on average.
         assert 0.005 < at["0.99"] <= at["0.999"] <= at["1"] and at["1"] > 0.040, f"{name}: {at}"
         assert at["0.5"] < 0.025, f"{name}: {at}"
-        # The bucket that holds it since the start is the one of the gauge, or a neighbour.
+        # The bucket since the start is the bucket of the gauge or the one next to it.
         low, high = bucket_quantile(figures, name, 0.99)
         assert low / 1.2 <= at["0.99"] <= high * 1.2, f"{name}: {at['0.99']} is not in {low} to {high}"
     turn = of(figures, "fanfare_turn_quantile_seconds", quantile="1")
@@ -180,7 +180,8 @@ def stalled(binary, log_path):
 
 
 def busy(binary, log_path):
-    """While a shard stands still, its lane fills: PUSH is dropped, and a DEALER is answered busy."""
+    """While a shard is stopped, its lane fills. Messages of a PUSH socket are dropped, and a DEALER
+    receives busy replies."""
     with (
         loaded(binary, log_path, {"FANFARE_STALL": "0:900"}, rate=None) as node,
         zmq.Context() as context,
@@ -199,9 +200,9 @@ def busy(binary, log_path):
             # `ok` has one frame, so the frame before it is the delimiter.
             return replies.get("busy", 0) > 20 and replies.get("", 0) > 20
 
-        until(ask, 30, "both replies")
-        # The flood goes on, but nothing more is sent to the router.
-        until(lambda: node.sum("fanfare_rejected_total", 'reason="busy"') == replies["busy"], 5, "all busy counted")
+        until(ask, 30, "busy and ok replies")
+        # The flood continues, but the DEALER sends no more requests.
+        until(lambda: node.sum("fanfare_rejected_total", 'reason="busy"') == replies["busy"], 5, "a count of every busy reply")
         figures = node.metrics()
         dealer.close()
     assert of(figures, "fanfare_lane_dropped_total") > 0
@@ -212,7 +213,8 @@ def busy(binary, log_path):
 
 
 def numbered(binary, log_path):
-    """A publisher's numbers: gaps, repetitions, a restart; reordering and rejections are none."""
+    """Gaps, duplicates and restarts of a publisher's numbers are counted. Reordered and rejected
+    messages are not."""
     with Node(binary, log_path, BASE) as node, zmq.Context() as context:
         push = context.socket(zmq.PUSH)
         push.linger = 5_000
@@ -242,22 +244,22 @@ def main():
     given = arguments("accounting")
     report, logs = Report("accounting"), given.logs
 
-    def check(what, function, binary, *more):
-        report.check(what, function, binary, logs / f"{what.replace(' ', '-')}.log", *more)
+    def check(name, function, binary, *more):
+        report.check(name, function, binary, logs / f"{name.replace(' ', '-')}.log", *more)
 
-    check("a clean run shows nothing", clean, given.fanfare, RATE)
-    check("nor does saturation", clean, given.fanfare, None)
-    check("drops are counted", drops_are_counted, given.fanfare)
-    check("a publisher's numbers", numbered, given.fanfare)
+    check("a run without losses shows no loss", clean, given.fanfare, RATE)
+    check("saturation shows no loss", clean, given.fanfare, None)
+    check("dropped messages are counted with a reason", drops_are_counted, given.fanfare)
+    check("gaps, duplicates and restarts of a publisher's numbers", numbered, given.fanfare)
     if binary := lossy(given.tools):
-        check("a slow build that loses nothing", clean, binary, None)
+        check("the lossy build shows no loss when it loses nothing", clean, binary, None)
         for stage in STAGES:
-            check(f"one percent lost at {stage}", one_stage, binary, stage)
-        check("the last of a lane", last_of_lane, binary)
-        check("a shard that stalls", stalled, binary)
-        check("busy while a lane is full", busy, binary)
+            check(f"a loss of one percent at {stage}", one_stage, binary, stage)
+        check("a loss of the last batch on a lane", last_of_lane, binary)
+        check("a shard that stops for 50 ms each second", stalled, binary)
+        check("busy replies while a lane is full", busy, binary)
     else:
-        report.skip("no binary that loses: FANFARE_LOSSY")
+        report.skip("no lossy binary: set FANFARE_LOSSY")
     return 1 if report.failed else 0
 
 

@@ -1,11 +1,12 @@
-"""The feedback agent with the real HAProxy: loads even out whatever a connection costs, a draining
-node gets nothing new, and a node that joins is not stampeded.
+"""The agent with a real HAProxy. The loads of nodes become even whatever a connection costs, a
+draining node receives no new connections, and a joining node does not receive too many at once.
 
-Four nodes whose connections cost 1, 1, 1 and 10: the same count of messages a second, ten times as
-long. Each node's egress budget is what 400 of the cheap ones take, so that this part of the load
-dominates and does not depend on the host. What is compared are bytes written, as the nodes count.
+The connections of the four nodes cost 1, 1, 1 and 10: they receive the same number of messages per
+second, and the messages of the last node are ten times as long. The egress budget of each node is
+the traffic of 400 cheap connections, so that egress is the largest part of the load on every host.
+The checks compare the bytes written, as counted by the nodes.
 
-ALGORITHM=leastconn, say, tries another one with the agent than the shipped configuration has.
+ALGORITHM=leastconn, for example, tests another algorithm than the shipped configuration uses.
 """
 
 import asyncio
@@ -35,7 +36,7 @@ CHEAP_BYTES = 40
 COSTS = (1, 1, 1, 10)
 BUDGET = PLANNED * MESSAGES_PER_S * CHEAP_BYTES
 
-# So many in all that even loads are of some 60 %.
+# With this number of connections, even loads are about 60 %.
 CROWD = 744
 ARRIVAL_S = 13
 AGENT_INTER_MS = 200
@@ -48,7 +49,7 @@ SETTINGS = {
     "drain.dwell": "1s",
     "load.egress": BUDGET,
     "load.connections": PLANNED,
-    # A quarter of a minute stands for hours, so everything is as much faster.
+    # The test simulates hours in a quarter of a minute, so the times are shorter accordingly.
     "load.up": "500ms",
     "load.down": "1s",
     "load.fresh": "1s",
@@ -67,7 +68,7 @@ def agent_port(index):
 
 
 class Cluster:
-    """The nodes, by index, each with a publisher of its own."""
+    """The nodes by index. Each node has its own publisher."""
 
     def __init__(self, options):
         self.options, self.nodes, self.sockets = options, {}, {}
@@ -85,7 +86,7 @@ class Cluster:
         self.nodes[index], self.sockets[index] = node, push
 
     def publish(self):
-        """One message to each node, of a frame as long as the node's connections are dear."""
+        """Sends one message to each node. The frame size is proportional to the node's cost."""
         for index, push in self.sockets.items():
             frame = CHEAP_BYTES * COSTS[index]
             header = 2 if frame < 128 else 4  # RFC 6455, 5.2
@@ -94,7 +95,7 @@ class Cluster:
                 push.send_multipart([b"work", f'"{text}"'.encode()], zmq.NOBLOCK)
 
     def count(self, name):
-        """A counter of each node by index."""
+        """Returns a counter of each node by index."""
         return {index: node.stats()["total"][name] for index, node in self.nodes.items()}
 
     def close(self):
@@ -103,12 +104,12 @@ class Cluster:
 
 
 class Balancer:
-    """HAProxy with the shipped configuration, except for addresses and how often it asks."""
+    """HAProxy with the shipped configuration, except for the addresses and check intervals."""
 
     def __init__(self, options, front, algorithm, agent):
         text = SHIPPED.read_text()
         name = f"haproxy-{front}-{algorithm}-{agent}"
-        self.folder = tempfile.TemporaryDirectory()  # The path of a socket has to be short.
+        self.folder = tempfile.TemporaryDirectory()  # The path of a Unix socket must be short.
         self.admin = pathlib.Path(self.folder.name) / "admin.sock"
         text = re.sub(r"bind :8080", f"bind 127.0.0.1:{front}", text)
         text = re.sub(r"stats socket \S+", f"stats socket {self.admin}", text)
@@ -143,18 +144,18 @@ class Balancer:
             return b"".join(iter(lambda: admin.recv(65536), b"")).decode()
 
     def rows(self):
-        """What HAProxy says of each server by name."""
+        """Returns the statistics of each server by name."""
         lines = self.ask("show stat").splitlines()
         names = lines[0].lstrip("# ").split(",")
         rows = (dict(zip(names, line.split(","))) for line in lines[1:] if line)
         return {row["svname"]: row for row in rows if row["svname"].startswith("edge")}
 
     def servers(self):
-        """Status and weight of each server by name."""
+        """Returns the status and the weight of each server by name."""
         return {name: (row["status"], int(row["weight"])) for name, row in self.rows().items()}
 
     def sessions(self):
-        """How many each server got, by name."""
+        """Returns the total number of sessions of each server by name."""
         return {name: int(row["stot"]) for name, row in self.rows().items()}
 
     def close(self):
@@ -164,7 +165,7 @@ class Balancer:
 
 
 class Client(asyncio.Protocol):
-    """A WebSocket that asks for its upgrade and throws away what comes."""
+    """A WebSocket client that requests the upgrade and discards what it receives."""
 
     def __init__(self, crowd):
         self.crowd = crowd
@@ -182,7 +183,7 @@ class Client(asyncio.Protocol):
 
 
 class Crowd:
-    """Clients of a balancer, and the publishers that keep them busy."""
+    """The clients of the load balancers, and the publishers that send to them."""
 
     def __init__(self, cluster):
         self.cluster, self.clients, self.refused = cluster, set(), 0
@@ -205,7 +206,7 @@ class Crowd:
             await asyncio.sleep(max(0, due - time.monotonic()))
 
     async def arrive(self, count, seconds, *balancers):
-        """So many evenly over this time, to each balancer in turn."""
+        """Opens `count` connections evenly over `seconds`, to each balancer in turn."""
         loop, began = asyncio.get_running_loop(), time.monotonic()
         for number in range(count):
             await asyncio.sleep(max(0, began + number * seconds / count - time.monotonic()))
@@ -214,7 +215,7 @@ class Crowd:
             self.clients.add(client)
 
     async def loads(self, seconds=2):
-        """Each node's egress in budgets."""
+        """Returns the egress of each node divided by its budget."""
         before = await asyncio.to_thread(self.cluster.count, "written_bytes")
         began = time.monotonic()
         await asyncio.sleep(seconds)
@@ -232,7 +233,7 @@ def figures(loads):
 
 
 class Site:
-    """A cluster, its balancers and their crowd."""
+    """A cluster, its load balancers and their clients."""
 
     def __init__(self, options, indices=range(4), algorithms=(None,), agent=True):
         self.options, self.indices, self.algorithms = options, indices, algorithms
@@ -254,7 +255,7 @@ class Site:
             self.balancers.append(self.stack.enter_context(contextlib.closing(balancer)))
             await asyncio.to_thread(until, balancer.listens, 5, "HAProxy listens; see its log")
         if self.agent:
-            await asyncio.to_thread(until, self.ready, 15, "every agent is heard")
+            await asyncio.to_thread(until, self.ready, 15, "HAProxy has a weight from every agent")
         self.crowd = await self.stack.enter_async_context(Crowd(self.cluster))
         return self
 
@@ -262,25 +263,25 @@ class Site:
         await self.stack.aclose()
 
     def ready(self):
-        """Every agent has been heard, and every weight has risen."""
+        """Returns whether HAProxy has a weight from every agent and every weight has risen."""
         servers = [server for each in self.balancers for server in each.servers().values()]
         up = [weight >= 80 for status, weight in servers if status.startswith("UP")]
         return len(up) == len(self.indices) * len(self.balancers) and all(up)
 
 
 async def even(site):
-    """Loads are even when a crowd has come. Then a node drains, and gets nothing new."""
+    """The loads are even after all clients have connected."""
     crowd, balancer = site.crowd, site.balancers[0]
     await crowd.arrive(CROWD, ARRIVAL_S, balancer)
     loads = await crowd.loads()
-    assert not crowd.refused and len(crowd.clients) == CROWD, "everybody has a connection"
+    assert not crowd.refused and len(crowd.clients) == CROWD, "every client has a connection"
     assert imbalance(loads) <= 1.25, figures(loads)
     assert min(loads) > 0.3, figures(loads)
     return f"max over mean {imbalance(loads):.2f}, loads {figures(loads)}"
 
 
 async def drained(site):
-    """SIGTERM to a node: the balancer learns within one interval of the agent."""
+    """After SIGTERM to a node, HAProxy sets it to DRAIN within one interval of the agent."""
     crowd, balancer = site.crowd, site.balancers[0]
     arriving = asyncio.create_task(crowd.arrive(150, 3, balancer))
     await asyncio.sleep(0.5)
@@ -288,17 +289,18 @@ async def drained(site):
     site.cluster.nodes[0].server.process.send_signal(signal.SIGTERM)
     began = time.monotonic()
     while not balancer.servers()["edge0"][0].startswith("DRAIN"):
-        # One interval and 4 % for spread-checks, when all have a core; here ten processes share two.
+        # One interval plus 4 % for spread-checks would be enough if each process had its own core.
+        # Here ten processes share two cores.
         assert time.monotonic() - began < 5 * AGENT_INTER_MS / 1000, balancer.servers()
         await asyncio.sleep(0.005)
-    took_ms, told = (time.monotonic() - began) * 1000, balancer.sessions()
+    took_ms, at_drain = (time.monotonic() - began) * 1000, balancer.sessions()
     await arriving
     after = balancer.sessions()
     assert before["edge0"] > 0
-    assert after["edge0"] == told["edge0"], f"{after['edge0'] - told['edge0']} came after that"
-    assert sum(after.values()) - sum(told.values()) > 50, "the others got theirs"
-    came = told["edge0"] - before["edge0"]
-    return f"HAProxy knew after {took_ms:.0f} ms, {came} came before that and none later"
+    assert after["edge0"] == at_drain["edge0"], f"{after['edge0'] - at_drain['edge0']} connections after DRAIN"
+    assert sum(after.values()) - sum(at_drain.values()) > 50, "the other nodes receive connections"
+    accepted_before = at_drain["edge0"] - before["edge0"]
+    return f"DRAIN after {took_ms:.0f} ms, {accepted_before} connections before it and none after it"
 
 
 async def join(site):
@@ -319,14 +321,14 @@ async def join(site):
         ratio = loads[3] * 4 / sum(loads)
         most = max(most, ratio)
     assert not crowd.refused
-    assert early < 0.5, f"it got {early:.0%} of the newcomers in its first 3 s"
-    assert most <= 1.25, f"its load was {most:.2f} of the mean"
-    assert ratio > 0.5, f"it ended at {ratio:.2f} of the mean"
-    return f"{early:.0%} of the newcomers in its first 3 s, load at most {most:.2f} of the mean"
+    assert early < 0.5, f"the joining node received {early:.0%} of the new connections in its first 3 s"
+    assert most <= 1.25, f"the load of the joining node was {most:.2f} times the mean"
+    assert ratio > 0.5, f"the load of the joining node ended at {ratio:.2f} times the mean"
+    return f"{early:.0%} of the new connections in the first 3 s, load at most {most:.2f} times the mean"
 
 
 async def without(options, algorithm):
-    """The same crowd and no agent. Nothing is to be learnt, so it may come quickly."""
+    """The same clients without agents. No weights change, so the clients may connect quickly."""
     async with Site(options, algorithms=(algorithm,), agent=False) as site:
         await site.crowd.arrive(CROWD, 3, site.balancers[0])
         loads = await site.crowd.loads(1.4)
@@ -339,23 +341,23 @@ async def run(options, report):
         report.check(what, raised, outcome[0])
 
     async with Site(options, algorithms=(ALGORITHM,)) as site:
-        await check("four nodes, work 1:1:1:10, loads are even", even, site)
-        await check("a draining node gets nothing new", drained, site)
+        await check("loads are even on four nodes with costs 1:1:1:10", even, site)
+        await check("a draining node receives no new connections", drained, site)
     for algorithm in ("leastconn", "roundrobin"):
-        await check(f"for comparison, {algorithm} without the agent", without, options, algorithm)
+        await check(f"for comparison, {algorithm} without agents", without, options, algorithm)
     async with Site(options, range(3), (ALGORITHM, ALGORITHM)) as site:
-        await check("two balancers do not stampede a node that joins", join, site)
+        await check("two load balancers do not overload a joining node", join, site)
 
 
 def raised(outcome):
-    """What a coroutine returned, or raises what it raised."""
+    """Returns the result of a coroutine, or raises its exception."""
     if isinstance(outcome, BaseException):
         raise outcome
     return outcome
 
 
 def accepted():
-    """The shipped file, by HAProxy itself."""
+    """HAProxy accepts the shipped configuration without warnings."""
     checked = subprocess.run(["haproxy", "-c", "-f", SHIPPED], capture_output=True, text=True)
     output = checked.stdout + checked.stderr
     assert checked.returncode == 0 and "WARNING" not in output, output
@@ -363,11 +365,11 @@ def accepted():
 
 def main():
     options, report = arguments("agent"), Report("agent")
-    # Debian keeps it where not everybody's PATH looks.
+    # Debian installs HAProxy in a directory that is not in every user's PATH.
     os.environ["PATH"] += ":/usr/sbin"
     if not shutil.which("haproxy"):
-        return report.skip("no haproxy")
-    report.check("HAProxy takes the shipped configuration", accepted)
+        return report.skip("haproxy is not installed")
+    report.check("HAProxy accepts the shipped configuration", accepted)
     asyncio.run(run(options, report))
     return report.failed > 0
 

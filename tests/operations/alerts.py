@@ -1,5 +1,5 @@
-"""Alerts and dashboard in a real Prometheus: every query against live scrapes, every stage's loss,
-and an hour without any alert."""
+"""Alerts and dashboard with a real Prometheus: every query runs against live scrapes, a loss at each
+stage triggers its alert, and an hour of normal operation triggers none."""
 
 import contextlib
 import datetime
@@ -18,9 +18,9 @@ from prometheus import DASHBOARD, RULES, Prometheus, dashboard_queries, names, p
 
 CLEAN, HOUR, LOSSY, PROMETHEUS, ARCHIVE = 18160, 18165, 18170, 18210, 18211
 STAGES = ["check", "route", "lane", "deliver"]
-# One percent, of messages a millisecond apart, so that each is a batch of its own.
+# A loss of one percent. The messages are a millisecond apart, so each is a separate batch.
 EVERY, RATE = 100, 800
-# How far the moment of the first loss is known, and what a busy machine adds to a timer.
+# Tolerance for the measured time of the first loss and for late timers on a busy machine.
 SLACK_S = 1.0
 RUNBOOK = pathlib.Path(__file__).parents[2] / "docs/OPERATIONS.md"
 
@@ -31,25 +31,25 @@ def rules(tools):
 
 
 def layout():
-    """What Grafana needs to import it, and panels that do not lie on each other."""
+    """The dashboard has what an import into Grafana needs, and its panels do not overlap."""
     taken, seen = set(), set()
     for panel in panels():
         place = panel["gridPos"]
         across, down = (range(place[at], place[at] + place[size]) for at, size in ("xw", "yh"))
         cells = set(itertools.product(across, down))
         if cells & taken or max(across) > 23 or panel["id"] in seen:
-            raise RuntimeError(f"{panel['title']}: not a place or id of its own")
+            raise RuntimeError(f"{panel['title']}: the position or the id is not unique")
         taken |= cells
         seen.add(panel["id"])
         if panel["datasource"]["uid"] != "${datasource}" or not panel["description"]:
-            raise RuntimeError(f"{panel['title']}: no variable for its data source, or no description")
+            raise RuntimeError(f"{panel['title']}: the data source is not a variable, or the description is missing")
         if any("$instance" not in target["expr"] for target in panel["targets"]):
-            raise RuntimeError(f"{panel['title']}: not only of the chosen nodes")
+            raise RuntimeError(f"{panel['title']}: a query does not select by $instance")
     return f"{len(seen)} panels"
 
 
 def named(alerts):
-    """Every rule says what it is, how bad, what to do, and where to read on."""
+    """Every rule has a summary, a severity, a description and a link to the runbook."""
     for alert in alerts:
         wanted = f"docs/OPERATIONS.md#alert-{alert['name'].lower()}"
         if alert["annotations"]["runbook"] != wanted:
@@ -60,6 +60,7 @@ def named(alerts):
 
 
 def runbook(alerts):
+    """Every alert has a section in the runbook."""
     text = RUNBOOK.read_text()
     headings = {re.sub(r"[^a-z0-9 _-]", "", line.lstrip("# ").lower()).replace(" ", "-")
                 for line in text.splitlines() if line.startswith("#")}
@@ -70,16 +71,16 @@ def runbook(alerts):
 
 
 def known(node, queries):
-    """No query names a metric that there is not."""
-    there = {sample.split("{")[0] for sample in node.metrics()}
+    """Every metric in the queries exists in the scrape."""
+    existing = {sample.split("{")[0] for sample in node.metrics()}
     wanted = set().union(*map(names, queries))
-    if missing := wanted - there:
+    if missing := wanted - existing:
         raise RuntimeError(f"not in the scrape: {', '.join(sorted(missing))}")
     return f"{len(wanted)} metrics"
 
 
 def answered(prometheus, queries):
-    """Every panel shows something."""
+    """Every query of the dashboard returns data."""
     empty = [f"{title}: {query}" for title, query in queries if not prometheus.query(query)]
     if empty:
         raise RuntimeError("; ".join(empty))
@@ -87,7 +88,7 @@ def answered(prometheus, queries):
 
 
 def quiet(prometheus, node):
-    """Under load, nothing that is wrong with a sound node."""
+    """No alert is active for a healthy node under load."""
     own = node.admin.removeprefix("http://")
     active = [alert["labels"] for alert in prometheus.active() if alert["labels"]["instance"] == own]
     if active:
@@ -99,7 +100,7 @@ def difference(node, stage):
 
 
 def fires(prometheus, node, stage):
-    """From the last moment without a loss to the evaluation that fired."""
+    """Measures the time from the last reading without a loss to the evaluation that fired."""
     own = node.admin.removeprefix("http://")
     with Publisher(node.pull, ["prices"], RATE):
         before = time.time()
@@ -126,7 +127,7 @@ def fires(prometheus, node, stage):
 
 
 def hour(tools, logs, binary, alerts):
-    """The load of an hour, and not one sample of any alert's expression."""
+    """Runs the load of an hour. The expression of every alert stays empty."""
     root = logs / "hour"
     root.mkdir()
     with Node(binary, logs / "hour.log", HOUR) as node:
@@ -138,12 +139,12 @@ def hour(tools, logs, binary, alerts):
             raise RuntimeError(f"{stored} stored, {run.deliveries} delivered")
         for alert in alerts:
             if found := archive.range(alert["query"], run.start, run.end, 15):
-                raise RuntimeError(f"{alert['name']} is true: {found}")
+                raise RuntimeError(f"{alert['name']} is active: {found}")
     return f"{run.sent} publications, {run.deliveries} deliveries, {(run.end - run.start) / 60:.0f} minutes"
 
 
 def live(report, given):
-    """The checks against nodes that run; returns the rules as Prometheus reads them."""
+    """Runs the checks against live nodes. Returns the rules as Prometheus parsed them."""
     binary, logs, losing = given.fanfare, given.logs, lossy(given.tools)
     payload = b'{"prices":[%s]}' % b",".join(b"100" for _ in range(200))
     with contextlib.ExitStack() as stack:
@@ -162,18 +163,18 @@ def live(report, given):
         up = "count(up == 1)"
         until(lambda: prometheus.query(up) == [({}, len(nodes))], 10, "every node is scraped")
         for stage, node in broken.items():
-            report.check(f"the alert for a loss at {stage}", fires, prometheus, node, stage)
+            report.check(f"a loss at {stage} triggers its alert", fires, prometheus, node, stage)
         if not broken:
-            report.skip("no binary that loses: FANFARE_LOSSY")
+            report.skip("no lossy binary: set FANFARE_LOSSY")
         sender.send("prices", b"no JSON")
         rejected = 'rate(fanfare_rejected_total{reason="payload_not_json"}[10s]) > 0'
         until(lambda: prometheus.query(rejected), 10, "a rejection in the rates")
         alerts = prometheus.alerts()
         queries = dashboard_queries()
         wanted = [query for _, query in queries] + [alert["query"] for alert in alerts]
-        report.check("every metric that is asked for is there", known, clean, wanted)
+        report.check("every metric in the queries exists", known, clean, wanted)
         report.check("every panel has data", answered, prometheus, queries)
-        report.check("load on a sound node", quiet, prometheus, clean)
+        report.check("load on a healthy node triggers no alert", quiet, prometheus, clean)
         return alerts
 
 
@@ -184,15 +185,15 @@ def main():
         return 0
     for old in ("live", "hour"):
         shutil.rmtree(given.logs / old, ignore_errors=True)
-    report.check("rules and their tests", rules, given.tools)
+    report.check("promtool accepts the rules and their tests", rules, given.tools)
     report.check(f"{DASHBOARD.name} can be imported", layout)
     alerts = live(report, given)
-    report.check("every alert says what to do", named, alerts)
+    report.check("every alert has its annotations", named, alerts)
     if RUNBOOK.exists():
-        report.check("every alert has its page", runbook, alerts)
+        report.check("every alert has a section in the runbook", runbook, alerts)
     else:
         report.skip(f"runbook: no {RUNBOOK.name}")
-    report.check("an hour without an alert", hour, given.tools, given.logs, given.fanfare, alerts)
+    report.check("an hour of normal operation triggers no alert", hour, given.tools, given.logs, given.fanfare, alerts)
     return 1 if report.failed else 0
 
 

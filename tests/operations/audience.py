@@ -1,4 +1,4 @@
-"""Subscribers that count what they get, and a publisher that sends what it is told."""
+"""Subscribers that count the messages they receive, and a publisher."""
 
 import asyncio
 import threading
@@ -10,9 +10,9 @@ from node import until
 
 
 class Audience:
-    """Connections that read one topic each, in a thread of their own. With `pause_s` each takes
-    that long over every message, and reads no further meanwhile. `compression`: as `websockets`
-    has it, None or "deflate"."""
+    """Connections that read one topic each, in a separate thread. After each message, a connection
+    pauses for `pause_s` and does not read. `compression` is the parameter of the package
+    `websockets`: None or "deflate"."""
 
     def __init__(self, node, topics, pause_s=0, compression=None):
         self.url, self.topics, self.pause_s = f"ws://{node.ws}/raw?topic=", topics, pause_s
@@ -51,7 +51,7 @@ class Audience:
 
 
 class Sender:
-    """pyzmq's PUSH, connected to the node."""
+    """A PUSH socket of pyzmq that is connected to the node."""
 
     def __init__(self, node):
         self.socket = zmq.Context.instance().socket(zmq.PUSH)

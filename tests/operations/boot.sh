@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Boots systemd in a root of its own, with nothing but the package installed, and writes what it
-# makes of fanfare.service to OUT/proof.log as KEY=VALUE lines. Run by package.py as
+# Boots systemd in a separate root directory with only the package installed, and writes how systemd
+# runs fanfare.service to OUT/proof.log as KEY=VALUE lines. systemd.py runs this script as
 #
 #   unshare --mount --pid --fork --cgroup --kill-child boot.sh PACKAGE OUT PORT
 #
-# Everything it mounts goes with its namespaces.
+# The kernel removes all mounts when the namespaces end.
 
 set -euo pipefail
 readonly package=$1 out=$2 port=$3 place=$2/boot
@@ -33,7 +33,7 @@ chmod 755 "$root/usr/sbin/policy-rc.d"
 cp "$package" "$root/package.deb"
 chroot "$root" dpkg --install /package.deb
 
-# Only the service: no devices, no modules, nothing that this machine has enabled.
+# Run only the service: no devices, no modules, and no other unit that this machine has enabled.
 units=$root/etc/systemd/system
 find "$units" -path '*.wants/*' ! -name fanfare.service -delete
 for unit in systemd-{udevd,udev-trigger,modules-load,sysctl,random-seed,remount-fs,hwdb-update}.service \
@@ -68,7 +68,7 @@ trap 'journalctl --no-pager --unit fanfare --output cat >/mnt/journal.log' EXIT
 echo "started=$(show ActiveState)"
 systemctl reload fanfare || exit
 echo "reloaded=yes"
-sleep 4 # two periods of the watchdog
+sleep 4 # two watchdog periods
 echo "restarts_while_well=$(show NRestarts)"
 kill -STOP "$(show MainPID)"
 for _ in {1..200}; do

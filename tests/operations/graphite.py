@@ -1,7 +1,7 @@
-"""The real statsd, carbon and graphite-web, each a process of its own, on loopback ports.
+"""Runs statsd, carbon and graphite-web as separate processes on loopback ports.
 
-They are installed under the tools directory (`run.sh`): statsd by npm, the others by pip. Statsd
-flushes every two seconds into points of one second, so that no flush falls on another's point.
+`run.sh` installs them in the tools directory: statsd with npm, the others with pip. statsd flushes
+every two seconds and carbon stores points of one second, so two flushes never share a point.
 """
 
 import json
@@ -44,7 +44,7 @@ pattern = .*
 retentions = 1s:10m
 """
 
-# As the documentation of statsd has it, for retentions that have a coarser step to go to.
+# From the documentation of statsd, for retentions that are aggregated to a coarser step.
 AGGREGATION = """
 [upper]
 pattern = \\.upper(_\\d+)*$
@@ -85,7 +85,7 @@ make_server("127.0.0.1", int(sys.argv[1]), application).serve_forever()
 
 
 class Graphite:
-    """All three. `base` is the first of six ports; `root` an empty directory."""
+    """The three processes. `base` is the first of six ports. `root` is an empty directory."""
 
     def __init__(self, tools, root, base):
         names = ("udp", "management", "line", "pickle", "query", "web")
@@ -144,14 +144,14 @@ class Graphite:
         def answers():
             for process in self.processes:
                 if process.poll() is not None:
-                    raise RuntimeError(f"{process.args} ended: see {self.root}")
+                    raise RuntimeError(f"{process.args} ended: see the logs in {self.root}")
             with socket.socket() as probe:
                 return probe.connect_ex(("127.0.0.1", self.ports[name])) == 0
 
         until(answers, 20, f"{name} listens")
 
     def bad_lines(self):
-        """Lines that statsd could not read, as it says itself."""
+        """Returns the number of lines that statsd could not parse, from its own statistics."""
         with socket.create_connection(("127.0.0.1", self.ports["management"]), 5) as stream:
             stream.sendall(b"stats\n")
             answer = b""
@@ -161,7 +161,7 @@ class Graphite:
         return int(lines["messages.bad_lines_seen"])
 
     def points(self, target):
-        """Of each series its points of the last minutes, those without a value left out."""
+        """Returns the points of each series over the last minutes, without empty points."""
         query = urllib.parse.urlencode({"target": target, "from": "-9min", "format": "json"})
         url = f"http://127.0.0.1:{self.ports['web']}/render?{query}"
         with urllib.request.urlopen(url, timeout=10) as answer:
@@ -170,12 +170,12 @@ class Graphite:
         return {name: [v for v in values if v is not None] for name, values in found.items()}
 
     def total(self, name):
-        """What a counter adds up to."""
+        """Returns the sum of a counter."""
         return sum(sum(values) for values in self.points(f"stats.counters.{name}.count").values())
 
     def settle(self):
-        """Waits until all that statsd has received is in graphite. A flush may arrive in parts, so
-        the first mark only says that one has begun, and the second that it is over."""
+        """Waits until everything that statsd has received is in graphite. A flush may arrive in
+        parts: the first mark shows that a flush has begun, the second that it has ended."""
         for mark in (f"mark.{time.monotonic_ns()}" for _ in range(2)):
             with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
                 sender.sendto(f"{mark}:1|c".encode(), ("127.0.0.1", self.ports["udp"]))

@@ -1,5 +1,5 @@
-"""An hour of a node's life in seconds: the load of an hour, scraped as often as in an hour, each
-scrape dated as if it had been taken then."""
+"""Simulates an hour of operation within seconds: the node gets the load of an hour, and each scrape
+gets the timestamp that it would have had in that hour."""
 
 import re
 import time
@@ -10,14 +10,14 @@ from node import until
 from prometheus import promtool
 
 SCRAPE_S, SCRAPES = 15, 240
-# Ten publications a second; readers come and go, four of them every five minutes.
+# Ten publications per second. Every five minutes, four readers are replaced.
 PUBLICATIONS = 10 * SCRAPE_S
 READERS, CHURN, CHURN_EVERY = 40, 4, 20
 LABELS = 'job="fanfare",instance="hour"'
 
 
 class Hour:
-    """Runs the load on a node and writes its scrapes to `path` as OpenMetrics."""
+    """Runs the load on a node and writes the scrapes to `path` as OpenMetrics text."""
 
     def __init__(self, node, path):
         self.node, self.path = node, path
@@ -30,7 +30,7 @@ class Hour:
         push.connect(self.node.pull)
         with open(self.path, "w") as file, Readers(self.node.ws, ["prices"], READERS):
             for first in range(0, SCRAPES, CHURN_EVERY):
-                # Whoever is still being closed would be matched too.
+                # Connections that are still being closed would be matched too.
                 self.wait_for("fanfare_connections", READERS)
                 with Readers(self.node.ws, ["prices"], CHURN):
                     for number in range(first, first + CHURN_EVERY):
@@ -52,7 +52,7 @@ class Hour:
         until(lambda: self.node.sum(name) == value, 10, f"{name} {value}")
 
     def write(self, file, at_s):
-        """Every sample of this moment with its labels and date."""
+        """Writes every current sample with its labels and a timestamp."""
         for sample, value in self.node.metrics().items():
             name, own = re.fullmatch(r"(\w+)(?:\{(.*)\})?", sample).groups()
             labels = ",".join(part for part in (LABELS, own) if part)
@@ -60,5 +60,5 @@ class Hour:
         file.write(f"up{{{LABELS}}} 1 {at_s:.0f}\n")
 
     def blocks(self, tools, to):
-        """Makes it a data directory of Prometheus."""
+        """Converts the scrapes into a data directory of Prometheus."""
         promtool(tools, "tsdb", "create-blocks-from", "openmetrics", self.path, to)

@@ -1,4 +1,4 @@
-"""Load for the checks of this folder: a publisher with a pace, and clients that read and forget."""
+"""Load for the programs in this directory: publishers, and clients that discard what they read."""
 
 import multiprocessing
 import selectors
@@ -15,7 +15,7 @@ UPGRADE = (
 
 
 class Thread:
-    """Runs `step` until it is closed."""
+    """Calls `step` in a thread until the context ends."""
 
     def __enter__(self):
         self.running, self.failure = True, None
@@ -39,7 +39,7 @@ class Thread:
 
 
 class Readers(Thread):
-    """`count` raw connections that subscribe to all of `topics`."""
+    """`count` raw connections, each subscribed to all of `topics`."""
 
     def __init__(self, address, topics, count):
         host, port = address.split(":")
@@ -72,7 +72,7 @@ class Readers(Thread):
 
 
 class Publisher(Thread):
-    """Sends to `topics` in turn, `rate` messages a second."""
+    """Sends `rate` messages per second, to each of `topics` in turn."""
 
     def __init__(self, endpoint, topics, rate, payload=b'{"n":1}'):
         self.socket = zmq.Context.instance().socket(zmq.PUSH)
@@ -94,11 +94,11 @@ class Publisher(Thread):
 
 
 class Flood:
-    """Sends to `topics` as fast as it goes, in a process of its own."""
+    """Sends to each of `topics` in turn as fast as possible, in a separate process."""
 
     def __init__(self, endpoint, topics, payload):
-        given = (endpoint, [topic.encode() for topic in topics], payload)
-        self.process = multiprocessing.get_context("spawn").Process(target=flood, args=given, daemon=True)
+        parameters = (endpoint, [topic.encode() for topic in topics], payload)
+        self.process = multiprocessing.get_context("spawn").Process(target=flood, args=parameters, daemon=True)
 
     def __enter__(self):
         self.process.start()

@@ -1,7 +1,7 @@
-"""What the checks of this folder share: a fanfare node on ports of its own, its figures, the report.
+"""Shared by the programs in this directory: a fanfare node, its metrics, and the report.
 
-Each check is a program of its own, `NAME.py --fanfare BINARY --tools DIR --logs DIR`, and prints
-`ok NAME: WHAT`, `not ok NAME: WHAT: why` and `SKIPPED NAME: why`, one per line.
+Each program is started as `NAME.py --fanfare BINARY --tools DIR --logs DIR`. It prints one line per
+check: `ok NAME: CHECK`, `not ok NAME: CHECK: reason` or `SKIPPED NAME: reason`.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from server import Server  # noqa: E402
 
 
 class Node:
-    """One node. `base` is the first of ten ports: ws, admin, pull, sub, router, and five to spare.
+    """One node. `base` is the first of ten ports: ws, admin, pull, sub, router, and five unused.
 
     `variables` are set in its environment, such as `FANFARE_LOSE` for the binary of `lossy`.
     """
@@ -62,24 +62,24 @@ class Node:
         return json.loads(self.get("/stats"))
 
     def metrics(self):
-        """Sample with labels to value."""
+        """Returns a dictionary from sample name with labels to value."""
         found = re.findall(r"^([^#\s]+) (\S+)", self.get("/metrics"), re.MULTILINE)
         return {sample: float(value) for sample, value in found}
 
     def sum(self, name, label=""):
-        """The sum over the samples of this name that carry `label`; 0 without any."""
+        """Returns the sum of the samples with this name and label, or 0 if there are none."""
         figures = self.metrics().items()
         return sum(value for key, value in figures if key.split("{")[0] == name and label in key)
 
 
 def lossy(tools):
-    """The binary that loses on purpose (src/observe/lossy.rs), or None."""
+    """Returns the binary that loses messages on purpose (src/observe/lossy.rs), or None."""
     path = pathlib.Path(os.environ.get("FANFARE_LOSSY") or tools / "fanfare-lossy")
     return path if path.exists() else None
 
 
 def until(condition, timeout_s, what):
-    """The first true value of `condition()`; RuntimeError when it stays false."""
+    """Returns the first true value of `condition()`. Raises RuntimeError after `timeout_s`."""
     deadline = time.monotonic() + timeout_s
     while not (value := condition()):
         if time.monotonic() > deadline:
@@ -99,20 +99,20 @@ def arguments(name):
 
 
 class Report:
-    """Runs checks, each a function that raises when it does not hold."""
+    """Runs checks. A check is a function that raises an exception when it fails."""
 
     def __init__(self, name):
         self.name, self.failed = name, 0
 
-    def check(self, what, function, *given):
+    def check(self, name, function, *arguments):
         try:
-            note = function(*given)
+            note = function(*arguments)
         except Exception as error:
             traceback.print_exc()
             self.failed += 1
-            print(f"not ok {self.name}: {what}: {error}", flush=True)
+            print(f"not ok {self.name}: {name}: {error}", flush=True)
         else:
-            print(f"ok {self.name}: {what}{f' ({note})' if note else ''}", flush=True)
+            print(f"ok {self.name}: {name}{f' ({note})' if note else ''}", flush=True)
 
-    def skip(self, why):
-        print(f"SKIPPED {self.name}: {why}", flush=True)
+    def skip(self, reason):
+        print(f"SKIPPED {self.name}: {reason}", flush=True)

@@ -1,6 +1,6 @@
-"""The real Prometheus with the project's own configuration, rules and dashboard.
+"""Runs a real Prometheus with the configuration, rules and dashboard of this project.
 
-Debian's package is unpacked under the tools directory and not installed, so that no daemon runs.
+The Debian package is unpacked in the tools directory and not installed, so that no daemon starts.
 """
 
 import json
@@ -17,7 +17,7 @@ from node import until
 TUNING = pathlib.Path(__file__).parents[2] / "tuning"
 RULES = TUNING / "prometheus"
 DASHBOARD = TUNING / "grafana/fanfare.json"
-# What Grafana puts in for its variables.
+# The values that replace the variables of Grafana.
 VARIABLES = {"$__rate_interval": "10s", "$instance": ".*"}
 
 
@@ -26,7 +26,7 @@ def program(tools, name):
 
 
 def promtool(tools, *words):
-    """What it prints; RuntimeError when it fails."""
+    """Runs promtool and returns its output. Raises RuntimeError if it fails."""
     command = [str(program(tools, "promtool")), *map(str, words)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     if done.returncode != 0:
@@ -35,7 +35,7 @@ def promtool(tools, *words):
 
 
 def names(expression):
-    """The metrics an expression names."""
+    """Returns the names of the metrics in an expression."""
     return set(re.findall(r"\b((?:fanfare|process)_[a-z_]+)", expression))
 
 
@@ -44,7 +44,7 @@ def panels():
 
 
 def dashboard_queries():
-    """Title of each panel with each of its queries, as Grafana would send it."""
+    """Returns pairs of panel title and query, with the variables replaced."""
     found = []
     for panel in panels():
         for target in panel["targets"]:
@@ -56,8 +56,8 @@ def dashboard_queries():
 
 
 class Prometheus:
-    """One server in an empty directory. `nodes` are scraped by the shipped configuration, at
-    `interval_s`; without nodes it only answers from the data that is there."""
+    """A server in the directory `root`. It scrapes `nodes` with the shipped configuration at
+    `interval_s`. Without nodes, it only answers queries from existing data."""
 
     def __init__(self, tools, root, port, nodes=(), interval_s=1):
         self.url, self.root, self.port = f"http://127.0.0.1:{port}", root.resolve(), port
@@ -93,7 +93,7 @@ class Prometheus:
         text, intervals = re.subn(r"_interval: 15s", f"_interval: {self.interval_s}s", text)
         text, lists = re.subn(r'(?m)^      - targets: .*$', f"      - targets: {targets}", text)
         if (intervals, lists) != (2, 1):
-            raise RuntimeError("the shipped configuration is not what this expects")
+            raise RuntimeError("the shipped configuration has another form than this program expects")
         return text
 
     def _ready(self):
@@ -111,7 +111,7 @@ class Prometheus:
             raise RuntimeError(f"{query}: {error.read().decode()}") from error
 
     def query(self, expression, **more):
-        """The samples of an instant query: labels, and the value."""
+        """Returns the samples of an instant query as pairs of labels and value."""
         result = self.ask("query", query=expression, **more)["result"]
         return [(sample["metric"], float(sample["value"][1])) for sample in result]
 
@@ -119,10 +119,10 @@ class Prometheus:
         return self.ask("query_range", query=expression, start=start, end=end, step=step)["result"]
 
     def alerts(self):
-        """The rules: name, query, annotations and so on."""
+        """Returns the alert rules with name, query and annotations."""
         groups = self.ask("rules", type="alert")["groups"]
         return [rule for group in groups for rule in group["rules"]]
 
     def active(self):
-        """Alerts that fire or are about to."""
+        """Returns the alerts that are pending or firing."""
         return self.ask("alerts")["alerts"]

@@ -1,6 +1,6 @@
-"""A process as systemd would start it from a unit, as far as a test can without systemd: user,
-limits, runtime directory, no capabilities, no new privileges, system call filter, address families,
-no memory that is both writable and executable."""
+"""Starts a process with the restrictions of a systemd unit, without systemd: user, limits, runtime
+directory, no capabilities, no new privileges, system call filter, address families, and no memory
+that is both writable and executable."""
 
 import ctypes
 import errno
@@ -17,7 +17,7 @@ SUFFIXES = {"K": 10, "M": 20, "G": 30}
 
 
 class Comparison(ctypes.Structure):
-    """struct scmp_arg_cmp."""
+    """struct scmp_arg_cmp of libseccomp."""
 
     _fields_ = [
         ("argument", ctypes.c_uint),
@@ -28,16 +28,16 @@ class Comparison(ctypes.Structure):
 
 
 def system_calls(words):
-    """The names behind words such as `@system-service io_uring_setup`."""
+    """Returns the system calls that words such as `@system-service io_uring_setup` stand for."""
     names = set()
     for word in words:
         if not word.startswith("@"):
             names.add(word)
             continue
-        said = subprocess.run(
+        output = subprocess.run(
             ["systemd-analyze", "syscall-filter", word], check=True, capture_output=True, text=True
         ).stdout
-        lines = (line.strip() for line in said.splitlines()[1:])
+        lines = (line.strip() for line in output.splitlines()[1:])
         names |= system_calls([line for line in lines if line and not line.startswith("#")])
     return names
 
@@ -50,7 +50,7 @@ def size(text):
 
 
 class Sandbox:
-    """`values(key)` are the unit's values for a key, in order."""
+    """`values(key)` returns the values of a key in the unit, in order."""
 
     def __init__(self, root, values):
         self.root, self.values = root, values
@@ -63,7 +63,7 @@ class Sandbox:
                 self.allowed -= system_calls(words[1:].split())
             else:
                 self.allowed |= system_calls(words.split())
-        # systemd keeps what it needs itself to start the process.
+        # systemd also allows the calls that it needs to start the process.
         self.allowed |= system_calls(["@default"]) | {"execve"}
         (families,) = values("RestrictAddressFamilies")
         self.families = [int(getattr(socket, name)) for name in families.split()]
@@ -84,11 +84,11 @@ class Sandbox:
         path.chmod(int(mode, 8))
 
     def enter(self):
-        """In the child, before it executes."""
+        """Applies the restrictions in the child process, before it executes the program."""
         for limit, value in self.limits:
             try:
                 resource.setrlimit(limit, (value, value))
-            except (OSError, ValueError):  # More than this machine may give: systemd takes that.
+            except (OSError, ValueError):  # The value exceeds the hard limit of this machine.
                 most = resource.getrlimit(limit)[1]
                 resource.setrlimit(limit, (most, most))
         os.umask(int(self.values("UMask")[0], 8))
@@ -100,7 +100,7 @@ class Sandbox:
         os.setresgid(self.group, self.group, self.group)
         os.setresuid(self.user, self.user, self.user)
         self.libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-        self.libc.prctl(PR_SET_MDWE, 1, 0, 0, 0)  # Linux 6.3; older ones go without.
+        self.libc.prctl(PR_SET_MDWE, 1, 0, 0, 0)  # Requires Linux 6.3; older kernels ignore it.
         if self.seccomp.seccomp_load(ctypes.c_void_p(self.filter)):
             raise OSError("the system call filter does not load")
 
@@ -109,7 +109,7 @@ class Sandbox:
         context = ctypes.c_void_p(made)
         for name in sorted(self.allowed - {"socket"}):
             number = self.seccomp.seccomp_syscall_resolve_name(name.encode())
-            if number >= 0:  # Below are names that this architecture or library does not know.
+            if number >= 0:  # It is negative for names that this architecture or library does not know.
                 self.seccomp.seccomp_rule_add_array(context, SCMP_ACT_ALLOW, number, 0, None)
         number = self.seccomp.seccomp_syscall_resolve_name(b"socket")
         for family in self.families:

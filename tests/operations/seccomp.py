@@ -1,8 +1,8 @@
-"""tuning/docker/seccomp.json, by running fanfare under it.
+"""Tests tuning/docker/seccomp.json by running fanfare under it.
 
-The kernel takes no JSON: the profile becomes the classic BPF program that a container runtime would
-make of it. `seccomp.py exec WITHOUT PROGRAM ARGUMENT...` runs a program under the profile without
-the calls whose names begin with WITHOUT (`-`: with all).
+The kernel does not read JSON. This program converts the profile into a classic BPF program, as a
+container runtime does. `seccomp.py exec WITHOUT PROGRAM ARGUMENT...` runs a program under the
+profile without the calls whose names begin with WITHOUT (`-` removes no call).
 """
 
 import asyncio
@@ -20,7 +20,7 @@ import tempfile
 
 PROFILE = pathlib.Path(__file__).parents[2] / "tuning/docker/seccomp.json"
 
-# linux/audit.h: the architecture as a filter sees it.
+# linux/audit.h: the architecture as a filter reads it.
 ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 
 # linux/filter.h and linux/seccomp.h.
@@ -31,24 +31,24 @@ NO_NEW_PRIVILEGES, SET_SECCOMP, MODE_FILTER = 38, 22, 2
 
 
 def numbers():
-    """The system calls of this machine by name, as its C headers have them."""
+    """Returns the numbers of the system calls by name, from the C headers of this machine."""
     preprocess = ["cc", "-E", "-dM", "-include", "asm/unistd.h", "-x", "c", "/dev/null"]
     text = subprocess.run(preprocess, capture_output=True, text=True, check=True).stdout
     known = dict(re.findall(r"#define (__NR\w*) (\w+)", text))
-    # Some names stand for another one that has the number.
+    # Some names are defined as another name, which has the number.
     known = {name: known.get(value, value) for name, value in known.items()}
     return {name[5:]: int(value) for name, value in known.items() if value.isdigit()}
 
 
 def allowed(without):
-    """The names of the profile's calls."""
+    """Returns the names of the calls that the profile allows."""
     profile = json.loads(PROFILE.read_text())
     names = [name for group in profile["syscalls"] for name in group["names"]]
     return [name for name in names if without == "-" or not name.startswith(without)]
 
 
 def program(without):
-    """The profile as instructions; what another machine has but not this one is left out."""
+    """Returns the profile as BPF instructions, without calls that this machine does not have."""
     known = numbers()
     errno = json.loads(PROFILE.read_text())["defaultErrnoRet"]
     code = [
@@ -65,7 +65,7 @@ def program(without):
 
 
 def confine(without, command):
-    """Becomes `command` under the profile."""
+    """Replaces this process by `command` under the profile."""
     code = program(without)
     text = ctypes.create_string_buffer(code)
     filter_program = struct.pack("HxxxxxxP", len(code) // 8, ctypes.addressof(text))
@@ -73,12 +73,12 @@ def confine(without, command):
     if library.prctl(NO_NEW_PRIVILEGES, 1, 0, 0, 0) or library.prctl(
         SET_SECCOMP, MODE_FILTER, filter_program, 0, 0
     ):
-        raise OSError(ctypes.get_errno(), "the filter was not taken")
+        raise OSError(ctypes.get_errno(), "the kernel rejected the filter")
     os.execv(command[0], command)
 
 
 class Confined:
-    """A program that runs another one under the profile, for whoever wants a path."""
+    """A script that runs a program under the profile, for callers that need a path."""
 
     def __init__(self, program, without="-"):
         self.directory = tempfile.TemporaryDirectory(prefix="fanfare-seccomp-")
@@ -99,16 +99,16 @@ def run(*command):
 
 
 def refused():
-    """The filter filters: a call that fanfare has no use for fails."""
+    """A call that fanfare does not need fails under the profile."""
     code = "import ctypes; print(ctypes.CDLL(None, use_errno=True).unshare(0), ctypes.get_errno())"
     with Confined(sys.executable) as python:
-        said = run(python, "-c", code).stdout.split()
-    if said != ["-1", "38"]:
-        raise AssertionError(f"unshare gave {said} under the profile")
+        result = run(python, "-c", code).stdout.split()
+    if result != ["-1", "38"]:
+        raise AssertionError(f"unshare returned {result} under the profile")
 
 
 def served(fanfare, log):
-    """A day in the life: publishers, a client, a scrape, a reload, a drain."""
+    """Publishers, a client, a scrape, a reload and a drain work under the profile."""
     import websockets.asyncio.client
     import zmq
 
@@ -140,6 +140,7 @@ def served(fanfare, log):
 
 
 def examined(fanfare):
+    """`fanfare doctor` can set up a completion ring under the profile."""
     with Confined(fanfare) as confined:
         ring = [line for line in run(confined, "doctor").stdout.splitlines() if "completion ring" in line]
     if not ring[0].startswith("ok"):
@@ -147,7 +148,7 @@ def examined(fanfare):
 
 
 def forbidden(fanfare):
-    """As under a profile without rings, Docker's own: the start ends, and the doctor says why."""
+    """Under a profile without rings, such as Docker's, the server fails and names the reason."""
     with Confined(fanfare, "io_uring") as confined:
         start = run(confined, "serve", "-s", "ws.listen=127.0.0.1:18380", "-s", "admin.listen=off")
         doctor = run(confined, "doctor")
@@ -164,12 +165,12 @@ def main():
     fanfare = str(pathlib.Path(given.fanfare).resolve())
     report = Report("seccomp")
     if platform.machine() not in ARCHITECTURES:
-        report.skip(f"the profile has no {platform.machine()}")
+        report.skip(f"the profile does not cover {platform.machine()}")
         return
-    report.check("what fanfare has no use for fails", refused)
+    report.check("a call that fanfare does not need fails", refused)
     report.check("serve, publish, subscribe, reload and drain work", served, fanfare, given.logs / "served.log")
-    report.check("the doctor finds its ring", examined, fanfare)
-    report.check("without the rings it says so", forbidden, fanfare)
+    report.check("the doctor can set up a ring", examined, fanfare)
+    report.check("without rings, serve and doctor name seccomp as the reason", forbidden, fanfare)
     sys.exit(bool(report.failed))
 
 

@@ -1,4 +1,4 @@
-"""The real statsd, carbon and graphite-web show what a node sent, to the last count, and its tail."""
+"""With real statsd, carbon and graphite-web, Graphite shows exact counters and correct quantiles."""
 
 import shutil
 import sys
@@ -9,11 +9,11 @@ from node import Node, Report, arguments, until
 
 PORTS, GRAPHITE_PORTS = 18160, 18170
 SUBSCRIBERS, BATCHES, BATCH = 40, 10, 50
-# Readers that take their time over large messages make a tail worth measuring: 2 % of all.
+# Slow readers of large messages cause the slowest 2 % of all deliveries.
 SLOW_SUBSCRIBERS, REPORTS, REPORT = 10, 40, b'"' + 100_000 * b"x" + b'"'
 PUBLICATIONS = BATCHES * BATCH + REPORTS
 DELIVERIES = SUBSCRIBERS * BATCHES * BATCH + SLOW_SUBSCRIBERS * REPORTS
-# A bucket of the node's histograms is at most this much wider than its lower bound.
+# The relative width of a bucket in the histograms of the node.
 BUCKET = 1 / 64
 QUANTILES = {"upper_50": "p50", "upper_99": "p99", "upper_99_9": "p999", "upper": "max"}
 COUNTERS = {
@@ -28,7 +28,7 @@ COUNTERS = {
 
 
 def run(node):
-    """Load over several flushes; the node's own figures after it, then its orderly end."""
+    """Runs load over several flushes and a drain. Returns the statistics of the node."""
     with Audience(node, ["prices"] * SUBSCRIBERS) as audience, Sender(node) as publisher:
         for batch in range(1, BATCHES + 1):
             for _ in range(BATCH):
@@ -53,7 +53,7 @@ def settled_stats(node):
         total = stats["total"]
         return stats if rejected and not total["pending"] and not total["connections"] else None
 
-    return until(settled, 10, "nothing pending, nobody connected")
+    return until(settled, 10, "nothing pending, no connections")
 
 
 def counters(graphite, prefix, stats):
@@ -64,7 +64,7 @@ def counters(graphite, prefix, stats):
     for name in ("written_bytes", "turns", "sends"):
         found, own = graphite.total(f"{prefix}.{name}"), stats["total"][name]
         if found < own:
-            raise RuntimeError(f"{name}: {found} in graphite, {own} counted")
+            raise RuntimeError(f"{name}: {found} in graphite, {own} in /stats")
     return f"{len(COUNTERS)} counters, {DELIVERIES} deliveries"
 
 
@@ -74,10 +74,10 @@ def timer(graphite, prefix, statistic):
 
 
 def tail(graphite, prefix, stats):
-    """The node said all at once, at its end, so that one flush is the whole run."""
+    """The node sent all values when it ended, so one flush contains the whole run."""
     count = timer(graphite, prefix, "count")
     if len(count) != 1 or round(count[0], 6) != DELIVERIES:
-        raise RuntimeError(f"count {count}, wanted one of {DELIVERIES}")
+        raise RuntimeError(f"count {count}, expected one value of {DELIVERIES}")
     notes = []
     for statistic, own in QUANTILES.items():
         found_us = timer(graphite, prefix, statistic)[0] * 1000
@@ -94,12 +94,12 @@ def gauges(graphite, prefix):
         path = f"stats.gauges.{prefix}.{name}"
         found = graphite.points(path).get(path)
         if not found or found[-1] != value:
-            raise RuntimeError(f"{path}: {found}, wanted {value} last")
+            raise RuntimeError(f"{path}: {found}, expected {value} as the last value")
 
 
 def readable(graphite):
     if graphite.bad_lines():
-        raise RuntimeError(f"statsd could not read {graphite.bad_lines()} lines")
+        raise RuntimeError(f"statsd could not parse {graphite.bad_lines()} lines")
 
 
 def main():
@@ -120,11 +120,11 @@ def main():
             with Node(given.fanfare, given.logs / f"{prefix}.log", PORTS, settings) as node:
                 stats[prefix] = run(node)
         graphite.settle()
-        report.check("counters add up over many flushes", counters, graphite, "often", stats["often"])
-        report.check("counters of one flush", counters, graphite, "once", stats["once"])
-        report.check("the tail within a bucket of /stats", tail, graphite, "once", stats["once"])
-        report.check("gauges", gauges, graphite, "often")
-        report.check("every line is readable", readable, graphite)
+        report.check("counters are exact over many flushes", counters, graphite, "often", stats["often"])
+        report.check("counters are exact in one flush", counters, graphite, "once", stats["once"])
+        report.check("quantiles differ from /stats by at most one bucket", tail, graphite, "once", stats["once"])
+        report.check("gauges have their last values", gauges, graphite, "often")
+        report.check("statsd can parse every line", readable, graphite)
     return 1 if report.failed else 0
 
 

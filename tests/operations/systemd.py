@@ -1,11 +1,12 @@
-"""The installed unit under a real systemd: started, reloaded, killed by the watchdog and started
-again, stopped. systemd boots in namespaces of its own, with nothing but the package package.py made.
+"""Tests the installed unit under a real systemd: start, reload, restart by the watchdog, stop. systemd
+boots in separate namespaces, with only the package that package.py built.
 """
 
 import os
 import pathlib
 import shutil
 import subprocess
+import sys
 
 from node import Report, arguments, until
 
@@ -14,7 +15,7 @@ BOOT = pathlib.Path(__file__).with_name("boot.sh")
 
 
 class Proof:
-    """What the shell script in the booted system has found so far."""
+    """The results that the shell script in the booted system has written so far."""
 
     def __init__(self, given, package):
         self.folder = given.logs.resolve()
@@ -52,24 +53,24 @@ def main():
     given, report = arguments("systemd"), Report("systemd")
     package = given.logs.resolve().parent / "package/fanfare.deb"
     if not package.exists():
-        return report.skip("no package to install: see package.py")
+        return report.skip("no package to install; package.py builds it")
     if pathlib.Path("/run/systemd/system").exists():
-        return report.skip("this machine has a systemd of its own, which two would share groups with")
+        return report.skip("systemd runs on this machine, and two instances would share control groups")
     if os.geteuid():
-        return report.skip("needs root for its namespaces")
+        return report.skip("the namespaces require root privileges")
     with Proof(given, package) as proof:
         try:
-            until(proof.found, 25, "a systemd that boots")
+            until(proof.found, 25, "systemd has booted")
         except RuntimeError as error:
             return report.skip(f"{error}: see {proof.folder}/boot.log")
         report.check("start waits for READY=1", proof.expect, "started", "active")
-        report.check("reload", proof.expect, "reloaded", "yes")
-        report.check("the watchdog is content", proof.expect, "restarts_while_well", "0")
-        report.check("SIGSTOP, and the watchdog restarts it once", proof.expect, "restarts", "1")
-        report.check("and it works again", proof.expect, "restarted", "active")
-        report.check("stop", proof.expect, "status", "0")
-    return None
+        report.check("a reload succeeds", proof.expect, "reloaded", "yes")
+        report.check("the watchdog does not restart a working server", proof.expect, "restarts_while_well", "0")
+        report.check("after SIGSTOP, the watchdog restarts the server once", proof.expect, "restarts", "1")
+        report.check("the restarted server is active", proof.expect, "restarted", "active")
+        report.check("the unit stops with status 0", proof.expect, "status", "0")
+    return 1 if report.failed else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,4 +1,4 @@
-"""A program in a pseudo-terminal, and what its screen shows."""
+"""Runs a program in a pseudo-terminal and interprets its output as a screen."""
 
 import fcntl
 import os
@@ -11,12 +11,12 @@ import subprocess
 import termios
 import time
 
-# CSI, its parameters, its final byte; then other escapes; then text.
+# CSI with its parameters and final byte, other escape sequences, line ends, text.
 TOKENS = re.compile(r"\x1b\[([?0-9;]*)([A-Za-z])|\x1b[^\[]|\r|\n|[^\x1b\r\n]+|\x1b")
 
 
 class Screen:
-    """As much of a terminal as full-screen programs use: text, moves, clears, the other screen."""
+    """A minimal terminal: text, cursor movement, clearing, and the alternate screen."""
 
     def __init__(self, columns, rows):
         self.alternate = self.entered = False
@@ -62,7 +62,7 @@ class Screen:
 
 
 class Terminal:
-    """Runs a command whose terminal this is."""
+    """A pseudo-terminal and the command that runs in it."""
 
     def __init__(self, command, columns=132, rows=40):
         self.screen = Screen(columns, rows)
@@ -87,21 +87,21 @@ class Terminal:
         os.write(self.master, text.encode())
 
     def resize(self, columns, rows):
-        """As a window does: the size, then the signal."""
+        """Changes the size and sends SIGWINCH, as a terminal window does."""
         self.screen.resize(columns, rows)
         self._size(columns, rows)
         self.process.send_signal(signal.SIGWINCH)
 
     def read(self, wait_s=0.05):
-        """Takes what has been written; False after a silence of `wait_s`."""
+        """Reads pending output. Returns False if there was none for `wait_s`."""
         readable, _, _ = select.select([self.master], [], [], wait_s)
         if readable:
-            # A character cut in two would be a figure's, and those are ASCII.
+            # A multi-byte character may be cut in two. Figures are ASCII, so they are not affected.
             self.screen.feed(os.read(self.master, 65536).decode(errors="replace"))
         return bool(readable)
 
     def until(self, condition, timeout_s, what):
-        """The first true value of `condition(lines)`; RuntimeError with the screen otherwise."""
+        """Returns the first true value of `condition(lines)`, or raises RuntimeError."""
         deadline = time.monotonic() + timeout_s
         while True:
             self.read()
@@ -112,14 +112,14 @@ class Terminal:
                 raise RuntimeError(f"not within {timeout_s} s: {what}; the screen:\n{seen}")
 
     def end(self, timeout_s=10):
-        """Waits for the program's end: its exit code and what it wrote to stderr."""
+        """Waits until the program ends. Returns its exit code and its output on stderr."""
         code = self.process.wait(timeout_s)
         while self.read():
             pass
         return code, self.process.stderr.read().decode()
 
     def is_restored(self):
-        """The terminal is as it was: the first screen, and lines with echo."""
+        """Returns whether the terminal shows the main screen and has its original settings."""
         return not self.screen.alternate and termios.tcgetattr(self.slave) == self.before
 
     def _size(self, columns, rows):

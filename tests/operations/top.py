@@ -1,6 +1,7 @@
-"""`fanfare top` on a node with a known load, in a pipe and in a pseudo-terminal.
+"""Tests `fanfare top` on a node with a known load, in a pipe and in a pseudo-terminal.
 
-The load: READERS raw connections that read, one that does not, RATE publications a second.
+The load consists of READERS raw connections that read, one raw connection that does not read, and
+RATE publications per second.
 """
 
 import re
@@ -19,14 +20,14 @@ from terminal import Terminal
 PORTS = 18220
 READERS = 25
 RATE = 200
-# A shared machine may be late in any one second, never for long: it then catches up.
+# Relative tolerance for rates. On a shared machine, the rate of a single second can deviate.
 WITHIN = 0.4
 PATIENCE_S = 15
 TOKEN = "secret"
 
 
 def raw(node, receive_bytes=None):
-    """A raw subscriber to `news`; with little room in its kernel if asked for."""
+    """Connects a raw subscriber to `news`, with a receive buffer of `receive_bytes` if given."""
     host, port = node.ws.split(":")
     client = socket.socket()
     if receive_bytes:
@@ -41,7 +42,7 @@ def raw(node, receive_bytes=None):
 
 
 class Load:
-    """Publications at a steady rate, and readers that read them, until it is left."""
+    """Publishes at a steady rate and reads the publications until the context ends."""
 
     def __init__(self, node):
         self.node, self.stop = node, threading.Event()
@@ -88,13 +89,13 @@ class Load:
 
 
 def value(text):
-    """A figure of the screen, such as `5.2k`."""
+    """Parses a value of the screen, such as `5.2k`."""
     scale = {"k": 1e3, "M": 1e6}.get(text[-1], 1)
     return float(text.rstrip("kM")) * scale
 
 
 def figures(lines):
-    """Connections, rate in and rate out of the screen's second line, if they are there."""
+    """Returns connections, rate in and rate out from the second line of the screen, or None."""
     found = re.search(r"^connections (\d+) of \d+ +in (\S+)/s +out (\S+)/s", lines[1])
     if not found or "-" in found.groups():
         return None
@@ -102,14 +103,14 @@ def figures(lines):
 
 
 def shows_load(lines):
-    """The exact connections, and rates near the known ones."""
+    """Returns the values if the number of connections is exact and the rates are near the load."""
     connections, rate_in, rate_out = figures(lines) or (0, 0, 0)
     near = abs(rate_in / RATE - 1) < WITHIN and abs(rate_out / (RATE * READERS) - 1) < WITHIN
     return connections == READERS + 1 and near and figures(lines)
 
 
 def shows_slow(lines, address):
-    """The connection that does not read, first of the slowest."""
+    """Returns whether the connection that does not read is the first of the slowest ones."""
     header = next((at for at, line in enumerate(lines) if "slowest" in line), None)
     first = lines[header + 1] if header else ""
     return address in first and " yes " in first and " raw " in first
@@ -120,7 +121,7 @@ def top(options, node, *further):
 
 
 def once(options, node, load):
-    for _ in range(10):  # the first seconds are not steady yet
+    for _ in range(10):  # The rates are not steady in the first seconds.
         command = top(options, node, "--once", "--token", TOKEN)
         done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S)
         assert (done.returncode, done.stderr) == (0, ""), done
@@ -133,9 +134,9 @@ def once(options, node, load):
 
 def live(options, node, load):
     with Terminal(top(options, node, "--token", TOKEN)) as terminal:
-        note = terminal.until(shows_load, PATIENCE_S, "the load's figures")
+        note = terminal.until(shows_load, PATIENCE_S, "the values of the load")
         slow = load.slow_address()
-        terminal.until(lambda lines: shows_slow(lines, slow), PATIENCE_S, "who does not read")
+        terminal.until(lambda lines: shows_slow(lines, slow), PATIENCE_S, "the connection that does not read")
         shards = [line for line in terminal.screen.lines() if re.match(r" +\d+ +\d+ +1 ", line)]
         assert shards, "a line for each shard"
         assert terminal.screen.alternate and not terminal.is_restored()
@@ -147,7 +148,7 @@ def live(options, node, load):
 
 def interrupt(options, node):
     with Terminal(top(options, node, "--token", TOKEN)) as terminal:
-        terminal.until(figures, PATIENCE_S, "figures")
+        terminal.until(figures, PATIENCE_S, "values")
         terminal.type("\x03")
         assert terminal.end() == (0, "")
         assert terminal.is_restored()
@@ -155,7 +156,7 @@ def interrupt(options, node):
 
 def terminate(options, node):
     with Terminal(top(options, node, "--token", TOKEN)) as terminal:
-        terminal.until(figures, PATIENCE_S, "figures")
+        terminal.until(figures, PATIENCE_S, "values")
         terminal.process.terminate()
         assert terminal.end() == (0, "")
         assert terminal.is_restored()
@@ -163,32 +164,32 @@ def terminate(options, node):
 
 def resize(options, node):
     with Terminal(top(options, node, "--token", TOKEN)) as terminal:
-        terminal.until(figures, PATIENCE_S, "figures")
+        terminal.until(figures, PATIENCE_S, "values")
         for columns, rows in ((90, 12), (20, 3), (150, 50)):
             terminal.resize(columns, rows)
             last = lambda lines: lines[-1] == "q quits"  # noqa: E731
             terminal.until(last, PATIENCE_S, f"a screen of {columns} by {rows}")
-        terminal.until(figures, PATIENCE_S, "figures again")
+        terminal.until(figures, PATIENCE_S, "values after the resize")
         terminal.type("q")
         assert terminal.end() == (0, "")
 
 
 def lost(options, node):
-    """A node that goes is said to be gone, and found again when it is back."""
+    """`top` reports a node that has ended, and continues when the node is back."""
     with Terminal(top(options, node, "--token", TOKEN)) as terminal:
-        terminal.until(figures, PATIENCE_S, "figures")
+        terminal.until(figures, PATIENCE_S, "values")
         node.server.kill()
         gone = lambda lines: "admin.listen" in lines[4]  # noqa: E731
-        terminal.until(gone, PATIENCE_S, "that the node is gone")
+        terminal.until(gone, PATIENCE_S, "a report that the node has ended")
         node.server.start()
         back = lambda lines: not lines[4] and (figures(lines) or [1])[0] == 0  # noqa: E731
-        terminal.until(back, PATIENCE_S, "that it is back")
+        terminal.until(back, PATIENCE_S, "values after the restart of the node")
         terminal.type("q")
         assert terminal.end() == (0, "")
 
 
 def refused(options, node):
-    """Before the terminal is taken, and with a hint."""
+    """A failure at the start leaves the terminal unchanged and gives a hint."""
     for further, code, words in (
         (["--token", "wrong"], 1, "admin.token"),
         (["--admin", node.ws], 1, "admin.listen"),
@@ -208,13 +209,13 @@ def main():
     settings = {"admin.token": TOKEN, "ws.slow": "drop_oldest", "cpu.shards": "1"}
     with Node(options.fanfare, options.logs / "node.log", PORTS, settings) as node:
         with Load(node) as load:
-            report.check("one screen as text", once, options, node, load)
-            report.check("a screen in a terminal, and q", live, options, node, load)
-            report.check("Ctrl-C gives the terminal back", interrupt, options, node)
-            report.check("so does SIGTERM", terminate, options, node)
-            report.check("the window changes its size", resize, options, node)
-        report.check("a node that goes and comes back", lost, options, node)
-        report.check("what is wrong at the start", refused, options, node)
+            report.check("--once prints one screen as text", once, options, node, load)
+            report.check("a screen in a terminal, until q", live, options, node, load)
+            report.check("Ctrl-C restores the terminal", interrupt, options, node)
+            report.check("SIGTERM restores the terminal", terminate, options, node)
+            report.check("the window size changes", resize, options, node)
+        report.check("the node ends and starts again", lost, options, node)
+        report.check("failures at the start", refused, options, node)
     return report.failed
 
 

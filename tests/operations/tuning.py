@@ -1,7 +1,8 @@
-"""`fanfare doctor` and tuning/apply.sh, on copies of hosts and on real network settings.
+"""Tests `fanfare doctor` and tuning/apply.sh on simulated hosts and on real network settings.
 
-A copied host is a directory with the files of proc and sys that the doctor reads. What is real is
-the `net.*` of a network namespace of its own; everything else of the kernel belongs to the machine.
+A simulated host is a directory with the files of /proc and /sys that the doctor reads. The real
+settings are `net.*` in a separate network namespace. All other kernel settings are global to the
+machine, so they are not tested on the real kernel.
 """
 
 import json
@@ -16,7 +17,8 @@ from node import Node, Report, arguments
 ROOT = pathlib.Path(__file__).parents[2]
 APPLY = ROOT / "tuning/apply.sh"
 
-# Debian 12 as installed, 4 cores, 16 GiB, a swap partition; the limits of a systemd service.
+# Debian 12 after installation, with 4 cores, 16 GiB, a swap partition, and the limits of a systemd
+# service.
 STOCK = {
     "proc/sys/kernel/osrelease": "6.1.0-28-amd64",
     "proc/sys/fs/nr_open": "1048576",
@@ -46,7 +48,7 @@ STOCK = {
     "etc/security/limits.conf": "# /etc/security/limits.conf",
 }
 
-# What that is too little of for a million connections, and what is only worth knowing.
+# The settings of that host that are too small for a million connections, and the notes.
 TOO_SMALL = {
     "RLIMIT_NOFILE (descriptors)": "blocks",
     "fs.nr_open": "weak",
@@ -60,7 +62,7 @@ TOO_SMALL = {
 
 
 class Host:
-    """A copied host in a directory of its own."""
+    """A simulated host in a temporary directory."""
 
     def __init__(self, fanfare, changes=None):
         self.fanfare = fanfare
@@ -80,12 +82,12 @@ class Host:
         (self.root / path).write_text(text + "\n")
 
     def files(self):
-        """Every file: its bytes and its mode."""
+        """Returns the content and the mode of every file."""
         found = (path for path in self.root.rglob("*") if path.is_file())
         return {str(path): (path.read_bytes(), path.stat().st_mode) for path in found}
 
     def doctor(self, connections, *more):
-        """The exit code, and what is not fine by name."""
+        """Returns the exit code, and the result of each setting that is not ok."""
         count = ("--connections", str(connections))
         code, out = run(self.fanfare, "doctor", "--root", self.root, "--json", *count, *more)
         page = json.loads(out)
@@ -93,11 +95,11 @@ class Host:
         return code, wrong
 
     def apply(self, *words):
-        """The exit code and what is said."""
+        """Runs apply.sh. Returns the exit code and the output."""
         return run(APPLY, "--root", self.root, "--fanfare", self.fanfare, *words)
 
     def log_in(self):
-        """Gives the process the limits that the installed file has for new sessions."""
+        """Sets the limits of the process to those of the installed file, as a new login does."""
         installed = (self.root / "etc/security/limits.d/60-fanfare.conf").read_text()
         hard = next(line.split()[3] for line in installed.splitlines() if "hard nofile" in line)
         old = STOCK["proc/self/limits"]
@@ -130,7 +132,7 @@ def many(fanfare):
 
 
 def default(fanfare):
-    """Without a number it is the configuration's."""
+    """Without --connections, the number comes from the configuration."""
     with Host(fanfare) as host:
         code, out = run(fanfare, "doctor", "--root", host.root, "-s", "ws.max_connections=1000000")
         expect((code, "For 1,000,000 connections on 3 shards" in out), (1, True))
@@ -138,7 +140,8 @@ def default(fanfare):
         expect((code, "For 10,000 connections" in out), (0, True))
 
 
-# A change of the stock host, the settings of fanfare, and what is found for 5,000 connections.
+# A change of the standard host, settings of fanfare, and the expected result for 5,000 connections:
+# the name of the setting and its verdict.
 ODD = [
     ({"proc/sys/kernel/osrelease": "5.10.0-30-amd64"}, [], "kernel", "blocks"),
     ({"proc/sys/kernel/io_uring_disabled": "2"}, [], "kernel.io_uring_disabled", "blocks"),
@@ -211,7 +214,7 @@ def odd(fanfare):
         with Host(fanfare, changes) as host:
             code, wrong = host.doctor(5000, *settings)
             expect((code, wrong.get(name)), (int(verdict == "blocks"), verdict))
-    # What fixes two more: ports that are reserved, and huge pages that the process refuses.
+    # Two remedies: reserved ports, and huge pages that are disabled for the process.
     with Host(fanfare, {"proc/sys/net/ipv4/ip_local_reserved_ports": "39990-40010"}) as host:
         code, wrong = host.doctor(5000, "-s", "ws.listen=0.0.0.0:40000")
         expect("net.ipv4.ip_local_port_range" in wrong, False)
@@ -221,7 +224,7 @@ def odd(fanfare):
 
 
 def running(fanfare, log):
-    """A running server's limits and cores are its own; its ports are not taken from it."""
+    """With --pid, the limits and cores are those of the server, and its ports are not in conflict."""
     with Node(fanfare, log, 18380) as node:
         code, out = run(fanfare, "doctor", "--connections", "1", "--pid", node.pid)
         expect((code, "ws.listen" in out, f"pid {node.pid}" in out), (0, False, False))
@@ -251,7 +254,8 @@ def applied(fanfare):
         expect(host.apply("--connections", "1000000", "--yes"), (0, "Nothing to change.\n"))
         expect(host.files(), after)
 
-        # Fewer: what the file set is set anew, and the first values are still the ones for undo.
+        # With fewer connections, the values in the file are set again, and undo still restores the
+        # original values.
         expect(host.apply("--connections", "100000", "--yes")[0], 0)
         expect(host.doctor(100_000)[0], 0)
         expect((host.root / "proc/sys/net/core/somaxconn").read_text(), "8192\n")
@@ -263,7 +267,7 @@ def applied(fanfare):
 
 
 def replaced(fanfare):
-    """Files of the operator's own come back, and larger values are never made smaller."""
+    """Undo restores files of the operator, and larger values are never reduced."""
     own = {
         "etc/sysctl.d/60-fanfare.conf": "# By hand.\nvm.swappiness = 10",
         "proc/sys/net/core/somaxconn": "131072",
@@ -279,7 +283,7 @@ def replaced(fanfare):
         expect(host.files(), before)
 
 
-# In a network namespace, with its settings in the place of the copied host's.
+# Runs in a network namespace, whose settings replace those of the simulated host.
 REAL = """
 set -e
 mount --bind /proc/sys/net "$1/proc/sys/net"
@@ -334,24 +338,24 @@ def main():
     given = arguments("tuning")
     fanfare = pathlib.Path(given.fanfare).resolve()
     report = Report("tuning")
-    report.check("nothing is wrong with a stock host for 5,000 connections", few, fanfare)
-    report.check("what it is too small in for 1,000,000 is found", many, fanfare)
+    report.check("a standard host is sufficient for 5,000 connections", few, fanfare)
+    report.check("the settings that are too small for 1,000,000 connections are found", many, fanfare)
     report.check("the number of connections comes from the configuration", default, fanfare)
-    report.check("odd hosts", odd, fanfare)
-    report.check("a running server", running, fanfare, given.logs / "running.log")
-    report.check("apply.sh and the doctor agree, and undo restores", applied, fanfare)
-    report.check("the operator's own files and larger values are kept", replaced, fanfare)
+    report.check("unusual hosts", odd, fanfare)
+    report.check("limits of a running server", running, fanfare, given.logs / "running.log")
+    report.check("apply.sh changes what the doctor reports, and undo restores it", applied, fanfare)
+    report.check("files of the operator and larger values are kept", replaced, fanfare)
     may_unshare = subprocess.run(
         ["unshare", "-nm", "mount", "--bind", "/proc/sys/net", "/proc/sys/net"],
         capture_output=True,
         check=False,
     )
     if may_unshare.returncode:
-        report.skip("real network settings: not allowed a network namespace")
+        report.skip("real network settings: a network namespace is not permitted")
     else:
-        report.check("real network settings", real, fanfare, given.logs.resolve())
+        report.check("apply and undo on real network settings", real, fanfare, given.logs.resolve())
     if shutil.which("shellcheck"):
-        report.check("shellcheck", checked)
+        report.check("shellcheck accepts the scripts", checked)
     else:
         report.skip("shellcheck: not installed")
     sys.exit(bool(report.failed))

@@ -1,7 +1,7 @@
-"""The service manager's side of a node: what it is told, and that a core that stops goes unvouched.
+"""Tests the notifications to the service manager, and that a stopped thread ends WATCHDOG=1.
 
-A Unix datagram socket stands for systemd's, and a small supervisor acts on it as systemd does:
-SIGABRT and a new start when no WATCHDOG=1 came for a period.
+A Unix datagram socket takes the place of systemd's notification socket. A small supervisor acts as
+systemd does: it sends SIGABRT and restarts the node when it receives no WATCHDOG=1 for a period.
 """
 
 import ctypes
@@ -11,6 +11,7 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -26,42 +27,42 @@ PTRACE_ATTACH, PTRACE_DETACH, WALL = 16, 17, 0x40000000
 
 
 class Manager:
-    """A notify socket; what came on it, each with its time."""
+    """A notification socket, with the received messages and their times."""
 
     def __init__(self, directory):
         self.path = str(pathlib.Path(directory) / "notify")
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.socket.bind(self.path)
-        self.heard = []
+        self.messages = []
         threading.Thread(target=self._listen, daemon=True).start()
 
     def _listen(self):
         while message := self.socket.recv(4096):
             lines = dict(line.split("=", 1) for line in message.decode().splitlines())
-            self.heard.append((time.monotonic(), lines))
+            self.messages.append((time.monotonic(), lines))
 
     def environment(self):
         period_us = str(int(PERIOD_S * 1e6))
         return {**os.environ, "NOTIFY_SOCKET": self.path, "WATCHDOG_USEC": period_us}
 
     def times(self, variable, since=0.0):
-        """When it was told `variable`, such as `WATCHDOG=1`."""
+        """Returns the times of the messages with `variable`, such as `WATCHDOG=1`."""
         name, value = variable.split("=")
-        return [at for at, lines in list(self.heard) if lines.get(name) == value and at >= since]
+        return [at for at, lines in list(self.messages) if lines.get(name) == value and at >= since]
 
     def next(self, variable, timeout_s=2 * PERIOD_S):
-        """The time of the first one from now on."""
+        """Waits for the next message with `variable` and returns its time."""
         now = time.monotonic()
         return until(lambda: self.times(variable, now), timeout_s, variable)[0]
 
     def lines(self, variable):
-        """The messages that carried it."""
+        """Returns the messages with `variable`."""
         name, value = variable.split("=")
-        return [lines for _, lines in list(self.heard) if lines.get(name) == value]
+        return [lines for _, lines in list(self.messages) if lines.get(name) == value]
 
 
 class Watched:
-    """A node with two shards under a manager."""
+    """A node with two shards that sends its notifications to a manager."""
 
     def __init__(self, given, name, base, settings=None):
         self.directory = tempfile.TemporaryDirectory()
@@ -92,8 +93,8 @@ class Watched:
         return re.sub(r"\x1b\[[0-9;]*m", "", self.node.log_path.read_text())
 
     def thread(self, name):
-        """The kernel's id of the thread of this name. glommio adds a number, and starts a helper of
-        the same name after it."""
+        """Returns the thread id of the thread with this name. glommio appends a number to the name
+        and then starts a helper thread with the same name."""
         tasks = pathlib.Path(f"/proc/{self.node.pid}/task").iterdir()
         for task in sorted(tasks, key=lambda task: int(task.name)):
             if re.fullmatch(rf"{name}(-\d+)?", (task / "comm").read_text().strip()):
@@ -102,7 +103,7 @@ class Watched:
 
 
 class Stopped:
-    """One thread stopped by ptrace; the others run. Tracing is bound to the thread that began it."""
+    """Stops one thread by ptrace while the others run. Only the thread that attached can detach."""
 
     def __init__(self, thread):
         self.thread = thread
@@ -121,7 +122,7 @@ class Stopped:
     def __exit__(self, *_):
         try:
             self._ptrace(PTRACE_DETACH)
-        except ProcessLookupError:  # Killed meanwhile; its process ends once we have taken note.
+        except ProcessLookupError:  # The thread was killed. Its process ends after waitpid.
             os.waitpid(self.thread, WALL)
 
 
@@ -131,11 +132,11 @@ def readiness(watched):
     with urllib.request.urlopen(f"http://{watched.node.ws}/health", timeout=1) as answer:
         assert answer.status == 200
     assert len(ready) == 1, ready
-    assert watched.manager.heard[0][1] == {"READY": "1"}, watched.manager.heard[0]
+    assert watched.manager.messages[0][1] == {"READY": "1"}, watched.manager.messages[0]
 
 
 def not_before_all_is_bound(given):
-    """With an address taken the start fails, and READY=1 is never said."""
+    """If an address is in use, the start fails and READY=1 is never sent."""
     with tempfile.TemporaryDirectory() as directory, socket.socket() as taken:
         manager = Manager(directory)
         taken.bind(("127.0.0.1", PORTS + 18))
@@ -144,7 +145,7 @@ def not_before_all_is_bound(given):
         command = node.server.command + ["-s", f"ingest.router=tcp://127.0.0.1:{PORTS + 18}"]
         ended = subprocess.run(command, env=manager.environment(), capture_output=True, timeout=20)
         assert ended.returncode == 1, ended
-        assert not manager.times("READY=1"), manager.heard
+        assert not manager.times("READY=1"), manager.messages
 
 
 def rhythm(watched):
@@ -153,7 +154,7 @@ def rhythm(watched):
     until(lambda: len(manager.times("WATCHDOG=1")) >= 5, 5 * PERIOD_S, "five WATCHDOG=1")
     times = manager.times("WATCHDOG=1")[:5]
     gaps = [later - earlier for earlier, later in zip(times, times[1:])]
-    # Half a period each, and never a whole one.
+    # Each gap is about half a period, and always less than a period.
     assert all(0.25 * PERIOD_S <= gap < PERIOD_S for gap in gaps), gaps
     counts = watched.node.stats()
     assert counts["total"]["connections"] == 2, counts["total"]
@@ -166,10 +167,10 @@ def whole_process(watched):
     manager.next("WATCHDOG=1")
     os.kill(watched.node.pid, signal.SIGSTOP)
     since = time.monotonic()
-    time.sleep(1.5 * PERIOD_S)  # Nothing to wait for: the point is that nothing comes.
-    heard = manager.times("WATCHDOG=1", since + 0.05)
+    time.sleep(1.5 * PERIOD_S)  # No message may arrive in this time.
+    fed = manager.times("WATCHDOG=1", since + 0.05)
     os.kill(watched.node.pid, signal.SIGCONT)
-    assert not heard, heard
+    assert not fed, fed
     manager.next("WATCHDOG=1")
 
 
@@ -191,10 +192,10 @@ def one_thread(watched, name):
                 "turns of the other shard",
             )
         time.sleep(max(0, since + 1.25 * PERIOD_S - time.monotonic()))
-        heard = manager.times("WATCHDOG=1", since)
-    assert not heard, f"fed {heard[0] - since:.2f} s after the stop"
+        fed = manager.times("WATCHDOG=1", since)
+    assert not fed, f"WATCHDOG=1 {fed[0] - since:.2f} s after the stop"
     manager.next("WATCHDOG=1")
-    until(lambda: "canaries come back from every core" in watched.log(), PERIOD_S, "the good news")
+    until(lambda: "canaries come back from every core" in watched.log(), PERIOD_S, "a log line about the recovery")
     return f"named after {named:.2f} s"
 
 
@@ -210,7 +211,7 @@ def reload(watched):
 
 
 def upgrade(port, target):
-    """A WebSocket at `target`, its handshake done; None if it is refused."""
+    """Opens a WebSocket to `target`. Returns None if the handshake is refused."""
     client = socket.create_connection(("127.0.0.1", port))
     head = f"GET {target} HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     key = "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
@@ -222,7 +223,7 @@ def upgrade(port, target):
 
 
 def overload(watched):
-    """More than the node can take, all of it wanted: late canaries are no dead cores."""
+    """Overload does not end WATCHDOG=1, because late canaries count."""
     manager, node = watched.manager, watched.node
     stop = threading.Event()
     context = zmq.Context()
@@ -256,12 +257,12 @@ def overload(watched):
     gaps = [later - earlier for earlier, later in zip(fed, fed[1:])]
     assert max(gaps) < PERIOD_S, gaps
     count = node.stats()["ingest"]["publications"]
-    return f"{count} publications, at most {max(gaps):.2f} s between two"
+    return f"{count} publications, at most {max(gaps):.2f} s between two WATCHDOG=1"
 
 
 def status(watched):
-    """A line for people, every ten seconds while it changes."""
-    of_status = lambda: [lines["STATUS"] for _, lines in list(watched.manager.heard) if "STATUS" in lines]
+    """STATUS= contains a readable line, every ten seconds if it has changed."""
+    of_status = lambda: [lines["STATUS"] for _, lines in list(watched.manager.messages) if "STATUS" in lines]
     lines = until(of_status, 15, "STATUS=")
     form = r"\d+ connections, \d+ publications/s in, \d+ deliveries/s out"
     assert all(re.fullmatch(form, line) for line in lines), lines
@@ -269,7 +270,7 @@ def status(watched):
 
 
 def full_house(given):
-    """Canaries come in when no client may, in a text namespace too, and answer pings."""
+    """Canaries connect when ws.max_connections is reached, work in a text namespace, and answer pings."""
     settings = {
         "ws.max_connections": 1,
         "ws.ping": "1s",
@@ -278,7 +279,7 @@ def full_house(given):
         "namespace..slow": "conflate",
     }
     with Watched(given, "full", PORTS + 10, settings) as watched:
-        # The socket that asked for the health may have the one place for a moment more.
+        # The connection of the health check may use the only place for a moment.
         with until(lambda: upgrade(PORTS + 10, "/raw?topic=a"), 5, "a place for one client"):
             watched.manager.next("WATCHDOG=1")
         total = until(
@@ -291,7 +292,7 @@ def full_house(given):
 
 
 def drain(given):
-    """SIGTERM: STOPPING=1 with the time it takes, and the watchdog is fed to the end."""
+    """After SIGTERM, STOPPING=1 contains the time needed, and WATCHDOG=1 continues to the end."""
     settings = {"drain.period": "3s", "namespace..payload": "binary"}
     with Watched(given, "drain", PORTS + 10, settings) as watched:
         manager = watched.manager
@@ -311,7 +312,7 @@ def drain(given):
 
 
 def supervised(given):
-    """A supervisor as systemd is one: a stuck shard costs one period, then a new process works."""
+    """A supervisor restarts a node with a stopped shard after one period, as systemd does."""
     with Watched(given, "supervised", PORTS + 10) as watched:
         manager, first = watched.manager, watched.process
         manager.next("WATCHDOG=1")
@@ -331,11 +332,11 @@ def supervised(given):
         until(lambda: manager.times("READY=1", restarted), PERIOD_S, "READY=1 again")
         manager.next("WATCHDOG=1")
         working = time.monotonic() - restarted
-        # Canaries hold no drain up: without clients it is over at once.
+        # Canaries do not delay a drain: without clients it ends at once.
         watched.process.send_signal(signal.SIGTERM)
         code = watched.process.wait(5)
         assert code == 0, f"ended with {code}"
-        # The supervisor counts the period by itself; the tenth is its own polling, on a busy host more.
+        # The supervisor polls the period, which adds some delay, and more on a busy host.
         assert acted <= 1.5 * PERIOD_S, f"acted {acted:.2f} s after the stop"
         return f"acted {acted:.2f} s after the stop, working again {working:.2f} s later"
 
@@ -344,19 +345,20 @@ def main():
     given = arguments("watchdog")
     report = Report("watchdog")
     with Watched(given, "watched", PORTS) as watched:
-        report.check("READY=1 when it is healthy", readiness, watched)
-        report.check("WATCHDOG=1 at about half the period", rhythm, watched)
-        report.check("overload", overload, watched)
-        report.check("SIGSTOP of the process", whole_process, watched)
+        report.check("READY=1 when the node is healthy", readiness, watched)
+        report.check("WATCHDOG=1 at about half of the period", rhythm, watched)
+        report.check("WATCHDOG=1 during overload", overload, watched)
+        report.check("no WATCHDOG=1 while the process is stopped", whole_process, watched)
         for name in ("shard-0", "ingest"):
-            report.check(f"{name} stopped", one_thread, watched, name)
+            report.check(f"no WATCHDOG=1 while {name} is stopped", one_thread, watched, name)
         report.check("RELOADING=1, then READY=1", reload, watched)
         report.check("STATUS= with connections and rates", status, watched)
-    report.check("no READY=1 for a start that fails", not_before_all_is_bound, given)
-    report.check("canaries at ws.max_connections, and their pings", full_house, given)
-    report.check("STOPPING=1, and fed while it drains", drain, given)
-    report.check("a supervisor restarts what is stuck", supervised, given)
+    report.check("no READY=1 if the start fails", not_before_all_is_bound, given)
+    report.check("canaries connect at ws.max_connections and answer pings", full_house, given)
+    report.check("STOPPING=1, and WATCHDOG=1 during the drain", drain, given)
+    report.check("a supervisor restarts a node with a stopped shard", supervised, given)
+    return 1 if report.failed else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -41,7 +41,7 @@ pub fn random_client(random: &mut Rng) -> Client {
         2..6 => Kind::Raw,
         _ => Kind::Protocol,
     };
-    let offer = ["", "", wire::FULL, wire::NARROW][random.usize(..4)];
+    let offer = ["", "", wire::OFFER_FULL, wire::OFFER_NARROW][random.usize(..4)];
     Client::new(kind, &some_topics(random), offer)
 }
 
@@ -56,13 +56,13 @@ pub fn act(client: &mut Client, random: &mut Rng) -> String {
     let topics = some_topics(random);
     let choice = random.u32(..100);
     match choice {
-        0 => client.send_unanswered(&wire::close(1000)),
-        1 => client.send_unanswered(&wire::masked(wire::CLOSE, b"")),
+        0 => client.send_unanswered(&wire::close_frame(1000)),
+        1 => client.send_unanswered(&wire::client_frame(wire::CLOSE, b"")),
         2 => client.send_unanswered(b"\x81\x00 unmasked"),
-        3 => client.send_unanswered(&wire::text("nonsense")),
+        3 => client.send_unanswered(&wire::text_frame("nonsense")),
         4..20 => client.ping(&[b'p'; 40][..choice as usize]),
         _ if client.kind == Kind::Protocol => client.toggle(&topics),
-        _ => client.send_unanswered(&wire::masked(wire::PONG, b"unasked")),
+        _ => client.send_unanswered(&wire::client_frame(wire::PONG, b"unasked")),
     }
     format!("acts, {choice} {topics:?}")
 }

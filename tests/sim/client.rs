@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use crate::upstream::push;
-use crate::wire::{self, Frame};
+use crate::wire::{self, ServerFrame};
 use crate::zlib;
 
 /// Topics, with whether their publications may be dropped.
@@ -111,13 +111,13 @@ impl Client {
         };
         match kind {
             Kind::Protocol => {
-                let head = wire::upgrade_with("/connection/websocket", offer);
+                let head = wire::upgrade_request_with("/connection/websocket", offer);
                 client.send(&head, Effect::default());
                 let connected = Effect {
                     expected: Some(Expected::Connected),
                     ..Effect::default()
                 };
-                client.send(&wire::text(r#"{"id":1,"connect":{}}"#), connected);
+                client.send(&wire::text_frame(r#"{"id":1,"connect":{}}"#), connected);
             }
             Kind::Raw => {
                 let query: Vec<_> = topics
@@ -129,7 +129,7 @@ impl Client {
                     joins: topics.to_vec(),
                     ..Effect::default()
                 };
-                client.send(&wire::upgrade_with(&target, offer), joins);
+                client.send(&wire::upgrade_request_with(&target, offer), joins);
             }
             Kind::Health => {
                 let head = b"GET /health HTTP/1.1\r\nHost: example.org\r\n\r\n";
@@ -170,9 +170,9 @@ impl Client {
         let message = lines.join("\n");
         if self.window_bits.is_some() && self.next_id.is_multiple_of(2) {
             let payload = zlib::deflate(message.as_bytes());
-            self.send(&wire::masked_deflated(wire::TEXT, &payload), effect);
+            self.send(&wire::deflated_client_frame(wire::TEXT, &payload), effect);
         } else {
-            self.send(&wire::text(&message), effect);
+            self.send(&wire::text_frame(&message), effect);
         }
     }
 
@@ -182,13 +182,13 @@ impl Client {
         self.next_id += 1;
         self.publishing.insert(id);
         let command = format!(r#"{{"id":{id},"publish":{{"channel":"{name}","data":{body}}}}}"#);
-        self.send(&wire::text(&command), Effect::default());
+        self.send(&wire::text_frame(&command), Effect::default());
     }
 
     pub fn ping(&mut self, payload: &[u8]) {
         let expected = Some(Expected::Pong(payload.into()));
         self.send(
-            &wire::masked(wire::PING, payload),
+            &wire::client_frame(wire::PING, payload),
             Effect {
                 expected,
                 ..Effect::default()
@@ -262,14 +262,14 @@ impl Client {
         }
         let mut pings = 0;
         while !self.is_over() {
-            let taken = wire::take(&mut self.inbound, self.window_bits);
+            let taken = wire::take_frame(&mut self.inbound, self.window_bits);
             let taken = taken.expect("frames are well formed, as was agreed");
             self.inflated += u64::from(taken.as_ref().is_some_and(|taken| taken.is_deflated));
             match taken.map(|taken| taken.frame) {
                 None => return pings,
-                Some(Frame::Close(code)) => self.close(code.unwrap_or(1005)),
-                Some(Frame::Ping(_)) => pings += 1,
-                Some(Frame::Text(text)) if text == "{}" => pings += 1,
+                Some(ServerFrame::Close(code)) => self.close(code.unwrap_or(1005)),
+                Some(ServerFrame::Ping(_)) => pings += 1,
+                Some(ServerFrame::Text(text)) if text == "{}" => pings += 1,
                 Some(frame) => self.check(&frame),
             }
         }
@@ -288,7 +288,7 @@ impl Client {
     }
 
     /// Checks that the frame is the next expected one, after publications that were dropped.
-    fn check(&mut self, frame: &Frame) {
+    fn check(&mut self, frame: &ServerFrame) {
         assert!(!self.misses_reply, "{frame:?} after a partial answer");
         if let Some(id) = self
             .publishing
@@ -351,21 +351,23 @@ impl Client {
     }
 }
 
-fn matches(frame: &Frame, expected: &Expected) -> bool {
+fn matches(frame: &ServerFrame, expected: &Expected) -> bool {
     match (frame, expected) {
-        (Frame::Text(text), Expected::Connected) => text.starts_with(r#"{"id":1,"connect":{"#),
+        (ServerFrame::Text(text), Expected::Connected) => {
+            text.starts_with(r#"{"id":1,"connect":{"#)
+        }
         (
-            Frame::Text(text),
+            ServerFrame::Text(text),
             Expected::Reply(expected) | Expected::Publication { text: expected, .. },
         ) => text == expected,
-        (Frame::Pong(payload), Expected::Pong(expected)) => payload == expected,
+        (ServerFrame::Pong(payload), Expected::Pong(expected)) => payload == expected,
         _ => false,
     }
 }
 
 /// Returns whether the frame is the reply to the publish command with this id.
-fn answers(frame: &Frame, id: u32) -> bool {
-    let Frame::Text(text) = frame else {
+fn answers(frame: &ServerFrame, id: u32) -> bool {
+    let ServerFrame::Text(text) = frame else {
         return false;
     };
     let rest = text.strip_prefix(&format!(r#"{{"id":{id},""#));
@@ -373,8 +375,8 @@ fn answers(frame: &Frame, id: u32) -> bool {
 }
 
 /// Returns whether the frame answers only the first commands of a message.
-fn answers_first_of(frame: &Frame, reply: &str) -> bool {
-    let Frame::Text(text) = frame else {
+fn answers_first_of(frame: &ServerFrame, reply: &str) -> bool {
+    let ServerFrame::Text(text) = frame else {
         return false;
     };
     reply

@@ -1,7 +1,7 @@
-//! A function fits on a screen.
+//! The length of functions is limited, so that a function fits on a screen.
 
+use crate::rule::{Found, check, lines};
 use crate::source::Source;
-use crate::{Found, check, lines};
 
 const FUNCTION_LINES: usize = 70;
 
@@ -19,7 +19,7 @@ fn function_size(source: &Source) -> Vec<Found> {
     .collect()
 }
 
-/// Where the body of the function at `at` ends; `None` if it has none.
+/// Returns the offset of the end of the function at `at`, or `None` if the function has no body.
 fn end(code: &str, at: usize) -> Option<usize> {
     let mut depth = 0;
     for (offset, byte) in code.bytes().enumerate().skip(at) {

@@ -3,36 +3,24 @@
 
 use std::fmt::Write as _;
 
+use crate::rule::{Found, lines};
 use crate::source::{self, Source};
-use crate::{Found, lines};
 
 /// Files and directories that are not yet rewritten in plain language. An entry without violations
 /// fails the test, so the list can only shrink.
-const NOT_YET_PLAIN: &[&str] = &[
-    "bench",
-    "src/control",
-    "src/engine",
-    "src/fabric",
-    "tests/bench",
-    "tests/cli",
-    "tests/e2e",
-    "tests/fuzz",
-    "tests/hub",
-    "tests/protocol",
-    "tests/tidy",
-    "tests/wire",
-];
+const NOT_YET_PLAIN: &[&str] = &[];
 
 /// This file, which has to name the words.
 const OWN_PATH: &str = "tests/tidy/language.rs";
 
 /// Words that describe a program as a house, a creature or a person. They are compared with whole
-/// words, also with those within names such as `DoorBell` or `rung_bells`.
-const METAPHORS: [&str; 54] = [
+/// words, including the words of names such as `DoorBell` or `rung_bells`.
+const METAPHORS: &[&str] = &[
     "anew",
     "attic",
     "bell",
     "bells",
+    "came",
     "desk",
     "desks",
     "door",
@@ -48,6 +36,7 @@ const METAPHORS: [&str; 54] = [
     "hear",
     "heard",
     "hears",
+    "lent",
     "nap",
     "naps",
     "newcomer",
@@ -58,6 +47,7 @@ const METAPHORS: [&str; 54] = [
     "owe",
     "owed",
     "owes",
+    "patience",
     "perch",
     "perches",
     "roof",
@@ -79,30 +69,42 @@ const METAPHORS: [&str; 54] = [
     "told",
     "twin",
     "twins",
+    "vain",
     "vigil",
     "watchtower",
     "whisper",
     "whoever",
 ];
 
+/// Names in published interfaces that are metaphors. They cannot be changed.
+const PUBLISHED_NAMES: &[&str] = &[
+    // A field of the response to `GET /load`.
+    "\"told\"",
+];
+
 /// Openings of doc comments that leave the reader to guess the noun or the verb.
-const OPENINGS: [&str; 7] = [
+const OPENINGS: &[&str] = &[
     "What ", "Whose ", "Who ", "True:", "False:", "`None`:", "`true`:",
 ];
 
+/// Finds metaphors.
 fn metaphors(source: &Source) -> Vec<Found> {
     let mut found = Vec::new();
     for (at, line) in source.text.lines().enumerate() {
-        for word in words(line) {
+        let mut line = line.to_owned();
+        for name in PUBLISHED_NAMES {
+            line = line.replace(name, "");
+        }
+        for word in words(&line) {
             if METAPHORS.contains(&word.as_str()) {
-                found.push((at + 1, format!("`{word}` is no plain word for this")));
+                found.push((at + 1, format!("`{word}` is a metaphor or an idiom")));
             }
         }
     }
     found
 }
 
-/// The words of a line in lower case; `snake_case` and `CamelCase` names are divided.
+/// Returns the words of a line in lower case. Names in `snake_case` and `CamelCase` are divided.
 fn words(line: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut is_after_lower_case = false;
@@ -120,6 +122,7 @@ fn words(line: &str) -> Vec<String> {
     words
 }
 
+/// Finds sentences of doc comments that begin with one of [`OPENINGS`].
 fn doc_openings(source: &Source) -> Vec<Found> {
     let mut found = Vec::new();
     let mut begins_paragraph = true;
@@ -140,7 +143,7 @@ fn doc_openings(source: &Source) -> Vec<Found> {
     found
 }
 
-/// The doc comment of a function begins with a verb in the third person: `Returns`, `Appends`.
+/// Checks that the doc comment of a function begins with a verb such as `Returns` or `Appends`.
 fn function_docs(source: &Source) -> Vec<Found> {
     let lines: Vec<_> = source.text.lines().map(str::trim_start).collect();
     let mut found = Vec::new();

@@ -1,13 +1,13 @@
 //! A file imports only from its own layer or from a lower one, and the directories of layer 0 do
 //! not import each other.
 
+use crate::rule::{Found, check, lines};
 use crate::source::{Source, is_word};
-use crate::{Found, check, lines};
 
 /// The layers from the lowest to the highest: base, layers 0 to 4, top.
 const LAYERS: [&[&str]; 7] = [
     &["config", "limits"],
-    &["observe", "wire"],
+    &["observe", "wire", "host"],
     &["protocol", "access", "delivery", "log"],
     &["hub"],
     &["fabric"],
@@ -21,10 +21,8 @@ const LAYERS: [&[&str]; 7] = [
         "lifecycle",
         "cluster",
         "bridge",
-        // Will be divided into admin, load, metrics, liveness and lifecycle.
-        "control",
     ],
-    &["engine", "main", "cli"],
+    &["engine", "main", "cli", "admin_client"],
 ];
 
 /// Index in [`LAYERS`] of layer 0, whose directories are independent of each other.
@@ -58,7 +56,7 @@ fn upward_imports(source: &Source) -> Vec<Found> {
     found
 }
 
-/// `src/a/b.rs` is the module `a::b`.
+/// Returns the module path of a file: `src/a/b.rs` is the module `a::b`.
 fn modules(path: &str) -> Vec<&str> {
     let path = path.trim_start_matches("src/").trim_end_matches(".rs");
     path.split('/')
@@ -66,7 +64,7 @@ fn modules(path: &str) -> Vec<&str> {
         .collect()
 }
 
-/// The modules right under the root of the crate that a file names, and where.
+/// Returns the top-level modules that a file names, each with its offset.
 fn imports(source: &Source, depth: usize) -> Vec<(usize, String)> {
     let mut found = Vec::new();
     for root in ["crate::", "fanfare::"] {
@@ -86,7 +84,7 @@ fn imports(source: &Source, depth: usize) -> Vec<(usize, String)> {
     found
 }
 
-/// The first name of each path in `a::b`, `{a, b::{c, d}}`.
+/// Returns the first name of each path in `a::b` or `{a, b::{c, d}}`.
 fn first_names(code: &str) -> Vec<String> {
     let name = |code: &str| -> String {
         code.trim_start()
@@ -152,5 +150,5 @@ fn layer_0_directories_are_independent_and_every_module_has_a_layer() {
     let text = "use crate::wire::Frame;\n";
     assert_eq!(lines(upward_imports, "src/observe/mod.rs", text), [1]);
     assert_eq!(lines(upward_imports, "src/wire/mod.rs", text), [0; 0]);
-    assert_eq!(lines(upward_imports, "src/attic/mod.rs", ""), [1]);
+    assert_eq!(lines(upward_imports, "src/unknown/mod.rs", ""), [1]);
 }

@@ -1,10 +1,10 @@
-//! The list of counters is the documentation of metrics, so it must not contradict itself.
+//! The list of counters is the documentation of the metrics, so it must be consistent.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use fanfare::observe::{Counts, Description, IngestCounts, Kind, ShardCounts};
 
-/// What is wrong with a list of metrics.
+/// Returns the contradictions in a list of metrics.
 fn contradictions(metrics: &[Description]) -> Vec<String> {
     let (mut found, mut seen) = (Vec::new(), BTreeSet::new());
     let mut families = BTreeMap::new();
@@ -21,7 +21,7 @@ fn contradictions(metrics: &[Description]) -> Vec<String> {
         let family = (format!("{kind:?}"), help, label.map(|(key, _)| key));
         if *families.entry(name).or_insert_with(|| family.clone()) != family {
             found.push(format!(
-                "{name} {label:?}: kind, help or label unlike the others"
+                "{name} {label:?}: kind, help or label differ from those of the same name"
             ));
         }
         let is_plain = |byte: u8| matches!(byte, b'_' | b'a'..=b'z' | b'0'..=b'9');
@@ -71,15 +71,15 @@ fn contradictions_are_found() {
         ),
         (
             metric("a", Kind::Gauge, reason("y"), "Help"),
-            "unlike the others",
+            "differ from those of the same name",
         ),
         (
             metric("a", Kind::Counter, reason("y"), "Other help"),
-            "unlike the others",
+            "differ from those of the same name",
         ),
         (
             metric("a", Kind::Counter, None, "Help"),
-            "unlike the others",
+            "differ from those of the same name",
         ),
         (metric("B", Kind::Counter, None, "Help"), "lower case"),
         (metric("b", Kind::Counter, None, "Help."), "full stop"),

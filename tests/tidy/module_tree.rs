@@ -24,7 +24,7 @@ pub struct Module {
     children: BTreeMap<String, ModuleId>,
 }
 
-/// What a path names.
+/// The meaning of a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
     Module(ModuleId),
@@ -144,7 +144,8 @@ impl ModuleTree {
         Some(target)
     }
 
-    /// A module and an item may have the same name; `wants_module` prefers the former.
+    /// Looks a name up. A module and an item may have the same name; `wants_module` selects the
+    /// former.
     fn lookup_within(
         &self,
         module: ModuleId,

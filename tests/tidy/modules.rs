@@ -1,10 +1,10 @@
-//! Every file of `src` is declared as a module, so that none is dead without anyone noticing.
+//! Every file of `src` is declared as a module. A file without a declaration is not compiled.
 
 use std::collections::BTreeSet;
 
 use crate::source::{self, Source};
 
-/// Files that no `mod` declares.
+/// Returns the files that no `mod` declares.
 fn undeclared(sources: &[Source]) -> Vec<String> {
     let mut declared = BTreeSet::from(["src/lib.rs".to_owned(), "src/main.rs".to_owned()]);
     for source in sources {
@@ -12,7 +12,7 @@ fn undeclared(sources: &[Source]) -> Vec<String> {
         let is_root = ["/mod", "/lib", "/main"]
             .iter()
             .any(|root| stem.ends_with(root));
-        let folder = if is_root {
+        let directory = if is_root {
             stem.rsplit_once('/').expect("under src").0
         } else {
             stem
@@ -23,8 +23,8 @@ fn undeclared(sources: &[Source]) -> Vec<String> {
             };
             let name = name.trim();
             if name.bytes().all(source::is_word) {
-                declared.insert(format!("{folder}/{name}.rs"));
-                declared.insert(format!("{folder}/{name}/mod.rs"));
+                declared.insert(format!("{directory}/{name}.rs"));
+                declared.insert(format!("{directory}/{name}/mod.rs"));
             }
         }
     }
@@ -34,11 +34,11 @@ fn undeclared(sources: &[Source]) -> Vec<String> {
 
 #[test]
 fn every_file_is_a_module() {
-    let lost = undeclared(&source::under(&["src"]));
+    let found = undeclared(&source::under(&["src"]));
     assert!(
-        lost.is_empty(),
-        "no `mod` names these files:\n{}",
-        lost.join("\n")
+        found.is_empty(),
+        "no `mod` declares these files:\n{}",
+        found.join("\n")
     );
 }
 

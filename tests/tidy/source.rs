@@ -1,23 +1,25 @@
-//! A source file as rules read it: its lines, and the same lines with comments and literals
-//! blanked out.
+//! A source file for the rules: its text, and its code without comments and literals.
 
 use std::fs;
 use std::path::Path;
 
 pub struct Source {
-    /// From the root of the package, with `/`.
+    /// Path from the root of the package, with `/`.
     pub path: String,
     pub text: String,
-    /// As long as `text`, line by line; comments are spaces, literals are quotes.
+    /// The text with comments replaced by spaces and literals by quotes. It has the same length and
+    /// the same lines as `text`.
     pub code: String,
-    /// For each byte of `code`: how many braces are open before it, and how many of those are of
-    /// modules, and whether it is in a `#[cfg(test)]` item.
+    /// The scope of each byte of `code`.
     scopes: Vec<Scope>,
 }
 
+/// The items that enclose a byte.
 #[derive(Clone, Copy, Default)]
 pub struct Scope {
+    /// Number of inline modules.
     pub modules: usize,
+    /// Whether one of the items is a test or is compiled for tests only.
     pub is_test: bool,
 }
 
@@ -33,22 +35,23 @@ impl Source {
         }
     }
 
-    /// The line of a byte offset, from 1.
+    /// Returns the line of a byte, counted from 1.
     pub fn line(&self, offset: usize) -> usize {
         self.text[..offset].matches('\n').count() + 1
     }
 
+    /// Returns the scope of a byte.
     pub fn scope(&self, offset: usize) -> Scope {
         self.scopes[offset]
     }
 
-    /// Whether a byte is part of tests rather than of the product.
+    /// Returns whether a byte is part of a test.
     pub fn is_test(&self, offset: usize) -> bool {
         let file = !self.path.starts_with("src/") || self.path.ends_with("/tests.rs");
         file || self.scope(offset).is_test
     }
 
-    /// Where `pattern` stands in the code, not as a part of a longer word.
+    /// Returns the offsets of `pattern` in the code. Parts of longer words are not found.
     pub fn find<'a>(&'a self, pattern: &'a str) -> impl Iterator<Item = usize> + 'a {
         let is_word = |byte: Option<&u8>| byte.is_some_and(|it| is_word(*it));
         let starts_word = pattern.bytes().next().is_some_and(self::is_word);
@@ -65,6 +68,7 @@ impl Source {
     }
 }
 
+/// Returns whether a byte may be part of an identifier.
 pub fn is_word(byte: u8) -> bool {
     byte == b'_' || byte.is_ascii_alphanumeric()
 }
@@ -75,19 +79,19 @@ pub fn is_in(file: &str, directory: &str) -> bool {
     rest.is_some_and(|rest| rest.starts_with('/') || rest == ".rs" || rest.is_empty())
 }
 
-/// All `.rs` files under these folders of the package, in order.
-pub fn under(folders: &[&str]) -> Vec<Source> {
+/// Returns all `.rs` files in these directories of the package, sorted by path.
+pub fn under(directories: &[&str]) -> Vec<Source> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut sources = Vec::new();
-    for folder in folders {
-        walk(root, &root.join(folder), &mut sources);
+    for directory in directories {
+        walk(root, &root.join(directory), &mut sources);
     }
     sources.sort_by(|one, other| one.path.cmp(&other.path));
     sources
 }
 
-fn walk(root: &Path, folder: &Path, sources: &mut Vec<Source>) {
-    let Ok(entries) = fs::read_dir(folder) else {
+fn walk(root: &Path, directory: &Path, sources: &mut Vec<Source>) {
+    let Ok(entries) = fs::read_dir(directory) else {
         return;
     };
     for entry in entries {
@@ -108,7 +112,8 @@ fn walk(root: &Path, folder: &Path, sources: &mut Vec<Source>) {
     }
 }
 
-/// Replaces comments by spaces and literals by quotes, byte by byte; line ends stay.
+/// Replaces each byte of a comment by a space and each byte of a literal by a quote. Line ends are
+/// kept.
 fn blank(text: &str) -> String {
     let bytes = text.as_bytes();
     let mut out = Vec::with_capacity(bytes.len());
@@ -122,10 +127,10 @@ fn blank(text: &str) -> String {
         let blanks = bytes[at..at + skipped].iter();
         out.extend(blanks.map(|byte| if *byte == b'\n' { b'\n' } else { filler }));
     }
-    String::from_utf8(out).expect("only whole literals and comments are blanked out")
+    String::from_utf8(out).expect("only whole literals and comments are replaced")
 }
 
-/// The length of the comment or literal that begins at `at`; 0: it is code.
+/// Returns the length of the comment or literal that begins at `at`, or 0 if code begins there.
 fn not_code(bytes: &[u8], at: usize) -> usize {
     let rest = &bytes[at..];
     let find = |pattern: &[u8], from: usize| {
@@ -145,14 +150,14 @@ fn not_code(bytes: &[u8], at: usize) -> usize {
                 .take_while(|byte| **byte == b'#')
                 .count();
             if rest.get(prefix + hashes) != Some(&b'"') {
-                return 0; // A raw identifier.
+                return 0; // This is a raw identifier.
             }
             let end = [&b"\""[..], &vec![b'#'; hashes]].concat();
             find(&end, prefix + hashes + 1)
         }
         [b'"', ..] => quoted(rest, b'"'),
         [b'\'', b'\\', ..] => quoted(rest, b'\''),
-        // A character literal, not a lifetime: it ends within four bytes.
+        // A character literal ends after one character; a lifetime does not.
         [b'\'', first, ..] if *first != b'\'' => {
             let length = str::from_utf8(&rest[1..rest.len().min(5)])
                 .map_or_else(|error| str::from_utf8(&rest[1..=error.valid_up_to()]), Ok)
@@ -169,7 +174,7 @@ fn not_code(bytes: &[u8], at: usize) -> usize {
     }
 }
 
-/// The length of a literal with escapes.
+/// Returns the length of a literal with escapes.
 fn quoted(rest: &[u8], quote: u8) -> usize {
     let mut at = 1;
     while at < rest.len() && rest[at] != quote {
@@ -178,9 +183,10 @@ fn quoted(rest: &[u8], quote: u8) -> usize {
     (at + 1).min(rest.len())
 }
 
+/// Returns the scope of each byte.
 fn scopes(code: &str) -> Vec<Scope> {
     let bytes = code.as_bytes();
-    // What each open brace began, and where the statement before it began.
+    // The scope outside of each open brace, and the start of the current statement.
     let (mut open, mut scopes, mut start) = (Vec::new(), Vec::with_capacity(bytes.len()), 0);
     let mut scope = Scope::default();
     for (at, byte) in bytes.iter().enumerate() {
@@ -203,7 +209,7 @@ fn scopes(code: &str) -> Vec<Scope> {
 }
 
 #[test]
-fn comments_and_literals_are_blanked_out_and_nothing_else() {
+fn only_comments_and_literals_are_replaced() {
     let cases = [
         ("a // b\nc", "a     \nc"),
         ("a /* b\n */ c", "a     \n    c"),
@@ -221,7 +227,7 @@ fn comments_and_literals_are_blanked_out_and_nothing_else() {
 }
 
 #[test]
-fn words_are_found_whole_and_tests_are_told_from_the_product() {
+fn only_whole_words_are_found_and_test_code_is_recognised() {
     let text = "fn a() { x() }\n#[cfg(test)]\nmod tests {\n    fn b() { xx(); x() }\n}\n";
     let source = Source::new("src/a.rs", text);
     let found: Vec<_> = source

@@ -1,7 +1,7 @@
-//! What every file looks like: its opening, its size, its lines.
+//! The form of every file: its first line, its size and its lines.
 
+use crate::rule::{Found, check, lines};
 use crate::source::Source;
-use crate::{Found, check, lines};
 
 const FILE_LINES: usize = 500;
 const COLUMNS: usize = 100;
@@ -12,7 +12,7 @@ fn opening(source: &Source) -> Vec<Found> {
     }
     vec![(
         1,
-        "a file opens with `//!`: what it is, on which core it runs".into(),
+        "a file begins with `//!`: what it is, and on which thread it runs".into(),
     )]
 }
 
@@ -24,7 +24,8 @@ fn file_size(source: &Source) -> Vec<Found> {
     vec![(count, format!("a file has at most {FILE_LINES} lines"))]
 }
 
-/// Lines that are mostly literals are let through: breaking those would change them.
+/// Checks the length of lines. Lines that are mostly literals are permitted, since a line break
+/// would change the literal.
 fn line_length(source: &Source) -> Vec<Found> {
     let lines = source.text.lines().zip(source.code.lines()).enumerate();
     let too_long = lines.filter(|(_, (text, code))| {
@@ -52,9 +53,9 @@ fn line_ends(source: &Source) -> Vec<Found> {
 }
 
 #[test]
-fn files_open_with_what_they_are() {
+fn files_begin_with_a_module_comment() {
     check(&["src", "tests", "bench"], opening);
-    assert_eq!(lines(opening, "src/a.rs", "use a;\n//! Late.\n"), [1]);
+    assert_eq!(lines(opening, "src/a.rs", "use a;\n//! Too late.\n"), [1]);
 }
 
 #[test]

@@ -111,7 +111,7 @@ fn tokens(code: &str) -> Vec<Token<'_>> {
     tokens
 }
 
-/// The value of the attribute `#[path = "..."]` right before a `mod` keyword.
+/// Returns the value of the attribute `#[path = "..."]` right before a `mod` keyword.
 fn path_attribute(source: &Source, mod_at: usize) -> Option<String> {
     let statement_start = source.code[..mod_at]
         .rfind([';', '}'])

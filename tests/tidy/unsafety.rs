@@ -1,7 +1,8 @@
-//! `unsafe` lives in a few named files, and says each time why it is sound.
+//! `unsafe` is permitted in a few files only, and each use has a comment that explains why it is
+//! sound.
 
+use crate::rule::{Found, check, lines};
 use crate::source::Source;
-use crate::{Found, check, lines};
 
 const FILES: [&str; 6] = [
     "src/shard/buffers.rs",
@@ -13,7 +14,7 @@ const FILES: [&str; 6] = [
 ];
 
 fn unsafety(source: &Source) -> Vec<Found> {
-    let named = FILES.contains(&source.path.as_str());
+    let is_permitted = FILES.contains(&source.path.as_str());
     let mut found = Vec::new();
     for at in source.find("unsafe") {
         let line = source.line(at);
@@ -23,23 +24,23 @@ fn unsafety(source: &Source) -> Vec<Found> {
         } else {
             "// SAFETY:"
         };
-        if !named {
+        if !is_permitted {
             found.push((
                 line,
-                "`unsafe` stays in the named files of src/shard".into(),
+                "`unsafe` is permitted only in the listed files of src/shard".into(),
             ));
         } else if !comment_above(&source.text, line).contains(reason) {
-            found.push((line, format!("`{reason}` stands right above `unsafe`")));
+            found.push((line, format!("`{reason}` is missing right above `unsafe`")));
         }
     }
     found
 }
 
-/// The comments and attributes right above a line, and above the statement it is in.
+/// Returns the comments and attributes right above a line, or above the statement that contains it.
 fn comment_above(text: &str, line: usize) -> String {
     let above: Vec<_> = text.lines().take(line - 1).collect();
     let is_comment = |line: &&&str| line.trim_start().starts_with(['/', '#']);
-    // The statement may begin on the line before, as in `let a =` and then the block.
+    // The statement may begin on the previous line, as `let a =` does.
     let continued = above
         .iter()
         .rev()
@@ -50,7 +51,7 @@ fn comment_above(text: &str, line: usize) -> String {
 }
 
 #[test]
-fn unsafe_code_says_why_it_is_sound() {
+fn unsafe_code_has_a_comment_that_explains_why_it_is_sound() {
     check(&["src", "tests", "bench"], unsafety);
     let text = "\
         // SAFETY: it is.\nlet a =\n    unsafe { f() };\nlet b = unsafe { f() };\n\

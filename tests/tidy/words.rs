@@ -1,20 +1,25 @@
-//! Words that stand only where they may: panics, clocks, the names of the runtime, leftovers.
+//! Words that are permitted only in certain places: panics, clocks, the names of the runtime, and
+//! remains of unfinished work.
 
+use crate::rule::{Found, check, lines};
 use crate::source::Source;
-use crate::{Found, check, lines};
 
-/// Where a clock may be read: the clock itself, and the layers around the sans-IO ones.
-const CLOCKS: [&str; 6] = [
+/// The files that may read a clock: the clock itself, and the layers that do IO.
+const CLOCKS: [&str; 10] = [
     "src/observe/clock.rs",
-    "src/control/",
+    "src/admin/",
+    "src/load/",
+    "src/metrics/",
+    "src/liveness/",
+    "src/lifecycle/",
     "src/shard/",
     "src/cli",
     "src/engine.rs",
     "src/main.rs",
 ];
 
-/// What nobody leaves behind; in two halves, so that this file does not name them.
-const LEFTOVERS: [(&str, &str); 5] = [
+/// Remains of unfinished work. Each word is divided in two, so that this file does not contain it.
+const UNFINISHED: [(&str, &str); 5] = [
     ("db", "g!"),
     ("to", "do!"),
     ("unimple", "mented!"),
@@ -27,7 +32,7 @@ fn panics(source: &Source) -> Vec<Found> {
     for at in source.find(".unwrap()").filter(|at| !source.is_test(*at)) {
         found.push((
             source.line(at),
-            "`unwrap()` gives no reason why it holds".into(),
+            "`unwrap()` does not explain why it cannot fail".into(),
         ));
     }
     for at in source.find(".expect(").filter(|at| !source.is_test(*at)) {
@@ -38,19 +43,20 @@ fn panics(source: &Source) -> Vec<Found> {
         if reason.is_none_or(|(reason, _)| reason.split(' ').count() < 3) {
             found.push((
                 source.line(at),
-                "`expect` says in words why it holds".into(),
+                "the message of `expect` explains in at least three words why it cannot fail"
+                    .into(),
             ));
         }
     }
     found
 }
 
-fn leftovers(source: &Source) -> Vec<Found> {
+fn unfinished(source: &Source) -> Vec<Found> {
     let mut found = Vec::new();
     for (at, line) in source.text.lines().enumerate() {
-        for word in LEFTOVERS.map(|(first, second)| [first, second].concat()) {
+        for word in UNFINISHED.map(|(first, second)| [first, second].concat()) {
             if line.contains(&word) {
-                found.push((at + 1, format!("`{word}` is left behind")));
+                found.push((at + 1, format!("`{word}` shows unfinished work")));
             }
         }
     }
@@ -70,7 +76,12 @@ fn clocks(source: &Source) -> Vec<Found> {
         .flat_map(|read| source.find(read).map(move |at| (at, read)));
     let found = found.filter(|(at, _)| !source.is_test(*at));
     found
-        .map(|(at, read)| (source.line(at), format!("`{read}`: time is an argument")))
+        .map(|(at, read)| {
+            (
+                source.line(at),
+                format!("`{read}`: this layer takes time as an argument"),
+            )
+        })
         .collect()
 }
 
@@ -83,12 +94,17 @@ fn runtime(source: &Source) -> Vec<Found> {
         .iter()
         .flat_map(|name| source.find(name).map(move |at| (at, name)));
     found
-        .map(|(at, name)| (source.line(at), format!("`{name}` stays in src/shard")))
+        .map(|(at, name)| {
+            (
+                source.line(at),
+                format!("`{name}` is permitted only in src/shard"),
+            )
+        })
         .collect()
 }
 
 #[test]
-fn panics_say_why_they_cannot_happen() {
+fn panics_explain_why_they_cannot_happen() {
     check(&["src"], panics);
     let text = "a.unwrap();\nb.expect(\"\");\nc.expect(why);\nd.expect(\"it is never empty\");\n";
     assert_eq!(lines(panics, "src/a.rs", text), [1, 2, 3]);
@@ -96,16 +112,16 @@ fn panics_say_why_they_cannot_happen() {
 }
 
 #[test]
-fn nothing_is_left_behind() {
-    check(&["src", "tests", "bench"], leftovers);
-    let text = LEFTOVERS
+fn nothing_is_unfinished() {
+    check(&["src", "tests", "bench"], unfinished);
+    let text = UNFINISHED
         .map(|(first, second)| format!("{first}{second}\n"))
         .concat();
-    assert_eq!(lines(leftovers, "src/a.rs", &text), [1, 2, 3, 4, 5]);
+    assert_eq!(lines(unfinished, "src/a.rs", &text), [1, 2, 3, 4, 5]);
 }
 
 #[test]
-fn only_the_shell_reads_clocks() {
+fn only_the_upper_layers_read_clocks() {
     check(&["src"], clocks);
     let text = "let a = Instant::now();\nlet b = time::SystemTime::now();\na.elapsed();\n";
     assert_eq!(lines(clocks, "src/hub/mod.rs", text), [1, 2, 3]);
@@ -113,9 +129,9 @@ fn only_the_shell_reads_clocks() {
 }
 
 #[test]
-fn only_shards_know_the_runtime() {
+fn only_shards_use_the_runtime() {
     check(&["src"], runtime);
-    let text = "//! Beside glommio.\nuse glommio::io;\nio_uring::f();\n";
+    let text = "//! Uses glommio.\nuse glommio::io;\nio_uring::f();\n";
     assert_eq!(lines(runtime, "src/engine.rs", text), [2, 3]);
     assert_eq!(lines(runtime, "src/shard/uring.rs", text), [0; 0]);
 }

@@ -1,10 +1,10 @@
-//! Which clients are Apple's, by the `User-Agent` they send.
+//! Recognition of Apple's clients by `User-Agent`.
 
 use fanfare::wire::handshake::apple::{QUIRKS, quirk};
 
 use crate::handshake::{request, upgrade_with};
 
-/// One list for each row of the table.
+/// `User-Agent` headers of Apple's clients: one list for each entry of `QUIRKS`.
 const APPLE: [&[&str]; 3] = [
     &[
         // Safari
@@ -73,7 +73,7 @@ fn is_apple(user_agent: &str) -> bool {
 }
 
 #[test]
-fn apple_clients_are_recognised_by_their_row() {
+fn apple_clients_match_their_entry() {
     for (row, user_agents) in QUIRKS.iter().zip(APPLE) {
         for user_agent in user_agents {
             let found = quirk(user_agent).map(|found| found.clients);
@@ -84,7 +84,7 @@ fn apple_clients_are_recognised_by_their_row() {
 }
 
 #[test]
-fn others_are_not() {
+fn other_clients_match_no_entry() {
     for user_agent in OTHERS {
         assert!(quirk(user_agent).is_none(), "{user_agent}");
         assert!(!is_apple(user_agent), "{user_agent}");
@@ -94,7 +94,7 @@ fn others_are_not() {
 }
 
 #[test]
-fn every_row_says_why() {
+fn every_entry_names_a_report_of_the_fault() {
     for row in &QUIRKS {
         assert!(row.fault.contains('#') || row.fault.contains("bug"));
         assert!(!row.clients.is_empty() && !row.since.is_empty());

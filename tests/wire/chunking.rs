@@ -1,11 +1,11 @@
-//! However a byte stream is cut, the same events and the same fault come out.
+//! The results of decoding do not depend on how a byte stream is divided into reads.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 
 use crate::support::*;
 
-/// Client frames, mostly right: the first byte and the payload.
+/// Generates frames of clients, most of them valid, from the first byte and the payload.
 pub fn frames() -> impl Strategy<Value = Vec<u8>> {
     let first = prop_oneof![
         8 => prop::sample::select(vec![TEXT, BINARY, CONTINUATION]),
@@ -31,7 +31,7 @@ pub fn frames() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
-/// A message split into right fragments at any byte, with pings between them.
+/// Generates a message that is divided into valid fragments at any byte, with pings between them.
 pub fn fragmented_message() -> impl Strategy<Value = (Vec<u8>, Owned)> {
     (
         "[aż\u{20ac}\u{1f600}]{0,40}",
@@ -56,7 +56,7 @@ pub fn fragmented_message() -> impl Strategy<Value = (Vec<u8>, Owned)> {
         })
 }
 
-/// Cuts a stream into pieces of these lengths, over and over.
+/// Divides a stream into pieces of these lengths, which are used cyclically.
 pub fn pieces<'a>(stream: &'a [u8], lengths: &[usize]) -> Vec<&'a [u8]> {
     let mut lengths = lengths.iter().cycle();
     let mut pieces = Vec::new();
@@ -72,7 +72,7 @@ pub fn pieces<'a>(stream: &'a [u8], lengths: &[usize]) -> Vec<&'a [u8]> {
     pieces
 }
 
-/// Puts other bytes in some places.
+/// Replaces some bytes.
 pub fn damage(stream: &mut [u8], flips: Vec<(prop::sample::Index, u8)>) {
     for (index, value) in flips {
         if !stream.is_empty() {
@@ -85,7 +85,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(1000))]
 
     #[test]
-    fn cutting_changes_nothing(
+    fn the_division_into_reads_does_not_matter(
         mut stream in frames(),
         flips in vec((any::<prop::sample::Index>(), any::<u8>()), 0..3),
         lengths in vec(1_usize..40, 1..6),
@@ -97,7 +97,7 @@ proptest! {
     }
 
     #[test]
-    fn cutting_garbage_changes_nothing(
+    fn the_division_of_invalid_input_does_not_matter(
         stream in vec(any::<u8>(), 0..200),
         lengths in vec(1_usize..20, 1..6),
     ) {
@@ -107,22 +107,22 @@ proptest! {
     }
 
     #[test]
-    fn right_messages_come_through(
+    fn valid_messages_are_decoded(
         messages in vec(fragmented_message(), 1..5),
         lengths in vec(1_usize..40, 1..6),
     ) {
         let (streams, events): (Vec<_>, Vec<_>) = messages.into_iter().unzip();
         let stream = streams.concat();
         let seen = decode_pieces(pieces(&stream, &lengths), MAX_MESSAGE);
-        prop_assert_eq!(seen, Seen { events, fault: None });
+        prop_assert_eq!(seen, Seen { events, violation: None });
     }
 
     #[test]
-    fn fragment_borders_change_nothing(
+    fn the_division_into_fragments_does_not_matter(
         bytes in vec(any::<u8>(), 0..60),
         borders in vec(any::<prop::sample::Index>(), 0..5),
     ) {
-        // Whether text is refused must not depend on how it was fragmented either.
+        // The check of UTF-8 must not depend on the fragments either.
         let whole = decode(&frame(FIN | TEXT, &bytes));
         let places = bytes.len() + 1;
         let mut borders: Vec<_> = borders.iter().map(|border| border.index(places)).collect();

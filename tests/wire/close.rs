@@ -35,8 +35,8 @@ fn rfc6455_5_5_1_close_carries_a_code_and_a_reason() {
 }
 
 #[test]
-fn rfc6455_5_5_1_close_has_no_half_code() {
-    assert_fault(
+fn rfc6455_5_5_1_a_payload_of_one_byte_is_invalid() {
+    assert_violation(
         &frame(FIN | CLOSE, b"\x03"),
         ProtocolViolation::InvalidClosePayload,
     );
@@ -44,11 +44,11 @@ fn rfc6455_5_5_1_close_has_no_half_code() {
 
 #[test]
 fn rfc6455_5_5_1_close_reason_is_utf8() {
-    assert_fault(
+    assert_violation(
         &close(1000, b"\xce\xba\xff"),
         ProtocolViolation::CloseReasonNotUtf8,
     );
-    assert_fault(
+    assert_violation(
         &close(1000, b"cut \xf0\x9f\x98"),
         ProtocolViolation::CloseReasonNotUtf8,
     );
@@ -67,17 +67,17 @@ fn rfc6455_5_5_1_nothing_is_decoded_after_close() {
 }
 
 #[test]
-fn rfc6455_7_4_only_codes_that_may_be_sent_are_accepted() {
+fn rfc6455_7_4_only_permitted_codes_are_accepted() {
     for code in 0..=u16::MAX {
         let is_sendable = matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999);
         let seen = decode(&close(code, b""));
         if is_sendable {
             assert_eq!(seen.events, [Owned::Close(Some(code), String::new())]);
-            assert_eq!(seen.fault, None, "{code}");
+            assert_eq!(seen.violation, None, "{code}");
         } else {
             assert_eq!(seen.events, []);
             assert_eq!(
-                seen.fault,
+                seen.violation,
                 Some(ProtocolViolation::InvalidCloseCode),
                 "{code}"
             );

@@ -1,4 +1,4 @@
-//! RFC 7692, section 6: compressed messages in frames, whole, in fragments and between others.
+//! RFC 7692, section 6: compressed messages in one frame, in fragments and between other messages.
 
 use fanfare::wire::{Decoder, Inflater, ProtocolViolation};
 use proptest::collection::vec;
@@ -9,16 +9,16 @@ use crate::contents::Kind;
 use crate::support::*;
 use crate::zlib;
 
-/// Asserts that the stream decodes to this, whole and byte by byte.
+/// Asserts the results of decoding the stream, in one piece and byte by byte.
 #[track_caller]
-fn assert_seen(stream: &[u8], events: &[Owned], fault: Option<ProtocolViolation>) {
+fn assert_seen(stream: &[u8], events: &[Owned], violation: Option<ProtocolViolation>) {
     let events = events.to_vec();
-    let expected = Seen { events, fault };
+    let expected = Seen { events, violation };
     assert_eq!(decode_deflated([stream], MAX_MESSAGE), expected);
     assert_eq!(decode_deflated(stream.chunks(1), MAX_MESSAGE), expected);
 }
 
-/// A compressed message in one frame.
+/// Returns a compressed message in one frame.
 fn deflated(opcode: u8, message: &[u8]) -> Vec<u8> {
     frame(FIN | RSV1 | opcode, &zlib::payload(message, 6))
 }
@@ -42,7 +42,7 @@ fn rfc7692_6_2_a_message_with_rsv1_is_inflated() {
 }
 
 #[test]
-fn rfc7692_6_2_plain_messages_stay_as_they_are() {
+fn rfc7692_6_2_uncompressed_messages_are_not_inflated() {
     let payload = zlib::payload(b"Hello", 6);
     let stream = [
         frame(FIN | TEXT, b"plain"),
@@ -64,7 +64,7 @@ fn rfc7692_6_2_plain_messages_stay_as_they_are() {
 }
 
 #[test]
-fn rfc7692_6_1_a_compressed_message_may_be_cut_anywhere() {
+fn rfc7692_6_1_a_compressed_message_may_be_fragmented_anywhere() {
     let message = "{\"name\":\"żółw\",\"numbers\":[1,2,3,1,2,3]}";
     let payload = zlib::payload(message.as_bytes(), 6);
     for first in 0..=payload.len() {
@@ -90,7 +90,7 @@ fn rfc7692_6_1_a_compressed_message_may_be_cut_anywhere() {
 }
 
 #[test]
-fn rfc7692_6_a_compressed_message_may_come_in_empty_fragments() {
+fn rfc7692_6_a_compressed_message_may_have_empty_fragments() {
     let stream = [
         frame(RSV1 | TEXT, b""),
         frame(CONTINUATION, b""),
@@ -122,9 +122,9 @@ fn rfc7692_6_1_only_the_first_frame_of_a_message_has_rsv1() {
 }
 
 #[test]
-fn rfc7692_6_rsv1_needs_to_be_agreed_on() {
-    assert_fault(&deflated(TEXT, b"Hello"), ProtocolViolation::ReservedBits);
-    assert_fault(&frame(RSV1 | BINARY, b""), ProtocolViolation::ReservedBits);
+fn rfc7692_6_rsv1_must_be_negotiated() {
+    assert_violation(&deflated(TEXT, b"Hello"), ProtocolViolation::ReservedBits);
+    assert_violation(&frame(RSV1 | BINARY, b""), ProtocolViolation::ReservedBits);
 }
 
 #[test]
@@ -171,7 +171,7 @@ fn rfc6455_8_1_an_inflated_text_is_utf8() {
 }
 
 #[test]
-fn what_does_not_inflate_is_invalid() {
+fn a_payload_that_does_not_inflate_is_invalid() {
     let payload = zlib::payload(b"A message that is cut off", 6);
     for wrong in [&payload[..payload.len() / 2], b"\x07", b"\xff\xff\xff\xff"] {
         for opcode in [TEXT, BINARY] {
@@ -192,7 +192,7 @@ fn what_does_not_inflate_is_invalid() {
 }
 
 #[test]
-fn rfc6455_10_4_a_message_is_bounded_by_what_it_inflates_to() {
+fn rfc6455_10_4_the_limit_applies_to_the_inflated_message() {
     let largest = vec![b'a'; MAX_MESSAGE];
     assert_seen(&deflated(BINARY, &largest), &[Owned::Binary(largest)], None);
     for bytes in [MAX_MESSAGE + 1, 1 << 20] {
@@ -206,7 +206,7 @@ fn rfc6455_10_4_a_message_is_bounded_by_what_it_inflates_to() {
 #[test]
 fn rfc6455_10_4_a_payload_may_be_a_little_larger_than_its_message() {
     let message = Kind::Random.message(MAX_MESSAGE, 1);
-    // A fifth more: zlib's fixed codes at their worst add somewhat less.
+    // A fifth more: the worst case of zlib's fixed codes is a little less.
     let mut payload = Vec::new();
     for piece in message.chunks(26) {
         let length = piece.len() as u16;
@@ -229,13 +229,13 @@ fn rfc6455_10_4_a_payload_far_too_big_is_refused_by_its_header() {
     let rest = &frame(CONTINUATION, &vec![0; bytes - 100])[..8];
     let stream = [&frame(RSV1 | TEXT, &[0; 100])[..], rest].concat();
     assert_seen(&stream, &[], Some(ProtocolViolation::MessageTooBig));
-    // That is only for what is compressed.
+    // This tolerance is only for compressed messages.
     let plain = &frame(FIN | TEXT, &[b'a'; MAX_MESSAGE + 1])[..8];
     assert_seen(plain, &[], Some(ProtocolViolation::MessageTooBig));
 }
 
 #[test]
-fn nothing_is_held_between_compressed_messages_or_after_a_fault() {
+fn no_memory_is_held_between_compressed_messages_or_after_a_violation() {
     let bad = frame(FIN | RSV1 | TEXT, b"\x07\x07\x07");
     for stream in [deflated(TEXT, b"Hello"), bad] {
         let mut decoder = Decoder::default();
@@ -251,7 +251,7 @@ fn nothing_is_held_between_compressed_messages_or_after_a_fault() {
     }
 }
 
-/// Compressed messages in fragments among other frames, mostly right.
+/// Generates compressed messages in fragments between other frames, most of them valid.
 fn mixed_frames() -> impl Strategy<Value = Vec<u8>> {
     let message = prop_oneof![
         6 => "[aż\u{20ac}\u{1f600}]{0,60}".prop_map(String::into_bytes),
@@ -289,7 +289,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(1000))]
 
     #[test]
-    fn cutting_changes_nothing(
+    fn the_division_into_reads_does_not_matter(
         mut stream in mixed_frames(),
         flips in vec((any::<prop::sample::Index>(), any::<u8>()), 0..3),
         lengths in vec(1_usize..40, 1..6),
@@ -302,7 +302,7 @@ proptest! {
     }
 
     #[test]
-    fn right_messages_come_through(
+    fn valid_messages_are_decoded(
         messages in vec(("[aż\u{20ac}\u{1f600}]{0,90}", 0_u32..=9, any::<bool>()), 1..6),
         lengths in vec(1_usize..40, 1..6),
     ) {
@@ -317,6 +317,6 @@ proptest! {
             events.push(Owned::Text(message));
         }
         let seen = decode_deflated(pieces(&stream, &lengths), MAX_MESSAGE);
-        prop_assert_eq!(seen, Seen { events, fault: None });
+        prop_assert_eq!(seen, Seen { events, violation: None });
     }
 }

@@ -1,23 +1,23 @@
-//! Messages of the kinds that compressors tell apart, the same ones in every run.
+//! Test messages of different compressibility. They are the same in every run.
 
 use fastrand::Rng;
 
-/// What a message is made of.
+/// The content of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Updates as feeds send them, one per line.
+    /// JSON updates as in feeds, one per line.
     Json,
     /// Words of several scripts; valid UTF-8.
     Words,
-    /// Four different bytes without any order.
+    /// Random bytes with four different values.
     LowEntropy,
-    /// A short pattern, over and over.
+    /// A repeated short pattern.
     Repeated,
-    /// One byte's value, over and over.
+    /// One repeated byte.
     Zeros,
-    /// Bytes without any order.
+    /// Random bytes.
     Random,
-    /// Stretches of all of them, so that their statistics change on the way.
+    /// Sections of all kinds, so that the statistics change within the message.
     Mixed,
 }
 
@@ -31,7 +31,7 @@ pub const KINDS: [Kind; 7] = [
     Kind::Mixed,
 ];
 
-/// Lengths around which compressors change their mind: pieces, windows, blocks.
+/// Lengths near the limits of pieces, windows and blocks, where compressors change their method.
 pub const BORDERS: [usize; 12] = [
     1, 2, 255, 4095, 4096, 4097, 8192, 8193, 32_768, 65_535, 65_536, 65_537,
 ];
@@ -48,7 +48,7 @@ const WORDS: [&str; 8] = [
 ];
 
 impl Kind {
-    /// A message of this many bytes; another one for each seed.
+    /// Returns a message of this many bytes, different for each seed.
     pub fn message(self, bytes: usize, seed: u64) -> Vec<u8> {
         let mut rng = Rng::with_seed(seed);
         let mut out = Vec::with_capacity(bytes + 1024);
@@ -58,7 +58,7 @@ impl Kind {
         }
         out.truncate(bytes);
         if self == Self::Words {
-            // Not half a character at the end.
+            // Do not end with an incomplete character.
             let valid = String::from_utf8_lossy(&out).replace('\u{fffd}', "");
             out = valid.into_bytes();
             out.resize(bytes, b'.');
@@ -66,7 +66,7 @@ impl Kind {
         out
     }
 
-    /// Appends some of a message of which `missing` bytes are missing.
+    /// Appends a part of a message that lacks `missing` bytes.
     fn append(self, out: &mut Vec<u8>, missing: usize, rng: &mut Rng) {
         match self {
             Self::Json => {
@@ -89,7 +89,7 @@ impl Kind {
         }
     }
 
-    /// A message of this length becomes smaller, whoever compresses it.
+    /// Returns whether every compressor makes a message of this length smaller.
     pub fn shrinks(self, bytes: usize) -> bool {
         !matches!(self, Self::Random | Self::Mixed) && bytes >= 200
     }

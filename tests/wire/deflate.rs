@@ -1,4 +1,5 @@
-//! RFC 7692, section 7.2.1: what is sent compressed, as zlib reads it, and our own inflater.
+//! RFC 7692, section 7.2.1: compressed messages of the server, inflated by zlib and by the
+//! inflater.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +14,7 @@ use crate::zlib::{self, FLUSH, Receiver};
 
 const WINDOWS: [DeflateWindow; 2] = [DeflateWindow::Narrow, DeflateWindow::Full];
 
-/// The smallest window that this compresses for.
+/// Returns the smallest window size, in bits, that a client needs.
 fn bits(window: DeflateWindow) -> u8 {
     match window {
         DeflateWindow::Narrow => 12,
@@ -21,28 +22,32 @@ fn bits(window: DeflateWindow) -> u8 {
     }
 }
 
-/// Compresses a message whatever its size, and checks what everyone relies on.
-fn pack(deflater: &mut Deflater, message: &[u8], window: DeflateWindow) -> Option<Vec<u8>> {
-    let packed = deflater.deflate(message, window)?.to_vec();
-    assert!(!packed.is_empty(), "never empty");
-    assert!(packed.len() < message.len(), "smaller");
-    assert_eq!(zlib::message(&packed, bits(window)), message);
-    Some(packed)
+/// Compresses a message and checks the size of the payload.
+fn deflate(deflater: &mut Deflater, message: &[u8], window: DeflateWindow) -> Option<Vec<u8>> {
+    let payload = deflater.deflate(message, window)?.to_vec();
+    assert!(!payload.is_empty(), "never empty");
+    assert!(payload.len() < message.len(), "smaller");
+    assert_eq!(zlib::message(&payload, bits(window)), message);
+    Some(payload)
 }
 
-/// The blocks of a packed message, with those that carry nothing.
-fn blocks(packed: &[u8], message_bytes: usize) -> usize {
+/// Returns the number of blocks of a payload, including empty ones.
+fn blocks(payload: &[u8], message_bytes: usize) -> usize {
     let flags = inflate_flags::TINFL_FLAG_STOP_ON_BLOCK_BOUNDARY
         | inflate_flags::TINFL_FLAG_HAS_MORE_INPUT
         | inflate_flags::TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF;
-    let stream = [packed, &FLUSH].concat();
+    let stream = [payload, &FLUSH].concat();
     let mut out = vec![0; message_bytes];
     let mut walker = DecompressorOxide::new();
     let (mut read, mut written, mut count) = (0, 0, 0);
     while read < stream.len() {
         let (status, took, gave) =
             decompress(&mut walker, &stream[read..], &mut out, written, flags);
-        assert_eq!(status, TINFLStatus::BlockBoundary, "no block is the last");
+        assert_eq!(
+            status,
+            TINFLStatus::BlockBoundary,
+            "no block is marked as the final one"
+        );
         (read, written, count) = (read + took, written + gave, count + 1);
     }
     count
@@ -52,7 +57,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(600))]
 
     #[test]
-    fn a_packed_message_inflates_to_itself(
+    fn a_compressed_message_inflates_to_the_original(
         kind in prop::sample::select(KINDS.to_vec()),
         bytes in prop_oneof![4 => 1_usize..600, 2 => 600_usize..9000, 1 => 9000_usize..20_000],
         seed in any::<u64>(),
@@ -60,29 +65,29 @@ proptest! {
         window in prop::sample::select(WINDOWS.to_vec()),
     ) {
         let message = kind.message(bytes, seed);
-        let packed = pack(&mut Deflater::new(level, 0), &message, window);
-        prop_assert!(packed.is_some() || !kind.shrinks(bytes));
-        if let Some(packed) = packed {
+        let payload = deflate(&mut Deflater::new(level, 0), &message, window);
+        prop_assert!(payload.is_some() || !kind.shrinks(bytes));
+        if let Some(payload) = payload {
             let mut inflater = Inflater::default();
-            prop_assert_eq!(&*inflater.inflate(&packed, message.len()).unwrap(), &*message);
-            blocks(&packed, message.len());
+            prop_assert_eq!(&*inflater.inflate(&payload, message.len()).unwrap(), &*message);
+            blocks(&payload, message.len());
         }
     }
 
     #[test]
-    fn any_bytes_may_be_packed(
+    fn any_bytes_may_be_compressed(
         message in prop::collection::vec(any::<u8>(), 0..400),
         repeats in 1_usize..5,
         level in DEFLATE_LEVELS,
         window in prop::sample::select(WINDOWS.to_vec()),
     ) {
-        pack(&mut Deflater::new(level, 0), &message.repeat(repeats), window);
+        deflate(&mut Deflater::new(level, 0), &message.repeat(repeats), window);
     }
 }
 
 #[test]
-fn rfc7692_7_2_1_receivers_that_take_the_context_over_read_thousands_of_messages() {
-    let mut packed_count = 0;
+fn rfc7692_7_2_1_receivers_with_context_takeover_read_thousands_of_messages() {
+    let mut compressed_count = 0;
     let mut receivers = WINDOWS.map(|window| (window, Receiver::new(bits(window))));
     let mut inflater = Inflater::default();
     let mut deflater = Deflater::default();
@@ -93,25 +98,25 @@ fn rfc7692_7_2_1_receivers_that_take_the_context_over_read_thousands_of_messages
         let bytes = 1 + (seed as usize * 7919) % [300, 1200, 6000][seed as usize % 3];
         let message = kind.message(bytes, seed);
         for (window, receiver) in &mut receivers {
-            let Some(packed) = deflater.deflate(&message, *window) else {
+            let Some(payload) = deflater.deflate(&message, *window) else {
                 assert!(
                     !kind.shrinks(bytes),
                     "{kind:?} of {bytes} bytes, seed {seed}"
                 );
                 continue;
             };
-            packed_count += 1;
-            assert_eq!(receiver.message(packed), message, "seed {seed}");
-            assert_eq!(inflater.inflate(packed, bytes).unwrap(), message);
+            compressed_count += 1;
+            assert_eq!(receiver.message(payload), message, "seed {seed}");
+            assert_eq!(inflater.inflate(payload, bytes).unwrap(), message);
         }
     }
-    println!("{packed_count} of 12000 packed");
-    assert!(packed_count > 9000, "{packed_count}");
+    println!("{compressed_count} of 12000 payload");
+    assert!(compressed_count > 9000, "{compressed_count}");
 }
 
 #[test]
-fn messages_around_every_border_are_packed_at_every_level() {
-    let (mut tried, mut packed_count, mut most_blocks) = (0, 0, 0);
+fn messages_near_every_size_limit_are_compressed_at_every_level() {
+    let (mut tried, mut compressed_count, mut most_blocks) = (0, 0, 0);
     let mut receivers = WINDOWS.map(|window| (window, Receiver::new(bits(window))));
     for level in DEFLATE_LEVELS {
         let mut deflater = Deflater::new(level, 0);
@@ -120,22 +125,22 @@ fn messages_around_every_border_are_packed_at_every_level() {
             let message = kind.message(bytes, number as u64);
             for (window, receiver) in &mut receivers {
                 tried += 1;
-                let Some(packed) = pack(&mut deflater, &message, *window) else {
+                let Some(payload) = deflate(&mut deflater, &message, *window) else {
                     assert!(!kind.shrinks(bytes), "{kind:?} of {bytes} bytes at {level}");
                     continue;
                 };
-                packed_count += 1;
-                assert_eq!(receiver.message(&packed), message);
-                most_blocks = most_blocks.max(blocks(&packed, bytes));
+                compressed_count += 1;
+                assert_eq!(receiver.message(&payload), message);
+                most_blocks = most_blocks.max(blocks(&payload, bytes));
             }
         }
     }
-    println!("{packed_count} of {tried} packed, up to {most_blocks} blocks each");
-    assert!(packed_count > tried / 2);
+    println!("{compressed_count} of {tried} payload, up to {most_blocks} blocks each");
+    assert!(compressed_count > tried / 2);
 }
 
 #[test]
-fn a_mebibyte_takes_several_blocks_and_none_is_the_last() {
+fn a_mebibyte_has_several_blocks_without_a_final_mark() {
     for (level, kind) in [
         (1, Kind::Json),
         (1, Kind::Mixed),
@@ -144,37 +149,39 @@ fn a_mebibyte_takes_several_blocks_and_none_is_the_last() {
     ] {
         for bytes in [(1 << 20) - 1, 1 << 20, (1 << 20) + 1] {
             let message = kind.message(bytes, bytes as u64);
-            let packed = pack(&mut Deflater::new(level, 0), &message, DeflateWindow::Full).unwrap();
-            let count = blocks(&packed, bytes);
+            let payload =
+                deflate(&mut Deflater::new(level, 0), &message, DeflateWindow::Full).unwrap();
+            let count = blocks(&payload, bytes);
             assert!(count > 3, "{count} blocks of {kind:?} at level {level}");
             let mut inflater = Inflater::default();
-            assert_eq!(inflater.inflate(&packed, bytes).unwrap(), message);
+            assert_eq!(inflater.inflate(&payload, bytes).unwrap(), message);
         }
     }
     let message = Kind::Json.message(1 << 20, 1);
-    let packed = pack(&mut Deflater::new(1, 0), &message, DeflateWindow::Narrow).unwrap();
+    let payload = deflate(&mut Deflater::new(1, 0), &message, DeflateWindow::Narrow).unwrap();
     assert!(
-        blocks(&packed, message.len()) >= 2 * 256,
-        "pieces and flushes"
+        blocks(&payload, message.len()) >= 2 * 256,
+        "number of pieces and flushes"
     );
 }
 
 #[test]
-fn a_narrow_window_is_no_smaller_than_it_says_and_no_larger() {
-    // The same 4 KiB of noise again: only a window of more than 4 KiB sees that.
+fn a_narrow_window_has_exactly_the_documented_size() {
+    // The same 4 KiB of random bytes twice: only a window of more than 4 KiB can use the
+    // repetition.
     let message = Kind::Random.message(4096, 1).repeat(2);
     let mut deflater = Deflater::new(9, 0);
     assert_eq!(deflater.deflate(&message, DeflateWindow::Narrow), None);
-    let packed = deflater.deflate(&message, DeflateWindow::Full).unwrap();
-    assert!(packed.len() < 4300);
+    let payload = deflater.deflate(&message, DeflateWindow::Full).unwrap();
+    assert!(payload.len() < 4300);
 
     let within = Kind::Random.message(2048, 1).repeat(2);
-    let packed = deflater.deflate(&within, DeflateWindow::Narrow).unwrap();
-    assert!(packed.len() < 2200);
+    let payload = deflater.deflate(&within, DeflateWindow::Narrow).unwrap();
+    assert!(payload.len() < 2200);
 }
 
 #[test]
-fn a_message_within_the_narrow_window_is_packed_alike_for_both() {
+fn a_message_within_the_narrow_window_has_the_same_payload_for_both_windows() {
     let mut receiver = Receiver::new(bits(DeflateWindow::Narrow));
     for level in DEFLATE_LEVELS {
         let mut deflater = Deflater::new(level, 0);
@@ -189,15 +196,15 @@ fn a_message_within_the_narrow_window_is_packed_alike_for_both() {
                 deflater.deflate(&message, DeflateWindow::Narrow),
                 full.as_deref()
             );
-            if let Some(packed) = full {
-                assert_eq!(receiver.message(&packed), message);
+            if let Some(payload) = full {
+                assert_eq!(receiver.message(&payload), message);
             }
         }
     }
 }
 
 #[test]
-fn the_same_message_is_packed_to_the_same_bytes() {
+fn the_same_message_always_has_the_same_payload() {
     for level in DEFLATE_LEVELS {
         let message = Kind::Mixed.message(3000, 5);
         let mut used = Deflater::new(level, 0);
@@ -228,8 +235,8 @@ fn the_level_may_change_between_messages() {
     let mut deflater = Deflater::new(1, 0);
     for level in DEFLATE_LEVELS.chain(DEFLATE_LEVELS.rev()) {
         deflater.reconfigure(level, 0);
-        let packed = deflater.deflate(&message, DeflateWindow::Full);
-        assert_eq!(packed.unwrap(), by_level(level), "level {level}");
+        let payload = deflater.deflate(&message, DeflateWindow::Full);
+        assert_eq!(payload.unwrap(), by_level(level), "level {level}");
     }
     let sizes: BTreeSet<_> = DEFLATE_LEVELS.map(|level| by_level(level).len()).collect();
     assert!(sizes.len() > 3, "levels differ: {sizes:?}");
@@ -256,7 +263,7 @@ fn the_threshold_is_the_size_of_the_smallest_message_that_is_compressed() {
     assert_eq!(
         deflater.deflate(b"", DeflateWindow::Full),
         None,
-        "nothing is small"
+        "no message is below the threshold"
     );
 }
 
@@ -270,10 +277,10 @@ fn the_tally_counts_every_message_once() {
         let message = kind.message(1 + (seed as usize * 31) % 800, seed);
         let window = WINDOWS[seed as usize % 2];
         match deflater.deflate(&message, window) {
-            Some(packed) => {
+            Some(payload) => {
                 expected.compressed += 1;
                 expected.bytes_before += message.len() as u64;
-                expected.bytes_after += packed.len() as u64;
+                expected.bytes_after += payload.len() as u64;
             }
             None if message.len() < 100 => expected.small += 1,
             None => expected.incompressible += 1,
@@ -297,7 +304,7 @@ fn the_tally_counts_every_message_once() {
 }
 
 #[test]
-fn memory_is_given_back_between_messages() {
+fn memory_is_freed_between_messages() {
     let mut deflater = Deflater::new(1, 0);
     assert_eq!(deflater.held_bytes(), 0);
     let large = Kind::Json.message(300_000, 1);
@@ -311,5 +318,9 @@ fn memory_is_given_back_between_messages() {
         .unwrap();
     let held_bytes = deflater.held_bytes();
     deflater.trim();
-    assert_eq!(deflater.held_bytes(), held_bytes, "what most need is kept");
+    assert_eq!(
+        deflater.held_bytes(),
+        held_bytes,
+        "buffers of ordinary messages are kept"
+    );
 }

@@ -1,4 +1,4 @@
-//! What is sent, as tungstenite's client reads it.
+//! Frames of the encoder, read by tungstenite's client.
 
 use std::io::Cursor;
 
@@ -37,14 +37,14 @@ fn rfc6455_5_2_server_frames_take_the_shortest_header_and_no_mask() {
 }
 
 #[test]
-fn header_is_appended_to_what_is_there() {
+fn a_header_is_appended_to_the_buffer() {
     let mut out = b"before".to_vec();
     encode::put_header(&mut out, OpCode::Control(Control::Ping), 3);
     assert_eq!(out, b"before\x89\x03");
 }
 
 #[test]
-fn constant_frames_are_what_their_names_say() {
+fn constant_frames_have_the_documented_bytes() {
     assert_eq!(
         read_by_client(&encode::PING),
         Message::Ping(Vec::new().into())
@@ -53,7 +53,7 @@ fn constant_frames_are_what_their_names_say() {
 }
 
 #[test]
-fn rfc6455_5_5_1_a_close_reason_is_cut_between_characters() {
+fn rfc6455_5_5_1_a_close_reason_is_truncated_between_characters() {
     let close = encode::close(1002, &"a".repeat(200));
     assert_eq!(close.len(), 2 + 125);
     let close = encode::close(3008, &"ż".repeat(100));
@@ -67,7 +67,7 @@ fn rfc6455_5_5_1_a_close_reason_is_cut_between_characters() {
 
 proptest! {
     #[test]
-    fn a_client_reads_what_was_sent(
+    fn a_client_reads_the_encoded_message(
         text in ".{0,200}",
         bytes in prop::collection::vec(any::<u8>(), 0..70_000),
         ping in prop::collection::vec(any::<u8>(), 0..=125),

@@ -1,4 +1,4 @@
-//! RFC 6455, sections 5.1 to 5.3 and 5.5: what one frame may look like.
+//! RFC 6455, sections 5.1 to 5.3 and 5.5: the format of one frame.
 
 use fanfare::wire::{Decoder, ProtocolViolation};
 
@@ -6,32 +6,32 @@ use crate::support::*;
 
 #[test]
 fn rfc6455_5_1_client_frames_are_masked() {
-    assert_fault(
+    assert_violation(
         &[FIN | TEXT, 0x02, b'h', b'i'],
         ProtocolViolation::UnmaskedFrame,
     );
-    assert_fault(&[FIN | PING, 0x00], ProtocolViolation::UnmaskedFrame);
+    assert_violation(&[FIN | PING, 0x00], ProtocolViolation::UnmaskedFrame);
 }
 
 #[test]
 fn rfc6455_5_2_reserved_bits_are_zero() {
     for bits in (RSV1 >> 2..=RSV1 | RSV1 >> 1 | RSV1 >> 2).step_by(0x10) {
         for opcode in [TEXT, BINARY, PING, PONG, CLOSE] {
-            assert_fault(
+            assert_violation(
                 &frame(FIN | bits | opcode, b"\x03\xe8"),
                 ProtocolViolation::ReservedBits,
             );
         }
         let fragments = [frame(TEXT, b"a"), frame(FIN | bits | CONTINUATION, b"b")].concat();
-        assert_fault(&fragments, ProtocolViolation::ReservedBits);
+        assert_violation(&fragments, ProtocolViolation::ReservedBits);
     }
 }
 
 #[test]
 fn rfc6455_5_2_reserved_opcodes_fail() {
     for opcode in (0x3..=0x7).chain(0xb..=0xf) {
-        assert_fault(&frame(FIN | opcode, b""), ProtocolViolation::ReservedOpcode);
-        assert_fault(
+        assert_violation(&frame(FIN | opcode, b""), ProtocolViolation::ReservedOpcode);
+        assert_violation(
             &frame(opcode, b"payload"),
             ProtocolViolation::ReservedOpcode,
         );
@@ -45,7 +45,7 @@ fn rfc6455_5_2_every_length_form_is_read() {
         let stream = frame(FIN | BINARY, &payload);
         let expected = Seen {
             events: vec![Owned::Binary(payload)],
-            fault: None,
+            violation: None,
         };
         assert_eq!(decode_pieces([&stream[..]], length), expected);
         assert_eq!(decode_pieces(stream.chunks(1000), length), expected);
@@ -56,16 +56,16 @@ fn rfc6455_5_2_every_length_form_is_read() {
 fn rfc6455_5_2_length_takes_the_fewest_bytes() {
     let mut short_in_16_bits = vec![FIN | TEXT, MASKED | LENGTH_16, 0, 125];
     short_in_16_bits.extend(KEY);
-    assert_fault(&short_in_16_bits, ProtocolViolation::LengthNotMinimal);
+    assert_violation(&short_in_16_bits, ProtocolViolation::LengthNotMinimal);
 
     let mut medium_in_64_bits = vec![FIN | TEXT, MASKED | LENGTH_64];
     medium_in_64_bits.extend(65_535_u64.to_be_bytes());
     medium_in_64_bits.extend(KEY);
-    assert_fault(&medium_in_64_bits, ProtocolViolation::LengthNotMinimal);
+    assert_violation(&medium_in_64_bits, ProtocolViolation::LengthNotMinimal);
 
     let mut empty_ping = vec![FIN | PING, MASKED | LENGTH_16, 0, 0];
     empty_ping.extend(KEY);
-    assert_fault(&empty_ping, ProtocolViolation::LengthNotMinimal);
+    assert_violation(&empty_ping, ProtocolViolation::LengthNotMinimal);
 }
 
 #[test]
@@ -74,12 +74,12 @@ fn rfc6455_5_2_length_has_no_most_significant_bit() {
         let mut stream = vec![FIN | BINARY, MASKED | LENGTH_64];
         stream.extend(length.to_be_bytes());
         stream.extend(KEY);
-        assert_fault(&stream, ProtocolViolation::LengthTooLarge);
+        assert_violation(&stream, ProtocolViolation::LengthTooLarge);
     }
 }
 
 #[test]
-fn rfc6455_5_3_unmasking_is_exact_at_every_length_and_cut() {
+fn rfc6455_5_3_unmasking_is_correct_at_every_length_and_division() {
     for length in 0..70 {
         let payload: Vec<u8> = (0..length).collect();
         let stream = frame(FIN | BINARY, &payload);
@@ -98,20 +98,20 @@ fn rfc6455_5_3_unmasking_is_exact_at_every_length_and_cut() {
 #[test]
 fn rfc6455_5_5_control_frames_are_never_fragmented() {
     for opcode in [PING, PONG, CLOSE] {
-        assert_fault(&frame(opcode, b""), ProtocolViolation::FragmentedControl);
+        assert_violation(&frame(opcode, b""), ProtocolViolation::FragmentedControl);
         let inside = [frame(TEXT, b"a"), frame(opcode, b"")].concat();
-        assert_fault(&inside, ProtocolViolation::FragmentedControl);
+        assert_violation(&inside, ProtocolViolation::FragmentedControl);
     }
 }
 
 #[test]
 fn rfc6455_5_5_control_frames_carry_at_most_125_bytes() {
     for opcode in [PING, PONG, CLOSE] {
-        assert_fault(
+        assert_violation(
             &frame(FIN | opcode, &[b'a'; 126]),
             ProtocolViolation::ControlTooLong,
         );
-        assert_fault(
+        assert_violation(
             &frame(FIN | opcode, &vec![b'a'; 70_000])[..14],
             ProtocolViolation::ControlTooLong,
         );
@@ -144,7 +144,7 @@ fn rfc6455_5_6_text_is_utf8_and_binary_is_anything() {
 }
 
 #[test]
-fn a_header_fault_does_not_wait_for_the_payload() {
+fn a_violation_in_a_header_is_reported_before_the_payload_arrives() {
     let mut decoder = Decoder::default();
     let mut header = frame(FIN | RSV1 | TEXT, &[b'a'; 200])[..8].to_vec();
     assert_eq!(
@@ -154,29 +154,32 @@ fn a_header_fault_does_not_wait_for_the_payload() {
 }
 
 #[test]
-fn nothing_is_decoded_after_a_fault() {
+fn nothing_is_decoded_after_a_violation() {
     let stream = [frame(FIN | RSV1 | TEXT, b"a"), frame(FIN | TEXT, b"b")].concat();
-    assert_fault(&stream, ProtocolViolation::ReservedBits);
+    assert_violation(&stream, ProtocolViolation::ReservedBits);
 }
 
 #[test]
-fn every_fault_names_itself_to_the_peer_and_to_the_metrics() {
+fn every_violation_has_a_close_reason_and_a_metric_name() {
     let mut names: Vec<_> = ProtocolViolation::ALL
         .iter()
-        .map(|fault| fault.name())
+        .map(|violation| violation.name())
         .collect();
     names.sort_unstable();
     names.dedup();
     assert_eq!(names.len(), ProtocolViolation::ALL.len());
-    for fault in ProtocolViolation::ALL {
+    for violation in ProtocolViolation::ALL {
         assert!(
-            fault
+            violation
                 .name()
                 .bytes()
                 .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'))
         );
-        assert!(fault.to_string().len() <= 123, "{fault} fits a close frame");
-        let code = match fault {
+        assert!(
+            violation.to_string().len() <= 123,
+            "{violation} fits a close frame"
+        );
+        let code = match violation {
             ProtocolViolation::InvalidDeflate
             | ProtocolViolation::InvalidUtf8
             | ProtocolViolation::CloseReasonNotUtf8 => 1007,
@@ -185,6 +188,6 @@ fn every_fault_names_itself_to_the_peer_and_to_the_metrics() {
             | ProtocolViolation::TooManyBlocks => 1009,
             _ => 1002,
         };
-        assert_eq!(fault.close_code(), code);
+        assert_eq!(violation.close_code(), code);
     }
 }

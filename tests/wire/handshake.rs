@@ -1,4 +1,4 @@
-//! RFC 6455, section 4, on RFC 9110 and RFC 9112: the upgrade and every way to be refused.
+//! RFC 6455, section 4, with RFC 9110 and RFC 9112: the upgrade, and each reason to refuse it.
 
 use std::io::{self, Cursor, Read, Write};
 
@@ -26,7 +26,8 @@ pub fn head(request_line: &str, lines: &[&str]) -> String {
     head + "\r\n"
 }
 
-/// The usual request, with `line` in the place of the one that has its name, or added.
+/// Returns the usual request with `line` in place of the line of the same name, or with `line`
+/// added.
 pub fn upgrade_with(line: &str) -> String {
     let name = line.split(':').next().unwrap();
     let mut lines: Vec<_> = LINES
@@ -46,12 +47,14 @@ fn upgrade_without(name: &str) -> String {
 }
 
 pub fn request(head: &str) -> HttpRequest {
-    let (head_bytes, request) = parse(head.as_bytes()).unwrap().expect("the head is whole");
+    let (head_bytes, request) = parse(head.as_bytes())
+        .unwrap()
+        .expect("the head is complete");
     assert_eq!(head_bytes, head.len());
     request
 }
 
-/// What the server answers, whole or byte by byte.
+/// Returns the refusal of a request, which is the same in one piece and byte by byte.
 #[track_caller]
 fn refusal(head: &[u8]) -> HttpRefusal {
     let whole = answer(head).expect_err("refused");
@@ -97,7 +100,7 @@ fn rfc6455_4_2_1_upgrade_and_connection_are_lists_without_case() {
 }
 
 #[test]
-fn rfc6455_4_2_1_a_request_that_is_no_upgrade_gets_426() {
+fn rfc6455_4_2_1_a_request_without_upgrade_gets_426() {
     for head in [
         upgrade_without("Upgrade"),
         upgrade_without("Connection"),
@@ -244,7 +247,7 @@ fn rfc9112_6_a_body_is_refused() {
 }
 
 #[test]
-fn headers_that_decide_are_not_repeated() {
+fn headers_that_must_be_unique_are_not_repeated() {
     for line in [
         "Origin: http://a\r\nOrigin: http://b",
         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
@@ -300,7 +303,7 @@ fn a_head_has_at_most_handshake_bytes() {
     let largest = with_total(limits::HANDSHAKE_BYTES);
     assert_eq!(largest.len(), limits::HANDSHAKE_BYTES);
     assert!(answer(largest.as_bytes()).unwrap().is_some());
-    // Frames may follow at once; only the head counts.
+    // Frames may follow the head immediately. They do not count.
     let (head_bytes, _) = parse(&[largest.as_bytes(), &[0x81; 9000]].concat())
         .unwrap()
         .unwrap();
@@ -335,8 +338,8 @@ fn a_request_target_has_at_most_request_target_bytes() {
     assert_eq!(refusal(endless.as_bytes()), HttpRefusal::TargetTooLong);
 }
 
-/// A server at the other end of tungstenite's client: it reads what the client wrote, and
-/// answers.
+/// A server for a client of tungstenite: parses the written request and returns the response on
+/// read.
 #[derive(Default)]
 struct Server {
     received: Vec<u8>,
@@ -358,7 +361,7 @@ impl Read for Server {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         let received = &self.received;
         let answer = self.answer.get_or_insert_with(|| {
-            let (_, request) = parse(received).unwrap().expect("the head is whole");
+            let (_, request) = parse(received).unwrap().expect("the head is complete");
             Cursor::new(request.accept(Some("centrifuge-json"), None).unwrap())
         });
         answer.read(out)
@@ -386,7 +389,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(500))]
 
     #[test]
-    fn cutting_a_head_changes_nothing(
+    fn dividing_a_head_into_pieces_does_not_change_the_result(
         damage in vec((any::<prop::sample::Index>(), any::<u8>()), 0..3),
         lengths in vec(1_usize..40, 1..6),
         early_frames in vec(any::<u8>(), 0..30),

@@ -1,4 +1,4 @@
-//! RFC 7692, section 7.2.2: what arrives compressed, from zlib and from those who mean no good.
+//! RFC 7692, section 7.2.2: compressed messages from zlib, and malicious payloads.
 
 use fanfare::limits::{DEFLATE_KEPT_BYTES, INFLATE_BLOCK_BYTES, INFLATE_BLOCKS};
 use fanfare::wire::ProtocolViolation;
@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use crate::contents::{BORDERS, KINDS, Kind};
 use crate::zlib::{self, END, FLUSH, Receiver, Sender};
 
-/// A last block with fixed codes that says "Hello" (section 7.2.3.4).
+/// A final block with fixed codes that contains "Hello" (section 7.2.3.4).
 const FINAL_HELLO: [u8; 7] = [0xf3, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00];
 
 const MAX: usize = 64 * 1024;
@@ -27,7 +27,7 @@ fn assert_message(payload: &[u8], message: &[u8]) {
     assert_eq!(inflate(payload, message.len()).as_deref(), Ok(message));
 }
 
-/// A payload of blocks with fixed codes and nothing in them.
+/// Returns a payload of empty blocks with fixed codes.
 fn empty_blocks(count: usize) -> Vec<u8> {
     let mut payload = vec![0; (10 * count).div_ceil(8)];
     for at in (0..count).map(|block| 10 * block + 1) {
@@ -44,7 +44,7 @@ fn rfc7692_7_2_3_1_one_block() {
 
 #[test]
 fn rfc7692_7_2_3_2_a_context_is_not_taken_over() {
-    // The second of two messages that share a window refers to the first.
+    // The second of two messages with a shared window refers to the first.
     assert_eq!(
         inflate(&[0xf2, 0x00, 0x11, 0x00, 0x00], MAX),
         Err(ProtocolViolation::InvalidDeflate)
@@ -58,7 +58,7 @@ fn rfc7692_7_2_3_3_a_block_without_compression() {
 }
 
 #[test]
-fn rfc7692_7_2_3_4_a_last_block_does_not_end_the_message() {
+fn rfc7692_7_2_3_4_a_final_block_does_not_end_the_message() {
     assert_message(&[&FINAL_HELLO[..], &[0x00]].concat(), b"Hello");
     assert_message(&FINAL_HELLO, b"Hello");
     assert_message(&FINAL_HELLO.repeat(3), b"HelloHelloHello");
@@ -77,7 +77,7 @@ fn rfc7692_7_2_3_5_two_blocks() {
 #[test]
 fn rfc7692_7_2_3_6_an_empty_message() {
     assert_message(&[0x00], b"");
-    // As some clients have it, and as nothing but a last block.
+    // Some clients send an empty payload, or only a final block.
     assert_message(&[], b"");
     assert_message(&[0x03, 0x00], b"");
     assert_message(&[0x01], b"");
@@ -85,7 +85,7 @@ fn rfc7692_7_2_3_6_an_empty_message() {
 }
 
 #[test]
-fn empty_blocks_change_nothing() {
+fn empty_blocks_have_no_effect() {
     let hello = zlib::payload(b"Hello", 6);
     let flush = [&[0x00][..], &FLUSH].concat();
     for front in [&flush[..], &flush.repeat(5), &[0x03, 0x00], &END] {
@@ -96,7 +96,7 @@ fn empty_blocks_change_nothing() {
 }
 
 #[test]
-fn what_zlib_packs_is_inflated_at_every_level() {
+fn messages_of_zlib_are_inflated_at_every_level() {
     let mut inflater = Inflater::default();
     for level in 0..=9 {
         for (number, bytes) in BORDERS.into_iter().chain([100, 1000]).enumerate() {
@@ -111,7 +111,7 @@ fn what_zlib_packs_is_inflated_at_every_level() {
 }
 
 #[test]
-fn a_payload_that_is_cut_off_is_no_message() {
+fn a_truncated_payload_is_invalid() {
     for kind in [Kind::Json, Kind::Words, Kind::LowEntropy, Kind::Random] {
         for level in [0, 1, 6] {
             let message = kind.message(300, 1);
@@ -120,7 +120,7 @@ fn a_payload_that_is_cut_off_is_no_message() {
                 zlib::finished(&message, level),
             ] {
                 assert_message(&payload, &message);
-                // The header of a block without compression is, by itself, an empty message.
+                // The header of a block without compression alone is an empty message.
                 let first = 1 + usize::from(matches!(payload[0], 0x00 | 0x01));
                 for end in first..payload.len() {
                     let cut = inflate(&payload[..end], MAX);
@@ -142,7 +142,7 @@ fn a_payload_that_is_cut_off_is_no_message() {
 }
 
 #[test]
-fn a_flush_that_is_not_left_out_is_no_part_of_a_message() {
+fn a_flush_that_is_not_omitted_is_not_part_of_the_message() {
     let payload = [&zlib::payload(b"Hello", 6)[..], &FLUSH].concat();
     assert_eq!(
         inflate(&payload, MAX),
@@ -151,9 +151,9 @@ fn a_flush_that_is_not_left_out_is_no_part_of_a_message() {
 }
 
 #[test]
-fn any_bit_may_be_wrong() {
+fn every_bit_may_be_inverted() {
     let mut inflater = Inflater::default();
-    let (mut messages, mut faults) = (0, 0);
+    let (mut messages, mut violations) = (0, 0);
     for kind in KINDS {
         let payload = zlib::payload(&kind.message(400, 2), 6);
         for bit in 0..payload.len() * 8 {
@@ -164,7 +164,7 @@ fn any_bit_may_be_wrong() {
                     assert!(message.len() <= 500);
                     messages += 1;
                 }
-                Err(_) => faults += 1,
+                Err(_) => violations += 1,
             }
         }
         let message = kind.message(400, 2);
@@ -174,11 +174,14 @@ fn any_bit_may_be_wrong() {
             "recovered"
         );
     }
-    assert!(messages > 1000 && faults > 1000, "{messages}, {faults}");
+    assert!(
+        messages > 1000 && violations > 1000,
+        "{messages}, {violations}"
+    );
 }
 
 #[test]
-fn what_another_client_sent_cannot_be_referred_to() {
+fn a_message_cannot_refer_to_a_message_of_another_client() {
     let (mut sender, mut receiver) = (Sender::new(6), Receiver::new(15));
     let mut inflater = Inflater::default();
     let secret = Kind::Words.message(3000, 7);
@@ -186,7 +189,8 @@ fn what_another_client_sent_cannot_be_referred_to() {
     assert_eq!(receiver.message(&first), secret);
     assert_eq!(inflater.inflate(&first, MAX).unwrap(), secret);
     for end in [3000, 1000, 100] {
-        // Far shorter than it could be by itself; to one who took over, it is a message.
+        // The payload is far too short without the context. A receiver with the context can inflate
+        // it.
         let next = sender.payload(&secret[..end]);
         assert_eq!(receiver.message(&next), secret[..end]);
         assert_eq!(
@@ -231,7 +235,7 @@ fn max_message_may_change_between_messages() {
 }
 
 #[test]
-fn a_bomb_takes_no_more_memory_than_a_message_may() {
+fn a_compression_bomb_uses_no_more_memory_than_the_largest_message() {
     let bomb = zlib::payload(&vec![0; 1 << 20], 9);
     assert!(bomb.len() < 1100, "{} bytes", bomb.len());
     for max_message in [100, 5000, 65_536, 70_000, (1 << 20) - 1] {
@@ -245,7 +249,7 @@ fn a_bomb_takes_no_more_memory_than_a_message_may() {
 }
 
 #[test]
-fn memory_is_given_back_between_messages() {
+fn memory_is_freed_between_messages() {
     let mut inflater = Inflater::default();
     assert_eq!(inflater.held_bytes(), 0);
     let large = zlib::payload(&vec![b'a'; 300_000], 6);
@@ -258,13 +262,17 @@ fn memory_is_given_back_between_messages() {
     inflater.inflate(&small, 1 << 20).unwrap();
     let held_bytes = inflater.held_bytes();
     inflater.trim();
-    assert_eq!(inflater.held_bytes(), held_bytes, "what most need is kept");
+    assert_eq!(
+        inflater.held_bytes(),
+        held_bytes,
+        "the buffer of ordinary messages is kept"
+    );
     assert_eq!(inflater.inflate(&small, 5).unwrap(), b"small");
 }
 
 #[test]
-fn a_message_is_not_made_of_blocks_alone() {
-    // A flush is a block as well.
+fn the_number_of_blocks_is_limited() {
+    // The flush is a block, too.
     assert_message(&empty_blocks(INFLATE_BLOCKS - 1), b"");
     for payload in [
         empty_blocks(1000),
@@ -299,7 +307,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(1000))]
 
     #[test]
-    fn what_zlib_packs_is_inflated(
+    fn messages_of_zlib_are_inflated(
         kind in prop::sample::select(KINDS.to_vec()),
         bytes in prop_oneof![3 => 0_usize..1000, 1 => 1000_usize..20_000],
         seed in any::<u64>(),
@@ -311,7 +319,7 @@ proptest! {
     }
 
     #[test]
-    fn garbage_is_a_fault_or_a_bounded_message(
+    fn random_bytes_are_a_violation_or_a_bounded_message(
         payload in vec(any::<u8>(), 0..300),
         max_message in 0_usize..600,
     ) {

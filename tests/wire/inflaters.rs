@@ -1,5 +1,5 @@
-//! What is sent compressed, as the inflaters of other languages read it: each message by itself,
-//! and all of them by one that takes its context over.
+//! Compressed messages of the server, inflated by the libraries of other languages: each message
+//! separately, and all messages by one inflater that takes over the context.
 
 use std::io::{ErrorKind, Write};
 use std::process::{Command, Stdio};
@@ -10,7 +10,7 @@ use fanfare::wire::deflate::{DeflateWindow, Deflater};
 
 use crate::contents::{BORDERS, KINDS, Kind};
 
-/// Records of window bits, payload and message, as the programs read them.
+/// Records of window bits, payload and message, in the format that the programs read.
 #[derive(Default)]
 struct Corpus {
     records: Vec<u8>,
@@ -55,8 +55,8 @@ impl Corpus {
     }
 }
 
-/// Runs a program of `tests/wire/inflaters` over all messages. `probe` asks whether it can be run:
-/// what it prints contains `needed`.
+/// Runs a program of `tests/wire/inflaters` on all messages. The program can be run if the output
+/// of the command `probe` contains `needed`.
 fn inflate_all(language: &str, probe: &[&str], needed: &str, command: &[&str]) {
     match Command::new(probe[0]).args(&probe[1..]).output() {
         Ok(output) if String::from_utf8_lossy(&output.stdout).contains(needed) => {}
@@ -66,7 +66,7 @@ fn inflate_all(language: &str, probe: &[&str], needed: &str, command: &[&str]) {
         }
         Err(error) => panic!("{probe:?}: {error}"),
     }
-    // A program that hangs is a failure, not a test that never ends.
+    // The time limit turns a program that hangs into a failure.
     let mut child = Command::new("timeout")
         .arg("120")
         .args(command)
@@ -75,7 +75,8 @@ fn inflate_all(language: &str, probe: &[&str], needed: &str, command: &[&str]) {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    // It reads everything before it prints. If it stops reading, its status says why.
+    // The program reads all of its input before it prints. If it stops reading, its status shows
+    // why.
     let _ = child.stdin.take().unwrap().write_all(&CORPUS.records);
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success(), "{language}: {}", output.status);
@@ -107,7 +108,7 @@ fn go_inflates_every_message() {
 
 #[test]
 fn java_inflates_every_message() {
-    // To run a source file takes the compiler, which a mere runtime does not have.
+    // Running a source file requires the compiler, which a Java runtime does not contain.
     let probe = ["java", "--list-modules"];
     inflate_all("Java", &probe, "jdk.compiler", &["java", "Inflate.java"]);
 }

@@ -1,4 +1,4 @@
-//! What a decoder costs: nothing when idle, and never more than what arrived asks for.
+//! The memory of a decoder: none while it is idle, and at most in proportion to the received bytes.
 
 use fanfare::wire::{Decoder, Incoming};
 
@@ -11,7 +11,7 @@ fn an_idle_decoder_is_16_bytes() {
 }
 
 #[test]
-fn nothing_is_held_between_messages() {
+fn no_memory_is_held_between_messages() {
     let messages = [
         frame(FIN | TEXT, b"whole"),
         [frame(TEXT, b"in "), frame(FIN | CONTINUATION, b"two")].concat(),
@@ -32,7 +32,7 @@ fn nothing_is_held_between_messages() {
 }
 
 #[test]
-fn nothing_is_held_after_a_fault_or_a_close() {
+fn no_memory_is_held_after_a_violation_or_a_close() {
     for last in [
         frame(FIN | RSV1 | PING, b""),
         frame(FIN | CLOSE, b"\x03\xe8"),
@@ -50,7 +50,7 @@ fn nothing_is_held_after_a_fault_or_a_close() {
 }
 
 #[test]
-fn memory_follows_what_arrived_and_not_what_a_header_claims() {
+fn memory_depends_on_received_bytes_and_not_on_the_length_in_a_header() {
     let claims_a_mebibyte = &frame(FIN | TEXT, &vec![b'a'; 1 << 20])[..14 + 100];
     let mut decoder = Decoder::default();
     feed(
@@ -67,7 +67,7 @@ fn memory_follows_what_arrived_and_not_what_a_header_claims() {
 }
 
 #[test]
-fn a_ping_between_fragments_is_let_go() {
+fn the_payload_of_a_ping_between_fragments_is_freed() {
     let mut decoder = Decoder::default();
     let mut seen = Seen::default();
     feed(&mut decoder, &frame(TEXT, b"a"), MAX_MESSAGE, &mut seen);
@@ -82,7 +82,7 @@ fn a_ping_between_fragments_is_let_go() {
 }
 
 #[test]
-fn a_whole_frame_is_lent_in_place() {
+fn a_complete_frame_is_decoded_in_place() {
     let mut bytes = [frame(FIN | TEXT, b"first"), frame(FIN | BINARY, b"second")].concat();
     let place = bytes.as_ptr_range();
     let mut input = &mut bytes[..];

@@ -1,4 +1,4 @@
-//! RFC 6455, section 5.4: fragmentation, and the bounds on messages (section 10.4).
+//! RFC 6455, section 5.4: fragmentation, and the limits of messages (section 10.4).
 
 use fanfare::limits;
 use fanfare::wire::{Decoder, ProtocolViolation};
@@ -36,7 +36,7 @@ fn rfc6455_5_4_fragments_may_be_empty() {
 }
 
 #[test]
-fn rfc6455_5_4_control_frames_come_between_fragments() {
+fn rfc6455_5_4_control_frames_are_permitted_between_fragments() {
     let stream = [
         frame(TEXT, b"a"),
         frame(FIN | PING, b"1"),
@@ -68,11 +68,11 @@ fn rfc6455_5_4_close_between_fragments_ends_the_message() {
 
 #[test]
 fn rfc6455_5_4_a_continuation_needs_a_message() {
-    assert_fault(
+    assert_violation(
         &frame(FIN | CONTINUATION, b"a"),
         ProtocolViolation::UnexpectedContinuation,
     );
-    assert_fault(
+    assert_violation(
         &frame(CONTINUATION, b""),
         ProtocolViolation::UnexpectedContinuation,
     );
@@ -80,7 +80,10 @@ fn rfc6455_5_4_a_continuation_needs_a_message() {
     let after_one = [frame(FIN | TEXT, b"a"), frame(FIN | CONTINUATION, b"b")].concat();
     let seen = decode(&after_one);
     assert_eq!(seen.events, [text("a")]);
-    assert_eq!(seen.fault, Some(ProtocolViolation::UnexpectedContinuation));
+    assert_eq!(
+        seen.violation,
+        Some(ProtocolViolation::UnexpectedContinuation)
+    );
 
     let after_many = [
         frame(TEXT, b"a"),
@@ -90,7 +93,7 @@ fn rfc6455_5_4_a_continuation_needs_a_message() {
     .concat();
     assert_eq!(decode(&after_many).events, [text("ab")]);
     assert_eq!(
-        decode(&after_many).fault,
+        decode(&after_many).violation,
         Some(ProtocolViolation::UnexpectedContinuation)
     );
 }
@@ -99,9 +102,9 @@ fn rfc6455_5_4_a_continuation_needs_a_message() {
 fn rfc6455_5_4_messages_are_not_interleaved() {
     for opcode in [TEXT, BINARY] {
         let stream = [frame(TEXT, b"a"), frame(FIN | opcode, b"b")].concat();
-        assert_fault(&stream, ProtocolViolation::ExpectedContinuation);
+        assert_violation(&stream, ProtocolViolation::ExpectedContinuation);
         let after_an_empty_one = [frame(BINARY, b""), frame(opcode, b"b")].concat();
-        assert_fault(&after_an_empty_one, ProtocolViolation::ExpectedContinuation);
+        assert_violation(&after_an_empty_one, ProtocolViolation::ExpectedContinuation);
     }
 }
 
@@ -109,7 +112,7 @@ fn rfc6455_5_4_messages_are_not_interleaved() {
 fn rfc6455_10_4_a_message_has_at_most_max_message_bytes() {
     let largest = frame(FIN | BINARY, &[7; MAX_MESSAGE]);
     assert_events(&largest, &[Owned::Binary(vec![7; MAX_MESSAGE])]);
-    assert_fault(
+    assert_violation(
         &frame(FIN | BINARY, &[7; MAX_MESSAGE + 1]),
         ProtocolViolation::MessageTooBig,
     );
@@ -125,22 +128,22 @@ fn rfc6455_10_4_a_message_has_at_most_max_message_bytes() {
         &halves(MAX_MESSAGE - 1000),
         &[Owned::Binary(vec![7; MAX_MESSAGE])],
     );
-    assert_fault(&halves(MAX_MESSAGE - 999), ProtocolViolation::MessageTooBig);
+    assert_violation(&halves(MAX_MESSAGE - 999), ProtocolViolation::MessageTooBig);
 }
 
 #[test]
 fn rfc6455_10_4_a_message_too_big_is_refused_by_its_header() {
     let header = &frame(FIN | TEXT, &[b'a'; MAX_MESSAGE + 1])[..8];
-    assert_fault(header, ProtocolViolation::MessageTooBig);
+    assert_violation(header, ProtocolViolation::MessageTooBig);
 
     let mut largest_length = vec![FIN | TEXT, MASKED | LENGTH_64];
     largest_length.extend((u64::MAX >> 1).to_be_bytes());
     largest_length.extend(KEY);
-    assert_fault(&largest_length, ProtocolViolation::MessageTooBig);
+    assert_violation(&largest_length, ProtocolViolation::MessageTooBig);
 
     let second_header = &frame(CONTINUATION, &[b'a'; 200])[..8];
     let stream = [&frame(TEXT, &[b'a'; 1000])[..], second_header].concat();
-    assert_fault(&stream, ProtocolViolation::MessageTooBig);
+    assert_violation(&stream, ProtocolViolation::MessageTooBig);
 }
 
 #[test]
@@ -154,7 +157,7 @@ fn rfc6455_10_4_a_message_has_a_bounded_number_of_fragments() {
         stream
     };
     assert_eq!(decode(&fragments(limits::FRAGMENTS)).events, [text("")]);
-    assert_fault(
+    assert_violation(
         &fragments(limits::FRAGMENTS + 1),
         ProtocolViolation::TooManyFragments,
     );
@@ -174,5 +177,5 @@ fn max_message_may_change_between_calls() {
         50,
         &mut seen,
     );
-    assert_eq!(seen.fault, Some(ProtocolViolation::MessageTooBig));
+    assert_eq!(seen.violation, Some(ProtocolViolation::MessageTooBig));
 }

@@ -1,5 +1,5 @@
-//! RFC 7692, sections 5 and 7.1, in the grammar of RFC 6455, section 9.1: what is answered to
-//! the offers of permessage-deflate.
+//! RFC 7692, sections 5 and 7.1, with the grammar of RFC 6455, section 9.1: the responses to offers
+//! of permessage-deflate.
 
 use fanfare::limits::DEFLATE_WINDOW_BITS;
 use fanfare::wire::handshake::{DeflateOffer, HttpRequest, parse};
@@ -11,7 +11,7 @@ use crate::handshake::{LINES, head, request};
 const NAME: &str = "sec-websocket-extensions";
 const ALWAYS: &str = "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
 
-/// What becomes of an upgrade with these header lines. `Ok`: the answer.
+/// The result of negotiating an upgrade.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Outcome {
     None,
@@ -24,7 +24,7 @@ fn accepted(server_max_window_bits: Option<u8>) -> Outcome {
     Outcome::Answer(format!("{ALWAYS}{}", bits.unwrap_or_default()))
 }
 
-/// Checks on the way that the response has the header once with a value, or not at all.
+/// Negotiates a request. Checks that the response has the header once with a value, or not at all.
 fn negotiate(request: &HttpRequest) -> Outcome {
     let offer = request.deflate_offer();
     let deflate = match offer {
@@ -64,11 +64,11 @@ fn offered(values: &[&str]) -> Outcome {
 }
 
 #[test]
-fn what_clients_send_is_accepted() {
+fn the_offers_of_known_clients_are_accepted() {
     for (value, bits) in [
         ("permessage-deflate", None),
         ("permessage-deflate; client_max_window_bits", None),
-        // Clients that are told to use less memory.
+        // Clients that are configured to use less memory.
         (
             "permessage-deflate; server_no_context_takeover; client_no_context_takeover",
             None,
@@ -121,7 +121,7 @@ fn rfc6455_9_1_header_lines_are_one_list_in_order() {
 }
 
 #[test]
-fn nothing_is_answered_where_nothing_is_offered() {
+fn the_response_has_no_extension_if_none_is_offered() {
     assert_eq!(offered(&[]), Outcome::None);
     for value in [
         "",
@@ -132,7 +132,7 @@ fn nothing_is_answered_where_nothing_is_offered() {
         "permessage-deflate-2",
         "foo; permessage-deflate",
         "foo; bar=permessage-deflate",
-        // Names have a case.
+        // Names are case-sensitive.
         "Permessage-Deflate",
         "PERMESSAGE-DEFLATE; client_max_window_bits",
     ] {
@@ -179,7 +179,7 @@ fn rfc7692_7_1_a_wrong_parameter_declines_the_offer() {
 }
 
 #[test]
-fn rfc7692_7_1_2_windows_are_honoured_or_declined() {
+fn rfc7692_7_1_2_window_limits_are_accepted_or_declined() {
     for bits in 8..=15 {
         let expected = if bits < DEFLATE_WINDOW_BITS {
             Outcome::Declined
@@ -188,7 +188,7 @@ fn rfc7692_7_1_2_windows_are_honoured_or_declined() {
         };
         let value = format!("permessage-deflate; server_max_window_bits={bits}");
         assert_eq!(offered(&[&value]), expected, "{value}");
-        // What the client promises about its own window is no concern here.
+        // A limit of the client's own window does not matter.
         let value = format!("permessage-deflate; client_max_window_bits={bits}");
         assert_eq!(offered(&[&value]), accepted(None), "{value}");
     }
@@ -211,7 +211,7 @@ fn rfc6455_9_1_values_may_be_quoted() {
 }
 
 #[test]
-fn whitespace_and_empty_elements_mean_nothing() {
+fn whitespace_and_empty_elements_are_ignored() {
     for value in [
         ",, permessage-deflate ;server_max_window_bits\t=\t12 ,",
         "\tpermessage-deflate\t;\tserver_max_window_bits=12\t",
@@ -222,7 +222,7 @@ fn whitespace_and_empty_elements_mean_nothing() {
 }
 
 #[test]
-fn rfc6455_9_1_what_follows_a_malformed_element_is_declined() {
+fn rfc6455_9_1_offers_after_a_malformed_element_are_declined() {
     for broken in [
         ";",
         "=",
@@ -258,7 +258,7 @@ fn rfc6455_9_1_what_follows_a_malformed_element_is_declined() {
     }
 }
 
-/// A parameter, and the model's verdict on it.
+/// A parameter of the model.
 #[derive(Clone, Debug)]
 struct Parameter {
     name: &'static str,
@@ -333,7 +333,7 @@ fn element() -> impl Strategy<Value = Element> {
     (name, vec(parameter(), 0..4))
 }
 
-/// Writes a list in one of the ways that mean the same; `style` picks them.
+/// Formats a list in one of several equivalent ways, selected by `style`.
 fn write(elements: &[Element], style: &[u8]) -> Vec<String> {
     let mut style = style.iter().cycle();
     let mut pick = |ways: &[&'static str]| ways[usize::from(*style.next().unwrap()) % ways.len()];
@@ -363,7 +363,7 @@ fn write(elements: &[Element], style: &[u8]) -> Vec<String> {
     lines
 }
 
-/// Bytes of which broken headers are made.
+/// Generates bytes of malformed headers.
 fn damage() -> impl Strategy<Value = u8> {
     prop_oneof![prop::sample::select(b",;=\"\\ \t1p".to_vec()), any::<u8>(),]
 }
@@ -372,7 +372,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
     #[test]
-    fn every_list_gets_what_the_model_says(
+    fn every_list_has_the_outcome_of_the_model(
         elements in vec(element(), 0..5),
         style in vec(any::<u8>(), 1..20),
     ) {
@@ -382,7 +382,7 @@ proptest! {
     }
 
     #[test]
-    fn no_header_breaks_the_upgrade(
+    fn every_header_value_has_an_outcome(
         elements in vec(element(), 0..4),
         style in vec(any::<u8>(), 1..20),
         changes in vec((any::<prop::sample::Index>(), damage(), any::<bool>()), 0..6),
@@ -395,7 +395,7 @@ proptest! {
         let mut bytes = head("GET /chat HTTP/1.1", &LINES).into_bytes();
         bytes.truncate(bytes.len() - 2);
         bytes.extend([b"Sec-WebSocket-Extensions: ", &value[..], b"\r\n\r\n"].concat());
-        // Control bytes are refused as no HTTP; any other header has an outcome.
+        // Control bytes are not valid HTTP. Every other header has an outcome.
         let is_plain = value.iter().all(|byte| *byte == b'\t' || !byte.is_ascii_control());
         match parse(&bytes) {
             Ok(Some((_, request))) => drop(negotiate(&request)),
@@ -404,7 +404,7 @@ proptest! {
     }
 
     #[test]
-    fn an_acceptable_first_offer_survives_what_follows(tail in vec(damage(), 0..60)) {
+    fn an_acceptable_first_offer_does_not_depend_on_later_bytes(tail in vec(damage(), 0..60)) {
         let is_plain = |byte: &u8| matches!(byte, b'\t' | b' '..=b'~');
         let tail: String = tail.into_iter().filter(is_plain).map(char::from).collect();
         let value = format!("permessage-deflate; server_max_window_bits=12,{tail}");

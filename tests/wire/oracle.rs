@@ -1,12 +1,12 @@
-//! Differential test: tungstenite's `WebSocketContext`, as a server, reads the same stream.
+//! Differential test: tungstenite's `WebSocketContext` reads the same stream as a server.
 //!
-//! Intended differences, all of them stricter but for the last:
-//! - lengths in more bytes than needed: tungstenite accepts them;
-//! - the number of fragments: tungstenite has no bound;
-//! - a status code that must not be sent: tungstenite turns it into 1002 instead of failing;
-//! - a wrong header or wrong text fails at once here, at the end of the frame in tungstenite:
-//!   so it is given the rest of the frame before the verdicts are compared;
-//! - status code 1014 (registered with IANA after the RFC) is accepted here.
+//! Intended differences. The decoder is stricter in all of them but the last:
+//! - Lengths in more bytes than necessary: tungstenite accepts them.
+//! - The number of fragments: tungstenite has no limit.
+//! - A status code that must not be sent: tungstenite replaces it by 1002 instead of failing.
+//! - An invalid header or invalid text: the decoder fails at once, tungstenite at the end of the
+//!   frame. The test therefore passes the rest of the frame to tungstenite before it compares.
+//! - Status code 1014, which was registered with IANA after the RFC: the decoder accepts it.
 
 use std::io::{self, Read, Write};
 
@@ -20,7 +20,7 @@ use tungstenite::{Error, protocol::frame::coding::CloseCode};
 use crate::chunking::{fragmented_message, frames};
 use crate::support::*;
 
-/// Bytes that arrived, then nothing yet; what is written goes nowhere.
+/// A stream that returns the received bytes and then `WouldBlock`. Written bytes are discarded.
 struct Arrived<'a>(&'a [u8]);
 
 impl Read for Arrived<'_> {
@@ -42,7 +42,7 @@ impl Write for Arrived<'_> {
     }
 }
 
-/// The events tungstenite reads, and the error that stops it, if it is one of the peer's.
+/// Returns the events that tungstenite reads, and the protocol error that stops it, if any.
 fn tungstenite_reads(stream: &[u8]) -> (Vec<Owned>, Option<Error>) {
     let config = WebSocketConfig::default()
         .read_buffer_size(4096)
@@ -83,19 +83,19 @@ fn tungstenite_reads(stream: &[u8]) -> (Vec<Owned>, Option<Error>) {
 fn assert_agreement(stream: &[u8]) -> Result<(), TestCaseError> {
     let ours = decode(stream);
     let is_bad_gateway = |event: &Owned| matches!(event, Owned::Close(Some(1014), _));
-    match ours.fault {
+    match ours.violation {
         Some(ProtocolViolation::LengthNotMinimal | ProtocolViolation::TooManyFragments) => {
             let (theirs, _) = tungstenite_reads(stream);
             prop_assert!(theirs.starts_with(&ours.events));
         }
-        Some(fault) => {
+        Some(violation) => {
             let rest_of_the_frame = [0; 2 * MAX_MESSAGE];
             let (theirs, error) = tungstenite_reads(&[stream, &rest_of_the_frame].concat());
             prop_assert_eq!(theirs, ours.events);
             prop_assert!(
                 error.is_some(),
                 "tungstenite accepts what fails with {:?}",
-                fault
+                violation
             );
         }
         None if ours.events.last().is_some_and(is_bad_gateway) => {
@@ -121,7 +121,7 @@ proptest! {
     }
 
     #[test]
-    fn tungstenite_agrees_on_right_messages(messages in vec(fragmented_message(), 1..5)) {
+    fn tungstenite_agrees_on_valid_messages(messages in vec(fragmented_message(), 1..5)) {
         let (streams, events): (Vec<_>, Vec<_>) = messages.into_iter().unzip();
         let (theirs, error) = tungstenite_reads(&streams.concat());
         prop_assert!(error.is_none());
@@ -146,9 +146,9 @@ proptest! {
     }
 }
 
-/// For every fault that both know, one stream and tungstenite's name for what is wrong.
+/// Compares the errors for each violation that tungstenite detects, too.
 #[test]
-fn tungstenite_gives_the_same_reason() {
+fn tungstenite_reports_the_same_violation() {
     use ProtocolError as P;
     let cases = [
         (
@@ -192,34 +192,34 @@ fn tungstenite_gives_the_same_reason() {
             P::InvalidCloseSequence,
         ),
     ];
-    for (stream, fault, reason) in cases {
-        assert_fault(&stream, fault);
+    for (stream, violation, reason) in cases {
+        assert_violation(&stream, violation);
         match tungstenite_reads(&stream) {
             (events, Some(Error::Protocol(theirs))) => {
                 assert_eq!((events, theirs), (Vec::new(), reason));
             }
-            (_, other) => panic!("{fault:?}: {other:?}"),
+            (_, other) => panic!("{violation:?}: {other:?}"),
         }
     }
 }
 
 #[test]
-fn tungstenite_finds_the_same_limit_and_the_same_bad_text() {
+fn tungstenite_has_the_same_message_limit_and_text_check() {
     let too_big = frame(FIN | TEXT, &[b'a'; MAX_MESSAGE + 1]);
-    assert_fault(&too_big, ProtocolViolation::MessageTooBig);
+    assert_violation(&too_big, ProtocolViolation::MessageTooBig);
     let (_, error) = tungstenite_reads(&too_big);
     assert!(matches!(
         error,
         Some(Error::Capacity(CapacityError::MessageTooLong { .. }))
     ));
-    for (stream, fault) in [
+    for (stream, violation) in [
         (frame(FIN | TEXT, b"\xff"), ProtocolViolation::InvalidUtf8),
         (
             frame(FIN | CLOSE, b"\x03\xe8\xff"),
             ProtocolViolation::CloseReasonNotUtf8,
         ),
     ] {
-        assert_fault(&stream, fault);
+        assert_violation(&stream, violation);
         assert!(matches!(
             tungstenite_reads(&stream),
             (_, Some(Error::Utf8(_)))

@@ -1,4 +1,4 @@
-//! RFC 6455, section 10.2: which pages may connect.
+//! RFC 6455, section 10.2: the check of origins.
 
 use fanfare::config::OriginRule;
 
@@ -66,7 +66,7 @@ fn a_star_allows_any_origin() {
 }
 
 #[test]
-fn listed_origins_match_exactly_but_for_case_and_default_ports() {
+fn listed_origins_match_exactly_except_for_case_and_default_ports() {
     let origins = ["https://app.example.com", "http://localhost:3000", "null"];
     for origin in [
         "https://app.example.com",
@@ -90,7 +90,7 @@ fn listed_origins_match_exactly_but_for_case_and_default_ports() {
 }
 
 #[test]
-fn a_wildcard_matches_the_hosts_below() {
+fn a_wildcard_matches_subdomains() {
     let origins = ["https://*.example.com", "http://*.test:3000"];
     for origin in [
         "https://a.example.com",
@@ -114,7 +114,7 @@ fn a_wildcard_matches_the_hosts_below() {
 }
 
 #[test]
-fn a_wildcard_stands_for_whole_labels_in_front() {
+fn a_wildcard_is_permitted_only_as_the_first_label() {
     for pattern in [
         "https://*example.com",
         "https://a.*.com",

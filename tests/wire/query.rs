@@ -1,4 +1,4 @@
-//! The query string, form-decoded (WHATWG URL, section 5.1), strictly.
+//! Strict form-decoding of the query string (WHATWG URL, section 5.1).
 
 use fanfare::wire::HttpRefusal;
 

@@ -1,11 +1,11 @@
-//! RFC 9110, section 15: what a client is told that gets no WebSocket.
+//! RFC 9110, section 15: the responses to refused requests.
 
 use std::collections::BTreeSet;
 
 use fanfare::wire::handshake::{self, HttpRefusal};
 
 #[test]
-fn every_refusal_is_a_response_that_says_what_to_do() {
+fn every_refusal_has_a_status_headers_and_an_explanation() {
     for (refusal, status_line, header) in [
         (HttpRefusal::BadRequest("why"), "400 Bad Request", ""),
         (HttpRefusal::ForbiddenOrigin, "403 Forbidden", ""),

@@ -1,4 +1,4 @@
-//! Builds client frames, and collects what a decoder makes of them.
+//! Builds frames of clients, and collects the results of a decoder.
 
 use fanfare::wire::{Decoder, Incoming, Inflater, ProtocolViolation};
 
@@ -15,15 +15,15 @@ pub const PING: u8 = 0x9;
 pub const PONG: u8 = 0xa;
 
 pub const MASKED: u8 = 0x80;
-/// The 7-bit lengths that say that the length follows in 2 or in 8 bytes.
+/// Values of the 7-bit length which mean that the length follows in 2 or in 8 bytes.
 pub const LENGTH_16: u8 = 0x7e;
 pub const LENGTH_64: u8 = 0x7f;
 
-/// What a stream decoded to: owned events, and the fault that ended it.
+/// The results of decoding a stream: messages and control frames, and the violation that ended it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Seen {
     pub events: Vec<Owned>,
-    pub fault: Option<ProtocolViolation>,
+    pub violation: Option<ProtocolViolation>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,7 +47,8 @@ impl From<Incoming<'_>> for Owned {
     }
 }
 
-/// A masked frame; `first` is the first header byte, the length takes the fewest bytes.
+/// Returns a masked frame. `first` is the first byte of the header. The length is encoded in the
+/// fewest bytes.
 pub fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     let mut out = vec![first];
     match payload.len() {
@@ -71,12 +72,12 @@ pub fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     out
 }
 
-/// Feeds one input to a decoder until it wants more.
+/// Passes one input to a decoder until all of it is consumed.
 pub fn feed(decoder: &mut Decoder, input: &[u8], max_message: usize, seen: &mut Seen) {
     feed_both(decoder, None, input, max_message, seen);
 }
 
-/// Feeds one input to a decoder, of a connection that compresses if there is an inflater.
+/// Passes one input to a decoder. With an inflater, permessage-deflate is negotiated.
 fn feed_both(
     decoder: &mut Decoder,
     mut inflater: Option<&mut Inflater>,
@@ -90,18 +91,22 @@ fn feed_both(
         match decoder.next(&mut input, max_message, inflater.as_deref_mut()) {
             Ok(Some(event)) => seen.events.push(event.into()),
             Ok(None) => break,
-            Err(fault) => assert_eq!(seen.fault.replace(fault), None, "a fault is the end"),
+            Err(violation) => assert_eq!(
+                seen.violation.replace(violation),
+                None,
+                "decoding ends after a violation"
+            ),
         }
     }
     assert!(input.is_empty(), "None means that all input is consumed");
 }
 
-/// Decodes a stream that arrives in these pieces.
+/// Decodes a stream that is received in these pieces.
 pub fn decode_pieces<'a>(pieces: impl IntoIterator<Item = &'a [u8]>, max_message: usize) -> Seen {
     decode_both(pieces, max_message, None)
 }
 
-/// Decodes a stream that arrives in these pieces, after permessage-deflate was agreed on.
+/// Decodes a stream that is received in these pieces, with permessage-deflate.
 pub fn decode_deflated<'a>(pieces: impl IntoIterator<Item = &'a [u8]>, max_message: usize) -> Seen {
     decode_both(pieces, max_message, Some(&mut Inflater::default()))
 }
@@ -114,7 +119,7 @@ fn decode_both<'a>(
     let mut decoder = Decoder::default();
     let mut seen = Seen::default();
     let mut arrived_bytes = 0;
-    // What does not compress takes more room than the message that it stands for.
+    // The payload of a message that does not compress is longer than the message.
     let payload_bytes = max_message + inflater.as_ref().map_or(0, |_| max_message / 4 + 64);
     for piece in pieces {
         arrived_bytes += piece.len();
@@ -128,34 +133,35 @@ fn decode_both<'a>(
         let bound = 256 + 2 * arrived_bytes.min(payload_bytes);
         assert!(
             decoder.buffered_bytes() <= bound,
-            "memory follows what arrived"
+            "memory is bounded by the received bytes"
         );
     }
     seen
 }
 
-/// Decodes a stream that arrives at once.
+/// Decodes a stream that is received in one piece.
 pub fn decode(stream: &[u8]) -> Seen {
     decode_pieces([stream], MAX_MESSAGE)
 }
 
-/// Asserts that the stream decodes to these events, whole and byte by byte.
+/// Asserts that the stream decodes to these events, in one piece and byte by byte.
 #[track_caller]
 pub fn assert_events(stream: &[u8], events: &[Owned]) {
     let expected = Seen {
         events: events.to_vec(),
-        fault: None,
+        violation: None,
     };
     assert_eq!(decode(stream), expected);
     assert_eq!(decode_pieces(stream.chunks(1), MAX_MESSAGE), expected);
 }
 
-/// Asserts that the stream fails with this fault and before any event, whole and byte by byte.
+/// Asserts that the stream fails with this violation before any event, in one piece and byte by
+/// byte.
 #[track_caller]
-pub fn assert_fault(stream: &[u8], fault: ProtocolViolation) {
+pub fn assert_violation(stream: &[u8], violation: ProtocolViolation) {
     let expected = Seen {
         events: Vec::new(),
-        fault: Some(fault),
+        violation: Some(violation),
     };
     assert_eq!(decode(stream), expected);
     assert_eq!(decode_pieces(stream.chunks(1), MAX_MESSAGE), expected);

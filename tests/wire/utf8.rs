@@ -1,10 +1,10 @@
-//! RFC 6455, section 8.1: text that is not UTF-8 fails at its first wrong byte.
+//! RFC 6455, section 8.1: text that is not UTF-8 fails at its first invalid byte.
 
 use fanfare::wire::{Decoder, ProtocolViolation};
 
 use crate::support::*;
 
-/// Bytes that no text has, and the index of the byte that shows it.
+/// Invalid sequences, each with the index of the first byte that makes it invalid.
 const WRONG: [(&[u8], usize); 20] = [
     (b"\x80", 0),
     (b"\xbf", 0),
@@ -28,7 +28,7 @@ const WRONG: [(&[u8], usize); 20] = [
     (b"\xf0\x9f\xf0\x9f", 2),
 ];
 
-/// One to four bytes long characters at the borders of what UTF-8 encodes.
+/// Characters of one to four bytes at the limits of their ranges.
 const RIGHT: [&str; 6] = [
     "plain",
     "\u{7f}\u{80}",
@@ -39,7 +39,7 @@ const RIGHT: [&str; 6] = [
 ];
 
 #[test]
-fn rfc6455_8_1_a_wrong_byte_fails_the_moment_it_arrives() {
+fn rfc6455_8_1_an_invalid_byte_fails_when_it_is_received() {
     for (wrong, index) in WRONG {
         for before in ["", "ab", "κόσμε"] {
             let payload = [before.as_bytes(), wrong, b"after"].concat();
@@ -49,7 +49,7 @@ fn rfc6455_8_1_a_wrong_byte_fails_the_moment_it_arrives() {
             let mut decoder = Decoder::default();
             let mut seen = Seen::default();
             feed(&mut decoder, &stream[..first_wrong], MAX_MESSAGE, &mut seen);
-            assert_eq!(seen, Seen::default(), "{wrong:x?} is not wrong yet");
+            assert_eq!(seen, Seen::default(), "{wrong:x?} is not invalid yet");
             feed(
                 &mut decoder,
                 &stream[first_wrong..=first_wrong],
@@ -57,7 +57,7 @@ fn rfc6455_8_1_a_wrong_byte_fails_the_moment_it_arrives() {
                 &mut seen,
             );
             assert_eq!(
-                seen.fault,
+                seen.violation,
                 Some(ProtocolViolation::InvalidUtf8),
                 "{wrong:x?}"
             );
@@ -66,23 +66,23 @@ fn rfc6455_8_1_a_wrong_byte_fails_the_moment_it_arrives() {
 }
 
 #[test]
-fn rfc6455_8_1_a_wrong_byte_fails_across_every_fragment_border() {
+fn rfc6455_8_1_an_invalid_sequence_fails_across_every_fragment_boundary() {
     for (wrong, index) in WRONG {
         let payload = [b"ok ", wrong].concat();
         for border in 0..=3 + index {
-            // The message goes on for ever, so only failing fast can fail it.
+            // The message does not end, so only an immediate failure is detected.
             let stream = [
                 frame(TEXT, &payload[..border]),
                 frame(CONTINUATION, &payload[border..]),
             ]
             .concat();
-            assert_fault(&stream, ProtocolViolation::InvalidUtf8);
+            assert_violation(&stream, ProtocolViolation::InvalidUtf8);
         }
     }
 }
 
 #[test]
-fn rfc6455_8_1_characters_may_be_cut_by_fragments_anywhere() {
+fn rfc6455_8_1_characters_may_be_divided_between_fragments() {
     for right in RIGHT {
         let payload = right.as_bytes();
         for first in 0..=payload.len() {
@@ -103,9 +103,9 @@ fn rfc6455_8_1_characters_may_be_cut_by_fragments_anywhere() {
 #[test]
 fn rfc6455_8_1_a_message_does_not_end_inside_a_character() {
     for cut in [&b"\xc3"[..], b"\xe2\x82", b"\xf0\x9f\x98"] {
-        assert_fault(&frame(FIN | TEXT, cut), ProtocolViolation::InvalidUtf8);
+        assert_violation(&frame(FIN | TEXT, cut), ProtocolViolation::InvalidUtf8);
         let fragments = [frame(TEXT, cut), frame(FIN | CONTINUATION, b"")].concat();
-        assert_fault(&fragments, ProtocolViolation::InvalidUtf8);
+        assert_violation(&fragments, ProtocolViolation::InvalidUtf8);
     }
 }
 
@@ -119,11 +119,11 @@ fn rfc6455_8_1_a_new_message_starts_a_new_character() {
     .concat();
     let seen = decode_pieces(stream.chunks(1), MAX_MESSAGE);
     assert_eq!(seen.events, [text("ż")]);
-    assert_eq!(seen.fault, Some(ProtocolViolation::InvalidUtf8));
+    assert_eq!(seen.violation, Some(ProtocolViolation::InvalidUtf8));
 }
 
 #[test]
-fn rfc6455_8_1_bytes_of_binary_messages_and_pings_are_not_looked_at() {
+fn rfc6455_8_1_binary_messages_and_pings_are_not_checked() {
     let stream = [
         frame(BINARY, b"\xff"),
         frame(FIN | PING, b"\xc0"),

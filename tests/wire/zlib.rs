@@ -1,28 +1,32 @@
-//! zlib, the inflater and the compressor of most peers, as the two ends of permessage-deflate.
+//! Sender and receiver of permessage-deflate with zlib, which most clients use.
 
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 
-/// What a sender leaves out at the end of a message (RFC 7692, section 7.2.1).
+/// The bytes that a sender omits at the end of a message (RFC 7692, section 7.2.1).
 pub const FLUSH: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
 
-/// An empty last block without compression: ends a stream that has none.
+/// An empty final block without compression. It ends a stream without a final block.
 pub const END: [u8; 5] = [0x01, 0x00, 0x00, 0xff, 0xff];
 
-/// A receiver. Used for more than one message, it has taken over the context of those before.
+/// A receiver. If it is used for several messages, it takes over the context of the previous ones.
 pub struct Receiver(Decompress);
 
 impl Receiver {
-    /// A receiver that keeps a window of 2 to the power of `window_bits` bytes.
+    /// Creates a receiver with a window of 2 to the power of `window_bits` bytes.
     pub fn new(window_bits: u8) -> Self {
         Self(Decompress::new_with_window_bits(false, window_bits))
     }
 
-    /// The message that a payload stands for. Panics at what some receivers do not take: a block
-    /// that is marked as the last one, or an end inside a block.
+    /// Inflates a payload. Panics if the payload contains a final block or ends within a block,
+    /// which some receivers do not accept.
     pub fn message(&mut self, payload: &[u8]) -> Vec<u8> {
         let payload = [payload, &FLUSH].concat();
         let (message, status) = self.inflate(&payload);
-        assert_ne!(status, Status::StreamEnd, "a block is marked as the last");
+        assert_ne!(
+            status,
+            Status::StreamEnd,
+            "a block is marked as the final one"
+        );
         message
     }
 
@@ -37,7 +41,7 @@ impl Receiver {
                 .unwrap();
             input = &input[(self.0.total_in() - read_before) as usize..];
             if message.len() < message.capacity() {
-                assert!(input.is_empty(), "input is left over");
+                assert!(input.is_empty(), "all of the input is used");
                 return (message, status);
             }
             message.reserve(message.len());
@@ -45,7 +49,7 @@ impl Receiver {
     }
 }
 
-/// Inflates a payload by itself, and checks that it ends between two blocks.
+/// Inflates a single payload, and checks that it ends between two blocks.
 pub fn message(payload: &[u8], window_bits: u8) -> Vec<u8> {
     let mut receiver = Receiver::new(window_bits);
     let message = receiver.message(payload);
@@ -54,16 +58,16 @@ pub fn message(payload: &[u8], window_bits: u8) -> Vec<u8> {
     message
 }
 
-/// A sender. Used for more than one message, it refers to those before.
+/// A sender. If it is used for several messages, they refer to the previous ones.
 pub struct Sender(Compress);
 
 impl Sender {
-    /// A sender that compresses at a level of 0 to 9.
+    /// Creates a sender with a level from 0 to 9.
     pub fn new(level: u32) -> Self {
         Self(Compress::new(Compression::new(level), false))
     }
 
-    /// The payload that stands for a message.
+    /// Returns the payload of a message.
     pub fn payload(&mut self, message: &[u8]) -> Vec<u8> {
         let mut payload = self.compress(message, FlushCompress::Sync);
         assert!(payload.ends_with(&FLUSH));
@@ -80,12 +84,12 @@ impl Sender {
     }
 }
 
-/// The payload that a fresh sender makes of a message, at a level of 0 to 9.
+/// Returns the payload of a message from a new sender with a level from 0 to 9.
 pub fn payload(message: &[u8], level: u32) -> Vec<u8> {
     Sender::new(level).payload(message)
 }
 
-/// A message as a stream whose last block says so.
+/// Returns a message as a stream that ends with a final block.
 pub fn finished(message: &[u8], level: u32) -> Vec<u8> {
     Sender::new(level).compress(message, FlushCompress::Finish)
 }

@@ -1,20 +1,21 @@
-//! The backend that pushpin asks about each WebSocket, by HTTP (its WebSocket-over-HTTP): it
-//! accepts every one, and subscribes it to the topics that its request names. Threads of the load
-//! generator, on the core of the server; only connecting needs them, not publishing.
+//! The HTTP backend of pushpin (WebSocket-over-HTTP): it accepts every WebSocket and subscribes it
+//! to the topics of its request. Threads of the load generator on the core of the server. Pushpin
+//! calls the backend when clients connect, not for publications.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::iter;
 use std::net::{TcpListener, TcpStream};
 use std::thread;
 
-/// Bytes of a request body that are believed; the events of an opening take some tens.
+/// Maximum size of a request body in bytes. The events of an opening take some tens of bytes.
 const BODY_BYTES: u64 = 64 * 1024;
 
-/// Answers until the load generator ends.
+/// Starts to answer requests. The threads end with the load generator.
 pub fn start(listener: TcpListener) -> io::Result<()> {
     let accept = move || {
         for stream in listener.incoming().flatten() {
-            // One that fails is pushpin's to notice and to report as a refused client.
+            // If a connection fails, pushpin refuses the client, and the load generator counts
+            // that.
             drop(
                 thread::Builder::new()
                     .name("origin".into())
@@ -53,7 +54,8 @@ fn body_len(head: &str) -> u64 {
     length.unwrap_or(0)
 }
 
-/// To an opening an opening, with a control message for each topic; to anything else nothing.
+/// Returns the response to a request. An opening is answered with an opening and a subscribe
+/// message for each topic, anything else with an empty body.
 fn response(head: &str, body: &[u8]) -> Vec<u8> {
     let mut events = String::new();
     if body.starts_with(b"OPEN\r\n") {
@@ -74,7 +76,9 @@ fn response(head: &str, body: &[u8]) -> Vec<u8> {
 fn topics(head: &str) -> impl Iterator<Item = &str> {
     let resource = head.split(' ').nth(1).unwrap_or_default();
     let query = resource.split_once('?').map_or("", |(_, query)| query);
-    query.split('&').filter_map(|it| it.strip_prefix("topic="))
+    query
+        .split('&')
+        .filter_map(|pair| pair.strip_prefix("topic="))
 }
 
 #[cfg(test)]
@@ -82,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_opening_subscribes_and_a_close_does_not() {
+    fn an_opening_subscribes_and_a_close_is_answered_with_nothing() {
         let head = "POST /raw?topic=a&topic=bc HTTP/1.1\r\ncontent-length: 6\r\n\r\n";
         assert_eq!(body_len(head), 6);
         let text = String::from_utf8(response(head, b"OPEN\r\n")).unwrap();

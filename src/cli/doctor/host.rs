@@ -5,6 +5,9 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use fanfare::host::memory;
+use fanfare::host::process::kib_in;
+
 /// Reads the files of a host. Methods return `None` for a value that cannot be read.
 pub(super) struct Host {
     root: PathBuf,
@@ -83,23 +86,16 @@ impl Host {
         Some((values.next()??, values.next()??))
     }
 
-    /// Returns the memory of the host in bytes, or the limit of the process's control group if that
-    /// is lower.
+    /// Returns the memory of the host in bytes, or the lowest limit of the control groups of the
+    /// process if that is lower.
     pub(super) fn memory_bytes(&self) -> u64 {
-        let table = self.text("proc/meminfo").unwrap_or_default();
-        let total = kibibytes(&table, "MemTotal:").unwrap_or(0) * 1024;
-        let group = self.process_file("cgroup").unwrap_or_default();
-        let group = group.lines().find_map(|line| line.strip_prefix("0::/"));
-        let group = Path::new("sys/fs/cgroup").join(group.unwrap_or_default());
-        let most = group.join("memory.max");
-        let most = most.to_str().and_then(|path| self.number(path));
-        most.map_or(total, |most| most.min(total))
+        memory::usable_bytes(&self.root, &self.process)
     }
 
     /// Returns the swap space of the host in bytes.
     pub(super) fn swap_bytes(&self) -> u64 {
         let table = self.text("proc/meminfo").unwrap_or_default();
-        kibibytes(&table, "SwapTotal:").unwrap_or(0) * 1024
+        kib_in(&table, "SwapTotal:").unwrap_or(0) * 1024
     }
 
     /// Returns the cores that the process may run on. The threads of a running fanfare are pinned,
@@ -161,11 +157,6 @@ impl Host {
 fn row<'a>(table: &'a str, name: &str) -> Option<&'a str> {
     let row = table.lines().find_map(|line| line.strip_prefix(name))?;
     Some(row.trim())
-}
-
-/// Returns the value of a row of /proc/meminfo.
-fn kibibytes(table: &str, name: &str) -> Option<u64> {
-    row(table, name)?.split_whitespace().next()?.parse().ok()
 }
 
 /// Parses a list of cores or ports in the format of the kernel, such as `0-3,8`.

@@ -2,7 +2,7 @@
 //! that several knobs share.
 
 use fanfare::config::{Config, Layout};
-use fanfare::fabric::own_descriptors;
+use fanfare::fabric::DescriptorBudget;
 use fanfare::limits;
 
 /// One of so many connections is assumed to be slow.
@@ -28,7 +28,7 @@ impl Plan {
 
     /// Returns the number of descriptors that N connections require.
     pub(super) fn descriptors(&self) -> u64 {
-        self.connections + own_descriptors(self.shards()) as u64
+        self.connections + DescriptorBudget::reserved_for(self.shards())
     }
 
     /// Returns the recommended limit of descriptors: a power of two, with a fifth more than N

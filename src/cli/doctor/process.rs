@@ -2,8 +2,7 @@
 
 use std::net::SocketAddr;
 
-use fanfare::config::{Config, WsConfig};
-use fanfare::fabric::max_connections;
+use fanfare::fabric::DescriptorBudget;
 use fanfare::shard::{memlock_wanted_bytes, preflight};
 
 use super::addresses;
@@ -162,14 +161,7 @@ fn descriptors(host: &Host, plan: &Plan) -> Option<Observation> {
     let (soft, hard) = host.limit("Max open files")?;
     // `serve` raises its soft limit to the hard one.
     let usable = soft.max(hard);
-    let unlimited = Config {
-        ws: WsConfig {
-            max_connections: None,
-            ..plan.config.ws.clone()
-        },
-        ..plan.config.clone()
-    };
-    let room = max_connections(&unlimited, usable, plan.shards()) as u64;
+    let room = DescriptorBudget::new(usable, plan.shards()).room();
     let wanted = plan.descriptor_limit();
     let verdict = match room {
         _ if usable >= wanted => Verdict::Fine,

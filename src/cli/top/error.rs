@@ -2,13 +2,13 @@
 
 use std::io;
 
-use fanfare::control::client;
+use fanfare::admin_client::AdminClientError;
 
 /// The reason why `fanfare top` ended.
 #[derive(Debug, thiserror::Error)]
 pub(in crate::cli) enum TopError {
     #[error(transparent)]
-    Admin(#[from] client::Fault),
+    Admin(#[from] AdminClientError),
     #[error("{target} of {address} is not understood: {error}; is the node of another version?")]
     Response {
         address: String,

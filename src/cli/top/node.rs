@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use fanfare::control::client::Client;
+use fanfare::admin_client::AdminClient;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 
@@ -11,7 +11,7 @@ use super::error::TopError;
 
 /// A running node.
 pub(super) struct Node {
-    client: Client,
+    client: AdminClient,
 }
 
 /// The responses of a node at one moment.
@@ -121,7 +121,7 @@ pub(super) struct Slow {
 }
 
 impl Node {
-    pub(super) fn new(client: Client) -> Self {
+    pub(super) fn new(client: AdminClient) -> Self {
         Self { client }
     }
 
@@ -129,8 +129,8 @@ impl Node {
     pub(super) fn sample(&self) -> Result<Sample, TopError> {
         let stats = self.client.get("/stats")?;
         // A draining node responds with status 503 and a body.
-        let health = self.client.ask("GET", "/health")?.body;
-        let connections = self.client.ask("GET", "/connections")?;
+        let health = self.client.request("GET", "/health")?.body;
+        let connections = self.client.request("GET", "/connections")?;
         let connections = match connections.status {
             200 => self.parse("/connections", &connections.body)?,
             // The node is of another version, or too many clients query it.

@@ -1,4 +1,4 @@
-// Package conductor is what both Go programs share: the conductor's requests, waiting, reporting.
+// Package conductor is shared by the Go programs: requests to the conductor, waiting, reporting.
 package conductor
 
 import (
@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"strings"
 	"time"
 )
@@ -14,7 +15,7 @@ import (
 // Wait is how long a check waits for what it expects.
 const Wait = 15 * time.Second
 
-// Ask posts a request to the conductor at base and decodes its answer into answer, when given.
+// Ask posts a request to the conductor at base and decodes the response into answer, unless it is nil.
 func Ask(base, path string, body []byte, answer any) error {
 	reply, err := http.Post(base+path, "application/octet-stream", bytes.NewReader(body))
 	if err != nil {
@@ -34,7 +35,7 @@ func Ask(base, path string, body []byte, answer any) error {
 	return json.Unmarshal(text, answer)
 }
 
-// Until waits for condition, or fails with what was missing.
+// Until waits for condition. After limit it returns an error that contains what.
 func Until(condition func() bool, what string, limit time.Duration) error {
 	deadline := time.Now().Add(limit)
 	for !condition() {
@@ -46,11 +47,22 @@ func Until(condition func() bool, what string, limit time.Duration) error {
 	return nil
 }
 
+var failed bool
+
 // Check runs one check and prints its line.
 func Check(name string, body func() error) {
 	if err := body(); err != nil {
+		failed = true
 		fmt.Printf("not ok %s: %s\n", name, strings.ReplaceAll(err.Error(), "\n", " "))
 		return
 	}
 	fmt.Printf("ok %s\n", name)
+}
+
+// Done prints the last line and ends the program with exit code 1 if a check failed.
+func Done() {
+	fmt.Println("done")
+	if failed {
+		os.Exit(1)
+	}
 }

@@ -11,13 +11,13 @@ import org.java_websocket.extensions.permessage_deflate.PerMessageDeflateExtensi
 import org.java_websocket.handshake.ServerHandshake;
 
 /**
- * Java-WebSocket in the deflate check. It compresses only with a draft that was given the
- * extension. Arguments: raw URL.
+ * Java-WebSocket in the deflate check. It compresses only with a draft that has the extension.
+ * Argument: raw URL.
  */
 public final class Deflate extends WebSocketClient {
-    private static final int MARK = 500; // as in corpus.py
+    private static final int MARK = 500; // the same as in corpus.py
 
-    /** SHA-256 over the digest so far, the length (4 bytes, big-endian) and the bytes. */
+    /** SHA-256 over the previous digest, the length (4 bytes, big-endian) and the bytes. */
     private static final class Chain {
         private final List<String> marks = new ArrayList<>();
         private final MessageDigest sha256;
@@ -57,7 +57,7 @@ public final class Deflate extends WebSocketClient {
         return '"' + words.replace("\\", "\\\\").replace("\"", "\\\"") + '"';
     }
 
-    /** Chains until an empty message of each kind. */
+    /** Adds a message to its digest. Reports after an empty message of each kind. */
     private void add(Chain chain, byte[] data) {
         if (data.length > 0) {
             chain.add(data);

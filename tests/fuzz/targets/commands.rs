@@ -1,5 +1,5 @@
-//! Any bytes as a client's message: no panic, and what is taken for a command is one, by the
-//! judgement of `serde_json`.
+//! Any bytes as a client's message: there is no panic, and every accepted command is also valid for
+//! `serde_json`.
 #![allow(unreachable_pub, reason = "each runner includes this file as a module")]
 
 use fanfare::config::PayloadKind;
@@ -9,7 +9,7 @@ use fanfare::protocol::topic;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-/// Runs one input.
+/// Parses one input as a message of several commands.
 pub fn commands(data: &[u8]) {
     let mut parser = Parser::new();
     for line in lines(data) {
@@ -19,13 +19,13 @@ pub fn commands(data: &[u8]) {
         assert_eq!(
             parsed,
             fresh.parse(line),
-            "a parser keeps nothing of earlier lines"
+            "the result does not depend on earlier lines"
         );
         match parsed {
             Ok(request) => check_request(&request, line),
-            Err(fault) => {
-                assert!(!fault.name().is_empty() && !fault.to_string().is_empty());
-                if let ErrorEffect::Reply { id, .. } = fault.effect() {
+            Err(error) => {
+                assert!(!error.name().is_empty() && !error.to_string().is_empty());
+                if let ErrorEffect::Reply { id, .. } = error.effect() {
                     assert_ne!(id, 0, "a reply needs an id");
                 }
             }
@@ -36,9 +36,10 @@ pub fn commands(data: &[u8]) {
 fn check_request(request: &Request<'_>, line: &[u8]) {
     let raw: &RawValue = serde_json::from_slice(line).expect("a command is JSON");
     assert!(raw.get().starts_with('{'));
-    let unanswered = matches!(request.command, Command::Pong | Command::Send);
-    assert!(request.id != 0 || unanswered);
-    // Lone surrogates and huge numbers are JSON that serde_json makes no values of.
+    let has_no_reply = matches!(request.command, Command::Pong | Command::Send);
+    assert!(request.id != 0 || has_no_reply);
+    // Lone surrogates and huge numbers are valid JSON, but serde_json cannot represent them as
+    // values.
     let value: Option<Value> = serde_json::from_slice(line).ok();
     if let Some(value) = &value {
         assert_eq!(value["id"].as_u64().unwrap_or(0), u64::from(request.id));
@@ -56,11 +57,15 @@ fn check_request(request: &Request<'_>, line: &[u8]) {
         Command::Publish { channel, data } => {
             check_channel("publish", channel);
             let raw: &RawValue = serde_json::from_slice(data).expect("data is JSON");
-            assert_eq!(raw.get().as_bytes(), data, "nothing around it");
+            assert_eq!(
+                raw.get().as_bytes(),
+                data,
+                "the payload has no surrounding whitespace"
+            );
             if let Some(written) = member("publish", "data") {
                 assert_eq!(
                     written,
-                    serde_json::from_slice::<Value>(data).expect("a value too")
+                    serde_json::from_slice::<Value>(data).expect("the payload is a value")
                 );
             }
             let mut out = Vec::new();

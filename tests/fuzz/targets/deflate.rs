@@ -1,18 +1,19 @@
-//! Compression both ways: whatever a client sends is a fault or a bounded message, and whatever is
-//! packed inflates to itself.
+//! Compression in both directions: a payload of a client is a violation or a bounded message, and a
+//! compressed message inflates to the original.
 
 use fanfare::wire::deflate::{DeflateWindow, Deflater, Inflater};
 
 const MAX_MESSAGE: usize = 2048;
 
-/// The first byte is the level and the window; the rest is a payload, and a message.
+/// Inflates and compresses one input. The first byte selects the level and the window. The rest is
+/// used as a payload and as a message.
 pub fn deflate(data: &[u8]) {
     let Some((choice, bytes)) = data.split_first() else {
         return;
     };
     let mut inflater = Inflater::default();
     let message = inflate(&mut inflater, bytes);
-    // A used inflater says the same.
+    // An inflater that was used before has the same result.
     assert_eq!(inflate(&mut inflater, bytes), message);
 
     let window = match choice & 1 {
@@ -35,15 +36,15 @@ fn inflate(inflater: &mut Inflater, payload: &[u8]) -> Option<Vec<u8>> {
 }
 
 fn check(deflater: &mut Deflater, inflater: &mut Inflater, message: &[u8], window: DeflateWindow) {
-    let Some(packed) = deflater.deflate(message, window) else {
+    let Some(payload) = deflater.deflate(message, window) else {
         return;
     };
-    assert!(!packed.is_empty() && packed.len() < message.len());
+    assert!(!payload.is_empty() && payload.len() < message.len());
     let mut whole = Inflater::default();
-    assert_eq!(whole.inflate(packed, message.len()).unwrap(), message);
-    // What is cut off is not taken for whole.
-    let (_, cut) = packed.split_last().unwrap();
-    if let Ok(cut) = inflater.inflate(cut, MAX_MESSAGE) {
-        assert!(cut.len() < message.len());
+    assert_eq!(whole.inflate(payload, message.len()).unwrap(), message);
+    // A truncated payload does not inflate to the complete message.
+    let (_, truncated) = payload.split_last().unwrap();
+    if let Ok(truncated) = inflater.inflate(truncated, MAX_MESSAGE) {
+        assert!(truncated.len() < message.len());
     }
 }

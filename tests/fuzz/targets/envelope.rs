@@ -1,8 +1,8 @@
-//! Any bytes as a publisher's message: no panic, JSON payloads pass exactly when `serde_json`
-//! finds them well-formed, and what passes can be embedded in a push.
+//! Any bytes as a publisher's message: there is no panic, a JSON payload is accepted exactly if it
+//! is well-formed for `serde_json`, and every accepted payload can be embedded in a push.
 //!
-//! The first byte says what the rest is: `t` a text payload, `b` a binary one, `m` parts joined
-//! by `|`, `r` a router's frames joined by `|`, anything else a JSON payload.
+//! The first byte selects the kind of the rest: `t` a text payload, `b` a binary one, `m` parts
+//! joined by `|`, `r` a router's frames joined by `|`, anything else a JSON payload.
 #![allow(unreachable_pub, reason = "each runner includes this file as a module")]
 
 use fanfare::config::{Config, Namespace, PayloadKind};
@@ -15,7 +15,7 @@ use serde_json::value::RawValue;
 
 const MAX_PAYLOAD: usize = 64 * 1024;
 
-/// Runs one input.
+/// Checks one input.
 pub fn envelope(data: &[u8]) {
     let Some((first, rest)) = data.split_first() else {
         return;
@@ -89,7 +89,7 @@ fn payload(topic: &str, payload: &[u8], kind: PayloadKind) {
     }
 }
 
-/// The push of a publication is one line of JSON that says what the publisher said.
+/// Checks that the push of a publication is one line of JSON with the payload of the publisher.
 fn embed(publication: &Publication<'_>) {
     #[derive(Deserialize)]
     struct Line<'a> {
@@ -132,7 +132,7 @@ fn embed(publication: &Publication<'_>) {
     }
 }
 
-/// How deep well-formed JSON is nested.
+/// Returns the depth of nesting of well-formed JSON.
 fn depth(json: &str) -> usize {
     let (mut depth, mut deepest, mut in_string, mut escaped) = (0_usize, 0, false, false);
     for byte in json.bytes() {

@@ -1,11 +1,12 @@
-//! The frame decoder: a stream in pieces gives what the whole stream gives, within its memory;
-//! with compressed messages and without.
+//! The frame decoder: the result does not depend on how a stream is divided into pieces, and memory
+//! is bounded, with and without permessage-deflate.
 
 use fanfare::wire::{Decoder, Incoming, Inflater, ProtocolViolation};
 
 const MAX_MESSAGE: usize = 512;
 
-/// The first four bytes are the lengths of the pieces, over and over; the rest is the stream.
+/// Decodes one input. The first four bytes are the lengths of the pieces, used cyclically. The rest
+/// is the stream.
 pub fn frames(data: &[u8]) {
     let Some((lengths, stream)) = data.split_first_chunk::<4>() else {
         return;
@@ -24,7 +25,7 @@ pub fn frames(data: &[u8]) {
     let negotiated = decode([stream], Some(&mut inflater));
     assert_eq!(decode(pieces, Some(&mut inflater)), negotiated);
     if whole.1.is_none() {
-        assert_eq!(negotiated, whole, "there is nothing to inflate");
+        assert_eq!(negotiated, whole, "the stream has no compressed messages");
     }
     assert!(inflater.held_bytes() <= MAX_MESSAGE + 1);
 }
@@ -37,24 +38,30 @@ fn decode<'a>(
     let mut decoder = Decoder::default();
     let mut events = Vec::new();
     let mut end = None;
-    let mut arrived_bytes = 0;
+    let mut received_bytes = 0;
     for piece in pieces {
-        arrived_bytes += piece.len();
+        received_bytes += piece.len();
         let mut bytes = piece.to_vec();
         let mut input = &mut bytes[..];
         loop {
             match decoder.next(&mut input, MAX_MESSAGE, inflater.as_deref_mut()) {
                 Ok(Some(event)) => {
-                    assert_eq!(end, None, "an event after a fault");
+                    assert_eq!(end, None, "no event after a violation");
                     check(&event);
                     events.push(format!("{event:?}"));
                 }
                 Ok(None) => break,
-                Err(fault) => assert_eq!(end.replace(fault), None, "a fault after a fault"),
+                Err(violation) => {
+                    assert_eq!(
+                        end.replace(violation),
+                        None,
+                        "no violation after a violation"
+                    );
+                }
             }
         }
-        assert!(input.is_empty(), "input is left over");
-        assert!(decoder.buffered_bytes() <= 256 + 2 * arrived_bytes.min(payload_bytes));
+        assert!(input.is_empty(), "all of the input is consumed");
+        assert!(decoder.buffered_bytes() <= 256 + 2 * received_bytes.min(payload_bytes));
     }
     (events, end)
 }

@@ -1,19 +1,21 @@
-//! The request parser: a head in pieces gives what the whole head gives; nothing panics after.
+//! The request parser: the result does not depend on how a head is divided into pieces, and no
+//! method of the request panics.
 
 use fanfare::config::OriginRule;
 use fanfare::limits;
 use fanfare::wire::handshake::{DeflateOffer, HttpRefusal, HttpRequest, parse};
 
-/// The first two bytes are the lengths of the pieces, over and over; the rest is the stream.
+/// Parses one input. The first two bytes are the lengths of the pieces, used cyclically. The rest
+/// is the stream.
 pub fn handshake(data: &[u8]) {
     let Some((lengths, stream)) = data.split_first_chunk::<2>() else {
         return;
     };
-    let whole = answer(stream);
+    let whole = result(stream);
     let mut end = 0;
     for length in lengths.iter().cycle() {
         end = stream.len().min(end + 1 + usize::from(*length));
-        let so_far = answer(&stream[..end]);
+        let so_far = result(&stream[..end]);
         if end == stream.len() || so_far != Ok(None) {
             assert_eq!(so_far, whole);
             return;
@@ -21,13 +23,13 @@ pub fn handshake(data: &[u8]) {
     }
 }
 
-/// All that a caller can learn from a request, or why it is refused.
-fn answer(stream: &[u8]) -> Result<Option<(usize, String)>, HttpRefusal> {
+/// Returns the results of all methods of a request, or the refusal.
+fn result(stream: &[u8]) -> Result<Option<(usize, String)>, HttpRefusal> {
     match parse(stream) {
         Ok(None) => {
             assert!(
                 stream.len() < limits::HANDSHAKE_BYTES,
-                "the head is bounded"
+                "the length of the head is limited"
             );
             Ok(None)
         }

@@ -1,6 +1,6 @@
 //! The fuzz targets: functions of bytes that panic when the code under test is wrong.
 //!
-//! A new target is its file, its two lines here, and its `[[bin]]` in `tests/fuzz/Cargo.toml`.
+//! A new target needs a file, two lines in this file, and a `[[bin]]` in `tests/fuzz/Cargo.toml`.
 
 pub mod commands;
 pub mod deflate;

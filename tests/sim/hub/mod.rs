@@ -16,7 +16,7 @@ use fanfare::observe::ShardCounts;
 use crate::behaviour::{self, Bodies, LARGEST_BODY};
 use crate::client::{Client, Kind};
 use crate::counts::check_identity;
-use crate::upstream::FakeUpstream;
+use crate::upstream::RecordingUpstream;
 use crate::wire;
 use kernel::Kernel;
 
@@ -37,7 +37,7 @@ pub struct Simulation {
     pub random: fastrand::Rng,
     pub config: Config,
     pub hub: Hub,
-    pub upstream: FakeUpstream,
+    pub upstream: RecordingUpstream,
     pub hasher: TopicHasher,
     pub now_us: u64,
     pub peers: BTreeMap<ConnectionId, Peer>,
@@ -80,9 +80,9 @@ impl Simulation {
     pub fn new(seed: u64, steps: u64) -> Self {
         let mut random = fastrand::Rng::with_seed(seed);
         let config = behaviour::random_config(&mut random);
-        let upstream = FakeUpstream::default();
-        upstream.0.borrow_mut().limit = random.u64(8..40);
-        upstream.0.borrow_mut().ceiling = random.u64(40..44);
+        let upstream = RecordingUpstream::default();
+        upstream.state_mut().max_connections = random.u64(8..40);
+        upstream.state_mut().max_sockets = random.u64(40..44);
         let hasher = TopicHasher::default();
         let shared = Arc::new(config.clone());
         let boxed = Box::new(upstream.clone());
@@ -162,9 +162,9 @@ impl Simulation {
             (least..=most).contains(&pending),
             "{least} <= {pending} <= {most}"
         );
-        let asked = self.upstream.0.borrow();
-        assert_eq!(asked.admits - asked.leaves, counts.connections);
-        assert_eq!(asked.wanted.len() as u64, counts.topics);
+        let state = self.upstream.state();
+        assert_eq!(state.admitted - state.left, counts.connections);
+        assert_eq!(state.wanted_hashes.len() as u64, counts.topics);
     }
 
     /// Starts all sends that the hub has. They stay under way until they are completed.
@@ -251,9 +251,10 @@ impl Simulation {
         let bytes = peer.kernel.read(most);
         let pings = peer.client.read(&bytes);
         if pings > 0 && peer.client.kind == Kind::Protocol {
-            peer.client.send_unanswered(&wire::text("{}"));
+            peer.client.send_unanswered(&wire::text_frame("{}"));
         } else if pings > 0 {
-            peer.client.send_unanswered(&wire::masked(wire::PONG, b""));
+            peer.client
+                .send_unanswered(&wire::client_frame(wire::PONG, b""));
         }
     }
 

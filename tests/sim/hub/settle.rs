@@ -127,14 +127,14 @@ impl Simulation {
             self.inflated <= counts.written,
             "a frame holds at least one publication"
         );
-        let asked = self.upstream.0.borrow();
-        assert_eq!(asked.admits, asked.leaves);
+        let state = self.upstream.state();
+        assert_eq!(state.admitted, state.left);
         assert!(
-            asked.wanted.is_empty(),
+            state.wanted_hashes.is_empty(),
             "interest is cleared: {:?}",
-            asked.wanted
+            state.wanted_hashes
         );
-        assert_eq!(asked.codecs, [0, 0]);
+        assert_eq!(state.connections_by_codec, [0, 0]);
     }
 
     fn drain(&mut self) {

@@ -9,7 +9,7 @@ use super::kernel::Kernel;
 use super::{Peer, Simulation};
 use crate::behaviour;
 use crate::client::{Kind, TOPICS};
-use crate::upstream::{RULES, joined};
+use crate::upstream::{JSON_RULES, joined_broadcast};
 use crate::wire;
 
 impl Simulation {
@@ -45,7 +45,7 @@ impl Simulation {
     }
 
     pub fn connect(&mut self) {
-        let ceiling = self.upstream.0.borrow().ceiling;
+        let ceiling = self.upstream.state().max_sockets;
         let Some(id) = self.hub.accept(self.now_us) else {
             assert_eq!(
                 self.peers.len() as u64,
@@ -109,14 +109,14 @@ impl Simulation {
             let rules = NamespaceRules {
                 may_join: !name.starts_with("latest:"),
                 may_deflate: name != "b",
-                ..RULES
+                ..JSON_RULES
             };
             let bodies = self.bodies.make(rules.may_join, &mut self.random);
             for peer in self.peers.values_mut() {
                 peer.client.published(topic, &bodies);
             }
             let texts: Vec<_> = bodies.iter().map(String::as_str).collect();
-            let broadcast = joined(&self.hasher, name, &texts, rules, self.now_us);
+            let broadcast = joined_broadcast(&self.hasher, name, &texts, rules, self.now_us);
             self.hub.publish(&broadcast, self.now_us);
             let bytes: Vec<_> = texts.iter().map(|text| text.len()).collect();
             self.note(|| format!("publish to {name}, {bytes:?} bytes"));
@@ -214,7 +214,8 @@ impl Simulation {
         };
         let before = self.hub.counts();
         let wrote = SendOutcome::Written(self.random.u32(..1000));
-        self.hub.receive(id, &mut wire::close(1000), self.now_us);
+        self.hub
+            .receive(id, &mut wire::close_frame(1000), self.now_us);
         assert_eq!(self.hub.sent(id, wrote, self.now_us), Writability::Ready);
         assert_eq!(
             self.hub.sent(id, SendOutcome::Failed, self.now_us),

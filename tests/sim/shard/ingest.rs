@@ -7,7 +7,7 @@ use fanfare::fabric::{Rejection, ReplyTarget, SubmissionResult};
 
 use super::world::{Contents, World};
 use crate::client::TOPICS;
-use crate::upstream::{RULES, joined};
+use crate::upstream::{JSON_RULES, joined_broadcast};
 
 impl World {
     /// Publishes to some topics, in one batch.
@@ -28,7 +28,7 @@ impl World {
         for (topic, bodies) in &contents {
             let texts: Vec<_> = bodies.iter().map(String::as_str).collect();
             let name = TOPICS[*topic].0;
-            let broadcast = joined(
+            let broadcast = joined_broadcast(
                 &self.fabric.hasher,
                 name,
                 &texts,
@@ -114,6 +114,6 @@ fn rules(topic: usize) -> NamespaceRules {
     NamespaceRules {
         may_join: !name.starts_with("latest:"),
         may_deflate: name != "b",
-        ..RULES
+        ..JSON_RULES
     }
 }

@@ -18,7 +18,7 @@ use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use fanfare::fabric::{Fabric, Wake, own_descriptors};
+use fanfare::fabric::{DescriptorBudget, Fabric, Wake};
 use fanfare::limits::REFUSAL_SOCKETS;
 use fanfare::observe::ShardCounts;
 use fanfare::shard::{CompletionSignals, ShardLoop, Sleep, Turn};
@@ -155,8 +155,8 @@ impl Simulation {
             .count(|it| matches!(it, Target::Connection(_)));
         assert!(counts.connections <= sockets as u64, "{counts:?}");
         let beyond = world.fabric.max_connections() + REFUSAL_SOCKETS;
-        let held = world.fabric.held_descriptors() - own_descriptors(1);
-        assert!(held <= beyond);
+        let held = world.fabric.held_descriptors() - DescriptorBudget::reserved_for(1);
+        assert!(held <= beyond as u64);
     }
 
     /// Checks what must hold after a turn.

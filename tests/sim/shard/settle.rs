@@ -1,6 +1,6 @@
 //! Quiet moments, in which everything that is under way arrives, and the end of a run.
 
-use fanfare::fabric::{Order, own_descriptors};
+use fanfare::fabric::{DescriptorBudget, ShardRequest};
 use fanfare::hub::DrainScope;
 use fanfare::limits::CLOSE_TIMEOUT;
 use fanfare::observe::ShardCounts;
@@ -95,7 +95,7 @@ impl Simulation {
             _ => {}
         }
         if self.thread != Thread::Ended {
-            self.request(Order::Stop);
+            self.request(ShardRequest::Stop);
             for _ in 0..100 {
                 self.run_shard();
             }
@@ -113,9 +113,12 @@ impl Simulation {
         self.world.borrow_mut().random.u32(..4)
     }
 
-    fn request(&mut self, request: Order) {
+    fn request(&mut self, request: ShardRequest) {
         let world = self.world.borrow();
-        assert!(world.fabric.shards[0].lane.order(request), "requests fit");
+        assert!(
+            world.fabric.shards[0].lane.request(request).is_ok(),
+            "requests fit"
+        );
     }
 
     /// Checks what must hold when every connection has ended.
@@ -124,7 +127,7 @@ impl Simulation {
         let world = self.world.borrow();
         let internal = world.internal_connections() as u64;
         assert_eq!(counts.connections, internal, "{counts:?}");
-        let held = world.fabric.held_descriptors() - own_descriptors(1);
+        let held = world.fabric.held_descriptors() - DescriptorBudget::reserved_for(1);
         assert_eq!(held, 0, "the fabric counts connections that have ended");
         if internal == 0 {
             assert_eq!((counts.pending, counts.pending_bytes), (0, 0), "{counts:?}");
@@ -146,8 +149,8 @@ impl Simulation {
             world.note(|| format!("drain over {period_us} us"));
             (period_us, world.now_us + period_us)
         };
-        let leaving = DrainScope::All;
-        self.request(Order::Drain { leaving, period_us });
+        let scope = DrainScope::All;
+        self.request(ShardRequest::Drain { scope, period_us });
         let deadline_us = end_us + 2 * CLOSE_TIMEOUT.as_micros() as u64;
         while self.thread != Thread::Ended {
             {

@@ -7,11 +7,11 @@ use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
-use crossbeam_channel::{Receiver, bounded};
 use fanfare::config::Config;
-use fanfare::fabric::{Fabric, Order};
+use fanfare::fabric::{Fabric, ShardRequest};
 use fanfare::hub::{DrainScope, SlowConnection};
 use fastrand::Rng;
+use tokio::sync::oneshot::{self, error::TryRecvError};
 
 use super::connection::{Connection, ServerEnd};
 use super::descriptors::{Key, Target};
@@ -52,7 +52,7 @@ pub struct World {
     pub lane: VecDeque<Contents>,
     /// Streams that the control thread has given to the shard and the shard has not taken.
     pub internal: BTreeMap<RawFd, u32>,
-    pub surveys: Vec<Receiver<Vec<SlowConnection>>>,
+    pub surveys: Vec<oneshot::Receiver<Vec<SlowConnection>>>,
     /// Publications that clients received, and droppable ones that they did not.
     pub received: u64,
     pub skipped: u64,
@@ -291,9 +291,10 @@ impl World {
         let peer = self.peers.get_mut(&key).expect("it is connected");
         let pings = peer.client.read(&bytes);
         if pings > 0 && peer.client.kind == Kind::Protocol {
-            peer.client.send_unanswered(&wire::text("{}"));
+            peer.client.send_unanswered(&wire::text_frame("{}"));
         } else if pings > 0 {
-            peer.client.send_unanswered(&wire::masked(wire::PONG, b""));
+            peer.client
+                .send_unanswered(&wire::client_frame(wire::PONG, b""));
         }
         !bytes.is_empty()
     }
@@ -380,24 +381,24 @@ impl World {
         let request = match self.random.u32(..10) {
             0..4 => {
                 behaviour::change_config(&mut self.config, &mut self.random);
-                Order::Reconfigure(Arc::new(self.config.clone()))
+                ShardRequest::Reconfigure(Arc::new(self.config.clone()))
             }
             4..7 => {
-                let (reply, receiver) = bounded(1);
+                let (reply, receiver) = oneshot::channel();
                 self.surveys.push(receiver);
                 let limit = self.random.usize(1..5);
-                Order::Survey { limit, reply }
+                ShardRequest::Survey { limit, reply }
             }
             7 => {
                 let count = self.random.u64(..5);
                 let period_us = self.random.u64(..3_000_000);
-                let leaving = DrainScope::Count(count);
-                Order::Drain { leaving, period_us }
+                let scope = DrainScope::Count(count);
+                ShardRequest::Drain { scope, period_us }
             }
             _ => return self.connect_internally(),
         };
         self.note(|| format!("{request:?}").chars().take(60).collect());
-        self.fabric.shards[0].lane.order(request);
+        let _ = self.fabric.shards[0].lane.request(request);
     }
 
     /// Connects from inside of the process.
@@ -416,15 +417,18 @@ impl World {
         let stream = OwnedFd::from(stream);
         self.internal.insert(stream.as_raw_fd(), number);
         self.kernel.events.internal += 1;
-        let adopt = Order::Adopt(Arc::new(stream));
-        assert!(self.fabric.shards[0].lane.order(adopt), "requests fit");
+        let adopt = ShardRequest::AcceptInternal(stream);
+        assert!(
+            self.fabric.shards[0].lane.request(adopt).is_ok(),
+            "requests fit"
+        );
         self.note(|| format!("{key}: connects internally"));
     }
 
     /// Takes the answers to surveys.
     pub fn check_surveys(&mut self) {
         let events = &mut self.kernel.events;
-        self.surveys.retain(|survey| match survey.try_recv() {
+        self.surveys.retain_mut(|survey| match survey.try_recv() {
             Ok(found) => {
                 let order =
                     |pair: &[SlowConnection]| pair[0].pending_bytes >= pair[1].pending_bytes;
@@ -434,7 +438,7 @@ impl World {
                 false
             }
             Err(error) => {
-                assert!(error.is_empty(), "a survey without an answer");
+                assert_eq!(error, TryRecvError::Empty, "a survey without an answer");
                 true
             }
         });

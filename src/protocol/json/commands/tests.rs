@@ -107,7 +107,7 @@ fn unknown_members_and_nulls_are_ignored() {
 }
 
 #[test]
-fn what_a_client_would_rely_on_in_vain_is_unsupported() {
+fn features_that_a_client_would_rely_on_are_unsupported() {
     let cases = [
         (
             r#"{"id":1,"subscribe":{"channel":"x","type":4}}"#,

@@ -1,5 +1,5 @@
-// gorilla/websocket and coder/websocket in the deflate check. Both leave compression off unless
-// told. Arguments: gorilla or coder, raw URL.
+// gorilla/websocket and coder/websocket in the deflate check. In both, compression is off by default.
+// Arguments: gorilla or coder, raw URL.
 package main
 
 import (
@@ -17,11 +17,11 @@ import (
 )
 
 const (
-	mark      = 500 // as in corpus.py
+	mark      = 500 // the same as in corpus.py
 	extension = "Sec-WebSocket-Extensions"
 )
 
-// Chain is SHA-256 over the digest so far, the length (4 bytes, big-endian) and the bytes.
+// Chain is SHA-256 over the previous digest, the length (4 bytes, big-endian) and the bytes.
 type Chain struct {
 	Count  int      `json:"count"`
 	Digest string   `json:"digest"`
@@ -78,7 +78,7 @@ func dialCoder(url string) (next, http.Header, error) {
 	}, answer.Header, nil
 }
 
-// receive chains what comes, binary and text apart, until an empty message of each kind.
+// receive adds binary and text messages to separate digests, until an empty message of each kind.
 func receive(url string) error {
 	dial := map[string]func(string) (next, http.Header, error){"gorilla": dialGorilla, "coder": dialCoder}[os.Args[1]]
 	read, header, err := dial(url)

@@ -51,7 +51,7 @@ func expect(got []string, want ...string) error {
 	return nil
 }
 
-// arrived checks that 0 to messages-1 reached a client, in order, after greetings (-1).
+// arrived checks that a client received 0 to messages-1 in order. The probes of PUB (-1) are ignored.
 func arrived(from string) error {
 	var numbers []int
 	path := fmt.Sprintf("/received?from=go+%s&count=%d", from, messages)
@@ -83,7 +83,7 @@ func push() error {
 	return errors.Join(err, arrived("push"))
 }
 
-// pub greets until its subscription has come through: a PUB socket drops what nobody asked for.
+// pub sends probes until the subscription has reached the PUB socket, which drops messages before that.
 func pub() error {
 	socket, err := dial(zmq4.NewPub(context.Background()), sub)
 	defer socket.Close()
@@ -142,6 +142,6 @@ func main() {
 	conductor.Check("PUSH", push)
 	conductor.Check("PUB", pub)
 	conductor.Check("REQ: replies, errors", req)
-	conductor.Check("DEALER: leading frames come back", dealer)
-	fmt.Println("done")
+	conductor.Check("DEALER: the reply repeats the leading frames", dealer)
+	conductor.Done()
 }

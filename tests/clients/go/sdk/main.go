@@ -1,4 +1,4 @@
-// centrifuge-go, its JSON client. Arguments: client URL, control URL.
+// centrifuge-go with its JSON client. Arguments: client URL, control URL.
 package main
 
 import (
@@ -18,7 +18,7 @@ import (
 	conductor "fanfare/clients"
 )
 
-// A session is a client with its state changes kept.
+// A session is a client that records its state changes.
 type session struct {
 	client *centrifuge.Client
 
@@ -29,7 +29,7 @@ type session struct {
 	socket       net.Conn
 }
 
-// A topic is a subscription and what it got.
+// A topic is a subscription and its received publications.
 type topic struct {
 	subscription *centrifuge.Subscription
 
@@ -248,7 +248,7 @@ func resumes(how string, code uint32, status int) func(*session) error {
 	}
 }
 
-// terminal writes one masked text frame that is no command beneath the SDK.
+// terminal bypasses the SDK and writes a masked text frame that is not a command.
 func terminal(s *session) error {
 	if _, err := s.socket.Write([]byte{0x81, 0x81, 0, 0, 0, 0, 'x'}); err != nil {
 		return err
@@ -274,15 +274,15 @@ func main() {
 		{"connect", func(*session) error { return nil }},
 		{"1,000 messages in order", inOrder},
 		{"several topics", severalTopics},
-		{"nothing after unsubscribe", unsubscribe},
+		{"no message after unsubscribe", unsubscribe},
 		{"unicode", payload("unicode", "naïve Ωμέγα 日本語 עברית नमस्ते 👩‍👩‍👧‍👦 \"quoted\" \\ \u2028 \x00 \U0010ffff")},
 		{"large payload", payload("large", strings.Repeat("日本語 ", 60_000))},
-		{"invalid topic is error 107", invalidTopic},
-		{"publish is error 103 unless allowed", publish},
+		{"an invalid topic gets error 107", invalidTopic},
+		{"publish gets error 103 unless allowed", publish},
 		{"pings are answered", pings},
 		{"reconnect and resubscribe after kill -9", resumes("kill", 1, -9)},
-		{"drain is 3001, then reconnect", resumes("drain", 3001, 0)},
-		{"a terminal code ends it", terminal},
+		{"a drain closes with 3001, then reconnect", resumes("drain", 3001, 0)},
+		{"a terminal code ends the client", terminal},
 	}
 	for _, each := range checks {
 		conductor.Check(each.name, func() error {
@@ -294,5 +294,5 @@ func main() {
 			return each.body(s)
 		})
 	}
-	fmt.Println("done")
+	conductor.Done()
 }

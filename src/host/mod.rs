@@ -1,0 +1,4 @@
+//! Facts about this host and its processes, which the kernel reports in /proc and /sys. Any thread.
+
+pub mod memory;
+pub mod process;

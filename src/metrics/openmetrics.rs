@@ -1,0 +1,216 @@
+//! Counters, histograms, and the figures of the last ten seconds, as OpenMetrics text for
+//! Prometheus (`GET /metrics`). Control thread.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet, text};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::registry::Registry;
+
+use crate::fabric::Fabric;
+use crate::host::process::ProcessUsage;
+use crate::load::Monitor;
+use crate::observe::{Counts, Description, Kind};
+
+use super::histogram::buckets;
+use super::process::ProcessCollector;
+use super::sampler::Sampler;
+use super::window::{Interval, QUANTILES};
+
+/// Media type of the text.
+pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Returns all metrics.
+pub(crate) fn render(sampler: &Sampler, monitor: &Monitor) -> String {
+    let mut registry = Registry::with_prefix("fanfare");
+    let scrape = Scrape::new(&sampler.fabric, &sampler.interval());
+    registry.register_collector(Box::new(scrape));
+    registry.register_collector(Box::new(monitor.collector()));
+    // The standard metrics of a process have no prefix.
+    let mut unprefixed = Registry::default();
+    let usage = ProcessUsage::read(sampler.fabric.held_descriptors());
+    unprefixed.register_collector(Box::new(ProcessCollector(usage)));
+    let mut body = String::new();
+    text::encode_registry(&mut body, &registry)
+        .and_then(|()| text::encode(&mut body, &unprefixed))
+        .expect("a String takes every write");
+    body
+}
+
+type Labels = Vec<(&'static str, String)>;
+
+/// The value of a sample. Integers are written without a fraction.
+#[derive(Clone, Copy, Debug)]
+enum Value {
+    Whole(u64),
+    Signed(i64),
+    Real(f64),
+}
+
+/// A metric family: all samples of one name.
+#[derive(Debug)]
+struct Family {
+    kind: Kind,
+    help: String,
+    samples: Vec<(Labels, Value)>,
+}
+
+/// A histogram of all shards since the start of the process.
+#[derive(Debug)]
+struct Distribution {
+    name: String,
+    help: &'static str,
+    /// Upper bound in seconds and count of each bucket, not cumulative.
+    buckets: Vec<(f64, u64)>,
+    sum_s: f64,
+}
+
+/// The metrics of the engine at one moment.
+#[derive(Debug, Default)]
+struct Scrape {
+    families: BTreeMap<String, Family>,
+    distributions: Vec<Distribution>,
+}
+
+impl Scrape {
+    fn new(fabric: &Fabric, interval: &Interval) -> Self {
+        let mut scrape = Self::default();
+        let reading = &interval.to;
+        scrape.add_counts(&reading.ingest, &[]);
+        for (index, shard) in reading.shards.iter().enumerate() {
+            let labels = [("shard", index.to_string())];
+            scrape.add_counts(&shard.counts, &labels);
+            let lane = &fabric.shards[index].lane;
+            let (batches, bytes) = (lane.queued_batches() as u64, lane.queued_bytes() as u64);
+            let help = "Batches waiting on the lane";
+            scrape.gauge("lane_queued_batches", help, &labels, Value::Whole(batches));
+            let help = "Bytes waiting on the lane";
+            scrape.gauge("lane_queued_bytes", help, &labels, Value::Whole(bytes));
+        }
+        let connections = Value::Whole(fabric.max_connections() as u64);
+        let help = "Connections this process takes";
+        scrape.gauge("max_connections", help, &[], connections);
+        let uptime_s = Value::Whole(reading.at_us / 1_000_000);
+        scrape.gauge("uptime_seconds", "Seconds since the start", &[], uptime_s);
+        scrape.add_stages(interval);
+        scrape.add_delays(interval);
+        scrape
+    }
+
+    /// Adds the flow through each stage, since the start of the process and in the interval.
+    fn add_stages(&mut self, interval: &Interval) {
+        for (stage, since_start, in_interval) in interval.flows() {
+            let labels = [("stage", stage.name().to_owned())];
+            let help = "Publications or deliveries that entered a stage and were seen to its end";
+            self.counter("stage_in", help, &labels, since_start.entered);
+            let help = "Those of stage_in that left the stage or are known to wait in it";
+            self.counter("stage_out", help, &labels, since_start.left);
+            let help = "In minus out of a stage over the last ten seconds: what was lost silently";
+            let difference = Value::Signed(in_interval.difference());
+            self.gauge("stage_difference", help, &labels, difference);
+            let help = "Out over in of a stage over the last ten seconds: 1 if nothing was lost";
+            self.gauge(
+                "stage_ratio",
+                help,
+                &labels,
+                Value::Real(in_interval.ratio()),
+            );
+        }
+    }
+
+    /// Adds the histograms since the start of the process and the quantiles of the interval.
+    /// Without a value in the interval there are no quantiles, hence no samples.
+    fn add_delays(&mut self, interval: &Interval) {
+        let (in_interval, since_start) = (interval.delays(), interval.to.delays());
+        let pairs = in_interval.each().into_iter().zip(since_start.each());
+        for ((name, help, in_interval), (_, _, since_start)) in pairs {
+            self.distributions.push(Distribution {
+                name: format!("{name}_seconds"),
+                help,
+                buckets: buckets(since_start),
+                sum_s: since_start.sum_us as f64 / 1e6,
+            });
+            for (label, quantile) in QUANTILES {
+                let Some(value_us) = in_interval.quantile_us(quantile) else {
+                    continue;
+                };
+                let labels = [("quantile", label.to_owned())];
+                let help = format!("{help}: quantiles of the last ten seconds, all shards merged");
+                let name = format!("{name}_quantile_seconds");
+                self.gauge(&name, &help, &labels, Value::Real(value_us as f64 / 1e6));
+            }
+        }
+    }
+
+    /// Adds a block of counters, each with `labels` and its own label.
+    fn add_counts(&mut self, counts: &impl Counts, labels: &[(&'static str, String)]) {
+        for (description, value) in counts.each() {
+            let Description {
+                name,
+                kind,
+                label,
+                help,
+            } = description;
+            let own = label.map(|(key, value)| (key, value.to_owned()));
+            let labels: Labels = labels.iter().cloned().chain(own).collect();
+            self.add(name, kind, help, &labels, Value::Whole(value));
+        }
+    }
+
+    fn counter(&mut self, name: &str, help: &str, labels: &[(&'static str, String)], value: u64) {
+        self.add(name, Kind::Counter, help, labels, Value::Whole(value));
+    }
+
+    fn gauge(&mut self, name: &str, help: &str, labels: &[(&'static str, String)], value: Value) {
+        self.add(name, Kind::Gauge, help, labels, value);
+    }
+
+    fn add(
+        &mut self,
+        name: &str,
+        kind: Kind,
+        help: &str,
+        labels: &[(&'static str, String)],
+        value: Value,
+    ) {
+        let family = self.families.entry(name.to_owned());
+        let family = family.or_insert_with(|| Family {
+            kind,
+            help: help.to_owned(),
+            samples: Vec::new(),
+        });
+        family.samples.push((labels.to_vec(), value));
+    }
+}
+
+impl Collector for Scrape {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        for (name, family) in &self.families {
+            let kind = match family.kind {
+                Kind::Counter => MetricType::Counter,
+                Kind::Gauge => MetricType::Gauge,
+            };
+            let mut metric = encoder.encode_descriptor(name, &family.help, None, kind)?;
+            for (labels, value) in &family.samples {
+                let mut metric = metric.encode_family(labels)?;
+                match (family.kind, value) {
+                    (Kind::Counter, Value::Whole(value)) => {
+                        metric.encode_counter::<NoLabelSet, _, u64>(value, None)?;
+                    }
+                    (_, Value::Whole(value)) => metric.encode_gauge(value)?,
+                    (_, Value::Signed(value)) => metric.encode_gauge(value)?,
+                    (_, Value::Real(value)) => metric.encode_gauge(value)?,
+                }
+            }
+        }
+        let kind = MetricType::Histogram;
+        for each in &self.distributions {
+            let mut metric = encoder.encode_descriptor(&each.name, each.help, None, kind)?;
+            let count = each.buckets.iter().map(|(_, count)| count).sum();
+            metric.encode_histogram::<NoLabelSet>(each.sum_s, count, &each.buckets, None)?;
+        }
+        Ok(())
+    }
+}

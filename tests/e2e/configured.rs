@@ -1,0 +1,38 @@
+//! A server with a configuration file that can be changed.
+
+use std::fs;
+use std::path::PathBuf;
+
+use tempfile::TempDir;
+
+use crate::server::Server;
+
+/// A server, and its configuration file.
+pub struct ConfiguredServer {
+    pub server: Server,
+    file: PathBuf,
+    /// Removes the file when dropped.
+    _directory: TempDir,
+}
+
+impl ConfiguredServer {
+    /// Starts a server with a configuration file that contains `text`.
+    pub fn start(text: &str) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("fanfare.toml");
+        fs::write(&file, text).unwrap();
+        let path = file.to_str().expect("the path is UTF-8");
+        let server = Server::start_with_arguments(&["-c", path], &[]);
+        Self {
+            server,
+            file,
+            _directory: directory,
+        }
+    }
+
+    /// Replaces the configuration file and asks the server to load it.
+    pub fn reload(&self, text: &str) {
+        fs::write(&self.file, text).unwrap();
+        self.server.signal("HUP");
+    }
+}

@@ -1,0 +1,35 @@
+//! Tests of the built program: real processes with two shards, real ZeroMQ publishers and WebSocket
+//! clients.
+
+#![allow(clippy::unwrap_used, unreachable_pub)]
+
+mod client;
+mod configured;
+mod frame_client;
+mod publisher;
+mod server;
+mod wait;
+#[allow(dead_code)] // The tests of the hub use all of it.
+#[path = "../hub/wire.rs"]
+mod wire;
+#[path = "../hub/zlib.rs"]
+mod zlib;
+
+mod access;
+mod admin;
+mod agent;
+mod bursts;
+mod connections;
+mod deadlines;
+mod deflate;
+mod delivery;
+mod descriptors;
+mod drain;
+mod hostile;
+mod http;
+mod malformed;
+mod process;
+mod share;
+mod slow;
+mod statsd;
+mod subscriptions;
