@@ -99,7 +99,7 @@ pub struct Kernel {
     pub event_count: u64,
     /// Signals of other threads since the start.
     pub signalled: u64,
-    /// Sends that were queued and are not reaped yet, and whether a reap came in between.
+    /// Sends that were queued and are not reaped yet, and whether the ring was reaped after them.
     sends: usize,
     reaped_in_round: bool,
     pub is_closed: bool,

@@ -6,6 +6,7 @@ use fanfare::limits::CLOSE_TIMEOUT;
 use fanfare::observe::ShardCounts;
 use fanfare::shard::ShardLoop;
 
+use super::connection::ServerEnd;
 use super::descriptors::Target;
 use super::events::EventCounts;
 use super::world::World;
@@ -28,8 +29,7 @@ impl Simulation {
                 continue;
             }
             // Connections may wait for the end of an accept pause.
-            let is_over = self.thread == Thread::Ended || world.kernel.backlog.is_empty();
-            if is_over {
+            if self.thread == Thread::Ended || !world.can_accept() {
                 break;
             }
             let timers = world.kernel.timers.iter().map(|timer| timer.fires_us);
@@ -58,6 +58,9 @@ impl Simulation {
         let world = &mut *self.world.borrow_mut();
         let (mut received, mut skipped) = (world.received, world.skipped);
         for (key, peer) in &mut world.peers {
+            if world.kernel.connections[key].server == ServerEnd::Waiting {
+                continue;
+            }
             assert!(!peer.client.is_over(), "{key}: a closed client leaves");
             peer.client.check_settled();
             received += peer.client.received;
@@ -180,6 +183,13 @@ impl World {
         if is_quiet {
             self.close_other_descriptors();
         }
+    }
+
+    /// Returns whether connections wait and the shard can accept or refuse them.
+    fn can_accept(&self) -> bool {
+        let descriptors = &self.kernel.descriptors;
+        let has_reserve = descriptors.count(|target| target == Target::Reserve) > 0;
+        !self.kernel.backlog.is_empty() && (has_reserve || !descriptors.is_full())
     }
 
     /// Lets clients send and read everything and leave when they are done, and completes everything
