@@ -83,16 +83,69 @@ fn an_outbox_holds_one_payload() {
 fn malformed_origins_are_refused() {
     for (origin, fault) in [
         ("example.com", "has no scheme"),
+        ("://example.com", "has no scheme"),
+        ("ht tps://example.com", "a space in its scheme"),
+        ("ws://example.com", "write http for ws"),
+        ("WSS://example.com", "https for wss"),
         ("https://", "has no host"),
-        ("https://example.com/", "more than a host"),
-        ("https://a.*.example.com", "only in front"),
+        ("https://:443", "has no host"),
+        ("https://:8443", "has no host"),
+        ("https://*.", "has no host"),
+        ("https://*.:443", "has no host"),
+        ("https://example.com/", "contains a path, query"),
+        ("https://example.com?a", "contains a path, query"),
+        ("https://user@example.com", "contains a path, query"),
+        ("https://*", "contains `*` inside the host"),
+        ("https://a.*.example.com", "contains `*` inside the host"),
+        ("https://*.*.example.com", "contains `*` inside the host"),
+        ("https://a b", "contains a space"),
+        ("https://*.a b:443", "contains a space"),
+        ("https://żółw.example", "a character outside ASCII"),
+        ("https://example.com:", "has a port that is not 1 to 65535"),
+        ("https://example.com:0", "has a port that is not 1 to 65535"),
+        (
+            "https://example.com:99999",
+            "has a port that is not 1 to 65535",
+        ),
+        (
+            "https://example.com:+443",
+            "has a port that is not 1 to 65535",
+        ),
+        (
+            "https://example.com:0443",
+            "has a port that is not 1 to 65535",
+        ),
+        (
+            "https://example.com:https",
+            "has a port that is not 1 to 65535",
+        ),
+        ("https://a:1:2", "has a colon"),
+        ("https://::1", "has a colon"),
+        ("https://[::1", "do not contain an IPv6 address"),
+        ("https://[example.com]", "do not contain an IPv6 address"),
+        ("https://*.[::1]", "has no subdomains"),
+        ("https://.example.com", "an empty part"),
+        ("https://*..example.com", "an empty part"),
         ("*,https://example.com", "allows any"),
     ] {
         let found = invalid_value("ws.origins", origin);
         assert!(found.contains(fault), "{origin}: {found}");
     }
     flags(&["ws.origins=*"]).config();
-    flags(&["ws.origins=null,https://*.example.com"]).config();
+}
+
+#[test]
+fn well_formed_origins_are_accepted() {
+    for origins in [
+        "null,https://*.example.com",
+        "https://example.com:443,http://localhost:65535",
+        "http://127.0.0.1:3000,http://[::1]:3000,http://[::1]",
+        "https://*.example.com:8443,http://*.localhost:80",
+        "chrome-extension://abcdef,capacitor://localhost",
+        "https://example.com.,https://a_b.xn--bcher-kva.example",
+    ] {
+        flags(&[&format!("ws.origins={origins}")]).config();
+    }
 }
 
 #[test]
