@@ -9,8 +9,8 @@ use super::tables::{CpuConfig, Namespace, ScaleConfig};
 use super::units;
 use crate::limits;
 
-/// Returns an error if the configuration has values that cannot be used, alone or together. `allowed_cores` are the cores that the process may
-/// use, or empty if they are not known.
+/// Returns an error if the configuration has values that cannot be used, alone or together.
+/// `allowed_cores` are the cores that the process may use, or empty if they are not known.
 pub(super) fn check(config: &Config, allowed_cores: &[usize]) -> Result<(), Contradiction> {
     for key in registry::keys() {
         (key.check)(config)?;

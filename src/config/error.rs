@@ -49,7 +49,8 @@ pub enum ValueSource {
     },
     /// The name of an environment variable.
     Environment(String),
-    /// The argument of `-s`. Secret values have been replaced with `***` before this variant is created.
+    /// The argument of `-s`. Secret values have been replaced with `***` before this variant is
+    /// created.
     Flag(String),
 }
 

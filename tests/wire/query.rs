@@ -1,5 +1,5 @@
-//! The query string is form-decoded (WHATWG URL, section 5.1), but invalid escapes and invalid UTF-8
-//! are refused.
+//! The query string is form-decoded (WHATWG URL, section 5.1), but invalid escapes and invalid
+//! UTF-8 are refused.
 
 use fanfare::wire::HttpRefusal;
 

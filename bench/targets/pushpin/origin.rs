@@ -10,7 +10,8 @@ use std::thread;
 /// Maximum size of a request body in bytes. The events of an opening take some tens of bytes.
 const BODY_BYTES: u64 = 64 * 1024;
 
-/// Starts a thread that accepts connections, and one thread for each connection. The threads end with the load generator.
+/// Starts a thread that accepts connections, and one thread for each connection. The threads end
+/// with the load generator.
 pub fn start(listener: TcpListener) -> io::Result<()> {
     let accept = move || {
         for stream in listener.incoming().flatten() {

@@ -68,8 +68,8 @@ impl Host {
         names
     }
 
-    /// Returns the numbers of a sysctl, such as `net.ipv4.tcp_mem`. A negative
-    /// number, which can be written to some sysctls, is returned as 0: both are below every minimum.
+    /// Returns the numbers of a sysctl, such as `net.ipv4.tcp_mem`. A negative number, which can be
+    /// written to some sysctls, is returned as 0: both are below every minimum.
     pub(super) fn sysctl(&self, key: &str) -> Option<Vec<u64>> {
         let text = self.text(&format!("proc/sys/{}", key.replace('.', "/")))?;
         let number = |word: &str| word.parse::<i128>().ok()?.max(0).try_into().ok();

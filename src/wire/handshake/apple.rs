@@ -1,9 +1,10 @@
 //! Apple's clients that fail with permessage-deflate, recognised by `User-Agent`. Used on every
 //! shard thread, once per connection.
 //!
-//! These clients use the networking library of the system. So the operating system
-//! determines whether a client has the fault, not the name of the browser: all browsers on an iPhone use Apple's engine, while Chrome and Firefox on macOS
-//! have engines of their own. A client without `User-Agent` gets no special treatment.
+//! These clients use the networking library of the system. So the operating system determines
+//! whether a client has the fault, not the name of the browser: all browsers on an iPhone use
+//! Apple's engine, while Chrome and Firefox on macOS have engines of their own. A client without
+//! `User-Agent` gets no special treatment.
 
 /// A family of clients with the same fault.
 #[derive(Debug)]

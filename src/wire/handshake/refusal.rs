@@ -76,7 +76,8 @@ impl HttpRefusal {
         }
     }
 
-    /// Returns the complete HTTP/1.1 response that refuses the request. The connection is closed after it.
+    /// Returns the complete HTTP/1.1 response that refuses the request. The connection is closed
+    /// after it.
     pub fn response(&self) -> Vec<u8> {
         let (connection, headers) = match self {
             Self::MethodNotAllowed => ("close", "Allow: GET\r\n".to_owned()),
@@ -108,7 +109,8 @@ pub fn plain_response(status: u16, content_type: &str, body: &[u8]) -> Vec<u8> {
     encode(status, "close", "", content_type, body)
 }
 
-/// Encodes a response with the header `Connection: {connection}`. Each line of `headers` ends in CR LF.
+/// Encodes a response with the header `Connection: {connection}`. Each line of `headers` ends in CR
+/// LF.
 fn encode(
     status: u16,
     connection: &str,
