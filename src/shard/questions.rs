@@ -1,5 +1,5 @@
-//! Hands the publications of clients to the ingest thread and the results back to the hub. Shard
-//! thread.
+//! Passes the publications of clients to the ingest thread, and the results back to the hub. Runs
+//! on the shard thread.
 
 use crate::fabric::{SubmissionResult, SubmittedPublication};
 use crate::hub::{Answer, PublishAnswer, Question, Ticket};
@@ -8,8 +8,8 @@ use super::ring::Ring;
 use super::shard_loop::ShardLoop;
 
 impl<R: Ring> ShardLoop<R> {
-    /// Submits the publications that clients sent since the last call, as one submission. If there
-    /// is no room for it, all of them are answered at once.
+    /// Submits the publications that clients sent since the last call, as one submission. If the
+    /// submission queue has no room, answers all of them with [`PublishAnswer::Busy`].
     pub(super) fn submit_questions(&mut self, now_us: u64) {
         let questions = self.hub.take_questions();
         if questions.is_empty() {
@@ -30,7 +30,7 @@ impl<R: Ring> ShardLoop<R> {
         }
     }
 
-    /// Hands the results of publications to the hub.
+    /// Passes the results of publications to the hub.
     pub(super) fn deliver_answers(
         &mut self,
         answers: Vec<(Ticket, SubmissionResult)>,
