@@ -56,7 +56,7 @@ fn open(hub: &mut Hub, index: usize, now_us: u64) -> ConnectionId {
 }
 
 #[test]
-fn an_idle_connection_costs_the_hub_less_than_280_bytes() {
+fn an_idle_connection_costs_the_hub_less_than_230_bytes() {
     let hasher = TopicHasher::default();
     let mut hub = Hub::new(
         Arc::new(upstream::config()),
@@ -97,5 +97,5 @@ fn an_idle_connection_costs_the_hub_less_than_280_bytes() {
     assert!(counts.pings >= 2 * HALF as u64);
     let bytes = (allocated_bytes[1] - allocated_bytes[0]) / HALF;
     println!("{bytes} bytes for each connection");
-    assert!(bytes < 280, "{bytes} bytes for each connection");
+    assert!(bytes < 230, "{bytes} bytes for each connection");
 }

@@ -134,8 +134,8 @@ impl Connection {
         address: SocketAddr,
         deflate: bool,
     ) -> io::Result<()> {
-        let resource = target.resource(self.plan.protocol, &self.plan.topic_names());
-        let request = upgrade::request(&resource, address, deflate);
+        let request_target = target.request_target(self.plan.protocol, &self.plan.topic_names());
+        let request = upgrade::request(&request_target, address, deflate);
         self.stage = ConnectionStage::Upgrading;
         self.write(request.as_bytes())
     }

@@ -5,7 +5,7 @@ use crate::error::BenchError;
 use crate::options::{CommonOptions, Protocol};
 use crate::publishing::address::PublisherAddress;
 use crate::publishing::connection::PublisherConnection;
-use crate::targets::fanfare::raw_resource;
+use crate::targets::fanfare::raw_request_target;
 use crate::targets::guard::GuardedServer;
 use crate::targets::ports::PortAllocator;
 use crate::targets::target::{StartedServer, Target};
@@ -48,8 +48,8 @@ impl Target for BaselineTarget {
         })
     }
 
-    fn resource(&self, _protocol: Protocol, topics: &[String]) -> String {
-        raw_resource(topics)
+    fn request_target(&self, _protocol: Protocol, topics: &[String]) -> String {
+        raw_request_target(topics)
     }
 
     fn connect_publisher(

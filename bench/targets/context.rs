@@ -118,6 +118,7 @@ pub fn start(
     })
 }
 
+/// Returns the implementation of a named server.
 fn target(name: &TargetName) -> &'static dyn Target {
     match name {
         TargetName::Fanfare | TargetName::Build(_) => &Fanfare,
@@ -129,7 +130,8 @@ fn target(name: &TargetName) -> &'static dyn Target {
     }
 }
 
-/// Waits until the server accepts connections on an address.
+/// Waits until the server accepts connections on an address. Fails if the server ends or does not
+/// listen in time.
 fn await_listening(
     name: &TargetName,
     server: &GuardedServer,

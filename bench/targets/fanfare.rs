@@ -51,10 +51,10 @@ impl Target for Fanfare {
         })
     }
 
-    fn resource(&self, protocol: Protocol, topics: &[String]) -> String {
+    fn request_target(&self, protocol: Protocol, topics: &[String]) -> String {
         match protocol {
             Protocol::Client => "/connection/websocket".to_owned(),
-            Protocol::Raw => raw_resource(topics),
+            Protocol::Raw => raw_request_target(topics),
         }
     }
 
@@ -105,12 +105,13 @@ impl Target for Fanfare {
     }
 }
 
-/// Returns the request target of a client of bare payloads.
-pub fn raw_resource(topics: &[String]) -> String {
+/// Returns the request target of a client that receives only payloads.
+pub fn raw_request_target(topics: &[String]) -> String {
     let topics: Vec<_> = topics.iter().map(|name| format!("topic={name}")).collect();
     format!("/raw?{}", topics.join("&"))
 }
 
+/// Parses one line of the client protocol.
 fn line_item(line: &[u8]) -> ServerItem<'_> {
     if let Some(payload) = payload::unwrap_push(line) {
         ServerItem::Publication(payload)
@@ -156,10 +157,10 @@ mod tests {
     #[test]
     fn requests_and_commands_name_the_topics() {
         let topics = ["bench-000001".to_owned(), "bench-000022".to_owned()];
-        let raw = Fanfare.resource(Protocol::Raw, &topics);
+        let raw = Fanfare.request_target(Protocol::Raw, &topics);
         assert_eq!(raw, "/raw?topic=bench-000001&topic=bench-000022");
         assert_eq!(Fanfare.first_message(Protocol::Raw, &topics), None);
-        let client = Fanfare.resource(Protocol::Client, &topics);
+        let client = Fanfare.request_target(Protocol::Client, &topics);
         assert_eq!(client, "/connection/websocket");
         let first = Fanfare
             .first_message(Protocol::Client, &topics[1..])

@@ -15,8 +15,8 @@ const SYSTEM_DIRECTORIES: [&str; 2] = ["/usr/sbin", "/usr/local/sbin"];
 /// Returns the path of a program.
 pub fn find(program: &'static str, package: &'static str) -> Result<PathBuf, BenchError> {
     let path = env::var_os("PATH").unwrap_or_default();
-    let folders = env::split_paths(&path).chain(SYSTEM_DIRECTORIES.map(PathBuf::from));
-    let mut files = folders.map(|folder| folder.join(program));
+    let directories = env::split_paths(&path).chain(SYSTEM_DIRECTORIES.map(PathBuf::from));
+    let mut files = directories.map(|directory| directory.join(program));
     let found = files.find(|file| file.is_file());
     found.ok_or(BenchError::NotInstalled { program, package })
 }

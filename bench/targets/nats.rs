@@ -46,7 +46,7 @@ impl Target for Nats {
         })
     }
 
-    fn resource(&self, _protocol: Protocol, _topics: &[String]) -> String {
+    fn request_target(&self, _protocol: Protocol, _topics: &[String]) -> String {
         "/".to_owned()
     }
 
@@ -84,6 +84,8 @@ impl Target for Nats {
     }
 }
 
+/// Parses the first item of `message`: a line, or a line and a payload. Returns `None` if the item
+/// is incomplete.
 fn parse_item(message: &[u8]) -> Option<(ServerItem<'_>, usize)> {
     let end = message.windows(2).position(|two| two == b"\r\n")?;
     let (line, line_len) = (&message[..end], end + 2);
@@ -112,6 +114,7 @@ fn parse_number(digits: &[u8]) -> Option<usize> {
     std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
+/// Appends a PUB command.
 fn append_publication(topic: &[u8], payload: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(b"PUB ");
     out.extend_from_slice(topic);

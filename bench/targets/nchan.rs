@@ -17,6 +17,7 @@ use crate::targets::target::{StartedServer, Target};
 /// Path of the module in Debian's package.
 const MODULE: &str = "/usr/lib/nginx/modules/ngx_nchan_module.so";
 
+/// The Debian packages, as the error message names them.
 const PACKAGES: &str = "nginx-light, with libnginx-mod-nchan";
 
 #[derive(Debug)]
@@ -66,7 +67,7 @@ impl Target for Nchan {
         })
     }
 
-    fn resource(&self, _protocol: Protocol, topics: &[String]) -> String {
+    fn request_target(&self, _protocol: Protocol, topics: &[String]) -> String {
         format!("/raw?topic={}", topics.join(","))
     }
 
@@ -78,6 +79,7 @@ impl Target for Nchan {
     }
 }
 
+/// Appends a POST request that publishes `payload`.
 fn append_publication(topic: &[u8], payload: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(b"POST /pub?topic=");
     out.extend_from_slice(topic);
@@ -97,7 +99,10 @@ mod tests {
     #[test]
     fn requests_contain_the_channels() {
         let topics = ["a".to_owned(), "b".to_owned()];
-        assert_eq!(Nchan.resource(Protocol::Raw, &topics), "/raw?topic=a,b");
+        assert_eq!(
+            Nchan.request_target(Protocol::Raw, &topics),
+            "/raw?topic=a,b"
+        );
         let mut out = Vec::new();
         append_publication(b"a", b"xyz", &mut out);
         let text = "POST /pub?topic=a HTTP/1.1\r\nHost: bench\r\nContent-Length: 3\r\n\r\nxyz";

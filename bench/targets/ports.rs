@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
 use crate::error::BenchError;
 
+/// The file with the first and the last port of the ephemeral range.
 const EPHEMERAL_RANGE: &str = "/proc/sys/net/ipv4/ip_local_port_range";
 
 /// Bounds of the ports to try, below or above the ephemeral range.
@@ -15,7 +16,9 @@ const HIGHEST: u16 = 64_000;
 /// Allocates each port once, so that no two servers of a run use the same port.
 #[derive(Debug)]
 pub struct PortAllocator {
+    /// The first and the last port of the ephemeral range.
     ephemeral: (u16, u16),
+    /// The port to try next, unless it is in the ephemeral range.
     next: u16,
 }
 
@@ -30,7 +33,7 @@ impl PortAllocator {
         }
     }
 
-    /// Returns a loopback address that is free.
+    /// Returns a loopback address whose port is free. Fails if every port is in use.
     pub fn allocate(&mut self) -> Result<SocketAddr, BenchError> {
         for _ in LOWEST..HIGHEST {
             let port = self.next_port();
@@ -42,6 +45,7 @@ impl PortAllocator {
         Err(BenchError::NoFreePort)
     }
 
+    /// Returns the next port to try. After `HIGHEST`, continues at `LOWEST`.
     fn next_port(&mut self) -> u16 {
         let (low, high) = self.ephemeral;
         let mut port = self.next;
@@ -56,6 +60,7 @@ impl PortAllocator {
     }
 }
 
+/// Parses the first and the last port of a range.
 fn parse(range: &str) -> Option<(u16, u16)> {
     let mut bounds = range.split_whitespace().map(str::parse);
     Some((bounds.next()?.ok()?, bounds.next()?.ok()?))

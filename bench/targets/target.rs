@@ -1,5 +1,6 @@
-//! The interface to a server: how it is started, how its clients subscribe, what it sends to them,
-//! and how to publish to it. Main thread and publishing thread.
+//! The interface to a server. It defines how the benchmark starts the server, subscribes clients,
+//! parses the messages of the server, and publishes. Used on the main thread and the publishing
+//! thread.
 
 use std::fmt::Debug;
 use std::net::SocketAddr;
@@ -11,7 +12,7 @@ use crate::publishing::connection::PublisherConnection;
 use crate::targets::guard::GuardedServer;
 use crate::targets::ports::PortAllocator;
 
-/// A kind of server.
+/// A server program that the benchmark starts.
 pub trait Target: Debug + Sync {
     /// Starts the server on free ports of loopback. The server inherits the core of the calling
     /// thread.
@@ -23,16 +24,17 @@ pub trait Target: Debug + Sync {
 
     /// Returns the request target after `GET` in the request of a client that wants these topics.
     /// Targets with only one protocol ignore `protocol`.
-    fn resource(&self, protocol: Protocol, topics: &[String]) -> String;
+    fn request_target(&self, protocol: Protocol, topics: &[String]) -> String;
 
-    /// Returns the message that a client sends when its WebSocket is open, or `None` if the request
-    /// alone subscribes it.
+    /// Returns the message that a client sends when its WebSocket is open, or
+    /// `None` if the HTTP request already subscribes the client.
     fn first_message(&self, _protocol: Protocol, _topics: &[String]) -> Option<FirstMessage> {
         None
     }
 
-    /// Returns the first item of a message and its length in bytes, or `None` if the message is
-    /// empty or if the rest of the item follows in the next message.
+    /// Returns the first item of a message and the number of bytes of the message that the item
+    /// occupies. Returns `None` if the message is empty or if the rest of the item follows in the
+    /// next message.
     fn first_item<'a>(
         &self,
         _protocol: Protocol,
@@ -53,28 +55,30 @@ pub trait Target: Debug + Sync {
 /// The first message of a client.
 #[derive(Debug, PartialEq, Eq)]
 pub struct FirstMessage {
+    /// The opcode of the WebSocket frame.
     pub opcode: u8,
+    /// The payload of the WebSocket frame.
     pub message: Vec<u8>,
-    /// Number of replies after which the client counts as open.
+    /// Number of replies after which the client counts as subscribed.
     pub replies: usize,
 }
 
-/// One item in a message from the server.
+/// One item in a message from the server, such as a line of a text protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ServerItem<'a> {
     /// The payload of a publication.
     Publication(&'a [u8]),
     /// The reply to a command of the client.
     Reply(&'a [u8]),
-    /// A ping, which the client answers with `answer`.
+    /// A ping. The client answers with a frame that has this opcode and the payload `answer`.
     Ping { opcode: u8, answer: &'static [u8] },
     /// An item that a client may ignore.
     Ignored,
-    /// An item that belongs neither to the protocol nor to the load generator.
+    /// An item that the protocol does not define.
     Unknown,
 }
 
-/// A server that the load generator has started.
+/// A server that the benchmark has started.
 #[derive(Debug)]
 pub struct StartedServer {
     pub server: GuardedServer,

@@ -1,4 +1,4 @@
-//! Checks of a whole configuration: bounds of values, and values that cannot work together. Used on
+//! Checks of a whole configuration: bounds of values, and values that conflict. Used on
 //! the main thread at start and on the control thread at a reload.
 
 use super::configuration::Config;
@@ -9,8 +9,8 @@ use super::tables::{CpuConfig, Namespace, ScaleConfig};
 use super::units;
 use crate::limits;
 
-/// Refuses a configuration that cannot work. `allowed_cores` are the cores that the process may
-/// use; empty: unknown.
+/// Returns an error if the configuration has values that cannot be used, alone or together.
+/// `allowed_cores` are the cores that the process may use, or empty if they are not known.
 pub(super) fn check(config: &Config, allowed_cores: &[usize]) -> Result<(), Contradiction> {
     for key in registry::keys() {
         (key.check)(config)?;
@@ -73,19 +73,28 @@ fn check_cores(cpu: &CpuConfig, allowed: &[usize]) -> Result<(), Contradiction> 
 }
 
 fn check_scale(scale: &ScaleConfig) -> Result<(), Contradiction> {
-    let levels = [
-        ("scale.in_below", scale.in_below),
-        ("scale.out_above", scale.out_above),
-        ("scale.urgent_above", scale.urgent_above),
-    ];
-    for pair in levels.windows(2) {
-        let ((lower, low), (upper, high)) = (pair[0], pair[1]);
+    let in_below = ("scale.in_below", scale.in_below);
+    let out_above = ("scale.out_above", scale.out_above);
+    let urgent_above = ("scale.urgent_above", scale.urgent_above);
+    for ((lower, low), (upper, high), consequence) in [
+        (
+            in_below,
+            out_above,
+            "fanfare advises adding and removing nodes at the same load",
+        ),
+        (
+            out_above,
+            urgent_above,
+            "the load exceeds the urgent level before the normal level",
+        ),
+    ] {
         if low >= high {
             return Err(Contradiction::Disorder {
                 lower,
                 low,
                 upper,
                 high,
+                consequence,
             });
         }
     }
@@ -108,12 +117,12 @@ fn check_namespaces(namespaces: &[Namespace]) -> Result<(), Contradiction> {
     Ok(())
 }
 
-/// Returns why topics cannot have this namespace.
+/// Returns the reason why topics cannot have this namespace, or `None` if they can.
 fn fault_of_name(name: &str) -> Option<&'static str> {
     if name.contains(':') {
-        Some("has a `:`, which ends a namespace's name")
+        Some("contains `:`, which ends the name of a namespace in a topic")
     } else if name.chars().any(char::is_control) {
-        Some("has a control character, which no topic may hold")
+        Some("contains a control character, which no topic may contain")
     } else if name.len() >= limits::TOPIC_BYTES {
         Some("is longer than a topic may be")
     } else {

@@ -1,56 +1,58 @@
-//! The errors of values that are valid on their own but cannot be used, alone or together. Returned
-//! on the main thread at start and on the control thread at a reload.
+//! Errors for well-formed values that are out of range or conflict with other values. Returned on
+//! the main thread at start and on the control thread at a reload.
 
-/// Values that cannot be used.
+/// A well-formed value that is out of range, or values that conflict.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Contradiction {
-    #[error("{key} is 0: {why}")]
+    #[error("{key} must not be 0: {why}")]
     Zero {
         key: &'static str,
         why: &'static str,
     },
-    #[error("{key} is {value}, above its ceiling of {ceiling}")]
+    #[error("{key} must be at most {ceiling}, but is {value}")]
     Ceiling {
         key: &'static str,
         value: String,
         ceiling: String,
     },
-    #[error("{key} is {value}, below its minimum of {minimum}")]
+    #[error("{key} must be at least {minimum}, but is {value}")]
     BelowMinimum {
         key: &'static str,
         value: String,
         minimum: String,
     },
     #[error(
-        "ws.pong_timeout ({pong_timeout}) is not shorter than ws.ping ({ping}): the next ping would \
-         be due before the previous one has timed out"
+        "ws.pong_timeout ({pong_timeout}) must be shorter than ws.ping ({ping}): otherwise the next \
+         ping is due before the previous one has timed out"
     )]
     PongAfterPing { pong_timeout: String, ping: String },
     #[error(
-        "ws.outbox ({outbox}) is smaller than ingest.max_payload ({max_payload}): a publication of \
-         that size could never be delivered"
+        "ws.outbox ({outbox}) must not be smaller than ingest.max_payload ({max_payload}): otherwise \
+         a publication of that size is never delivered"
     )]
     OutboxBelowPayload { outbox: String, max_payload: String },
-    #[error("{first} and {second} both listen on {address}")]
+    #[error("{first} and {second} use the same address {address}; change one")]
     SameAddress {
         first: &'static str,
         second: &'static str,
         address: String,
     },
-    #[error("{lower} ({low}%) is not below {upper} ({high}%): advice would contradict itself")]
+    #[error("{lower} ({low}%) must be below {upper} ({high}%); otherwise {consequence}")]
     Disorder {
         lower: &'static str,
         low: u32,
         upper: &'static str,
         high: u32,
+        /// Completes the sentence "otherwise ...".
+        consequence: &'static str,
     },
-    #[error("cpu.cores: core {core} is not one this process may use ({allowed})")]
+    #[error("cpu.cores: this process may not run on core {core}; allowed cores: {allowed}")]
     CoreNotAllowed { core: usize, allowed: String },
-    #[error("cpu.cores names core {core} twice")]
+    #[error("cpu.cores names core {core} twice; remove one")]
     CoreTwice { core: usize },
-    #[error("cpu.shards is {shards}, but there are only {cores} cores to pin them to")]
+    #[error("cpu.shards is {shards}; set it to at most {cores}, the number of available cores")]
     MoreShardsThanCores { shards: usize, cores: usize },
-    #[error("namespace `{name}` is given twice")]
+    #[error("namespace `{name}` is given twice; remove one")]
     NamespaceTwice { name: String },
     #[error("namespace `{name}` {fault}", name = name.escape_debug())]
     NamespaceName { name: String, fault: &'static str },

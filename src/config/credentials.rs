@@ -20,10 +20,10 @@ impl PlainCredential {
             .split_once(':')
             .ok_or("has no `:` between user and password")?;
         if user.is_empty() {
-            return Err("has an empty user");
+            return Err("has an empty user; write it as user:password");
         }
         if text.len() > limits::PLAIN_PAIR_BYTES {
-            return Err("is too long for ZeroMQ PLAIN");
+            return Err("is too long for ZeroMQ PLAIN; use a shorter user or password");
         }
         Ok(Self {
             user: user.into(),

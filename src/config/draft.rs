@@ -1,6 +1,6 @@
-//! A configuration while its sources are read. Keys are set one after another; at the end,
-//! namespaces inherit what they do not set. Used on the main thread at start and on the control
-//! thread at a reload.
+//! A configuration while its sources are read. Keys are set one after another; at the end, each
+//! namespace inherits the keys that it does not set. Used on the main thread at start and on the
+//! control thread at a reload.
 
 use super::configuration::Config;
 use super::error::{ConfigError, ValueSource};

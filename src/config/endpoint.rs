@@ -44,7 +44,7 @@ impl Endpoint {
         } else if let Some(rest) = text.strip_prefix("tcp://") {
             parse_tcp(rest)?
         } else {
-            return Err("is neither tcp:// nor ipc://");
+            return Err("is neither tcp:// nor ipc://; fanfare supports only these transports");
         };
         Ok(Self {
             text: text.into(),
@@ -111,10 +111,10 @@ impl fmt::Display for Endpoint {
 
 fn parse_ipc(path: &str) -> Result<Transport, &'static str> {
     if path.is_empty() {
-        return Err("has no path");
+        return Err("has no path; write it as ipc:///run/fanfare/pull");
     }
     if path.len() > limits::IPC_PATH_BYTES {
-        return Err("is too long for a Unix socket");
+        return Err("is too long for a Unix socket; use a shorter path");
     }
     Ok(match path.strip_prefix('@') {
         Some(name) => Transport::IpcAbstract(name.into()),
@@ -123,10 +123,14 @@ fn parse_ipc(path: &str) -> Result<Transport, &'static str> {
 }
 
 fn parse_tcp(rest: &str) -> Result<Transport, &'static str> {
-    let (host, port) = rest.rsplit_once(':').ok_or("has no port")?;
+    let (host, port) = rest
+        .rsplit_once(':')
+        .ok_or("has no port; write it as tcp://127.0.0.1:5560")?;
     let port = match port {
         "*" => 0,
-        number => number.parse().map_err(|_| "has an invalid port")?,
+        number => number
+            .parse()
+            .map_err(|_| "has an invalid port; write a number up to 65535")?,
     };
     let host = match host.trim_start_matches('[').trim_end_matches(']') {
         "" => return Err("has no host; `*` means every address"),

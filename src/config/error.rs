@@ -1,5 +1,6 @@
-//! Errors in a configuration, and the places of values. Returned on the main thread at start and on
-//! the control thread at a reload. The exit code for each of them is 2.
+//! Errors in a configuration, and the places of values. At start, the main thread prints the error
+//! and exits with code 2. At a reload, the control thread logs the error, and the running
+//! configuration stays in force.
 
 use std::fmt;
 use std::io;
@@ -10,7 +11,7 @@ use super::contradiction::Contradiction;
 /// Why a configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    #[error("{}: {source}", path.display())]
+    #[error("cannot read configuration file {}: {source}", path.display())]
     Read { path: PathBuf, source: io::Error },
     #[error("{at}: {text}")]
     Syntax { at: ValueSource, text: String },
@@ -20,7 +21,7 @@ pub enum ConfigError {
         key: String,
         nearest: &'static str,
     },
-    #[error("{at}: `{table}` is a table; its keys are {}", keys.join(", "))]
+    #[error("{at}: `{table}` is a table and cannot have a value; set one of its keys: {}", keys.join(", "))]
     Table {
         at: ValueSource,
         table: String,
@@ -48,7 +49,8 @@ pub enum ValueSource {
     },
     /// The name of an environment variable.
     Environment(String),
-    /// The argument of `-s`. A secret value is hidden.
+    /// The argument of `-s`. Secret values have been replaced with `***` before this variant is
+    /// created.
     Flag(String),
 }
 
@@ -56,7 +58,7 @@ impl fmt::Display for ValueSource {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File { path, line, column } => write!(out, "{}:{line}:{column}", path.display()),
-            Self::Environment(name) => write!(out, "environment {name}"),
+            Self::Environment(name) => write!(out, "environment variable {name}"),
             Self::Flag(text) => write!(out, "-s {text}"),
         }
     }

@@ -37,7 +37,7 @@ impl<'a> File<'a> {
                     }
                 }
                 ("namespace", _) => {
-                    let text = "a namespace is written [[namespace]], with a name in it";
+                    let text = "write a namespace as [[namespace]], with a name in it";
                     return Err(self.syntax(&name.span(), text));
                 }
                 (key, _) => self.read_value(draft, key, &name.span(), value)?,
@@ -46,7 +46,8 @@ impl<'a> File<'a> {
         Ok(())
     }
 
-    /// Sets `key`, or the keys in it if its value is a table. `name` is the place of the key.
+    /// Sets `key`, or the keys in it if its value is a table. `name` is the place of the key in the
+    /// file.
     fn read_value(
         &self,
         draft: &mut Draft,
@@ -89,7 +90,7 @@ impl<'a> File<'a> {
             draft.set_namespace(index, name.get_ref(), &raw, at)?;
         }
         if !table.contains_key("name") {
-            let text = "a namespace needs a name (\"\" sets the defaults)";
+            let text = "a namespace needs a name; the name \"\" is for all other topics";
             return Err(self.syntax(&item.span(), text));
         }
         Ok(())

@@ -8,7 +8,7 @@ use super::value::{RawValue, Visibility};
 /// One key. `R` is what the key is set in: the whole configuration, or a namespace.
 ///
 /// A key is declared by one entry in a file of `tables/`, from which the macros in `table.rs`
-/// write this struct. Everything that is done with keys uses these fields.
+/// write this struct. The sources, the reload and the generated pages use only these fields.
 pub struct Key<R: 'static> {
     /// `section.key`. The keys of namespaces have no section.
     pub name: &'static str,
@@ -19,7 +19,7 @@ pub struct Key<R: 'static> {
     pub reload: Reload,
     /// The lines of its documentation, in Markdown.
     pub(super) doc: &'static [&'static str],
-    /// Describes the bounds of its values. Empty: no bounds.
+    /// Describes the bounds of its values. Returns an empty text if there are none.
     pub(super) range: fn() -> String,
     pub(super) set: fn(&mut R, &RawValue) -> Result<(), String>,
     pub(super) show: fn(&R) -> String,

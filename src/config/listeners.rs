@@ -17,7 +17,7 @@ struct Listener {
 
 /// A bind address in a form that can be compared.
 enum BindAddress {
-    /// Without an IP address: every address of the host.
+    /// `ip` is `None` for every address of the host.
     Tcp { ip: Option<IpAddr>, port: u16 },
     /// The name of a host or interface, which libzmq resolves. Only equal names are compared.
     TcpName { name: String, port: u16 },

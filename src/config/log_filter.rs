@@ -23,7 +23,9 @@ impl LogFilter {
         for part in text.split(',').map(str::trim) {
             let is_level = !part.is_empty() && part.parse::<LevelFilter>().is_ok();
             if !part.contains(['=', '[', ':']) && !is_level {
-                return Err(format!("`{part}` is not a level"));
+                return Err(format!(
+                    "`{part}` is not a level; use error, warn, info, debug, trace or off"
+                ));
             }
             let directive = part.parse::<Directive>();
             directives.push(directive.map_err(|error| error.to_string())?);

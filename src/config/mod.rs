@@ -8,7 +8,7 @@
 //! key, registry  what is known about a key; all keys
 //! value/         raw values, and the formats that turn them into typed values
 //! source, file   where values come from; draft: values that were set so far
-//! checks         values that cannot work together
+//! checks         values that conflict
 //! summary, reload, reference, template   derived from the registry
 //! ```
 

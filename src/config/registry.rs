@@ -81,8 +81,8 @@ pub(super) fn is_section(name: &str) -> bool {
     SECTIONS.iter().any(|section| section.name == name)
 }
 
-/// Returns the names of the keys in a table and in the tables within it. Empty: there is no such
-/// table.
+/// Returns the names of the keys in a table and in the tables within it. Empty if there is no
+/// such table.
 pub(super) fn names_in(section: &str) -> Vec<&'static str> {
     let is_inside = |name: &&str| {
         name.strip_prefix(section)

@@ -1,5 +1,5 @@
 //! The sources of the configuration: a TOML file, then the environment, then `-s`; the last value
-//! wins. Read on the main thread at start, and by the control thread at a reload.
+//! is used. Read on the main thread at start, and by the control thread at a reload.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -27,7 +27,7 @@ pub struct ConfigSource {
     pub environment: Vec<(String, String)>,
     /// The arguments of `-s`, `section.key=value`, in order.
     pub overrides: Vec<String>,
-    /// The cores that the process may use, in ascending order. Empty: unknown.
+    /// The cores that the process may use, in ascending order. Empty if they are not known.
     pub allowed_cores: Vec<usize>,
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::limits;
 
-/// Stands for the name of the host.
+/// The placeholder for the name of the host.
 const HOST: &str = "{host}";
 
 /// The text before every statsd name, such as `fanfare` or `edge.{host}.fanfare`.
@@ -16,14 +16,18 @@ impl StatsdPrefix {
     pub(super) fn parse(text: &str) -> Result<Self, &'static str> {
         let example = text.replace(HOST, "host");
         if example.split('.').any(str::is_empty) {
-            return Err("has an empty part");
+            return Err("has an empty part between dots");
         }
         let is_kept = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
         if !example.bytes().all(is_kept) {
-            return Err("has characters that statsd removes from names");
+            return Err(
+                "has characters that statsd removes from names; use letters, digits, `_`, `-` and `.`",
+            );
         }
         if text.len() > limits::STATSD_PREFIX_BYTES {
-            return Err("is too long: names would not fit a packet");
+            return Err(
+                "is too long, so that names would not fit into a packet; use a shorter prefix",
+            );
         }
         Ok(Self(text.into()))
     }

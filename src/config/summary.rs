@@ -37,7 +37,7 @@ impl Config {
         lines
     }
 
-    /// Returns a sentence for every setting that works and is probably a mistake.
+    /// Returns a sentence for every setting that is valid but probably a mistake.
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
         if let Some(listen) = self.admin.listen

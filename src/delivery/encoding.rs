@@ -12,6 +12,11 @@ pub enum Codec {
     Raw,
 }
 
+impl Codec {
+    /// Every codec.
+    pub const ALL: [Self; CODECS] = [Self::Json, Self::Raw];
+}
+
 /// Number of codecs.
 pub const CODECS: usize = 2;
 

@@ -33,6 +33,16 @@ pub struct Submission {
     pub reply: ReplyTarget,
 }
 
+impl Submission {
+    /// Returns the bytes of its topics and payloads.
+    pub(super) fn bytes(&self) -> usize {
+        let publications = self.publications.iter();
+        publications
+            .map(|each| each.topic.len() + each.payload.len())
+            .sum()
+    }
+}
+
 /// Where the results of a submission go: one result per publication, in the same order.
 #[derive(Debug)]
 pub enum ReplyTarget {

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use crate::config::Config;
-use crate::limits::SUBMISSION_QUEUE_PUBLICATIONS;
+use crate::limits::{SUBMISSION_QUEUE_BYTES, SUBMISSION_QUEUE_PUBLICATIONS};
 
 use super::submission::Submission;
 use super::wake::Wake;
@@ -25,8 +25,9 @@ pub struct PreviousConfigPending;
 #[derive(Debug)]
 pub struct SubmissionQueue {
     submissions: (Sender<Submission>, Receiver<Submission>),
-    /// Number of publications in `submissions`.
+    /// Number of publications in `submissions`, and bytes of them.
     publications: AtomicUsize,
+    bytes: AtomicUsize,
     configs: (Sender<Arc<Config>>, Receiver<Arc<Config>>),
     closed: AtomicBool,
     pub wake: Wake,
@@ -37,6 +38,7 @@ impl SubmissionQueue {
         Self {
             submissions: bounded(SUBMISSION_QUEUE_PUBLICATIONS),
             publications: AtomicUsize::new(0),
+            bytes: AtomicUsize::new(0),
             configs: bounded(1),
             closed: AtomicBool::new(false),
             wake,
@@ -45,12 +47,16 @@ impl SubmissionQueue {
 
     /// Adds a submission and wakes the ingest thread.
     ///
-    /// Fails if the publications in the queue would exceed [`SUBMISSION_QUEUE_PUBLICATIONS`]. An
-    /// empty queue accepts a submission of any size, because one turn of a shard may collect more.
+    /// Fails if the publications in the queue would exceed [`SUBMISSION_QUEUE_PUBLICATIONS`] or
+    /// [`SUBMISSION_QUEUE_BYTES`]. An empty queue accepts a submission of any size, because one
+    /// publication may exceed the bytes.
     pub fn submit(&self, submission: Submission) -> Result<(), SubmissionQueueFull> {
-        let added = submission.publications.len();
+        let (added, added_bytes) = (submission.publications.len(), submission.bytes());
         let queued = self.publications.fetch_add(added, Ordering::Relaxed);
-        let is_full = queued > 0 && queued + added > SUBMISSION_QUEUE_PUBLICATIONS;
+        let queued_bytes = self.bytes.fetch_add(added_bytes, Ordering::Relaxed);
+        let is_full = queued > 0
+            && (queued + added > SUBMISSION_QUEUE_PUBLICATIONS
+                || queued_bytes + added_bytes > SUBMISSION_QUEUE_BYTES);
         let refused = if is_full {
             Some(submission)
         } else {
@@ -59,6 +65,7 @@ impl SubmissionQueue {
         };
         if let Some(submission) = refused {
             self.publications.fetch_sub(added, Ordering::Relaxed);
+            self.bytes.fetch_sub(added_bytes, Ordering::Relaxed);
             return Err(SubmissionQueueFull(submission));
         }
         self.wake.wake();
@@ -70,6 +77,7 @@ impl SubmissionQueue {
         let submission = self.submissions.1.try_recv().ok()?;
         let removed = submission.publications.len();
         self.publications.fetch_sub(removed, Ordering::Relaxed);
+        self.bytes.fetch_sub(submission.bytes(), Ordering::Relaxed);
         Some(submission)
     }
 

@@ -8,7 +8,7 @@ use std::mem;
 use uuid::Uuid;
 
 use crate::config::PayloadKind;
-use crate::limits::{COMMANDS_PER_MESSAGE, PENDING_COMMANDS};
+use crate::limits::COMMANDS_PER_MESSAGE;
 use crate::protocol::codec::ClientCodec;
 use crate::protocol::codes::ClientError;
 use crate::protocol::command::{Command, ErrorEffect, Request};
@@ -18,7 +18,7 @@ use crate::protocol::topic;
 use super::Hub;
 use super::close_reason::CloseReason;
 use super::connection_id::ConnectionId;
-use super::pending::{Answer, PendingCommand, PublishAnswer, Question, Ticket};
+use super::pending::{Answer, PublishAnswer, Question, Ticket};
 use super::sessions::{Allowance, Protocol, Stage};
 use super::subscriptions::InterestChange;
 
@@ -47,8 +47,10 @@ impl From<ClientError> for CommandOutcome {
 
 /// The replies of one connection that leave in one message.
 struct Replies {
+    id: ConnectionId,
     codec: ClientCodec,
     message: Vec<u8>,
+    count: usize,
 }
 
 impl Hub {
@@ -60,7 +62,7 @@ impl Hub {
         message: &[u8],
         now_us: u64,
     ) {
-        let mut replies = Replies::new(codec);
+        let mut replies = Replies::new(id, codec);
         let mut close = None;
         for (index, command) in codec.commands(message).enumerate() {
             // The frame itself was charged as the first command.
@@ -75,7 +77,7 @@ impl Hub {
                 break;
             }
         }
-        self.send_replies(id, &replies, now_us);
+        self.send_replies(&replies, now_us);
         if let Some(reason) = close {
             self.close(id, reason, now_us);
         }
@@ -104,7 +106,7 @@ impl Hub {
         self.decoder = decoder;
         match outcome {
             CommandOutcome::Reply(reply) => self.append_reply(replies, request, &reply),
-            CommandOutcome::Connected => self.append_connect_reply(id, replies, request),
+            CommandOutcome::Connected => self.append_connect_reply(replies, request),
             CommandOutcome::Disconnect(reason) => return Some(reason),
             CommandOutcome::Silent | CommandOutcome::Pending => {}
         }
@@ -202,55 +204,41 @@ impl Hub {
         question: Question,
         now_us: u64,
     ) -> CommandOutcome {
-        let session = &mut self.sessions[id];
-        if session.pending_commands >= PENDING_COMMANDS {
-            return ClientError::TooManyRequests.into();
-        }
-        let command = PendingCommand {
-            connection: id,
-            request,
-        };
-        match self.pending.ask(command, question, now_us) {
-            Ok(()) => {
-                session.pending_commands += 1;
-                CommandOutcome::Pending
-            }
+        match self.pending.ask(id, request, question, now_us) {
+            Ok(()) => CommandOutcome::Pending,
             Err(error) => error.into(),
         }
     }
 
-    /// Ends a pending command with its reply. An answer that is late, or whose connection is
-    /// closed, is ignored.
-    pub fn answer(&mut self, ticket: Ticket, answer: Answer, now_us: u64) {
-        let Some(command) = self.pending.end(ticket) else {
-            return;
-        };
-        let reply = match answer {
-            Answer::Publish(PublishAnswer::Accepted) => Reply::Publish,
-            Answer::Publish(PublishAnswer::Rejected) => Reply::Error(ClientError::BadRequest),
-            Answer::Publish(PublishAnswer::Busy) => Reply::Error(ClientError::TooManyRequests),
-        };
-        self.reply_to_pending(command, &reply, now_us);
+    /// Ends pending commands with their replies. Consecutive answers for one connection leave in one
+    /// message. An answer that is late, or whose connection is closed, is ignored.
+    pub fn answer(&mut self, answers: impl IntoIterator<Item = (Ticket, Answer)>, now_us: u64) {
+        let mut collected = None::<Replies>;
+        for (ticket, answer) in answers {
+            let Some(request) = self.pending.end(ticket) else {
+                continue;
+            };
+            let id = ticket.connection();
+            if let Some(replies) =
+                collected.take_if(|replies| replies.id != id || replies.is_full())
+            {
+                self.send_replies(&replies, now_us);
+            }
+            let Protocol::Client(codec) = self.sessions[id].protocol() else {
+                continue;
+            };
+            let replies = collected.get_or_insert_with(|| Replies::new(id, codec));
+            self.append_reply(replies, request, &reply_to(answer));
+        }
+        if let Some(replies) = collected {
+            self.send_replies(&replies, now_us);
+        }
     }
 
-    /// Ends a pending command that got no answer in time. The error is temporary.
-    pub(super) fn fail_pending(&mut self, command: PendingCommand, now_us: u64) {
-        let reply = Reply::Error(ClientError::Internal);
-        self.reply_to_pending(command, &reply, now_us);
-    }
-
-    fn reply_to_pending(&mut self, command: PendingCommand, reply: &Reply<'_>, now_us: u64) {
-        let id = command.connection;
-        let Some(session) = self.sessions.get_mut(id) else {
-            return;
-        };
-        session.pending_commands -= 1;
-        if let Protocol::Client(codec) = session.protocol()
-            && session.is_open()
-        {
-            let mut replies = Replies::new(codec);
-            self.append_reply(&mut replies, command.request, reply);
-            self.send_replies(id, &replies, now_us);
+    /// Ends the commands that got no answer in time. The error is temporary.
+    pub(super) fn fail_expired_commands(&mut self, now_us: u64) {
+        while let Some(ticket) = self.pending.expired(now_us) {
+            self.answer([(ticket, Answer::Timeout)], now_us);
         }
     }
 
@@ -259,8 +247,8 @@ impl Hub {
         replies.append(request, reply);
     }
 
-    fn append_connect_reply(&self, id: ConnectionId, replies: &mut Replies, request: u32) {
-        let client = self.client_id(id).to_string();
+    fn append_connect_reply(&self, replies: &mut Replies, request: u32) {
+        let client = self.client_id(replies.id).to_string();
         let reply = Reply::Connect {
             client: &client,
             version: VERSION,
@@ -270,11 +258,11 @@ impl Hub {
     }
 
     /// Sends the replies in one message, if there are any.
-    fn send_replies(&mut self, id: ConnectionId, replies: &Replies, now_us: u64) {
-        if !replies.message.is_empty() {
-            let transport = self.sessions[id].transport();
+    fn send_replies(&mut self, replies: &Replies, now_us: u64) {
+        if replies.count > 0 {
+            let transport = self.sessions[replies.id].transport();
             let bytes = transport.message(replies.codec.data(), &replies.message);
-            self.send(id, bytes, now_us);
+            self.send(replies.id, bytes, now_us);
         }
     }
 
@@ -294,13 +282,33 @@ impl Hub {
     }
 }
 
+/// Returns the reply for the answer to a question.
+fn reply_to(answer: Answer) -> Reply<'static> {
+    match answer {
+        Answer::Publish(PublishAnswer::Accepted) => Reply::Publish,
+        Answer::Publish(PublishAnswer::Rejected) => Reply::Error(ClientError::BadRequest),
+        Answer::Publish(PublishAnswer::Busy) => Reply::Error(ClientError::TooManyRequests),
+        Answer::Timeout => Reply::Error(ClientError::Internal),
+    }
+}
+
 impl Replies {
-    fn new(codec: ClientCodec) -> Self {
-        let message = Vec::new();
-        Self { codec, message }
+    fn new(id: ConnectionId, codec: ClientCodec) -> Self {
+        Self {
+            id,
+            codec,
+            message: Vec::new(),
+            count: 0,
+        }
     }
 
     fn append(&mut self, request: u32, reply: &Reply<'_>) {
+        self.count += 1;
         self.codec.append_reply(&mut self.message, request, reply);
+    }
+
+    /// Returns whether the message has as many replies as a message may have commands.
+    fn is_full(&self) -> bool {
+        self.count >= COMMANDS_PER_MESSAGE
     }
 }

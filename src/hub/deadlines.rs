@@ -36,9 +36,7 @@ impl Hub {
             self.deadline_passed(id, now_us);
         }
         self.expired = expired;
-        while let Some(command) = self.pending.expire(now_us) {
-            self.fail_pending(command, now_us);
-        }
+        self.fail_expired_commands(now_us);
         self.continue_drain(now_us);
     }
 

@@ -45,11 +45,14 @@ impl Hub {
         self.draining = drain.end_step(now_us);
     }
 
-    /// Returns whether a drain closes this connection.
+    /// Returns whether a drain closes this connection. A connection with pending commands gets its
+    /// replies first, which takes a few milliseconds as a rule: without the reply, the client would
+    /// publish again.
     fn is_drained(&self, id: ConnectionId, scope: DrainScope) -> bool {
         let session = &self.sessions[id];
         match scope {
             _ if session.is_internal() => false,
+            _ if self.pending.count_of(id) > 0 => false,
             DrainScope::All => true,
             DrainScope::Count(_) => session.is_open(),
         }

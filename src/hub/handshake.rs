@@ -81,7 +81,7 @@ impl Hub {
         if request.path() == PATH_HEALTH {
             let health = self.upstream.health();
             let (status, body) = (health.http_status(), health.json());
-            let response = handshake::response(status, "application/json", body.as_bytes());
+            let response = handshake::plain_response(status, "application/json", body.as_bytes());
             return self.send_last(id, response.into(), now_us);
         }
         if let Err(refusal) = self.upgrade(id, request, now_us) {

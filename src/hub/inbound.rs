@@ -107,6 +107,13 @@ impl Hub {
     /// causes replies and does not read them is closed as slow, whatever the policies of its
     /// topics.
     pub(super) fn send(&mut self, id: ConnectionId, bytes: Bytes, now_us: u64) {
+        if self
+            .sessions
+            .get(id)
+            .is_none_or(|session| !session.is_open())
+        {
+            return;
+        }
         let frame = self.outboxes.push(id.into(), bytes, &mut self.counts);
         let limit_bytes = self.config.ws.outbox;
         let room = self

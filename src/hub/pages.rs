@@ -42,6 +42,11 @@ impl<T> Pages<T> {
         }
     }
 
+    /// Returns the items in order.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.pages.iter_mut().flatten()
+    }
+
     pub fn get(&self, index: usize) -> Option<&T> {
         self.pages.get(index / PAGE_ITEMS)?.get(index % PAGE_ITEMS)
     }

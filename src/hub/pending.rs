@@ -9,7 +9,9 @@ use std::mem;
 
 use foldhash::{HashMap, HashMapExt};
 
-use crate::limits::{PENDING_COMMAND_TIMEOUT, PENDING_COMMANDS_PER_SHARD};
+use crate::limits::{
+    PENDING_COMMAND_TIMEOUT, PENDING_COMMANDS, PENDING_COMMANDS_PER_SHARD, PENDING_QUESTION_BYTES,
+};
 use crate::protocol::codes::ClientError;
 
 use super::connection_id::ConnectionId;
@@ -39,10 +41,28 @@ pub enum Question {
     Publish { topic: String, payload: Vec<u8> },
 }
 
+impl Question {
+    /// Returns the bytes that the question keeps allocated.
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Publish { topic, payload } => topic.len() + payload.len(),
+        }
+    }
+}
+
+impl Ticket {
+    /// Returns the connection whose command is pending.
+    pub(super) fn connection(self) -> ConnectionId {
+        self.connection
+    }
+}
+
 /// The answer to a [`Question`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
     Publish(PublishAnswer),
+    /// There is no answer in time. The client may try again.
+    Timeout,
 }
 
 /// The answer to [`Question::Publish`].
@@ -56,62 +76,94 @@ pub enum PublishAnswer {
     Busy,
 }
 
-/// A pending command: who sent it, and the id that the reply carries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct PendingCommand {
-    pub(super) connection: ConnectionId,
-    pub(super) request: u32,
-}
-
 /// The pending commands of one shard.
 #[derive(Debug, Default)]
 pub(super) struct PendingCommands {
-    commands: HashMap<u32, PendingCommand>,
+    by_connection: HashMap<ConnectionId, Vec<PendingCommand>>,
+    /// Number of pending commands, all connections together.
+    count: usize,
     /// Deadlines in microseconds. All commands have the same timeout, so the first deadline is at
-    /// the front. Commands that were answered meanwhile are skipped.
-    deadlines: VecDeque<(u64, u32)>,
-    /// Questions that the shell has not taken yet.
+    /// the front. Entries of commands that have ended are skipped.
+    deadlines: VecDeque<(u64, Ticket)>,
+    /// Questions that the shell has not taken yet, and the bytes of their payloads.
     questions: Vec<(Ticket, Question)>,
+    question_bytes: usize,
     next_number: u32,
 }
 
+/// A pending command of one connection.
+#[derive(Clone, Copy, Debug)]
+struct PendingCommand {
+    number: u32,
+    /// The id of the command, which the reply carries.
+    request: u32,
+}
+
 impl PendingCommands {
-    /// Makes a command pending and asks the question.
+    /// Makes a command pending and asks the question. `request` is the id of the command.
     ///
-    /// Fails with a temporary error when the shard has [`PENDING_COMMANDS_PER_SHARD`] of them.
+    /// Fails with a temporary error at the bounds [`PENDING_COMMANDS`] per connection, and
+    /// [`PENDING_COMMANDS_PER_SHARD`] and [`PENDING_QUESTION_BYTES`] per shard.
     pub(super) fn ask(
         &mut self,
-        command: PendingCommand,
+        connection: ConnectionId,
+        request: u32,
         question: Question,
         now_us: u64,
     ) -> Result<(), ClientError> {
-        if self.commands.len() >= PENDING_COMMANDS_PER_SHARD {
+        let bytes = question.bytes();
+        let has_bytes =
+            self.questions.is_empty() || self.question_bytes + bytes <= PENDING_QUESTION_BYTES;
+        let is_full = self.count >= PENDING_COMMANDS_PER_SHARD
+            || self.deadlines.len() >= 2 * PENDING_COMMANDS_PER_SHARD;
+        if is_full || !has_bytes || self.count_of(connection) >= PENDING_COMMANDS {
             return Err(ClientError::TooManyRequests);
         }
         let number = self.next_number;
         self.next_number = self.next_number.wrapping_add(1);
-        self.commands.insert(number, command);
+        let commands = self.by_connection.entry(connection).or_default();
+        commands.push(PendingCommand { number, request });
+        self.count += 1;
+        let ticket = Ticket { connection, number };
         let deadline_us = now_us + PENDING_COMMAND_TIMEOUT.as_micros() as u64;
-        self.deadlines.push_back((deadline_us, number));
-        let ticket = Ticket {
-            connection: command.connection,
-            number,
-        };
+        self.deadlines.push_back((deadline_us, ticket));
+        self.question_bytes += bytes;
         self.questions.push((ticket, question));
         Ok(())
     }
 
+    /// Returns the number of pending commands of a connection.
+    pub(super) fn count_of(&self, connection: ConnectionId) -> usize {
+        self.by_connection.get(&connection).map_or(0, Vec::len)
+    }
+
     /// Returns the questions asked since the last call, in order.
     pub(super) fn take_questions(&mut self) -> Vec<(Ticket, Question)> {
+        self.question_bytes = 0;
         mem::take(&mut self.questions)
     }
 
-    /// Ends a pending command; `None` if it has ended before.
-    pub(super) fn end(&mut self, ticket: Ticket) -> Option<PendingCommand> {
-        let command = self.commands.remove(&ticket.number)?;
-        debug_assert_eq!(command.connection, ticket.connection, "numbers are unique");
-        self.forget_answered();
-        Some(command)
+    /// Ends a pending command. Returns the id of the command; `None` if it has ended before.
+    pub(super) fn end(&mut self, ticket: Ticket) -> Option<u32> {
+        let commands = self.by_connection.get_mut(&ticket.connection)?;
+        let index = commands
+            .iter()
+            .position(|command| command.number == ticket.number)?;
+        let command = commands.remove(index);
+        if commands.is_empty() {
+            self.by_connection.remove(&ticket.connection);
+        }
+        self.count -= 1;
+        self.forget_ended();
+        Some(command.request)
+    }
+
+    /// Ends all pending commands of a connection, which is closed.
+    pub(super) fn end_all(&mut self, connection: ConnectionId) {
+        if let Some(commands) = self.by_connection.remove(&connection) {
+            self.count -= commands.len();
+            self.forget_ended();
+        }
     }
 
     /// Returns when the next command reaches its deadline.
@@ -119,30 +171,34 @@ impl PendingCommands {
         self.deadlines.front().map(|(deadline_us, _)| *deadline_us)
     }
 
-    /// Ends the oldest command whose deadline has passed; `None` if there is none.
-    pub(super) fn expire(&mut self, now_us: u64) -> Option<PendingCommand> {
-        let &(deadline_us, number) = self.deadlines.front()?;
-        if deadline_us > now_us {
-            return None;
-        }
-        self.deadlines.pop_front();
-        let command = self.commands.remove(&number);
-        self.forget_answered();
-        command
+    /// Returns the oldest command whose deadline has passed; `None` if there is none. The caller
+    /// ends the command.
+    pub(super) fn expired(&self, now_us: u64) -> Option<Ticket> {
+        let &(deadline_us, ticket) = self.deadlines.front()?;
+        (deadline_us <= now_us).then_some(ticket)
     }
 
-    /// Removes deadlines of answered commands from the front, so that the front, if there is one,
-    /// is the deadline of a pending command.
-    fn forget_answered(&mut self) {
-        while let Some((_, number)) = self.deadlines.front()
-            && !self.commands.contains_key(number)
+    /// Removes deadlines of ended commands from the front, so that the front, if there is one, is
+    /// the deadline of a pending command.
+    fn forget_ended(&mut self) {
+        while let Some((_, ticket)) = self.deadlines.front()
+            && !self.is_pending(*ticket)
         {
             self.deadlines.pop_front();
         }
-        if self.commands.is_empty() {
+        if self.count == 0 {
             // The memory of a burst is returned.
-            self.commands = HashMap::new();
+            self.by_connection = HashMap::new();
             self.deadlines = VecDeque::new();
         }
+    }
+
+    fn is_pending(&self, ticket: Ticket) -> bool {
+        let commands = self.by_connection.get(&ticket.connection);
+        commands.is_some_and(|commands| {
+            commands
+                .iter()
+                .any(|command| command.number == ticket.number)
+        })
     }
 }

@@ -90,7 +90,7 @@ pub(super) enum InterestChange {
 pub(super) struct Subscriptions {
     hasher: TopicHasher,
     by_name: HashTable<TopicIndex>,
-    topics: Vec<Topic>,
+    topics: Pages<Topic>,
     free: Vec<TopicIndex>,
     by_slot: Pages<Vec<Membership>>,
     count: u64,
@@ -101,7 +101,7 @@ impl Subscriptions {
         Self {
             hasher,
             by_name: HashTable::new(),
-            topics: Vec::new(),
+            topics: Pages::default(),
             free: Vec::new(),
             by_slot: Pages::default(),
             count: 0,
@@ -185,7 +185,7 @@ impl Subscriptions {
 
     /// Applies the namespaces of a new configuration.
     pub(super) fn reconfigure(&mut self, config: &Config) {
-        for topic in &mut self.topics {
+        for topic in self.topics.iter_mut() {
             topic.slow = config.namespace(&topic.name).slow;
             if topic.slow != SlowPolicy::Conflate {
                 topic.previous = None;
@@ -262,9 +262,8 @@ impl Subscriptions {
         (topic.name, topic.members) = (Box::default(), Vec::new());
         topic.previous = None;
         self.free.push(index);
-        if self.by_name.is_empty() && self.topics.capacity() > KEPT_TOPICS {
-            self.topics.clear();
-            self.topics.shrink_to(KEPT_TOPICS);
+        if self.by_name.is_empty() && self.topics.len() > KEPT_TOPICS {
+            self.topics = Pages::default();
             self.free.clear();
             self.free.shrink_to(KEPT_TOPICS);
             // The table is empty, so that no entry is hashed again.
@@ -300,7 +299,7 @@ mod tests {
                 assert!(matches!(change, InterestChange::Ends { .. }));
             }
             assert_eq!((subscriptions.topics(), subscriptions.len()), (0, 0));
-            assert!(subscriptions.topics.capacity() <= KEPT_TOPICS);
+            assert!(subscriptions.topics.len() <= KEPT_TOPICS);
             assert!(subscriptions.free.capacity() <= KEPT_TOPICS);
             assert!(subscriptions.by_name.capacity() <= 2 * KEPT_TOPICS);
         }

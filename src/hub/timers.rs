@@ -5,7 +5,7 @@
 //! A deadline that moves earlier gets a second entry, and the session's tick identifies
 //! the one that counts.
 
-use crate::limits::{TIMER_TICK, WHEEL_SLOTS};
+use crate::limits::{KEPT_WHEEL_ENTRIES, TIMER_TICK, WHEEL_SLOTS};
 
 use super::connection_id::ConnectionId;
 
@@ -73,7 +73,7 @@ impl Wheel {
             let slot = &mut self.slots[tick as usize % WHEEL_SLOTS];
             self.entries -= slot.len();
             expired.append(slot);
-            slot.shrink_to(WHEEL_SLOTS);
+            slot.shrink_to(KEPT_WHEEL_ENTRIES);
         }
         self.tick = now;
     }

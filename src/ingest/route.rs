@@ -6,18 +6,35 @@ use std::sync::Arc;
 
 use hashbrown::HashTable;
 
-use crate::config::Config;
+use crate::config::{Config, PayloadKind};
 use crate::delivery::{Batch, Broadcast, Codec, Joined};
 use crate::fabric::{Fabric, LaneFull};
-use crate::limits::{BATCH_BYTES, BATCH_PUBLICATIONS};
+use crate::limits::{BATCH_BYTES, BATCH_PUBLICATIONS, FRAME_OVERHEAD_BYTES};
 use crate::observe::{IngestCounts, PipelineStage, lossy};
 
 use super::envelope::Publication;
 
-/// Upper bound of the bytes that a batch holds after encoding, as a multiple of the estimate that
-/// [`LaneRouter`] makes before. The worst case is a text of control characters: the JSON codec
+/// Upper bound of the bytes that a batch of several publications holds after encoding, as a multiple
+/// of the estimate [`BATCH_BYTES`]. The worst case is a text of control characters: the JSON codec
 /// escapes each byte with six.
 const ENCODING_GROWTH: usize = 8;
+
+/// Returns an upper bound of the bytes that a publication holds after encoding: the payload as it
+/// is, in the raw codec, and in the JSON codec.
+fn encoded_bytes_max(publication: &Publication<'_>) -> usize {
+    let payload_copies = match publication.rules.payload_kind {
+        PayloadKind::Json => 3,
+        // base64 makes four characters of three bytes.
+        PayloadKind::Binary => 4,
+        // The JSON codec makes up to six characters of a byte.
+        PayloadKind::Text => 8,
+    };
+    let topic_copies = 8;
+    size_of::<Broadcast>()
+        + topic_copies * publication.topic.len()
+        + payload_copies * publication.payload.len()
+        + FRAME_OVERHEAD_BYTES
+}
 
 /// Treatment of a publication if the lane of a shard that may want it is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +60,8 @@ pub(super) struct LaneRouter {
     held_bytes: usize,
     /// Number of publications in the batch that each shard may want.
     wanted: Vec<u64>,
+    /// The shards that may want the current publication. Its memory is reused.
+    shards: Vec<usize>,
 }
 
 impl LaneRouter {
@@ -56,6 +75,7 @@ impl LaneRouter {
             publications: 0,
             held_bytes: 0,
             wanted,
+            shards: Vec::new(),
         }
     }
 
@@ -81,14 +101,19 @@ impl LaneRouter {
             self.flush(counts);
         }
         let hash = self.fabric.hasher.hash(topic);
+        self.find_shards(hash);
         if policy == FullLanePolicy::Refuse {
-            self.check_lanes(hash, held_bytes)?;
+            self.check_lanes(encoded_bytes_max(publication))?;
         }
         counts.accepted += 1;
         counts.received_bytes += payload.len() as u64;
-        if !self.count_wanted(hash, counts) {
+        if self.shards.is_empty() {
             counts.unwanted += 1;
             return Ok(());
+        }
+        counts.wanted += self.shards.len() as u64;
+        for index in &self.shards {
+            self.wanted[*index] += 1;
         }
         self.held_bytes += held_bytes;
         self.publications += 1;
@@ -103,31 +128,24 @@ impl LaneRouter {
         Ok(())
     }
 
-    /// Checks that every lane that may want a topic has room for the batch, whatever else is added
-    /// to it. A batch of several publications is estimated at [`BATCH_BYTES`] or less, and a larger
-    /// publication has a batch of its own. Only this thread pushes to lanes, so the room remains
-    /// until the batch is pushed.
-    fn check_lanes(&self, hash: u64, held_bytes: usize) -> Result<(), LaneFull> {
-        let batch_bytes = ENCODING_GROWTH * held_bytes.max(BATCH_BYTES);
-        for shard in &self.fabric.shards {
-            if shard.interest.may_want(hash) {
-                shard.lane.check_room(batch_bytes)?;
-            }
-        }
-        Ok(())
+    /// Finds the shards that may want a topic. The interest of a shard may change at any time, so it
+    /// is read once for each publication.
+    fn find_shards(&mut self, hash: u64) {
+        let shards = self.fabric.shards.iter().enumerate();
+        let interested = shards.filter(|(_, shard)| shard.interest.may_want(hash));
+        self.shards.clear();
+        self.shards.extend(interested.map(|(index, _)| index));
     }
 
-    /// Counts a publication for each shard that may want it. Returns whether there is one.
-    fn count_wanted(&mut self, hash: u64, counts: &mut IngestCounts) -> bool {
-        let mut is_wanted = false;
-        for (shard, wanted) in self.fabric.shards.iter().zip(&mut self.wanted) {
-            if shard.interest.may_want(hash) {
-                *wanted += 1;
-                counts.wanted += 1;
-                is_wanted = true;
-            }
+    /// Checks that the lane of every shard found has room for the batch with a publication of
+    /// `bytes`, whatever else is added to the batch. Only this thread pushes to lanes, so the room
+    /// remains until the batch is pushed.
+    fn check_lanes(&self, bytes: usize) -> Result<(), LaneFull> {
+        let batch_bytes = bytes + ENCODING_GROWTH * BATCH_BYTES;
+        for index in &self.shards {
+            self.fabric.shards[*index].lane.check_room(batch_bytes)?;
         }
-        is_wanted
+        Ok(())
     }
 
     /// Adds a publication to the latest broadcast of its topic, if their frame has room for it.
@@ -156,7 +174,7 @@ impl LaneRouter {
         if self.broadcasts.is_empty() {
             return;
         }
-        for codec in [Codec::Json, Codec::Raw] {
+        for codec in Codec::ALL {
             if self.fabric.codecs.is_used(codec) {
                 self.broadcasts.iter().for_each(|each| each.encode(codec));
             }

@@ -7,7 +7,7 @@ pub const LANE_BATCHES: usize = 4096;
 
 /// Maximum number of submissions of one shard whose answers the shard has not taken from its lane.
 /// A lane has room for this many answers in addition to [`LANE_BATCHES`], so that no answer is
-/// lost. A shard submits once per turn. At this bound the ingest thread is far behind, and the
+/// lost. A shard submits a few times per turn at most. At this bound the ingest thread is far behind, and the
 /// shard answers its clients that ingest is busy.
 pub const LANE_ANSWERS: usize = 1024;
 
@@ -29,6 +29,10 @@ pub const BATCH_BYTES: usize = 64 * 1024;
 /// An empty queue accepts one larger submission: one turn of a shard may collect up to
 /// [`PENDING_COMMANDS_PER_SHARD`](super::PENDING_COMMANDS_PER_SHARD).
 pub const SUBMISSION_QUEUE_PUBLICATIONS: usize = 4096;
+
+/// Maximum bytes of the publications that wait for the ingest thread, as on a lane. One submission
+/// may exceed it.
+pub const SUBMISSION_QUEUE_BYTES: usize = LANE_BYTES;
 
 /// Maximum number of requests from the control thread that wait for one shard.
 pub const SHARD_REQUESTS: usize = 64;

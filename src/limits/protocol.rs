@@ -33,11 +33,16 @@ pub const COMMANDS_PER_MESSAGE: usize = 256;
 
 /// Maximum number of commands of one connection that wait for their answers: several full messages
 /// of commands. Only a client that never waits for replies reaches the bound.
-pub const PENDING_COMMANDS: u16 = 4 * COMMANDS_PER_MESSAGE as u16;
+pub const PENDING_COMMANDS: usize = 4 * COMMANDS_PER_MESSAGE;
 
 /// Maximum number of commands of one shard that wait for their answers. With about 64 bytes for
 /// each command, they use a few megabytes.
 pub const PENDING_COMMANDS_PER_SHARD: usize = 64 * 1024;
+
+/// Maximum bytes of the publications that the clients of one shard send within one turn. It is a few
+/// times the memory of the receive buffers, because messages may be compressed. One publication may
+/// exceed it.
+pub const PENDING_QUESTION_BYTES: usize = 16 * 1024 * 1024;
 
 /// Time that a command waits for its answer. SDKs give up after 5 s, so the error reply reaches
 /// them before that.

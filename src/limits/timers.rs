@@ -9,6 +9,10 @@ pub const TIMER_TICK: Duration = Duration::from_millis(100);
 /// Slots of the timer wheel, which covers 51 s: a connection needs one entry per ping interval.
 pub const WHEEL_SLOTS: usize = 512;
 
+/// Entries for which a slot of the timer wheel keeps memory after it has expired. A few, because
+/// the entries move from slot to slot, and each slot would keep the memory of its peak.
+pub const KEPT_WHEEL_ENTRIES: usize = 16;
+
 /// Time that a client has to receive the last bytes and to close its side when the server closes a
 /// connection.
 pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);

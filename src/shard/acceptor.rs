@@ -1,5 +1,5 @@
-//! The listener of a shard: accepting, pausing while the process is out of descriptors, and the
-//! end of accepting in a drain. Shard thread.
+//! Decides when a shard accepts connections: it pauses while the process is out of descriptors, and
+//! ends in a drain. Runs on the shard thread.
 
 use std::io;
 
@@ -7,37 +7,38 @@ use crate::limits::{ACCEPT_PAUSE, ACCEPT_REFUSALS};
 
 use super::ring::{Cancelled, Listener, Ring};
 
-/// Decides when a shard accepts connections. An accept operation is under way in every state
-/// except [`State::Paused`] and [`State::Closed`].
+/// The listener of a shard and the state of its accept operation. The operation is under way in
+/// every state except [`State::Paused`] and [`State::Closed`].
 pub(super) struct Acceptor<R: Ring> {
-    /// `None` once accepting has ended.
+    /// The listening socket, or `None` once accepting has ended.
     listener: Option<R::Listener>,
-    /// Closed when no other descriptor is left, so that waiting connections can be accepted and
-    /// refused at once. Without it they would wait without an answer.
+    /// A spare descriptor. It is closed when the process has no other descriptor left, so that
+    /// waiting connections can be accepted and refused at once. Otherwise these connections would
+    /// wait without an answer.
     reserve: Option<R::Reserve>,
     state: State,
 }
 
+/// Whether the shard accepts connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
+    /// No shortage of descriptors is known.
     Accepting,
     /// The process is out of descriptors. Accepting resumes at this time.
-    Paused {
-        until_us: u64,
-    },
-    /// Accepting has resumed. If a descriptor is free at this time, the shortage is over.
-    Resumed {
-        until_us: u64,
-    },
+    Paused { until_us: u64 },
+    /// Accepting has resumed after a pause. If a descriptor is free at this time, the shortage is
+    /// over.
+    Resumed { until_us: u64 },
     /// The accept operation was cancelled and has not completed yet.
     Ending,
+    /// The listener is closed.
     Closed,
 }
 
-/// The event when a pause, or the check after it, is due.
+/// The outcome of [`Acceptor::advance`] and [`Acceptor::end`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum AcceptEvent {
-    /// Nothing is due, or the shortage continues.
+    /// No pause or check was due, or the shortage continues.
     None,
     /// Accepting has resumed.
     Resumed,
@@ -45,13 +46,15 @@ pub(super) enum AcceptEvent {
     Recovered,
 }
 
-/// Connections that were refused for lack of descriptors.
+/// The outcome of [`Acceptor::handle_exhaustion`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Exhaustion {
+    /// The number of connections that were refused for lack of descriptors.
     pub(super) refused: u64,
     pub(super) shortage: Shortage,
 }
 
+/// Whether a shortage of descriptors is new.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Shortage {
     Began,
@@ -59,6 +62,7 @@ pub(super) enum Shortage {
 }
 
 impl<R: Ring> Acceptor<R> {
+    /// Creates the acceptor and opens its reserve descriptor. [`Acceptor::start`] starts to accept.
     pub(super) fn new(listener: R::Listener, ring: &mut R) -> Self {
         Self {
             listener: Some(listener),
@@ -67,7 +71,7 @@ impl<R: Ring> Acceptor<R> {
         }
     }
 
-    /// Starts the accept operation.
+    /// Starts the accept operation, unless the listener is closed.
     pub(super) fn start(&mut self, ring: &mut R) -> io::Result<()> {
         match &self.listener {
             Some(listener) => ring.accept(listener),
@@ -94,8 +98,8 @@ impl<R: Ring> Acceptor<R> {
             return Ok(AcceptEvent::None);
         }
         let until_us = now_us + ACCEPT_PAUSE.as_micros() as u64;
-        // The reserve comes before the next connection: without it, the following connections
-        // could not even be refused.
+        // The reserve is opened before the next connection is accepted. Without a reserve, the
+        // connections after it could not even be refused.
         if self.reserve.is_none() {
             self.reserve = ring.open_reserve();
         }
@@ -115,7 +119,8 @@ impl<R: Ring> Acceptor<R> {
     }
 
     /// Handles an accept that failed because no descriptor is left: refuses some of the waiting
-    /// connections and pauses. Returns `None` if accepting is about to end anyway.
+    /// connections and pauses. If accepting was cancelled, closes the listener instead and returns
+    /// `None`.
     pub(super) fn handle_exhaustion(&mut self, now_us: u64, ring: &mut R) -> Option<Exhaustion> {
         if !self.is_open() {
             self.close();
@@ -140,8 +145,8 @@ impl<R: Ring> Acceptor<R> {
         Some(Exhaustion { refused, shortage })
     }
 
-    /// Handles the end of the accept operation for any other reason: starts it again, or closes
-    /// the listener if it was cancelled.
+    /// Handles an accept operation that ended for another reason than a shortage: starts it again,
+    /// or closes the listener if accepting was cancelled.
     pub(super) fn restart(&mut self, ring: &mut R) -> io::Result<()> {
         if self.is_open() {
             return self.start(ring);
@@ -150,8 +155,9 @@ impl<R: Ring> Acceptor<R> {
         Ok(())
     }
 
-    /// Ends accepting. The listener is closed when no operation uses it: at once, or when the
-    /// cancelled accept operation has completed. Returns whether a shortage has ended with it.
+    /// Ends accepting. The listener is closed at once if no operation uses it, and otherwise when
+    /// the cancelled accept operation has completed. Returns [`AcceptEvent::Recovered`] if there
+    /// was a shortage, which no longer matters.
     pub(super) fn end(&mut self, ring: &mut R) -> io::Result<AcceptEvent> {
         let event = match self.state {
             State::Paused { .. } | State::Resumed { .. } => AcceptEvent::Recovered,
@@ -166,6 +172,7 @@ impl<R: Ring> Acceptor<R> {
         Ok(event)
     }
 
+    /// Closes the listener.
     fn close(&mut self) {
         self.listener = None;
         self.state = State::Closed;

@@ -1,5 +1,5 @@
-//! The provided buffers that all receives of a shard share, so that an idle connection holds none.
-//! Shard thread.
+//! The provided buffers that all receive operations of a shard share. An idle connection uses no
+//! buffer. Runs on the shard thread.
 
 use std::io;
 use std::ptr::{self, NonNull};
@@ -18,15 +18,17 @@ pub(super) const GROUP: u16 = 0;
 const ENTRIES_BYTES: usize = RECEIVE_BUFFERS as usize * size_of::<BufRingEntry>();
 const MEMORY_BYTES: usize = RECEIVE_BUFFERS as usize * RECEIVE_BUFFER_BYTES;
 
-/// One mapping: the ring of entries from which the kernel takes buffers, then the buffers.
+/// One memory mapping. It contains the ring of entries from which the kernel takes buffers, and
+/// after it the buffers.
 pub(super) struct Buffers {
     mapping: NonNull<u8>,
-    /// The next entry to fill, modulo the size of the ring.
+    /// The number of entries that were filled, wrapping. Modulo the size of the ring, it is the
+    /// index of the next entry to fill.
     tail: u16,
 }
 
 impl Buffers {
-    /// Maps the memory and provides every buffer to the kernel.
+    /// Maps the memory and fills an entry for every buffer. Fails if the kernel has no memory.
     pub(super) fn new() -> io::Result<Self> {
         // SAFETY: an anonymous mapping at an address of the kernel's choice changes no memory that
         // is in use.
@@ -52,7 +54,7 @@ impl Buffers {
         Ok(buffers)
     }
 
-    /// Returns address and number of the entries, as the ring registers them.
+    /// Returns the address and the number of the entries, which the ring is registered with.
     pub(super) fn ring(&self) -> (u64, u16) {
         (self.mapping.as_ptr() as u64, RECEIVE_BUFFERS)
     }
@@ -61,17 +63,17 @@ impl Buffers {
     pub(super) fn get(&mut self, buffer: &ReceivedBuffer, len: usize) -> &mut [u8] {
         let index = buffer.index();
         assert!(index < RECEIVE_BUFFERS && len <= RECEIVE_BUFFER_BYTES);
-        // SAFETY: the range is inside of the mapping, and the kernel does not touch a buffer
+        // SAFETY: the range is inside the mapping, and the kernel does not access a buffer
         // between its completion and `provide`. The borrow of `self` prevents `provide`.
         unsafe { slice::from_raw_parts_mut(self.address(index), len) }
     }
 
-    /// Provides a buffer to the kernel.
+    /// Gives a buffer to the kernel, which may then fill it.
     pub(super) fn provide(&mut self, buffer: &ReceivedBuffer) {
         let index = buffer.index();
         let slot = (self.tail & (RECEIVE_BUFFERS - 1)) as usize;
         let entries = self.entries();
-        // SAFETY: the slot is inside of the mapping, which is page aligned. Only this thread
+        // SAFETY: the slot is inside the mapping, which is page aligned. Only this thread
         // writes entries, and the kernel reads an entry only after the tail below has passed it.
         // The tail itself is in the first entry, in a field that these setters do not change.
         let entry = unsafe { &mut *entries.add(slot) };
@@ -90,8 +92,9 @@ impl Buffers {
         self.mapping.as_ptr().cast()
     }
 
+    /// Returns the address of a buffer.
     fn address(&self, index: u16) -> *mut u8 {
-        // SAFETY: `index` is below RECEIVE_BUFFERS, so the result is inside of the mapping.
+        // SAFETY: `index` is below RECEIVE_BUFFERS, so the result is inside the mapping.
         unsafe {
             self.mapping
                 .as_ptr()

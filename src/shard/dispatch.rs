@@ -1,4 +1,5 @@
-//! Handles completions: passes each to the hub, and starts operations again. Shard thread.
+//! Handles completions of the ring: passes their results to the hub, and restarts operations that
+//! have ended. Runs on the shard thread.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -18,20 +19,20 @@ impl<R: Ring> ShardLoop<R> {
         now_us: u64,
     ) -> io::Result<()> {
         match completion {
-            Completion::Accept { result, series } => self.accepted(result, series, now_us),
+            Completion::Accept { result, series } => self.handle_accept(result, series, now_us),
             Completion::Receive {
                 id,
                 result,
                 buffer,
                 series,
             } => {
-                self.deliver(id, result, buffer, now_us);
+                self.handle_received(id, result, buffer, now_us);
                 match series {
                     Multishot::Continues => Ok(()),
-                    Multishot::Ended => self.receive_ended(id, result),
+                    Multishot::Ended => self.handle_receive_end(id, result),
                 }
             }
-            Completion::Send { id, result } => self.sent(id, result, now_us),
+            Completion::Send { id, result } => self.handle_sent(id, result, now_us),
             Completion::Writable { id } => {
                 self.sockets.set_awaiting_writable(id, false);
                 self.hub.writable(id);
@@ -42,12 +43,13 @@ impl<R: Ring> ShardLoop<R> {
                 self.reading_wake = false;
                 Ok(())
             }
-            // They only end the sleep. The turn itself does what is due.
+            // These completions only end a sleep. The turn finds out itself which work is due.
             Completion::Timer | Completion::Cancel => Ok(()),
         }
     }
 
-    fn accepted(
+    /// Handles an accepted connection, or a failure to accept one.
+    fn handle_accept(
         &mut self,
         result: Result<R::Socket, Errno>,
         series: Multishot,
@@ -57,7 +59,7 @@ impl<R: Ring> ShardLoop<R> {
             Ok(socket) => self.accept_socket(socket, now_us)?,
             Err(Errno(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM)) => {
                 self.handle_exhaustion(result.err(), now_us);
-                return Ok(()); // `rearm` starts the accept again after the pause.
+                return Ok(()); // `rearm` starts the accept operation again after the pause.
             }
             Err(_) => {}
         }
@@ -67,6 +69,7 @@ impl<R: Ring> ShardLoop<R> {
         }
     }
 
+    /// Registers an accepted connection. Closes it if the hub does not admit it.
     fn accept_socket(&mut self, socket: R::Socket, now_us: u64) -> io::Result<()> {
         let Some(id) = self.hub.accept(now_us) else {
             return Ok(());
@@ -75,7 +78,7 @@ impl<R: Ring> ShardLoop<R> {
         self.start_receive(id)
     }
 
-    /// Takes over a connection whose other end is inside of this process.
+    /// Registers a connection whose other end belongs to this process.
     pub(super) fn accept_internal(&mut self, stream: OwnedFd, now_us: u64) -> io::Result<()> {
         let id = self.hub.accept_internal(now_us);
         let socket = self.ring.adopt(stream);
@@ -83,6 +86,7 @@ impl<R: Ring> ShardLoop<R> {
         self.start_receive(id)
     }
 
+    /// Counts and logs the connections that were refused because no descriptor was left.
     fn handle_exhaustion(&mut self, error: Option<Errno>, now_us: u64) {
         let exhaustion = self.acceptor.handle_exhaustion(now_us, &mut self.ring);
         let Some(Exhaustion { refused, shortage }) = exhaustion else {
@@ -102,8 +106,8 @@ impl<R: Ring> ShardLoop<R> {
         }
     }
 
-    /// Passes received bytes to the hub and returns the buffer.
-    fn deliver(
+    /// Passes received bytes to the hub and returns the buffer to the kernel.
+    fn handle_received(
         &mut self,
         id: ConnectionId,
         result: Result<u32, Errno>,
@@ -118,26 +122,32 @@ impl<R: Ring> ShardLoop<R> {
         self.ring.return_buffer(buffer);
     }
 
-    /// Handles the end of a receive operation: the end of the stream, or a reason to start again.
-    fn receive_ended(&mut self, id: ConnectionId, result: Result<u32, Errno>) -> io::Result<()> {
+    /// Handles the end of a receive operation: at the end of the stream informs the hub, and
+    /// otherwise starts the operation again, now or in a later turn.
+    fn handle_receive_end(
+        &mut self,
+        id: ConnectionId,
+        result: Result<u32, Errno>,
+    ) -> io::Result<()> {
         self.sockets.set_receiving(id, false);
         match result {
             Ok(0) => self.hub.end_of_stream(id),
             // The kernel ends a multishot operation when the completion queue is full.
             Ok(_) => self.start_receive(id)?,
-            // `rearm` starts the receive again when this turn has returned its buffers.
+            // `rearm` starts the receive operation again when this turn has returned its buffers.
             Err(Errno(libc::ENOBUFS)) => {
                 self.hub.counts_mut().buffers_exhausted += 1;
-                self.unarmed.push(id);
+                self.receives_to_restart.push(id);
             }
-            Err(Errno(libc::EINTR | libc::EAGAIN)) => self.unarmed.push(id),
+            Err(Errno(libc::EINTR | libc::EAGAIN)) => self.receives_to_restart.push(id),
             Err(_) => self.hub.lost(id),
         }
         self.release(id);
         Ok(())
     }
 
-    pub(super) fn sent(
+    /// Passes the result of a send to the hub. Waits for writability if the socket is full.
+    pub(super) fn handle_sent(
         &mut self,
         id: ConnectionId,
         result: Result<u32, Errno>,

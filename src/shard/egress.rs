@@ -1,4 +1,4 @@
-//! Sends everything that is pending and not blocked. Shard thread.
+//! Sends the pending bytes of all connections whose sockets are not full. Runs on the shard thread.
 
 use std::io;
 
@@ -14,8 +14,9 @@ enum Round {
 }
 
 impl<R: Ring> ShardLoop<R> {
-    /// Sends in rounds until nothing is left to send. The hub gathers a round, the ring submits
-    /// it, and all its sends complete before the next round reuses its memory.
+    /// Sends in rounds until nothing is left to send. In each round the hub collects the pending
+    /// bytes, the ring submits the sends, and all of the sends complete before the next round
+    /// reuses the memory.
     pub(super) fn flush(&mut self) -> io::Result<Work> {
         let mut work = Work::None;
         while self.hub.poll_egress(&mut self.egress) {
@@ -26,9 +27,9 @@ impl<R: Ring> ShardLoop<R> {
                 let Some(socket) = self.sockets.open(send.id) else {
                     continue;
                 };
-                // SAFETY: `egress` is neither changed nor cleared before `in_flight` is zero
-                // again, and every completion of a send is counted. After an error the ring is
-                // dropped before `egress`.
+                // SAFETY: `in_flight` counts the sends that have not completed, and `egress` is
+                // neither changed nor cleared before `in_flight` is zero. After an error the ring
+                // is dropped before `egress`.
                 let bytes = unsafe { PinnedBytes::new(self.egress.bytes(send)) };
                 self.ring.send(socket, send.id, bytes)?;
                 in_flight += 1;
@@ -42,7 +43,8 @@ impl<R: Ring> ShardLoop<R> {
         Ok(work)
     }
 
-    /// Handles the completed sends, and leaves all other completions for the next turn.
+    /// Handles the completed sends and subtracts their number from `in_flight`. All other
+    /// completions are left for the next turn.
     fn complete_sends(&mut self, in_flight: &mut usize) -> io::Result<Round> {
         let now_us = self.ring.now_us();
         let mut completions = std::mem::take(&mut self.completions);
@@ -52,7 +54,7 @@ impl<R: Ring> ShardLoop<R> {
                 return true;
             };
             *in_flight -= 1;
-            let sent = self.sent(id, result, now_us);
+            let sent = self.handle_sent(id, result, now_us);
             if outcome.is_ok() {
                 outcome = sent;
             }

@@ -1,10 +1,10 @@
-//! The errors that end a shard. Shard thread.
+//! The errors that end a shard. They are created on the shard thread.
 
 use std::io;
 
 use super::preflight::PreflightError;
 
-/// Why a shard has ended before it was stopped.
+/// The reason why a shard has ended before it was stopped.
 #[derive(Debug, thiserror::Error)]
 pub enum ShardError {
     #[error("the shard's ring could not be set up: {0}")]

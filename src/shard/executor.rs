@@ -1,5 +1,5 @@
-//! The thread of a shard: a glommio executor on a pinned core that runs the shard's loop. The
-//! executor yields to its other tasks between turns and waits while the loop sleeps.
+//! Starts the thread of a shard: a glommio executor, pinned to a core, that runs the main loop of
+//! the shard. Between two turns the loop yields to the other tasks of the executor.
 
 use std::net::TcpListener;
 use std::os::fd::FromRawFd;
@@ -19,14 +19,16 @@ use super::sleep::Sleep;
 use super::system;
 use super::uring::UringRing;
 
-/// Everything that a shard needs to start.
+/// The parameters of [`spawn`].
 pub struct ShardOptions {
+    /// The index of the shard in the fabric.
     pub index: usize,
     /// The core that the shard's thread is pinned to.
     pub core: usize,
     pub listener: TcpListener,
     pub config: Arc<Config>,
     pub fabric: Arc<Fabric>,
+    /// Reports the start and the end of the thread to the monitor of threads.
     pub guard: ThreadGuard,
 }
 
@@ -35,7 +37,7 @@ pub struct Shard {
     thread: ExecutorJoinHandle<Result<(), ShardError>>,
 }
 
-/// Starts a shard on its core.
+/// Starts the thread of a shard. Fails if the executor cannot be set up.
 pub fn spawn(options: ShardOptions) -> Result<Shard, GlommioError<()>> {
     let thread = LocalExecutorBuilder::new(Placement::Fixed(options.core))
         .name(&format!("shard-{}", options.index))
@@ -55,6 +57,7 @@ impl Shard {
     }
 }
 
+/// Sets up the ring and runs turns until the shard ends or an error occurs.
 async fn run(options: ShardOptions) -> Result<(), ShardError> {
     let ShardOptions {
         index,
@@ -62,12 +65,13 @@ async fn run(options: ShardOptions) -> Result<(), ShardError> {
         listener,
         config,
         fabric,
-        guard, // Dropped last, because it reports the end of the shard.
+        guard, // Dropped last, because its drop reports the end of the shard.
     } = options;
     let wake = fabric.shards[index].lane.wake.descriptor();
     let ring = UringRing::new(wake, fabric.clock).map_err(PreflightError::from)?;
     let event = system::duplicate(wake).map_err(|error| ShardError::Event(error.to_string()))?;
-    // SAFETY: the descriptor is a fresh duplicate, and the file takes ownership of it.
+    // SAFETY: the descriptor was just duplicated and has no other owner. The file takes ownership
+    // of it.
     let event = unsafe { BufferedFile::from_raw_fd(event) };
     let seed = fastrand::u64(..);
     let mut shard = ShardLoop::new(ring, listener, index, config, fabric, seed);
@@ -80,7 +84,7 @@ async fn run(options: ShardOptions) -> Result<(), ShardError> {
             Turn::Idle => match shard.sleep().map_err(ShardError::Ring)? {
                 Sleep::Over => {}
                 Sleep::Executor => {
-                    // The eight bytes are the number of signals, which does not matter.
+                    // The eight bytes are the number of signals. The number is not needed.
                     event
                         .read_at(0, 8)
                         .await

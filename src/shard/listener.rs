@@ -1,4 +1,4 @@
-//! Opens the listening sockets of all shards. Main thread, at start.
+//! Opens the listening sockets of all shards. Runs on the main thread at start.
 
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener};
@@ -9,9 +9,10 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::limits::{ACCEPT_BACKLOG, LISTEN_RETRY_INTERVAL, LISTEN_TIMEOUT, NOT_SENT_BYTES};
 
-/// Opens one listener per shard on the same address. The kernel distributes connections over them.
+/// Opens one listener per shard on the same address. The kernel distributes connections over the
+/// listeners.
 ///
-/// Fails if another process listens on the address, even if that process would share it.
+/// Fails if another process listens on the address, even if that process allows to share it.
 pub fn listen(address: SocketAddr, shards: usize) -> io::Result<Vec<TcpListener>> {
     let exclusive = bind_exclusively(address)?;
     let address = exclusive.local_addr()?.as_socket().unwrap_or(address);
@@ -19,15 +20,15 @@ pub fn listen(address: SocketAddr, shards: usize) -> io::Result<Vec<TcpListener>
     (0..shards).map(|_| open_shared(address)).collect()
 }
 
-/// Binds the address without sharing it, which shows that no other process has it. Tries again for
-/// a while, because the rings of a process that was killed release its sockets only a moment after
-/// the process has ended.
+/// Binds the address without sharing it, which shows that no other process uses it. Repeats the
+/// attempt until [`LISTEN_TIMEOUT`] has passed, because the rings of a killed process release its
+/// sockets only a moment after the process has ended.
 fn bind_exclusively(address: SocketAddr) -> io::Result<Socket> {
-    let give_up = Instant::now() + LISTEN_TIMEOUT;
+    let deadline = Instant::now() + LISTEN_TIMEOUT;
     loop {
         let socket = socket(address)?;
         match socket.bind(&address.into()) {
-            Err(error) if error.kind() == ErrorKind::AddrInUse && Instant::now() < give_up => {
+            Err(error) if error.kind() == ErrorKind::AddrInUse && Instant::now() < deadline => {
                 thread::sleep(LISTEN_RETRY_INTERVAL);
             }
             bound => return bound.map(|()| socket),
@@ -35,12 +36,13 @@ fn bind_exclusively(address: SocketAddr) -> io::Result<Socket> {
     }
 }
 
+/// Opens one of several listeners on the address.
 fn open_shared(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = socket(address)?;
     socket.set_reuse_port(true)?;
-    // Accepted connections inherit both options. The frames of a turn are sent together already,
-    // so Nagle's algorithm would only add delay. Bytes that a client does not read should wait in
-    // its outbox, where the slow-client policies apply, and not in the kernel.
+    // Accepted connections inherit both options. Nagle's algorithm would only add delay, because
+    // all frames of a turn are already sent together. Bytes that a client does not read should stay
+    // in its outbox, where the slow-client policies apply, and not in the kernel.
     socket.set_tcp_nodelay(true)?;
     socket.set_tcp_notsent_lowat(NOT_SENT_BYTES)?;
     socket.bind(&address.into())?;
@@ -48,6 +50,7 @@ fn open_shared(address: SocketAddr) -> io::Result<TcpListener> {
     Ok(socket.into())
 }
 
+/// Creates a TCP socket for the address, with the options that all sockets here need.
 fn socket(address: SocketAddr) -> io::Result<Socket> {
     let socket = Socket::new(
         Domain::for_address(address),
@@ -55,7 +58,7 @@ fn socket(address: SocketAddr) -> io::Result<Socket> {
         Some(Protocol::TCP),
     )?;
     socket.set_reuse_address(true)?;
-    // The shard never blocks on the listener, not even to refuse connections.
+    // The shard must not block when it refuses connections with `accept`.
     socket.set_nonblocking(true)?;
     Ok(socket)
 }

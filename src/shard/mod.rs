@@ -1,26 +1,26 @@
-//! A shard: one pinned core with a glommio executor and a completion ring, which does all IO of its
-//! client connections. Only this directory names glommio or `io_uring`, or contains `unsafe`.
+//! A shard: one thread, pinned to a core, that does all IO of its client connections with a
+//! completion ring. Only this directory uses glommio, `io_uring` or `unsafe`.
 //!
 //! ```text
-//! executor    the thread: glommio yields and waits between the turns of the loop
-//! shard_loop  a turn: completions, requests, lane, one submit of sends
-//! dispatch    completions to the hub
-//! questions   publications of clients to the ingest thread, and their results to the hub
-//! lane        publications from the ingest thread to the hub
-//! egress      sends of what is pending, in rounds
-//! requests    requests of the control thread
+//! executor    the thread: a glommio executor that runs the main loop
+//! shard_loop  the main loop: one turn handles completions, requests and the lane, and sends
+//! dispatch    handles completions
+//! questions   passes publications of clients to the ingest thread, and the results to the hub
+//! lane        passes publications from the ingest thread to the hub
+//! egress      sends pending bytes, in rounds
+//! requests    carries out the requests of the control thread
 //! survey      the search for slow connections, a page in each turn
 //! sleep       the short sleep in the ring, then the sleep in the executor
-//! acceptor    the listener: accepting, pausing without descriptors, the end of accepting
+//! acceptor    decides when connections are accepted
 //! sockets     the sockets of the connections, and the operations under way on each
 //! upstream    the hub's access to the fabric
-//! ring        the kernel as the loop uses it: a trait
-//! uring       the ring, implemented with io_uring
-//! buffers     the provided buffers that all receives of a shard share
+//! ring        the trait of a completion ring, which the main loop is generic over
+//! uring       the implementation of the ring with io_uring
+//! buffers     the provided buffers that all receive operations of a shard share
 //! listener    opens the listening sockets
 //! preflight   checks that the host can run a shard
 //! system      system calls that std does not wrap
-//! work        whether a part of a turn had something to do
+//! work        the outcome of a part of a turn
 //! error       the errors that end a shard
 //! ```
 

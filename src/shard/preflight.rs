@@ -1,5 +1,5 @@
-//! Checks that this host can run a shard, and explains what to change if it cannot. Main thread,
-//! before the shards start.
+//! Checks that this host can run shards, and explains what to change if it cannot. Runs on the main
+//! thread, before the shards start.
 
 use std::fs;
 use std::io;
@@ -10,7 +10,7 @@ use crate::observe::Clock;
 use super::system::{memlock_limit_bytes, wake};
 use super::uring::UringRing;
 
-/// Why a ring could not be set up. The text names what to change.
+/// The reason why a ring could not be set up. Each message names the setting to change.
 #[derive(Debug, thiserror::Error)]
 pub enum PreflightError {
     #[error("io_uring lacks what fanfare needs; run Linux 6.1 or newer (this is {0})")]
@@ -21,7 +21,7 @@ pub enum PreflightError {
     )]
     NotAllowed,
     #[error(
-        "too little lockable memory ({0} bytes): raise LimitMEMLOCK (ulimit -l); 64 MiB is plenty"
+        "too little lockable memory ({0} bytes): raise LimitMEMLOCK (ulimit -l); 64 MiB is enough"
     )]
     Memory(u64),
     #[error("io_uring could not be set up: {0}")]
@@ -29,6 +29,7 @@ pub enum PreflightError {
 }
 
 impl From<io::Error> for PreflightError {
+    /// Converts the error of a system call that sets up a ring.
     fn from(error: io::Error) -> Self {
         match error.raw_os_error() {
             Some(libc::EINVAL) => Self::KernelTooOld(kernel_release()),
@@ -39,13 +40,14 @@ impl From<io::Error> for PreflightError {
     }
 }
 
-/// Returns the lockable memory that so many shards need, with one share for the rest of the
-/// process.
+/// Returns the lockable memory, in bytes, that this number of shards needs. One more share is for
+/// the rest of the process.
 pub fn memlock_wanted_bytes(shards: usize) -> u64 {
     MEMLOCK_PER_SHARD_BYTES * (shards as u64 + 1)
 }
 
-/// Sets up a ring with its buffers as each of so many shards does, and closes it again.
+/// Checks the limit on lockable memory for this number of shards, then sets up a ring with its
+/// buffers as a shard does, and closes it again.
 pub fn preflight(shards: usize) -> Result<(), PreflightError> {
     let memlock = memlock_limit_bytes();
     if memlock < memlock_wanted_bytes(shards) {

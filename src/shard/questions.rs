@@ -3,46 +3,51 @@
 
 use crate::fabric::{SubmissionResult, SubmittedPublication};
 use crate::hub::{Answer, PublishAnswer, Question, Ticket};
+use crate::limits::SOCKET_TURN_MESSAGES;
 
 use super::ring::Ring;
 use super::shard_loop::ShardLoop;
 
 impl<R: Ring> ShardLoop<R> {
-    /// Submits the publications that clients sent since the last call, as one submission. If there
-    /// is no room for it, all of them are answered at once.
+    /// Submits the publications that clients sent since the last call, in submissions of bounded
+    /// size, so that the ingest thread serves its other inputs in between. If there is no room for a
+    /// submission, the publications of it and of those after it are answered at once.
     pub(super) fn submit_questions(&mut self, now_us: u64) {
-        let questions = self.hub.take_questions();
-        if questions.is_empty() {
-            return;
-        }
-        let mut publications = Vec::with_capacity(questions.len());
-        let mut tickets = Vec::with_capacity(questions.len());
-        for (ticket, Question::Publish { topic, payload }) in questions {
-            publications.push(SubmittedPublication { topic, payload });
-            tickets.push(ticket);
-        }
-        let submitted = self
-            .fabric
-            .submit_from_shard(self.index, publications, tickets);
-        for ticket in submitted.err().unwrap_or_default() {
-            let busy = Answer::Publish(PublishAnswer::Busy);
-            self.hub.answer(ticket, busy, now_us);
+        let mut questions = self.hub.take_questions().into_iter();
+        while !questions.as_slice().is_empty() {
+            let mut publications = Vec::new();
+            let mut tickets = Vec::new();
+            let submission = questions.by_ref().take(SOCKET_TURN_MESSAGES);
+            for (ticket, Question::Publish { topic, payload }) in submission {
+                publications.push(SubmittedPublication { topic, payload });
+                tickets.push(ticket);
+            }
+            let submitted = self
+                .fabric
+                .submit_from_shard(self.index, publications, tickets);
+            if let Err(tickets) = submitted {
+                let rest = questions.map(|(ticket, _)| ticket);
+                let busy = Answer::Publish(PublishAnswer::Busy);
+                let answers = tickets.into_iter().chain(rest).map(|ticket| (ticket, busy));
+                return self.hub.answer(answers, now_us);
+            }
         }
     }
 
     /// Hands the results of publications to the hub.
     pub(super) fn deliver_answers(
         &mut self,
-        answers: Vec<(Ticket, SubmissionResult)>,
+        results: Vec<(Ticket, SubmissionResult)>,
         now_us: u64,
     ) {
-        for (ticket, result) in answers {
+        let answers = results.into_iter().map(|(ticket, result)| {
             let answer = match result {
                 SubmissionResult::Accepted => PublishAnswer::Accepted,
                 SubmissionResult::Rejected(_) => PublishAnswer::Rejected,
                 SubmissionResult::Busy => PublishAnswer::Busy,
             };
-            self.hub.answer(ticket, Answer::Publish(answer), now_us);
-        }
+            (ticket, Answer::Publish(answer))
+        });
+        self.hub.answer(answers, now_us);
     }
 }

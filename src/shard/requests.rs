@@ -1,4 +1,4 @@
-//! Carries out the requests of the control thread. Shard thread.
+//! Carries out the requests of the control thread. Runs on the shard thread.
 
 use std::io;
 

@@ -1,5 +1,5 @@
-//! The kernel as the loop of a shard uses it: operations that complete later, receive buffers,
-//! sockets, descriptors and a clock. Shard thread.
+//! The interface between the main loop of a shard and the kernel: operations that complete later,
+//! receive buffers, sockets, descriptors and a clock. Used on the shard thread.
 //!
 //! [`super::ShardLoop`] is generic over [`Ring`]. The server implements the trait with `io_uring`.
 //! The simulation in tests/sim implements it with a simulated kernel, so that the same loop runs
@@ -16,16 +16,15 @@ use crate::hub::ConnectionId;
 /// A completion ring with its clock, its receive buffers and the descriptors that it works on.
 ///
 /// Operations are queued by the methods that start them and submitted by [`Ring::reap`],
-/// [`Ring::reap_one`] and [`Ring::short_sleep`], or earlier if the queue is full. Operations that
-/// the kernel does not take at once, because it lacks memory for the moment, stay queued for the
-/// next call.
+/// [`Ring::reap_one`] and [`Ring::short_sleep`], or earlier if the queue is full. If the kernel is
+/// temporarily out of memory, operations stay queued until the next call.
 pub trait Ring {
     type Socket: Socket;
     type Listener: Listener;
-    /// A descriptor that is open only to be closed when the process needs one more.
+    /// A spare descriptor, which is closed when the process needs one more.
     type Reserve;
 
-    /// Microseconds since the start of the process.
+    /// Returns the time in microseconds since the start of the process.
     fn now_us(&self) -> u64;
 
     /// Starts to accept connections. Each accepted connection is a completion.
@@ -34,7 +33,7 @@ pub trait Ring {
     /// Starts to receive into provided buffers. Each filled buffer is a completion.
     fn receive(&mut self, socket: &Self::Socket, id: ConnectionId) -> io::Result<()>;
 
-    /// Sends what the socket can take at once. Completes without waiting for the peer.
+    /// Sends as many bytes as the socket has room for. Completes without waiting for the peer.
     fn send(
         &mut self,
         socket: &Self::Socket,
@@ -42,30 +41,31 @@ pub trait Ring {
         bytes: PinnedBytes<'_>,
     ) -> io::Result<()>;
 
-    /// Completes once when the socket can take more bytes or is broken.
+    /// Waits until the socket has room for more bytes or is broken. Completes once.
     fn wait_writable(&mut self, socket: &Self::Socket, id: ConnectionId) -> io::Result<()>;
 
-    /// Completes once after `delay`. Submits the operation before it returns, unless the kernel
-    /// lacks memory for the moment.
+    /// Starts a timer that completes once, after `delay`. Submits the operation before it returns,
+    /// unless the kernel is temporarily out of memory.
     fn start_timer(&mut self, delay: Duration) -> io::Result<()>;
 
-    /// Completes once when the shard's event descriptor is signalled, and clears the signal.
+    /// Reads the shard's event descriptor. Completes once, when the descriptor is signalled, and
+    /// clears the signal.
     fn read_wake(&mut self) -> io::Result<()>;
 
     /// Cancels an operation. The cancelled operation completes, and so does the cancellation.
     fn cancel(&mut self, target: Cancelled) -> io::Result<()>;
 
-    /// Submits what is queued, lets the kernel finish deferred work, and appends everything that
-    /// has completed to `completions`. Does not wait.
+    /// Submits the queued operations, lets the kernel finish deferred work, and appends all
+    /// available completions to `completions`. Does not wait.
     fn reap(&mut self, completions: &mut Vec<Completion<Self::Socket>>) -> io::Result<()>;
 
     /// Does the same as [`Ring::reap`], but waits until at least one operation has completed.
     fn reap_one(&mut self, completions: &mut Vec<Completion<Self::Socket>>) -> io::Result<()>;
 
-    /// Returns whether something has completed or is queued for submission.
+    /// Returns whether an operation has completed or is queued for submission.
     fn has_work(&mut self) -> bool;
 
-    /// Submits what is queued and sleeps until an operation completes, for `limit` at most.
+    /// Submits the queued operations and sleeps until an operation completes, for `limit` at most.
     fn short_sleep(&mut self, limit: Duration) -> io::Result<()>;
 
     /// Sets whether a completion signals the shard's event descriptor. After switching the signals
@@ -75,19 +75,20 @@ pub trait Ring {
     /// Returns the first `len` bytes of a filled buffer.
     fn bytes(&mut self, buffer: &ReceivedBuffer, len: usize) -> &mut [u8];
 
-    /// Provides the buffer to the kernel again.
+    /// Gives the buffer back to the kernel, which may then fill it again.
     fn return_buffer(&mut self, buffer: ReceivedBuffer);
 
-    /// Takes over one end of a connection inside of this process.
+    /// Takes ownership of one end of a connection whose other end belongs to this process.
     fn adopt(&mut self, stream: OwnedFd) -> Self::Socket;
 
     /// Opens a reserve descriptor. Returns `None` if the process has no descriptor left.
     fn open_reserve(&mut self) -> Option<Self::Reserve>;
 }
 
-/// The socket of one connection. Dropping it closes it.
+/// The socket of one connection. It is closed when it is dropped.
 pub trait Socket {
-    /// Returns the peer's address, or `None` if the peer is gone or has no Internet address.
+    /// Returns the peer's address, or `None` if the connection is broken or is not a TCP
+    /// connection.
     fn peer(&self) -> Option<SocketAddr>;
 
     /// Ends the stream to the peer. The peer can still send.
@@ -96,13 +97,13 @@ pub trait Socket {
     /// Ends the stream in both directions, so that operations on the socket complete.
     fn shut_down(&self);
 
-    /// Makes the close of the socket reset the connection and discard unsent bytes.
+    /// Sets the socket so that its close resets the connection and discards unsent bytes.
     fn reset_on_close(&self);
 }
 
-/// A listening socket. Dropping it closes it.
+/// A listening socket. It is closed when it is dropped.
 pub trait Listener {
-    /// Accepts the oldest waiting connection and closes it at once.
+    /// Accepts the oldest waiting connection and closes it at once. Fails if none is waiting.
     fn refuse_one(&self) -> io::Result<()>;
 }
 
@@ -114,25 +115,26 @@ pub enum Completion<S> {
         result: Result<S, Errno>,
         series: Multishot,
     },
-    /// So many bytes were received into `buffer`, or the stream has ended (0 bytes or an error).
+    /// A number of bytes was received into `buffer`, or the stream has ended (0 bytes or an error).
     Receive {
         id: ConnectionId,
         result: Result<u32, Errno>,
         buffer: Option<ReceivedBuffer>,
         series: Multishot,
     },
-    /// So many bytes were sent.
+    /// A number of bytes was sent.
     Send {
         id: ConnectionId,
         result: Result<u32, Errno>,
     },
-    /// The socket can take more bytes, or is broken, which the next send reports.
+    /// The socket has room for more bytes. If it is broken, the next send reports the error.
     Writable { id: ConnectionId },
     /// The delay of a timer has passed.
     Timer,
-    /// A cancellation was carried out, or found nothing to cancel.
+    /// A cancellation was carried out, or there was no operation to cancel.
     Cancel,
-    /// The read of the event descriptor has ended: it was signalled, or the read was cancelled.
+    /// The read of the event descriptor has ended, because the descriptor was signalled or the read
+    /// was cancelled.
     WakeRead,
 }
 
@@ -176,30 +178,33 @@ pub struct ReceivedBuffer {
 }
 
 impl ReceivedBuffer {
-    /// Creates the token for a buffer that the kernel has filled. For implementations of [`Ring`].
+    /// Creates a handle to the buffer with this index. Called by implementations of [`Ring`] when
+    /// the kernel has filled the buffer.
     pub fn new(index: u16) -> Self {
         Self { index }
     }
 
+    /// Returns the index of the buffer.
     pub fn index(&self) -> u16 {
         self.index
     }
 }
 
-/// The bytes of a send. They stay in place until the send has completed.
+/// The bytes of a send. They stay at the same address until the send has completed.
 #[derive(Clone, Copy, Debug)]
 pub struct PinnedBytes<'a>(&'a [u8]);
 
 impl<'a> PinnedBytes<'a> {
-    /// Promises that the bytes stay in place.
+    /// Asserts that the bytes can be passed to the kernel.
     ///
     /// # Safety
-    /// The bytes must stay where they are, unchanged, until the completion of the send is reaped
-    /// or the ring is dropped. The lifetime of the reference may end earlier.
+    /// The bytes must stay at the same address, unchanged, until the completion of the send is
+    /// reaped or the ring is dropped. The lifetime of the reference may end earlier.
     pub unsafe fn new(bytes: &'a [u8]) -> Self {
         Self(bytes)
     }
 
+    /// Returns the bytes.
     pub fn as_slice(&self) -> &'a [u8] {
         self.0
     }

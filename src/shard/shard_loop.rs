@@ -1,9 +1,9 @@
-//! The main loop of a shard, one turn at a time. Shard thread.
+//! The main loop of a shard, one turn at a time. Runs on the shard thread.
 //!
-//! A turn reaps completions, carries out requests, handles the completions, drains the lane,
-//! and sends everything that is pending with one submit. When a turn finds nothing to do, the
-//! shard sleeps (sleep.rs). The loop names neither glommio nor `io_uring`: [`super::executor`]
-//! runs it on a real ring, and the simulation in tests/sim runs it on a simulated one.
+//! A turn reaps completions, carries out requests, handles the completions, drains the lane, and
+//! sends all pending bytes. After a turn without work, the shard sleeps (sleep.rs). The loop uses
+//! neither glommio nor `io_uring` directly: [`super::executor`] runs it on a real ring, and the
+//! simulation in tests/sim runs it on a simulated ring.
 
 use std::io;
 use std::sync::Arc;
@@ -20,29 +20,33 @@ use super::survey::SurveyQueue;
 use super::upstream::FabricUpstream;
 use super::work::Work;
 
-/// The hub of one shard and everything that connects it to the kernel and to the other threads.
+/// The hub of one shard, with its connections to the kernel and to the other threads.
 pub struct ShardLoop<R: Ring> {
-    /// Dropped first, because operations that are under way refer to `egress`.
+    /// The first field, so that it is dropped before `egress`, whose memory is used by operations
+    /// that are under way.
     pub(super) ring: R,
     pub(super) hub: Hub,
     pub(super) sockets: Sockets<R::Socket>,
     pub(super) acceptor: Acceptor<R>,
     pub(super) fabric: Arc<Fabric>,
+    /// The index of this shard in the fabric.
     pub(super) index: usize,
     /// The current round of sends.
     pub(super) egress: Egress,
-    /// Completions that were reaped and are not handled yet.
+    /// Completions that were reaped and not handled yet.
     pub(super) completions: Vec<Completion<R::Socket>>,
-    /// Scratch: the completions of this turn.
+    /// The completions that the current turn handles. Kept only to reuse its memory.
     handling: Vec<Completion<R::Socket>>,
-    /// Connections whose receive has ended for lack of buffers, and is to be started again.
-    pub(super) unarmed: Vec<ConnectionId>,
-    /// When the timer that was started last fires.
+    /// Connections whose receive operation has ended for lack of buffers or was interrupted. It is
+    /// started again at the end of the turn.
+    pub(super) receives_to_restart: Vec<ConnectionId>,
+    /// The time at which the timer that was started last fires.
     pub(super) timer_due_us: Option<u64>,
-    /// A read of the event descriptor is under way in the ring.
+    /// Whether a read of the event descriptor is under way in the ring.
     pub(super) reading_wake: bool,
-    /// Set when the process drains: connections are accepted until this time, and refused with a
-    /// 503 by the hub. When all are closed, the shard ends.
+    /// The end of the period of a drain, or `None` if the process does not drain. Until this time
+    /// connections are accepted, and the hub refuses them with status 503. The shard ends when all
+    /// connections are closed.
     pub(super) accept_until_us: Option<u64>,
     pub(super) surveys: SurveyQueue,
 }
@@ -51,9 +55,9 @@ pub struct ShardLoop<R: Ring> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Turn {
-    /// There was something to do, and there may be more.
+    /// The turn found work, and there may be more.
     Worked,
-    /// There was nothing to do: the shard may sleep.
+    /// The turn found no work, so the shard may sleep.
     Idle,
     /// The shard was stopped, or its drain is complete.
     Ended,
@@ -87,7 +91,7 @@ impl<R: Ring> ShardLoop<R> {
             egress: Egress::default(),
             completions: Vec::new(),
             handling: Vec::new(),
-            unarmed: Vec::new(),
+            receives_to_restart: Vec::new(),
             timer_due_us: None,
             reading_wake: false,
             accept_until_us: None,
@@ -101,17 +105,18 @@ impl<R: Ring> ShardLoop<R> {
         self.acceptor.start(&mut self.ring)
     }
 
-    /// Runs one turn.
+    /// Runs one turn. Fails if the ring fails.
     pub fn turn(&mut self) -> io::Result<Turn> {
         let now_us = self.ring.now_us();
         lossy::stall(self.index, now_us);
         self.ring.reap(&mut self.completions)?;
-        // Only what was due before this turn counts, and not what the turn itself makes due.
+        // Measured before any work of this turn, so that the turn's own duration is not included.
         if let Some(due_us) = self.hub.overdue_us(now_us) {
             self.shard().lag.record(now_us - due_us, 1);
         }
         let mut worked = !self.completions.is_empty();
-        // Requests come first: a request is in force for everything that a peer sent after it.
+        // Requests are handled before completions, so that a request already applies to bytes that
+        // a peer sent after it.
         while let Some(request) = self.shard().lane.pop_request() {
             worked = true;
             if self.handle_request(request, now_us)? == Turn::Ended {
@@ -140,11 +145,12 @@ impl<R: Ring> ShardLoop<R> {
         Ok(if worked { Turn::Worked } else { Turn::Idle })
     }
 
-    /// Returns the hub, for checks of its state.
+    /// Returns the hub, so that tests can check its state.
     pub fn hub(&self) -> &Hub {
         &self.hub
     }
 
+    /// Handles the completions that were reaped before this call.
     fn handle_completions(&mut self, now_us: u64) -> io::Result<()> {
         let mut handling = std::mem::take(&mut self.handling);
         handling.append(&mut self.completions);
@@ -155,7 +161,8 @@ impl<R: Ring> ShardLoop<R> {
         Ok(())
     }
 
-    /// Ends accepting when the period of a drain has passed. Until then new connections get a 503.
+    /// Ends accepting when the period of a drain has passed. Until then the hub
+    /// refuses new connections with status 503.
     fn end_accepting(&mut self, now_us: u64) -> io::Result<()> {
         let is_over = self
             .accept_until_us
@@ -166,22 +173,23 @@ impl<R: Ring> ShardLoop<R> {
         Ok(())
     }
 
-    /// Starts again what had to wait: receives that lacked buffers, and accepting that lacked
-    /// descriptors.
+    /// Starts operations again that had ended early: receive operations that lacked buffers or were
+    /// interrupted, and the accept operation that lacked descriptors.
     fn rearm(&mut self, now_us: u64) -> io::Result<()> {
-        for id in std::mem::take(&mut self.unarmed) {
+        for id in std::mem::take(&mut self.receives_to_restart) {
             self.start_receive(id)?;
         }
         if self.acceptor.advance(now_us, &mut self.ring)? == AcceptEvent::Recovered {
             self.set_out_of_descriptors(false);
             tracing::info!(
                 shard = self.index,
-                "descriptors are back; accepting as usual"
+                "descriptors are back; accepting connections again"
             );
         }
         Ok(())
     }
 
+    /// Carries out the actions on sockets that the hub has requested.
     fn apply_socket_actions(&mut self) {
         while let Some(action) = self.hub.poll_socket_action() {
             match action {
@@ -194,18 +202,21 @@ impl<R: Ring> ShardLoop<R> {
         }
     }
 
-    /// Frees the slot of a closed connection if no operation uses its socket any more.
+    /// Closes the socket of a closed connection and frees its slot, if no operation uses the
+    /// socket any more.
     pub(super) fn release(&mut self, id: ConnectionId) {
         if self.sockets.remove(id) == Removal::Removed {
             self.hub.release(id);
         }
     }
 
+    /// Publishes whether this shard lacks descriptors.
     pub(super) fn set_out_of_descriptors(&self, is_out: bool) {
         let flag = &self.shard().out_of_descriptors;
         flag.store(is_out, std::sync::atomic::Ordering::Relaxed);
     }
 
+    /// Returns the part of the fabric that belongs to this shard.
     pub(super) fn shard(&self) -> &ShardFabric {
         &self.fabric.shards[self.index]
     }

@@ -1,7 +1,7 @@
-//! How a shard sleeps: first in its ring, then in its executor. Shard thread.
+//! The sleep of an idle shard: first in its ring, then in its executor. Runs on the shard thread.
 //!
-//! Every sleep follows the same order, so that no event is missed. The shard first switches on
-//! what wakes it, then checks once more for work, and then sleeps:
+//! Every sleep follows the same order, so that no event is missed. The shard first enables the
+//! events that wake it, then checks once more for work, and then sleeps:
 //!
 //! | event | wakes the short sleep | wakes the executor sleep |
 //! |---|---|---|
@@ -17,18 +17,19 @@ use crate::limits::SHORT_SLEEP;
 use super::ring::{Cancelled, Completion, CompletionSignals, Ring};
 use super::shard_loop::ShardLoop;
 
-/// The next step of the caller of [`ShardLoop::sleep`].
+/// The outcome of [`ShardLoop::sleep`], which determines the next step of its caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Sleep {
-    /// Run the next turn.
+    /// The sleep is over: run the next turn.
     Over,
-    /// Wait until the shard's event descriptor is signalled, then call
+    /// The sleep continues in the executor: wait until the shard's event descriptor is signalled,
+    /// then call
     /// [`ShardLoop::end_executor_sleep`] and run the next turn.
     Executor,
 }
 
-/// Whether there is work that forbids to sleep.
+/// The outcome of the check for work before a sleep.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum LastCheck {
     Work,
@@ -36,10 +37,11 @@ enum LastCheck {
 }
 
 impl<R: Ring> ShardLoop<R> {
-    /// Sleeps until the ring, the lane or a deadline has something to do.
+    /// Sleeps until there is work in the ring or on the lane, or a deadline has passed.
     ///
     /// The short sleep in the ring takes one system call. The sleep in the executor takes nine, so
-    /// it is for a shard that has been idle for a while, and for the executor's own tasks.
+    /// the shard begins it only when the whole short sleep has passed without work. It also lets
+    /// the executor run its own tasks.
     pub fn sleep(&mut self) -> io::Result<Sleep> {
         self.arm_timer()?;
         if self.park() == LastCheck::NoWork {
@@ -56,14 +58,14 @@ impl<R: Ring> ShardLoop<R> {
         Ok(Sleep::Over)
     }
 
-    /// Ends a sleep in the executor.
+    /// Ends a sleep in the executor. Called when the event descriptor was signalled.
     pub fn end_executor_sleep(&mut self) {
         self.ring.set_signals(CompletionSignals::Off);
         self.shard().lane.wake.unpark();
     }
 
-    /// Returns the earliest time at which the shard has something to do without an event, in
-    /// microseconds.
+    /// Returns the earliest time, in microseconds, at which the shard has to work even if no event
+    /// occurs.
     pub fn deadline_us(&self) -> Option<u64> {
         let accept_end_us = self.accept_until_us.filter(|_| self.acceptor.is_open());
         self.hub
@@ -85,9 +87,9 @@ impl<R: Ring> ShardLoop<R> {
         }
     }
 
-    /// Sleeps in the ring for a short time. If nothing happened, ends the read of the event
-    /// descriptor: in the executor sleep the ring signals this descriptor, and the read would
-    /// take that signal away from the executor.
+    /// Sleeps in the ring for [`SHORT_SLEEP`]. If there is no work then, ends the read of the event
+    /// descriptor. Otherwise the read would consume the signal with which the ring wakes the
+    /// executor.
     fn sleep_in_ring(&mut self) -> io::Result<LastCheck> {
         if !self.reading_wake {
             self.ring.read_wake()?;

@@ -1,5 +1,5 @@
-//! The sockets of a shard's connections, and the operations that are under way on each. Shard
-//! thread.
+//! The sockets of a shard's connections, with the operations that are under way on each socket.
+//! Used on the shard thread.
 
 use std::net::SocketAddr;
 
@@ -7,23 +7,27 @@ use crate::hub::{ConnectionId, Pages};
 
 use super::ring::Socket;
 
+/// The socket of one connection.
 struct Entry<S> {
     socket: S,
     id: ConnectionId,
+    /// Whether a receive operation is under way.
     receiving: bool,
+    /// Whether a wait for writability is under way.
     awaiting_writable: bool,
-    /// The hub has closed the connection.
+    /// Whether the hub has closed the connection.
     closing: bool,
 }
 
-/// Sockets by the slot of their connection in the hub.
+/// The sockets, indexed by the slot of their connection in the hub.
 pub(super) struct Sockets<S> {
     slots: Pages<Option<Entry<S>>>,
 }
 
-/// Whether a socket was closed and its slot is free.
+/// The outcome of [`Sockets::remove`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Removal {
+    /// The socket is closed and its slot is free.
     Removed,
     /// The connection is open, or an operation still uses the socket.
     InUse,
@@ -36,6 +40,7 @@ impl<S: Socket> Sockets<S> {
         }
     }
 
+    /// Stores the socket of a new connection.
     pub(super) fn insert(&mut self, id: ConnectionId, socket: S) {
         while self.slots.len() <= id.slot() {
             self.slots.push(None);
@@ -56,7 +61,7 @@ impl<S: Socket> Sockets<S> {
         (!entry.closing).then_some(&entry.socket)
     }
 
-    /// Asks the kernel for the address of the peer.
+    /// Returns the address of the peer, which the kernel is asked for.
     pub(super) fn peer(&self, id: ConnectionId) -> Option<SocketAddr> {
         self.get(id)?.socket.peer()
     }
@@ -75,7 +80,7 @@ impl<S: Socket> Sockets<S> {
         }
     }
 
-    /// Ends the stream to the peer. The peer can still send, and end its own stream in order.
+    /// Ends the stream to the peer. The peer can still send, and end its own stream.
     pub(super) fn finish_writing(&self, id: ConnectionId) {
         if let Some(entry) = self.get(id) {
             entry.socket.shut_down_writing();
@@ -83,7 +88,7 @@ impl<S: Socket> Sockets<S> {
     }
 
     /// Shuts the socket down, so that the operations on it complete. [`Sockets::remove`] closes
-    /// it. With `abort` the peer gets a reset.
+    /// the socket later. If `abort` is set, the close resets the connection.
     pub(super) fn close(&mut self, id: ConnectionId, abort: bool) {
         let Some(entry) = self.get_mut(id) else {
             return;
@@ -107,6 +112,7 @@ impl<S: Socket> Sockets<S> {
         Removal::Removed
     }
 
+    /// Returns the entry of a connection, or `None` if its slot was freed since.
     fn get(&self, id: ConnectionId) -> Option<&Entry<S>> {
         self.slots
             .get(id.slot())?
@@ -114,6 +120,7 @@ impl<S: Socket> Sockets<S> {
             .filter(|entry| entry.id == id)
     }
 
+    /// Returns the entry of a connection, or `None` if its slot was freed since.
     fn get_mut(&mut self, id: ConnectionId) -> Option<&mut Entry<S>> {
         self.slots
             .get_mut(id.slot())?

@@ -1,5 +1,5 @@
-//! The search for slow connections that the control thread requests, a page of connections in each
-//! turn. Shard thread.
+//! The search for slow connections that the control thread requests. Each turn searches one page of
+//! connections. Runs on the shard thread.
 
 use std::collections::VecDeque;
 
@@ -17,6 +17,7 @@ pub(super) struct SurveyQueue {
     requests: VecDeque<SurveyRequest>,
 }
 
+/// A survey, and the channel on which the control thread waits for its result.
 struct SurveyRequest {
     survey: Survey,
     reply: Sender<Vec<SlowConnection>>,
@@ -29,7 +30,7 @@ impl SurveyQueue {
         self.requests.push_back(SurveyRequest { survey, reply });
     }
 
-    /// Advances the oldest survey by one step, and answers it when it is complete.
+    /// Searches one page for the oldest survey, and sends the result when the survey is complete.
     pub(super) fn step<S: Socket>(
         &mut self,
         hub: &mut Hub,
@@ -47,7 +48,7 @@ impl SurveyQueue {
         for connection in &mut found {
             connection.peer = sockets.peer(connection.id);
         }
-        // Fails if the requester has given up waiting.
+        // Fails if the control thread no longer waits for the result.
         let _ = request.reply.send(found);
         Work::Done
     }

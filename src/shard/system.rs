@@ -1,4 +1,4 @@
-//! System calls that std does not wrap. Any thread, at start.
+//! System calls that std does not wrap. They are used on any thread, at start.
 
 use std::fs::File;
 use std::io;
@@ -6,7 +6,8 @@ use std::os::fd::{FromRawFd, RawFd};
 
 use crate::fabric::Wake;
 
-/// Creates a wake with a new event descriptor, in blocking mode, as rings and polls require.
+/// Creates a [`Wake`] with a new event descriptor. The descriptor is in blocking mode, because a
+/// read in the ring must wait for a signal. Fails if no descriptor is left.
 pub fn wake() -> io::Result<Wake> {
     // SAFETY: the call takes no pointers.
     let descriptor = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC) };
@@ -44,11 +45,12 @@ pub fn descriptor_limit() -> u64 {
     limit(libc::RLIMIT_NOFILE).rlim_cur
 }
 
-/// Raises the soft limit on descriptors to the hard one and returns it.
+/// Raises the soft limit on descriptors to the hard limit, and returns the new soft limit.
 pub fn raise_descriptor_limit() -> u64 {
     let mut wanted = limit(libc::RLIMIT_NOFILE);
     wanted.rlim_cur = wanted.rlim_max;
-    // SAFETY: the pointer is to a valid rlimit. A failure leaves the old limit, which is read back.
+    // SAFETY: the pointer is to a valid rlimit. A failure keeps the old limit, which is then
+    // returned.
     unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const wanted) };
     descriptor_limit()
 }
@@ -58,6 +60,7 @@ pub fn memlock_limit_bytes() -> u64 {
     limit(libc::RLIMIT_MEMLOCK).rlim_cur
 }
 
+/// Returns the soft and the hard limit on a resource.
 fn limit(resource: libc::__rlimit_resource_t) -> libc::rlimit {
     let mut limit = libc::rlimit {
         rlim_cur: 0,

@@ -1,4 +1,4 @@
-//! Connects the hub of a shard to the memory that the threads share. Shard thread.
+//! Connects the hub of a shard to the memory that the threads share. Runs on the shard thread.
 
 use std::sync::Arc;
 
@@ -7,10 +7,11 @@ use crate::fabric::{Fabric, InterestCounts};
 use crate::hub::{SocketAdmission, Upstream};
 use crate::observe::Health;
 
-/// The shared memory, as shard `index` uses it.
+/// The access of shard `index` to the shared memory.
 pub(super) struct FabricUpstream {
     fabric: Arc<Fabric>,
     index: usize,
+    /// The number of subscribed topics per entry of the shard's interest filter.
     interest: InterestCounts,
 }
 

@@ -1,4 +1,4 @@
-//! The completion ring of a shard, implemented with `io_uring`. Shard thread.
+//! The completion ring of a shard, implemented with `io_uring`. Used on the shard thread.
 
 use std::fs::File;
 use std::io;
@@ -47,7 +47,7 @@ pub(super) struct UringRing {
     buffers: Buffers,
     /// Read by the kernel when the timer is submitted, which is before the next timer is set.
     timespec: Box<Timespec>,
-    /// Written by the kernel when a read of the event descriptor completes.
+    /// The number of signals, written by the kernel when a read of the event descriptor completes.
     signals: Box<[u8; 8]>,
     /// The shard's event descriptor.
     event: RawFd,
@@ -85,10 +85,11 @@ impl UringRing {
         })
     }
 
+    /// Queues an operation. If the queue is full, submits it first.
     fn push(&mut self, entry: &squeue::Entry) -> io::Result<()> {
         loop {
-            // SAFETY: the pointers in an entry are to the boxes above, to provided buffers, or to
-            // `PinnedBytes`, whose creator guarantees that they stay in place.
+            // SAFETY: the pointers in an entry are to the boxes of this ring, to provided buffers,
+            // or to `PinnedBytes`, whose creator guarantees that the bytes keep their address.
             if unsafe { self.uring.submission().push(entry) }.is_ok() {
                 return Ok(());
             }
@@ -96,6 +97,7 @@ impl UringRing {
         }
     }
 
+    /// Submits the queued operations without waiting.
     fn submit(&mut self) -> io::Result<()> {
         let to_submit = self.uring.submission().len() as u32;
         self.enter(to_submit, 0)
@@ -113,8 +115,8 @@ impl UringRing {
                 Ok(_) => return Ok(()),
                 Err(error) => match error.raw_os_error() {
                     Some(libc::EINTR) => {}
-                    // The kernel requires that completions are taken first, or lacks memory for
-                    // the moment. What was not submitted stays queued for the next call.
+                    // The kernel requires that completions are reaped first, or is temporarily out
+                    // of memory. Operations that were not submitted stay queued for the next call.
                     Some(libc::EBUSY | libc::EAGAIN) => return Ok(()),
                     _ => return Err(error),
                 },
@@ -122,6 +124,7 @@ impl UringRing {
         }
     }
 
+    /// Appends the contents of the completion queue to `completions`.
     fn collect(&mut self, completions: &mut Vec<Completion<OwnedFd>>) {
         completions.extend(
             self.uring
@@ -132,7 +135,7 @@ impl UringRing {
 }
 
 impl Drop for UringRing {
-    /// Closes the connections that were accepted and not reaped.
+    /// Closes the connections that the kernel has accepted and the shard has not reaped.
     fn drop(&mut self) {
         self.collect(&mut Vec::new());
     }
@@ -247,9 +250,10 @@ impl Ring for UringRing {
         match signals {
             CompletionSignals::On => {
                 completion.enable_eventfd();
-                // The kernel first marks work and then checks whether to signal it. The shard
-                // first enables the signals and then checks for work. This fence keeps the two
-                // steps of the shard in order, so that at least one side sees the other.
+                // The kernel first marks work and then checks whether signals are enabled. The
+                // shard first enables the signals and then checks for work. This fence keeps the
+                // two steps of the shard in order. Then the kernel sees that signals are enabled,
+                // or the shard sees the work.
                 fence(Ordering::SeqCst);
             }
             CompletionSignals::Off => completion.disable_eventfd(),
@@ -279,17 +283,17 @@ impl Socket for OwnedFd {
     }
 
     fn shut_down_writing(&self) {
-        // Fails if the peer is gone, which the receive reports.
+        // Fails if the connection is broken, which the receive operation reports.
         let _ = SockRef::from(self).shutdown(Shutdown::Write);
     }
 
     fn shut_down(&self) {
-        // Fails if the peer is gone, and then the operations on the socket complete without it.
+        // Fails if the connection is broken. Then the operations on the socket complete anyway.
         let _ = SockRef::from(self).shutdown(Shutdown::Both);
     }
 
     fn reset_on_close(&self) {
-        // Fails if the peer is gone, and then there is nothing left to discard.
+        // Fails if the connection is broken. Then there are no bytes to discard.
         let _ = SockRef::from(self).set_linger(Some(Duration::ZERO));
     }
 }
@@ -300,6 +304,7 @@ impl Listener for TcpListener {
     }
 }
 
+/// Returns the `user_data` of an operation. `bits` is the id of the connection, or 0.
 fn user_data(operation: Operation, bits: u64) -> u64 {
     (operation as u64) << OPERATION_SHIFT | bits
 }

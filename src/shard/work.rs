@@ -1,6 +1,6 @@
-//! The outcome of a part of a turn. Shard thread.
+//! The outcome of a part of a turn. Used on the shard thread.
 
-/// Whether a part of a turn had something to do.
+/// Whether a part of a turn found work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Work {
     Done,

@@ -7,8 +7,8 @@ use crate::wire::frame::{Frame, HEADER_BYTES_MAX};
 use crate::wire::mask;
 use crate::wire::violation::ProtocolViolation;
 
-/// The received parts of an incomplete message, and of an incomplete frame. The frame is a part of
-/// the message, or a control frame between two fragments of it.
+/// The received parts of an incomplete message, and of an incomplete frame. The frame is
+/// a data frame of the message, or a control frame.
 #[derive(Default)]
 pub(super) struct Partial {
     /// Type of the incomplete message, or `None` if no message is incomplete.
@@ -32,13 +32,16 @@ pub(super) struct Partial {
 }
 
 impl Partial {
-    /// Returns whether nothing is incomplete.
+    /// Returns whether no header, frame or message is pending.
     pub(super) fn is_idle(&self) -> bool {
         self.kind.is_none() && self.frame.is_none() && self.header_bytes == 0
     }
 
-    /// Appends unmasked payload of `frame`. Returns the opcode of the message or control frame that
-    /// this completes, if any.
+    /// Appends `payload`, already unmasked. Returns the opcode of the message or control frame that
+    /// `payload` completes.
+    ///
+    /// `payload` must not be longer than `frame.remaining_bytes`. After a message is complete, the
+    /// caller replaces `self` before it appends a frame of the next message.
     pub(super) fn append(
         &mut self,
         mut frame: Frame,
@@ -56,7 +59,10 @@ impl Partial {
                 return Ok(is_complete.then_some(frame.opcode));
             }
             OpCode::Data(Data::Continue) => {}
-            OpCode::Data(kind) => (self.kind, self.is_deflated) = (Some(kind), frame.is_deflated),
+            OpCode::Data(kind) => {
+                self.kind = Some(kind);
+                self.is_deflated = frame.is_deflated;
+            }
         }
         self.message.extend_from_slice(payload);
         let is_end = is_complete && frame.is_final;
@@ -83,7 +89,8 @@ impl Partial {
         Ok(())
     }
 
-    /// Returns the buffer with the payload of the completed message or control frame.
+    /// Returns the buffer with the payload of the completed message or control frame. The buffer is
+    /// mutable, because the JSON parser changes a message in place.
     pub(super) fn payload(&mut self, opcode: OpCode) -> &mut [u8] {
         match opcode {
             OpCode::Data(_) => &mut self.message,

@@ -118,15 +118,15 @@ fn mistakes_in_a_nested_table_are_named() {
 
 #[test]
 fn a_table_is_not_a_value() {
-    let error = "`ws.deflate` is a table; its keys are ws.deflate.enabled, ws.deflate.level, \
-                ws.deflate.threshold, ws.deflate.apple";
+    let error = "`ws.deflate` is a table and cannot have a value; set one of its keys: \
+                ws.deflate.enabled, ws.deflate.level, ws.deflate.threshold, ws.deflate.apple";
     for (loader, place) in [
         (file("[ws]\ndeflate = true"), "fanfare.toml:2:1"),
         (file("[[ws.deflate]]\nlevel = 6"), "fanfare.toml:1:6"),
         (flags(&["ws.deflate=true"]), "-s ws.deflate=true"),
         (
             source(None, &[("FANFARE_WS_DEFLATE", "true")], &[]),
-            "environment FANFARE_WS_DEFLATE",
+            "environment variable FANFARE_WS_DEFLATE",
         ),
     ] {
         assert_eq!(loader.text(), format!("{place}: {error}"));

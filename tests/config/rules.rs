@@ -54,7 +54,7 @@ fn values_above_their_ceilings_are_refused() {
 fn a_shared_frame_is_smaller_than_the_gather_limit() {
     assert_eq!(
         contradiction(&["ws.batch=15KiB"]).to_string(),
-        "ws.batch is 15KiB, above its ceiling of 14KiB"
+        "ws.batch must be at most 14KiB, but is 15KiB"
     );
     assert_eq!(flags(&["ws.batch=14KiB"]).config().ws.batch, 14 * 1024);
     assert_eq!(flags(&["ws.batch=0"]).config().ws.batch, 0);
@@ -67,7 +67,7 @@ fn the_pong_timeout_is_shorter_than_the_ping_interval() {
     assert!(
         found
             .to_string()
-            .starts_with("ws.pong_timeout (8s) is not shorter than ws.ping (8s)")
+            .starts_with("ws.pong_timeout (8s) must be shorter than ws.ping (8s)")
     );
     flags(&["ws.ping=9s"]).config();
 }
@@ -83,16 +83,69 @@ fn an_outbox_holds_one_payload() {
 fn malformed_origins_are_refused() {
     for (origin, fault) in [
         ("example.com", "has no scheme"),
+        ("://example.com", "has no scheme"),
+        ("ht tps://example.com", "a space in its scheme"),
+        ("ws://example.com", "write http for ws"),
+        ("WSS://example.com", "https for wss"),
         ("https://", "has no host"),
-        ("https://example.com/", "more than a host"),
-        ("https://a.*.example.com", "only in front"),
+        ("https://:443", "has no host"),
+        ("https://:8443", "has no host"),
+        ("https://*.", "has no host"),
+        ("https://*.:443", "has no host"),
+        ("https://example.com/", "contains a path, query"),
+        ("https://example.com?a", "contains a path, query"),
+        ("https://user@example.com", "contains a path, query"),
+        ("https://*", "contains `*` inside the host"),
+        ("https://a.*.example.com", "contains `*` inside the host"),
+        ("https://*.*.example.com", "contains `*` inside the host"),
+        ("https://a b", "contains a space"),
+        ("https://*.a b:443", "contains a space"),
+        ("https://żółw.example", "a character outside ASCII"),
+        ("https://example.com:", "has a port that is not 1 to 65535"),
+        ("https://example.com:0", "has a port that is not 1 to 65535"),
+        (
+            "https://example.com:99999",
+            "has a port that is not 1 to 65535",
+        ),
+        (
+            "https://example.com:+443",
+            "has a port that is not 1 to 65535",
+        ),
+        (
+            "https://example.com:0443",
+            "has a port that is not 1 to 65535",
+        ),
+        (
+            "https://example.com:https",
+            "has a port that is not 1 to 65535",
+        ),
+        ("https://a:1:2", "has a colon"),
+        ("https://::1", "has a colon"),
+        ("https://[::1", "do not contain an IPv6 address"),
+        ("https://[example.com]", "do not contain an IPv6 address"),
+        ("https://*.[::1]", "has no subdomains"),
+        ("https://.example.com", "an empty part"),
+        ("https://*..example.com", "an empty part"),
         ("*,https://example.com", "allows any"),
     ] {
         let found = invalid_value("ws.origins", origin);
         assert!(found.contains(fault), "{origin}: {found}");
     }
     flags(&["ws.origins=*"]).config();
-    flags(&["ws.origins=null,https://*.example.com"]).config();
+}
+
+#[test]
+fn well_formed_origins_are_accepted() {
+    for origins in [
+        "null,https://*.example.com",
+        "https://example.com:443,http://localhost:65535",
+        "http://127.0.0.1:3000,http://[::1]:3000,http://[::1]",
+        "https://*.example.com:8443,http://*.localhost:80",
+        "chrome-extension://abcdef,capacitor://localhost",
+        "https://example.com.,https://a_b.xn--bcher-kva.example",
+    ] {
+        flags(&[&format!("ws.origins={origins}")]).config();
+    }
 }
 
 #[test]
@@ -170,7 +223,7 @@ fn malformed_secrets_are_refused_and_secrets_are_hidden() {
 fn cores_of_another_host_are_refused() {
     assert_eq!(
         contradiction(&["cpu.cores=0,9"]).to_string(),
-        "cpu.cores: core 9 is not one this process may use (0, 1, 2, 3)"
+        "cpu.cores: this process may not run on core 9; allowed cores: 0, 1, 2, 3"
     );
     assert_eq!(
         contradiction(&["cpu.cores=1,1"]),
@@ -205,7 +258,10 @@ fn words_that_are_not_levels_are_refused() {
 #[test]
 fn invalid_and_repeated_names_of_namespaces_are_refused() {
     let twice = "[[namespace]]\nname = 'a'\n[[namespace]]\nname = 'a'";
-    assert_eq!(file(twice).text(), "namespace `a` is given twice");
+    assert_eq!(
+        file(twice).text(),
+        "namespace `a` is given twice; remove one"
+    );
     assert!(
         contradiction(&["namespace.a:b.publish=true"])
             .to_string()
@@ -214,7 +270,7 @@ fn invalid_and_repeated_names_of_namespaces_are_refused() {
     let control = file("[[namespace]]\nname = \"a\\u0007\"").text();
     assert_eq!(
         control,
-        "namespace `a\\u{7}` has a control character, which no topic may hold"
+        "namespace `a\\u{7}` contains a control character, which no topic may contain"
     );
     let long = format!("namespace.{}.publish=true", "n".repeat(255));
     assert!(
@@ -246,7 +302,8 @@ fn a_part_of_the_load_cannot_be_zero() {
 fn levels_of_advice_are_in_order() {
     assert_eq!(
         contradiction(&["scale.in_below=80%"]).to_string(),
-        "scale.in_below (80%) is not below scale.out_above (70%): advice would contradict itself"
+        "scale.in_below (80%) must be below scale.out_above (70%); otherwise fanfare advises \
+         adding and removing nodes at the same load"
     );
     let found = contradiction(&["scale.urgent_above=70%"]);
     assert!(matches!(found, Contradiction::Disorder { .. }));

@@ -284,7 +284,7 @@ impl HubHarness {
     /// Answers the publication of a client.
     pub fn answer(&mut self, ticket: Ticket, answer: PublishAnswer) {
         self.hub
-            .answer(ticket, Answer::Publish(answer), self.now_us);
+            .answer([(ticket, Answer::Publish(answer))], self.now_us);
     }
 
     /// Returns the complete frames that reached the client since the last read.

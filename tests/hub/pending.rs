@@ -1,9 +1,10 @@
 //! Commands that are answered later: order, deadlines, bounds, and connections that end before the
 //! answer arrives.
 
-use fanfare::hub::{ConnectionId, DrainScope, PublishAnswer, Question};
+use fanfare::hub::{Answer, ConnectionId, DrainScope, PublishAnswer, Question};
 use fanfare::limits::{
     COMMANDS_PER_MESSAGE, PENDING_COMMAND_TIMEOUT, PENDING_COMMANDS, PENDING_COMMANDS_PER_SHARD,
+    PENDING_QUESTION_BYTES,
 };
 
 use crate::harness::{CloseKind, HubHarness, TICK_US};
@@ -53,7 +54,7 @@ fn send_publish(harness: &mut HubHarness, id: ConnectionId, request: usize) {
 
 /// Makes as many commands pending as one connection may have. Their ids start with 1.
 fn fill_connection(harness: &mut HubHarness, id: ConnectionId) {
-    let messages = usize::from(PENDING_COMMANDS) / COMMANDS_PER_MESSAGE;
+    let messages = PENDING_COMMANDS / COMMANDS_PER_MESSAGE;
     for message in 0..messages {
         let first = 1 + message * COMMANDS_PER_MESSAGE;
         let mut commands = Vec::new();
@@ -193,7 +194,7 @@ fn a_connection_has_a_bounded_number_of_pending_commands() {
     let id = harness.connect_client();
     fill_connection(&mut harness, id);
     assert_eq!(harness.read_texts(id), NO_TEXTS);
-    assert_eq!(harness.tickets.len(), usize::from(PENDING_COMMANDS));
+    assert_eq!(harness.tickets.len(), PENDING_COMMANDS);
     send_publish(&mut harness, id, 9_999);
     assert_eq!(harness.read_texts(id), [busy(9_999)]);
     let other = harness.connect_client();
@@ -209,7 +210,7 @@ fn a_connection_has_a_bounded_number_of_pending_commands() {
     send_publish(&mut harness, id, 10_000);
     assert_eq!(harness.read_texts(id), NO_TEXTS, "an answer makes room");
     harness.advance_clock(TIMEOUT_US);
-    assert_eq!(harness.read_texts(id).len(), usize::from(PENDING_COMMANDS));
+    assert_eq!(harness.read_texts(id).len(), PENDING_COMMANDS);
     send_publish(&mut harness, id, 10_001);
     assert_eq!(harness.read_texts(id), NO_TEXTS, "a timeout makes room");
 }
@@ -217,7 +218,7 @@ fn a_connection_has_a_bounded_number_of_pending_commands() {
 #[test]
 fn a_shard_has_a_bounded_number_of_pending_commands() {
     let mut harness = harness_without_answers();
-    for _ in 0..PENDING_COMMANDS_PER_SHARD / usize::from(PENDING_COMMANDS) {
+    for _ in 0..PENDING_COMMANDS_PER_SHARD / PENDING_COMMANDS {
         let id = harness.connect_client();
         fill_connection(&mut harness, id);
         assert_eq!(harness.read_texts(id), NO_TEXTS);
@@ -265,7 +266,7 @@ fn a_connection_that_is_closing_gets_no_reply() {
 }
 
 #[test]
-fn a_drain_closes_clients_and_no_internal_connection_with_pending_commands() {
+fn a_drain_closes_clients_after_their_replies_and_no_internal_connection() {
     let mut harness = harness_without_answers();
     let internal = harness.accept_internal();
     harness.send_bytes(internal, &wire::upgrade_request("/connection/websocket"));
@@ -280,6 +281,11 @@ fn a_drain_closes_clients_and_no_internal_connection_with_pending_commands() {
 
     let now_us = harness.now_us;
     harness.hub.drain(DrainScope::All, 0, now_us);
+    harness.advance_clock(TICK_US);
+    assert_eq!(harness.read_texts(client), NO_TEXTS, "the drain waits");
+    let of_client = harness.tickets[2];
+    harness.answer(of_client, PublishAnswer::Accepted);
+    assert_eq!(harness.read_texts(client), [accepted(4)]);
     harness.advance_clock(TICK_US);
     assert_eq!(
         harness.read_frames(client),
@@ -296,4 +302,79 @@ fn a_drain_closes_clients_and_no_internal_connection_with_pending_commands() {
     assert_eq!(harness.read_texts(internal), [timed_out(3)]);
     assert_eq!(harness.closed(internal), None);
     assert_eq!(harness.read_frames(client), [], "the client is closed");
+}
+
+#[test]
+fn consecutive_answers_for_one_connection_leave_in_one_message() {
+    let mut harness = harness_without_answers();
+    let (one, other) = (harness.connect_client(), harness.connect_client());
+    for (id, request) in [(one, 2), (one, 3), (other, 4), (one, 5)] {
+        send_publish(&mut harness, id, request);
+        harness.run_turn();
+    }
+    let tickets = harness.tickets.clone();
+    let accept = |ticket| (ticket, Answer::Publish(PublishAnswer::Accepted));
+    let now_us = harness.now_us;
+    harness.hub.answer(tickets.into_iter().map(accept), now_us);
+    let joined = format!("{}\n{}", accepted(2), accepted(3));
+    assert_eq!(harness.read_texts(one), [joined, accepted(5)]);
+    assert_eq!(harness.read_texts(other), [accepted(4)]);
+}
+
+#[test]
+fn the_replies_of_a_full_burst_do_not_exceed_a_small_outbox() {
+    let mut harness = harness_without_answers();
+    let mut config = config();
+    for namespace in &mut config.namespaces {
+        namespace.publish = true;
+    }
+    config.ws.max_command_rate = 1_000_000;
+    config.ws.outbox = 64 * 1024;
+    harness.hub.reconfigure(config.into());
+    let id = harness.connect_client();
+    fill_connection(&mut harness, id);
+    let tickets = harness.tickets.clone();
+    let accept = |ticket| (ticket, Answer::Publish(PublishAnswer::Accepted));
+    let now_us = harness.now_us;
+    harness.hub.answer(tickets.into_iter().map(accept), now_us);
+    let messages = harness.read_texts(id);
+    let replies = messages.iter().flat_map(|message| message.lines());
+    assert_eq!(replies.count(), PENDING_COMMANDS);
+    assert_eq!(harness.counts().closed_slow, 0);
+}
+
+#[test]
+fn the_bytes_of_questions_are_bounded_until_they_are_taken() {
+    let mut harness = harness_without_answers();
+    let id = harness.connect_client();
+    let data = format!("\"{}\"", "x".repeat(60_000));
+    let publish =
+        |request: usize| format!(r#"{{"id":{request},"publish":{{"channel":"a","data":{data}}}}}"#);
+    let fitting = PENDING_QUESTION_BYTES / 60_003;
+    for request in 0..fitting + 10 {
+        let mut bytes = wire::text_frame(&publish(request + 2));
+        let now_us = harness.now_us;
+        harness.hub.receive(id, &mut bytes, now_us);
+    }
+    let questions = harness.hub.take_questions();
+    assert!((fitting - 1..=fitting).contains(&questions.len()));
+    assert_eq!(harness.read_texts(id).len(), fitting + 10 - questions.len());
+    send_publish(&mut harness, id, 9_999);
+    assert_eq!(
+        harness.read_texts(id),
+        NO_TEXTS,
+        "taken questions make room"
+    );
+}
+
+#[test]
+fn the_commands_of_a_closed_connection_do_not_count_toward_the_bound_of_the_shard() {
+    let mut harness = harness_without_answers();
+    for _ in 0..2 * PENDING_COMMANDS_PER_SHARD / PENDING_COMMANDS {
+        let id = harness.connect_client();
+        fill_connection(&mut harness, id);
+        assert_eq!(harness.read_texts(id), NO_TEXTS);
+        harness.hub.lost(id);
+        harness.run_turn();
+    }
 }

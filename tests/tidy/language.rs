@@ -1,14 +1,8 @@
 //! The language of comments, names and messages: no metaphors for parts of the program, and doc
 //! comments in plain sentences.
 
-use std::fmt::Write as _;
-
-use crate::rule::{Found, lines};
-use crate::source::{self, Source};
-
-/// Files and directories that are not yet rewritten in plain language. An entry without violations
-/// fails the test, so the list can only shrink.
-const NOT_YET_PLAIN: &[&str] = &[];
+use crate::rule::{Found, check, lines};
+use crate::source::Source;
 
 /// This file, which has to name the words.
 const OWN_PATH: &str = "tests/tidy/language.rs";
@@ -181,28 +175,7 @@ fn language(source: &Source) -> Vec<Found> {
 
 #[test]
 fn comments_names_and_messages_are_plain() {
-    let mut violations = String::new();
-    let mut unused = NOT_YET_PLAIN.to_vec();
-    for source in source::under(&["src", "tests", "bench"]) {
-        let found = language(&source);
-        let directory = NOT_YET_PLAIN
-            .iter()
-            .find(|directory| source::is_in(&source.path, directory));
-        match directory {
-            Some(directory) if !found.is_empty() => unused.retain(|unused| unused != directory),
-            Some(_) => {}
-            None => {
-                for (line, rule) in found {
-                    let _ = writeln!(violations, "{}:{line}: {rule}", source.path);
-                }
-            }
-        }
-    }
-    assert!(violations.is_empty(), "violations:\n{violations}");
-    assert!(
-        unused.is_empty(),
-        "remove from NOT_YET_PLAIN, since nothing is found there any more: {unused:?}"
-    );
+    check(&["src", "tests", "bench"], language);
 }
 
 #[test]

@@ -73,12 +73,6 @@ pub fn is_word(byte: u8) -> bool {
     byte == b'_' || byte.is_ascii_alphanumeric()
 }
 
-/// Returns whether a file is in a directory such as `src/hub`, or is its `src/hub.rs`.
-pub fn is_in(file: &str, directory: &str) -> bool {
-    let rest = file.strip_prefix(directory);
-    rest.is_some_and(|rest| rest.starts_with('/') || rest == ".rs" || rest.is_empty())
-}
-
 /// Returns all `.rs` files in these directories of the package, sorted by path.
 pub fn under(directories: &[&str]) -> Vec<Source> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -52,6 +52,10 @@ fn by_default_only_the_same_origin_is_allowed() {
         ("example.com", "example.com"),
         ("example.com", "https://user@example.com"),
         ("", "https://"),
+        ("", "https://:443"),
+        (":443", "https://:443"),
+        ("example.com:99999", "https://example.com:99999"),
+        ("a b", "https://a b"),
         ("*.com", "https://example.com"),
     ] {
         assert!(!is_allowed(host, Some(origin), &[]), "{host} {origin}");
@@ -107,6 +111,8 @@ fn a_wildcard_matches_subdomains() {
         "http://a.example.com",
         "https://evil.com/.example.com",
         "https://evil.com#.example.com",
+        "https://a.example.com:8443",
+        "https://a.example.com:99999",
         "http://x.test",
     ] {
         assert!(!is_allowed("server", Some(origin), &origins), "{origin}");
@@ -119,12 +125,22 @@ fn a_wildcard_is_permitted_only_as_the_first_label() {
         "https://*example.com",
         "https://a.*.com",
         "https://*",
+        "https://*.:443",
         "*.example.com",
     ] {
         assert!(
             !is_allowed("server", Some("https://a.example.com"), &[pattern]),
             "{pattern}"
         );
+    }
+}
+
+#[test]
+fn a_wildcard_without_a_host_allows_nothing() {
+    for pattern in ["https://*.", "https://*.:443", "https://*..:443"] {
+        for origin in ["https://evil.", "https://evil.:443", "https://evil.com"] {
+            assert!(!is_allowed("server", Some(origin), &[pattern]), "{pattern}");
+        }
     }
 }
 

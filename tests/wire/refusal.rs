@@ -89,7 +89,7 @@ fn refusals_have_different_names() {
 
 #[test]
 fn a_plain_response_carries_its_body() {
-    let response = handshake::response(200, "application/json", b"{\"status\":\"ok\"}");
+    let response = handshake::plain_response(200, "application/json", b"{\"status\":\"ok\"}");
     let text = String::from_utf8(response).unwrap();
     assert!(text.starts_with("HTTP/1.1 200 OK\r\n"));
     assert!(text.contains("\r\nConnection: close\r\n"));

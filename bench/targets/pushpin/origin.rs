@@ -10,7 +10,8 @@ use std::thread;
 /// Maximum size of a request body in bytes. The events of an opening take some tens of bytes.
 const BODY_BYTES: u64 = 64 * 1024;
 
-/// Starts to answer requests. The threads end with the load generator.
+/// Starts a thread that accepts connections, and one thread for each connection. The threads end
+/// with the load generator.
 pub fn start(listener: TcpListener) -> io::Result<()> {
     let accept = move || {
         for stream in listener.incoming().flatten() {
@@ -27,6 +28,7 @@ pub fn start(listener: TcpListener) -> io::Result<()> {
     Ok(())
 }
 
+/// Answers the requests of one connection until the peer closes it.
 fn serve(stream: TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let mut writer = stream.try_clone()?;
@@ -45,6 +47,7 @@ fn serve(stream: TcpStream) -> io::Result<()> {
     }
 }
 
+/// Returns the value of Content-Length, or 0 without the header.
 fn body_len(head: &str) -> u64 {
     let headers = head.lines().filter_map(|line| line.split_once(':'));
     let mut lengths = headers.filter(|(name, _)| name.eq_ignore_ascii_case("content-length"));
@@ -73,9 +76,12 @@ fn response(head: &str, body: &[u8]) -> Vec<u8> {
     [head, events].concat().into_bytes()
 }
 
+/// Returns the topics in the query of the request target.
 fn topics(head: &str) -> impl Iterator<Item = &str> {
-    let resource = head.split(' ').nth(1).unwrap_or_default();
-    let query = resource.split_once('?').map_or("", |(_, query)| query);
+    let request_target = head.split(' ').nth(1).unwrap_or_default();
+    let query = request_target
+        .split_once('?')
+        .map_or("", |(_, query)| query);
     query
         .split('&')
         .filter_map(|pair| pair.strip_prefix("topic="))

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use fanfare::host::memory;
 use fanfare::host::process::kib_in;
 
-/// Reads the files of a host. Methods return `None` for a value that cannot be read.
+/// Reads the files of a host. Methods that return `Option` return `None` if the file cannot
+/// be read.
 pub(super) struct Host {
     root: PathBuf,
     /// The process whose limits are examined: its id, or `self`.
@@ -28,8 +29,9 @@ impl Host {
         self.root == Path::new("/")
     }
 
-    /// Returns whether the examination is for a process that `serve` would start on this host, not
-    /// for a running process or another host.
+    /// Returns whether doctor examines this host for a process that is not started yet. The limits
+    /// of doctor itself then stand in for the limits of that process, because `serve` would inherit
+    /// the same limits from the shell.
     pub(super) fn is_for_new_process(&self) -> bool {
         self.is_local() && self.process == "self"
     }
@@ -66,15 +68,16 @@ impl Host {
         names
     }
 
-    /// Returns the numbers of a sysctl, such as `net.ipv4.tcp_mem`. Negative numbers are returned
-    /// as 0.
+    /// Returns the numbers of a sysctl, such as `net.ipv4.tcp_mem`. A negative number, which can be
+    /// written to some sysctls, is returned as 0: both are below every minimum.
     pub(super) fn sysctl(&self, key: &str) -> Option<Vec<u64>> {
         let text = self.text(&format!("proc/sys/{}", key.replace('.', "/")))?;
         let number = |word: &str| word.parse::<i128>().ok()?.max(0).try_into().ok();
         text.split_whitespace().map(number).collect()
     }
 
-    /// Returns the soft and the hard limit of the process; `u64::MAX` means unlimited.
+    /// Returns the soft and hard value of limit `name`, such as `Max open files`. `u64::MAX` means
+    /// unlimited.
     pub(super) fn limit(&self, name: &str) -> Option<(u64, u64)> {
         let table = self.process_file("limits")?;
         let mut values = row(&table, name)?
@@ -110,7 +113,7 @@ impl Host {
         let lists = tables
             .iter()
             .filter_map(|table| row(table, "Cpus_allowed_list:"));
-        let cores: BTreeSet<_> = lists.flat_map(numbers).collect();
+        let cores: BTreeSet<_> = lists.flat_map(parse_ranges).collect();
         cores.into_iter().collect()
     }
 
@@ -121,7 +124,8 @@ impl Host {
     }
 
     /// Returns the interrupts of network queues: the name of each, and the cores that handle it.
-    /// The names are `eth0-Tx-Rx-0` with the ENA driver and `virtio2-input.0` with virtio.
+    /// Recognises the names of two drivers: ENA (`eth0-Tx-Rx-0`) and virtio (`virtio2-input.0`,
+    /// `virtio2-output.0`). The interrupts of other drivers are not returned.
     pub(super) fn queue_interrupts(&self) -> Vec<(String, Vec<usize>)> {
         let mut found = Vec::new();
         for number in self.entries("proc/irq") {
@@ -136,7 +140,7 @@ impl Host {
                 .into_iter()
                 .find_map(|file| self.text(&format!("{directory}/{file}")))
                 .unwrap_or_default();
-            found.push((name, numbers(&list)));
+            found.push((name, parse_ranges(&list)));
         }
         found
     }
@@ -147,20 +151,21 @@ impl Host {
         let mut nodes = self.entries(path);
         nodes.retain(|node| {
             let list = self.text(&format!("{path}/{node}/cpulist"));
-            list.is_some_and(|list| numbers(&list).iter().any(|core| wanted.contains(core)))
+            list.is_some_and(|list| parse_ranges(&list).iter().any(|core| wanted.contains(core)))
         });
         nodes.into_iter().collect()
     }
 }
 
-/// Returns the value of a row of a table such as /proc/meminfo. `name` is the start of the row.
+/// Returns the value of a row of a table such as /proc/self/limits. `name` is the start of the row.
 fn row<'a>(table: &'a str, name: &str) -> Option<&'a str> {
     let row = table.lines().find_map(|line| line.strip_prefix(name))?;
     Some(row.trim())
 }
 
-/// Parses a list of cores or ports in the format of the kernel, such as `0-3,8`.
-pub(super) fn numbers(ranges: &str) -> Vec<usize> {
+/// Parses a list of cores or ports in the format of the kernel, such as `0-3,8`. Skips
+/// malformed parts.
+pub(super) fn parse_ranges(ranges: &str) -> Vec<usize> {
     let mut found = Vec::new();
     for part in ranges.split(',') {
         let (first, last) = part.split_once('-').unwrap_or((part, part));

@@ -19,6 +19,7 @@ pub(super) struct Knob {
     pub kind: KnobKind,
 }
 
+/// How a knob is checked.
 #[derive(Clone)]
 pub(super) enum KnobKind {
     Sysctl(Sysctl),
@@ -34,6 +35,7 @@ pub(super) enum KnobKind {
 #[derive(Clone)]
 pub(super) struct Sysctl {
     pub rule: Rule,
+    /// Returns the wanted numbers.
     pub wanted: fn(&Plan) -> Vec<u64>,
     /// The verdict if the rule does not hold.
     pub otherwise: Verdict,
@@ -41,11 +43,14 @@ pub(super) struct Sysctl {
     pub matters: fn(&Host, &Plan) -> bool,
 }
 
+/// How the numbers of the host compare with the wanted ones.
 #[derive(Clone, Copy)]
 pub(super) enum Rule {
-    /// Each number has to be at least the wanted one.
+    /// Each number must be at least the wanted one.
     AtLeast,
+    /// Each number must be at most the wanted one.
     AtMost,
+    /// Each number must equal the wanted one.
     Exactly,
 }
 
@@ -54,7 +59,7 @@ pub(super) struct Observation {
     pub verdict: Verdict,
     pub found: String,
     pub wanted: String,
-    /// How to correct the host. If absent, the text of the knob applies.
+    /// How to correct the host. `None` if the text of the knob applies.
     pub fix: Option<String>,
 }
 

@@ -7,7 +7,8 @@ use super::plan::Plan;
 /// With this number of cores or more, network interrupts can have cores of their own.
 const INTERRUPT_CORES_MIN: usize = 8;
 
-/// Longest acceptable latency of a sleep state: a whole delivery on an idle host takes as long.
+/// Longest acceptable wake-up latency of a sleep state. A whole delivery on an idle host takes as
+/// long.
 const WAKE_LATENCY_MAX_US: u64 = 100;
 
 /// Clock sources that are read without a system call.

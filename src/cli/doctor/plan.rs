@@ -8,15 +8,18 @@ use fanfare::limits;
 /// One of so many connections is assumed to be slow.
 const SLOW_ONE_IN: u64 = 100;
 
+/// The load, and the part of the host that fanfare may use.
 pub(super) struct Plan {
     pub config: Config,
     /// The number of connections, N in the formulas.
     pub connections: u64,
     /// Whether N was set on the command line or in the configuration.
     pub is_requested: bool,
+    /// The cores of ingest and of the shards.
     pub layout: Layout,
     /// The cores that the process may run on.
     pub cores: Vec<usize>,
+    /// The memory that the process may use; 0 if it is not known.
     pub memory_bytes: u64,
 }
 

@@ -8,7 +8,12 @@ use std::net::{SocketAddr, TcpListener};
 use super::finding::Finding;
 use super::knob::Verdict;
 
-/// The state column of a listening socket in /proc/net/tcp.
+/// Columns of /proc/net/tcp (proc(5)): local address and port, state, and inode of the socket.
+const LOCAL_ADDRESS: usize = 1;
+const STATE: usize = 3;
+const INODE: usize = 9;
+
+/// The state of a listening socket in /proc/net/tcp.
 const LISTEN: &str = "0A";
 
 /// Checks whether the address of `key` can be bound.
@@ -67,7 +72,8 @@ fn listeners(table: &str, port: u16) -> Vec<String> {
     let rows = table
         .lines()
         .map(|line| line.split_whitespace().collect::<Vec<_>>());
-    rows.filter(|row| row.len() > 9 && row[1].ends_with(&local) && row[3] == LISTEN)
-        .map(|row| format!("socket:[{}]", row[9]))
+    rows.filter(|row| row.len() > INODE)
+        .filter(|row| row[LOCAL_ADDRESS].ends_with(&local) && row[STATE] == LISTEN)
+        .map(|row| format!("socket:[{}]", row[INODE]))
         .collect()
 }

@@ -6,7 +6,7 @@ use fanfare::fabric::DescriptorBudget;
 use fanfare::shard::{memlock_wanted_bytes, preflight};
 
 use super::addresses;
-use super::host::{Host, numbers};
+use super::host::{Host, parse_ranges};
 use super::knob::{Knob, KnobKind, Observation, Verdict};
 use super::plan::{Plan, amount, grouped};
 
@@ -179,6 +179,7 @@ fn descriptors(host: &Host, plan: &Plan) -> Option<Observation> {
     })
 }
 
+/// Formats a resource limit.
 fn limit(limit: u64) -> String {
     match limit {
         u64::MAX => "unlimited".into(),
@@ -222,7 +223,7 @@ fn local_ports(host: &Host, plan: &Plan) -> Option<Observation> {
         return None;
     };
     let reserved = host.text("proc/sys/net/ipv4/ip_local_reserved_ports");
-    let reserved = numbers(&reserved.unwrap_or_default());
+    let reserved = parse_ranges(&reserved.unwrap_or_default());
     let is_inside = |(_, address): &(_, SocketAddr)| {
         let port = address.port();
         (first..=last).contains(&port.into()) && !reserved.contains(&port.into())

@@ -7,6 +7,7 @@ use super::host::Host;
 use super::knob::{Knob, KnobKind, Rule, Sysctl, Verdict};
 use super::plan::Plan;
 
+/// Size of a memory page on x86-64 and on most ARM hosts.
 const PAGE_BYTES: u64 = 4096;
 
 /// Descriptors of all other processes on the host.
@@ -15,6 +16,7 @@ const OTHER_DESCRIPTORS: u64 = 100_000;
 /// The default of `net.core.somaxconn` since Linux 5.4.
 const ACCEPT_QUEUE_DEFAULT: u64 = 4096;
 
+/// Creates a sysctl that matters on every host.
 fn sysctl(rule: Rule, otherwise: Verdict, wanted: fn(&Plan) -> Vec<u64>) -> Sysctl {
     Sysctl {
         rule,

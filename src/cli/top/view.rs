@@ -14,14 +14,21 @@ use super::units::{age, bytes, microseconds, number, percent};
 const HEAD_LINES: u16 = 5;
 /// Minimum number of lines for the slowest connections, whatever the number of shards.
 const SLOW_LINES: u16 = 6;
+/// Lines of the table of shards besides its rows: the header, and the empty line below the table.
+const SHARD_TABLE_EXTRA_LINES: u16 = 2;
+/// Minimum number of lines for the table of shards: the header, one row and the empty line.
+const SHARD_TABLE_LINES_MIN: u16 = SHARD_TABLE_EXTRA_LINES + 1;
+/// Line of the header of the slowest connections.
+const SLOW_HEADER_LINES: u16 = 1;
 /// Columns of a screen that is printed as text.
 const TEXT_COLUMNS: u16 = 132;
 
 /// Draws the part of the screen that fits into `area`: on a small terminal, the first shards and
 /// the slowest connections.
 pub(super) fn draw(screen: &Screen, area: Rect, buffer: &mut Buffer) {
-    let room = area.height.saturating_sub(HEAD_LINES + SLOW_LINES).max(3);
-    let shard_lines = room.min(lines(screen.shards.len()) + 2);
+    let room = area.height.saturating_sub(HEAD_LINES + SLOW_LINES);
+    let wanted = lines(screen.shards.len()) + SHARD_TABLE_EXTRA_LINES;
+    let shard_lines = room.max(SHARD_TABLE_LINES_MIN).min(wanted);
     let rows = [
         Constraint::Length(HEAD_LINES),
         Constraint::Length(shard_lines),
@@ -33,11 +40,12 @@ pub(super) fn draw(screen: &Screen, area: Rect, buffer: &mut Buffer) {
     Widget::render(slow(screen), slow_area, buffer);
 }
 
-/// Returns the whole screen as lines of text.
+/// Returns all rows, cut to 132 columns.
 pub(super) fn text(screen: &Screen) -> String {
-    let height = HEAD_LINES + lines(screen.shards.len()) + 2;
-    let height = height + lines(screen.slow.len()).max(SLOW_LINES);
-    let area = Rect::new(0, 0, TEXT_COLUMNS, height + 1);
+    let shard_lines = lines(screen.shards.len()) + SHARD_TABLE_EXTRA_LINES;
+    let slow_lines = SLOW_HEADER_LINES + lines(screen.slow.len()).max(SLOW_LINES);
+    let height = HEAD_LINES + shard_lines + slow_lines;
+    let area = Rect::new(0, 0, TEXT_COLUMNS, height);
     let mut buffer = Buffer::empty(area);
     draw(screen, area, &mut buffer);
     let rows = area.rows().map(|row| {
@@ -49,9 +57,9 @@ pub(super) fn text(screen: &Screen) -> String {
     rows.join("\n").trim_end().to_owned() + "\n"
 }
 
+/// Converts a number of rows to a number of lines.
 fn lines(count: usize) -> u16 {
-    // Terminals have far fewer lines, and hosts far fewer shards. The sum of several such values
-    // must not overflow.
+    // No terminal has 16,383 lines. The limit keeps sums within u16.
     u16::try_from(count)
         .unwrap_or(u16::MAX / 4)
         .min(u16::MAX / 4)
@@ -151,8 +159,8 @@ struct Column {
     alignment: Alignment,
 }
 
-/// Creates a right-aligned column for figures.
-const fn figures(name: &'static str, width: u16) -> Column {
+/// Creates a column for numbers.
+const fn right_aligned(name: &'static str, width: u16) -> Column {
     Column {
         name,
         width: Constraint::Length(width),
@@ -160,8 +168,8 @@ const fn figures(name: &'static str, width: u16) -> Column {
     }
 }
 
-/// Creates a left-aligned column for text.
-const fn words(name: &'static str, width: Constraint) -> Column {
+/// Creates a column for text.
+const fn left_aligned(name: &'static str, width: Constraint) -> Column {
     Column {
         name,
         width,
@@ -170,37 +178,39 @@ const fn words(name: &'static str, width: Constraint) -> Column {
 }
 
 const SHARD_COLUMNS: [Column; 10] = [
-    figures("shard", 5),
-    figures("connections", 11),
-    figures("topics", 8),
-    figures("matched/s", 9),
-    figures("written/s", 9),
-    figures("pending", 9),
-    figures("lane", 6),
-    figures("turns/s", 8),
-    figures("parks/s", 8),
-    figures("busy", 5),
+    right_aligned("shard", 5),
+    right_aligned("connections", 11),
+    right_aligned("topics", 8),
+    right_aligned("matched/s", 9),
+    right_aligned("written/s", 9),
+    right_aligned("pending", 9),
+    right_aligned("lane", 6),
+    right_aligned("turns/s", 8),
+    right_aligned("parks/s", 8),
+    right_aligned("busy", 5),
 ];
 
 const SLOW_COLUMNS: [Column; 8] = [
-    figures("shard", 5),
-    figures("pending", 9),
-    figures("bytes", 10),
-    figures("behind", 8),
-    figures("blocked", 7),
-    figures("topics", 6),
-    words("protocol", Constraint::Length(14)),
-    words("slowest connections", Constraint::Fill(1)),
+    right_aligned("shard", 5),
+    right_aligned("pending", 9),
+    right_aligned("bytes", 10),
+    right_aligned("behind", 8),
+    right_aligned("blocked", 7),
+    right_aligned("topics", 6),
+    left_aligned("protocol", Constraint::Length(14)),
+    left_aligned("slowest connections", Constraint::Fill(1)),
 ];
 
+/// Returns the table of shards. If it has more rows than fit into `room` lines, the last row shows
+/// the number of the others.
 fn shards(screen: &Screen, room: u16) -> Table<'static> {
-    let shown = usize::from(room.saturating_sub(2));
+    let shown = usize::from(room.saturating_sub(SHARD_TABLE_EXTRA_LINES));
     let all = screen.shards.iter().enumerate();
     let mut rows: Vec<_> = all.map(|(index, shard)| shard_row(index, shard)).collect();
     if rows.len() > shown {
         let hidden = rows.len() + 1 - shown.max(1);
         rows.truncate(shown.saturating_sub(1));
-        rows.push(Row::new([format!("+{hidden}")]));
+        rows.push(Row::new([format!("+{hidden}"), "more shards".to_owned()]));
     }
     table(&SHARD_COLUMNS, rows)
 }
@@ -337,7 +347,7 @@ shard   pending      bytes   behind blocked topics protocol       slowest connec
             }
         }
         let lines = shown(&screen, 132, 24);
-        assert!(lines[5 + 11].starts_with("+54"), "{lines:#?}");
+        assert!(lines[5 + 11].starts_with("+54   more shards"), "{lines:#?}");
         assert!(lines.iter().any(|line| line.contains("10.0.0.7:5123")));
         assert_eq!(
             text(&screen).matches("50%").count(),

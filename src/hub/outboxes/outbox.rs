@@ -19,8 +19,9 @@ pub(super) struct Outbox {
     /// Number of frames, and of their bytes, in the send that is in flight.
     in_flight_frames: u32,
     in_flight_bytes: u32,
-    /// Bytes that are not written.
-    bytes: usize,
+    /// Bytes that are not written. 32 bits are enough: the bound of an outbox is 1 GiB, and a frame
+    /// that exceeds it is smaller than that.
+    bytes: u32,
     /// Number of frames that the policies of their topics allow to drop, and to conflate.
     droppable: u32,
     conflatable: u32,
@@ -58,12 +59,12 @@ impl Outbox {
 
     /// Returns the number of bytes that are not written.
     pub(super) fn bytes(&self) -> usize {
-        self.bytes
+        self.bytes as usize
     }
 
     /// Returns what the pending frames cost in memory: their bytes and the overhead of each frame.
     pub(super) fn weight(&self) -> usize {
-        self.bytes + self.frames.len() * FRAME_OVERHEAD_BYTES
+        self.bytes() + self.frames.len() * FRAME_OVERHEAD_BYTES
     }
 
     /// Returns whether a send is in flight.
@@ -85,7 +86,7 @@ impl Outbox {
     pub(super) fn push(&mut self, index: FrameIndex, pool: &Pool) {
         let frame = pool.get(index);
         self.frames.push_back(index);
-        self.bytes += frame.bytes.len();
+        self.bytes += frame.bytes.len() as u32;
         self.droppable += u32::from(frame.may_drop());
         self.conflatable += u32::from(frame.may_conflate());
     }
@@ -154,7 +155,7 @@ impl Outbox {
     ) -> Written {
         let all = written >= self.in_flight_bytes;
         (self.in_flight_frames, self.in_flight_bytes) = (0, 0);
-        self.bytes -= written as usize;
+        self.bytes -= written;
         let mut left = written;
         while let Some(&front) = self.frames.front() {
             let rest = pool.get(front).bytes.len() as u32 - self.front_written;
@@ -212,7 +213,7 @@ impl Outbox {
     fn drop_frame(&mut self, index: FrameIndex, pool: &mut Pool, counts: &mut ShardCounts) {
         let frame = pool.get(index);
         let frame_bytes = frame.bytes.len();
-        self.bytes -= frame_bytes;
+        self.bytes -= frame_bytes as u32;
         counts.pending_bytes -= frame_bytes as u64;
         self.release(index, pool);
     }
@@ -343,7 +344,7 @@ impl Outbox {
             deliveries += pool.get(index).publications();
             pool.release(index);
         }
-        counts.pending_bytes -= self.bytes as u64;
+        counts.pending_bytes -= u64::from(self.bytes);
         *self = Self::default();
         deliveries
     }

@@ -95,8 +95,6 @@ pub(in crate::hub) struct Session {
     /// The peer has ended its side of the stream.
     read_closed: bool,
     pub(in crate::hub) inbound: Inbound,
-    /// Commands that wait for their answer.
-    pub(in crate::hub) pending_commands: u16,
     /// Commands allowed in what is left of the second `commands_second`.
     commands_left: u32,
     commands_second: u32,
@@ -118,7 +116,6 @@ impl Session {
             awaits_pong: false,
             read_closed: false,
             inbound: Inbound::Head(Box::default()),
-            pending_commands: 0,
             commands_left: 0,
             commands_second: NO_SECOND,
             generation,

@@ -439,3 +439,30 @@ fn an_accepted_publication_is_never_dropped_whatever_joins_its_batch() {
     let delivered: u32 = delivered.map(Broadcast::publications).sum();
     assert_eq!(delivered as usize, accepted);
 }
+
+#[test]
+fn large_publications_are_not_refused_while_the_lane_has_room_for_them() {
+    let mut world = World::new(8_192);
+    world.want(0, "a");
+    let payload = format!("\"{}\"", "x".repeat(5 << 20));
+    for _ in 0..3 {
+        assert_eq!(world.try_add("a", &payload, RULES), Ok(()));
+        world.flush();
+    }
+    let counts = world.counts;
+    assert_eq!(
+        (counts.accepted, counts.routed, counts.lane_full),
+        (3, 3, 0)
+    );
+    // Each holds the payload and up to two encodings; the lane has room for 64 MiB.
+    let refused = (0..20).any(|_| {
+        let result = world.try_add("a", &payload, RULES);
+        world.flush();
+        result.is_err()
+    });
+    assert!(refused, "the bound of the lane still holds");
+    assert_eq!(
+        world.counts.lane_full, 0,
+        "an accepted publication is not dropped"
+    );
+}

@@ -1,9 +1,10 @@
 //! Apple's clients that fail with permessage-deflate, recognised by `User-Agent`. Used on every
 //! shard thread, once per connection.
 //!
-//! These clients use the networking library of the system. So the system is decisive, not the name
-//! of the browser: all browsers on an iPhone use Apple's engine, while Chrome and Firefox on macOS
-//! have engines of their own. A client without `User-Agent` gets no special treatment.
+//! These clients use the networking library of the system. So the operating system determines
+//! whether a client has the fault, not the name of the browser: all browsers on an iPhone use
+//! Apple's engine, while Chrome and Firefox on macOS have engines of their own. A client without
+//! `User-Agent` gets no special treatment.
 
 /// A family of clients with the same fault.
 #[derive(Debug)]
@@ -49,7 +50,7 @@ pub const QUIRKS: [Quirk; 3] = [
         any_of: &["CFNetwork/"],
         all_of: &["Darwin/"],
         none_of: &[],
-        fault: "as Safari, whose library it is; betas of iOS 14 and macOS 11 set RSV1 although \
+        fault: "as Safari, which uses the same library; betas of iOS 14 and macOS 11 set RSV1 although \
                  nothing was agreed (dbussink/big-sur-websocket-bug)",
         since: "iOS 14 and macOS 11; still reported in 2026",
     },

@@ -191,6 +191,7 @@ impl<'a> Reader<'a> {
         is_next
     }
 
+    /// Reads a token, which must not be empty.
     fn token(&mut self) -> Result<&'a [u8], Malformed> {
         let end = self.rest.iter().position(|byte| !is_token(*byte));
         let token = &self.rest[..end.unwrap_or(self.rest.len())];

@@ -1,4 +1,5 @@
-//! Strict form-decoding of a query string (WHATWG URL, section 5.1). Runs on every shard thread.
+//! Form-decoding of a query string (WHATWG URL, section 5.1). Unlike the standard, it refuses
+//! invalid escapes and invalid UTF-8. Runs on every shard thread.
 
 use std::borrow::Cow;
 
@@ -44,9 +45,10 @@ fn decode(encoded: &str) -> Result<Cow<'_, str>, HttpRefusal> {
     }
     String::from_utf8(decoded)
         .map(Cow::Owned)
-        .map_err(|_| HttpRefusal::BadRequest("the query is not UTF-8 once decoded"))
+        .map_err(|_| HttpRefusal::BadRequest("the decoded query must be valid UTF-8"))
 }
 
+/// Returns the value of a hexadecimal digit.
 fn hex(digit: u8) -> Result<u8, HttpRefusal> {
     match digit {
         b'0'..=b'9' => Ok(digit - b'0'),

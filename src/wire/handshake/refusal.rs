@@ -1,5 +1,5 @@
-//! The reasons to refuse a request, and HTTP responses (RFC 9110, section 15). Used on every shard
-//! thread.
+//! The reasons to refuse an HTTP request, and the encoder of HTTP responses (RFC 9110, section 15).
+//! Used on every shard thread.
 
 use crate::limits;
 
@@ -9,33 +9,35 @@ use crate::limits;
 pub enum HttpRefusal {
     #[error("bad request: {0}")]
     BadRequest(&'static str),
-    #[error("pages of this Origin may not connect: add it to ws.origins")]
+    #[error(
+        "origin not allowed: the server operator must add the value of the Origin header to ws.origins"
+    )]
     ForbiddenOrigin,
-    #[error("permission denied: a topic of these is reserved")]
+    #[error("permission denied: the request names a reserved topic")]
     ReservedTopic,
-    #[error("nothing is served at this path")]
+    #[error("not found: the server has no resource at this path")]
     NotFound,
-    #[error("only GET is served here")]
+    #[error("method not allowed: use GET")]
     MethodNotAllowed,
-    #[error("the request did not arrive in time")]
+    #[error("timeout: send the complete request head sooner")]
     RequestTimeout,
     #[error(
-        "the request target is too long: at most {} bytes",
+        "request target too long: send at most {} bytes",
         limits::REQUEST_TARGET_BYTES
     )]
     TargetTooLong,
-    #[error("this path serves WebSocket: send Upgrade: websocket and Connection: Upgrade")]
+    #[error("upgrade required: send Upgrade: websocket and Connection: Upgrade")]
     UpgradeRequired,
-    #[error("only WebSocket version 13 (RFC 6455) is served")]
+    #[error("unsupported WebSocket version: send Sec-WebSocket-Version: 13")]
     WebSocketVersion,
     #[error(
-        "the request head is too large: at most {} bytes",
+        "request head too large: send at most {} bytes",
         limits::HANDSHAKE_BYTES
     )]
     HeadTooLarge,
     #[error("unavailable: {0}")]
     Unavailable(&'static str),
-    #[error("only HTTP/1.1 is served; a proxy in front must use it too")]
+    #[error("unsupported HTTP version: use HTTP/1.1, also between proxy and server")]
     VersionNotSupported,
 }
 
@@ -74,7 +76,8 @@ impl HttpRefusal {
         }
     }
 
-    /// Returns the complete HTTP/1.1 response. The connection is closed after it.
+    /// Returns the complete HTTP/1.1 response that refuses the request. The connection is closed
+    /// after it.
     pub fn response(&self) -> Vec<u8> {
         let (connection, headers) = match self {
             Self::MethodNotAllowed => ("close", "Allow: GET\r\n".to_owned()),
@@ -101,12 +104,13 @@ impl HttpRefusal {
     }
 }
 
-/// Returns a complete HTTP/1.1 response. The connection is closed after it.
-pub fn response(status: u16, content_type: &str, body: &[u8]) -> Vec<u8> {
+/// Returns a complete HTTP/1.1 response with `body`. The connection is closed after it.
+pub fn plain_response(status: u16, content_type: &str, body: &[u8]) -> Vec<u8> {
     encode(status, "close", "", content_type, body)
 }
 
-/// Encodes a response. Each line of `headers` ends in CR LF.
+/// Encodes a response with the header `Connection: {connection}`. Each line of `headers` ends in CR
+/// LF.
 fn encode(
     status: u16,
     connection: &str,

@@ -16,8 +16,8 @@ use super::extensions::{self, AgreedDeflate, DeflateOffer};
 use super::refusal::HttpRefusal;
 use super::{apple, origin, query};
 
-/// Headers that a request may have only once. A proxy could use another one of several values than
-/// the server does.
+/// Headers that a request may have only once. If such a header were repeated, a proxy in front of
+/// the server could use a different value than the server.
 const SINGLE_HEADERS: [&str; 5] = [
     "host",
     "origin",
@@ -43,16 +43,22 @@ impl HttpRequest {
             }
         }
         if visible_ascii(&request, "host").is_none() {
-            return Err(HttpRefusal::BadRequest("the Host header is missing"));
+            return Err(HttpRefusal::BadRequest(
+                "the Host header is missing or is not visible ASCII",
+            ));
         }
         if request.uri().authority().is_some() || !request.uri().path().starts_with('/') {
-            return Err(HttpRefusal::BadRequest("the request target must be a path"));
+            return Err(HttpRefusal::BadRequest(
+                "the request target must be a path that begins with /",
+            ));
         }
         let has_content = headers
             .get("content-length")
             .is_some_and(|length| length != "0");
         if has_content || headers.contains_key("transfer-encoding") {
-            return Err(HttpRefusal::BadRequest("a GET request here has no body"));
+            return Err(HttpRefusal::BadRequest(
+                "a GET request must not have a body",
+            ));
         }
         Ok(Self(request))
     }
@@ -62,9 +68,9 @@ impl HttpRequest {
         self.0.uri().path()
     }
 
-    /// Returns the names and values of the query, form-decoded (WHATWG URL). A `+` is a space. A
-    /// broken escape, or text that is not UTF-8 when it is decoded, is an error; the standard
-    /// would replace it.
+    /// Returns the names and values of the query, form-decoded (WHATWG URL). A `+` is a space. An
+    /// invalid escape, or text that is not UTF-8 when it is decoded, is an error; the standard
+    /// accepts both.
     pub fn query(&self) -> impl Iterator<Item = Result<(Cow<'_, str>, Cow<'_, str>), HttpRefusal>> {
         query::pairs(self.0.uri().query().unwrap_or_default())
     }
@@ -174,6 +180,7 @@ impl HttpRequest {
     }
 }
 
+/// Returns the first value of a header, or `None` if the value is not visible ASCII.
 fn visible_ascii<'a>(request: &'a server::Request, header: &str) -> Option<&'a str> {
     request.headers().get(header)?.to_str().ok()
 }

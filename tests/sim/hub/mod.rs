@@ -1,4 +1,4 @@
-//! One run of the hub: its clients, the clock, and what must hold after every step.
+//! One run of the simulation of the hub: the clients, the clock, and the checks after every step.
 
 mod kernel;
 mod settle;
@@ -10,26 +10,28 @@ use std::sync::Arc;
 
 use fanfare::config::Config;
 use fanfare::delivery::TopicHasher;
-use fanfare::hub::{ConnectionId, Egress, Hub, SocketAction, Writability};
+use fanfare::hub::{ConnectionId, Egress, Hub, SendOutcome, SocketAction, Writability};
 use fanfare::observe::ShardCounts;
 
-use crate::behaviour::{self, Bodies, LARGEST_BODY};
+use crate::behaviour::{self, Bodies, MAX_BODY_BYTES};
 use crate::client::{Client, Kind};
 use crate::counts::check_identity;
 use crate::upstream::RecordingUpstream;
 use crate::wire;
 use kernel::Kernel;
 
-/// Bytes of the largest frame that a run makes.
-const LARGEST_FRAME: usize = LARGEST_BODY + 200;
+/// The size of the largest frame of a run, in bytes.
+const MAX_FRAME_BYTES: usize = MAX_BODY_BYTES + 200;
 
-/// One connection: the client, and the kernel between the client and the hub.
+/// One connection: the client, and the simulated socket between the client and the hub.
 pub struct Peer {
     pub client: Client,
     pub kernel: Kernel,
+    /// Whether the client reads from its socket.
     pub reads: bool,
 }
 
+/// The state of one run.
 pub struct Simulation {
     pub seed: u64,
     pub steps: u64,
@@ -41,17 +43,18 @@ pub struct Simulation {
     pub hasher: TopicHasher,
     pub now_us: u64,
     pub peers: BTreeMap<ConnectionId, Peer>,
-    /// Ids of connections that were released.
-    pub former: Vec<ConnectionId>,
+    /// The ids of released connections. Their slots may be in use again.
+    pub released: Vec<ConnectionId>,
     pub bodies: Bodies,
-    /// The step in which socket actions of the hub were last applied.
-    applied: u64,
-    /// Bytes that completed sends reported while their connection was open.
+    /// The last step in which the socket actions of the hub were applied.
+    applied_in_step: u64,
+    /// The number of bytes that completed sends have taken while their connection was open.
     pub written_bytes: u64,
-    /// Publications that released clients received, and droppable ones that they did not.
+    /// The number of publications that the clients of released connections received.
     pub received: u64,
+    /// The number of droppable publications that these clients did not receive.
     pub skipped: u64,
-    /// Compressed frames that released clients received.
+    /// The number of compressed frames that these clients received.
     pub inflated: u64,
     egress: Egress,
     /// The last events, for the report of a failure.
@@ -105,8 +108,8 @@ impl Simulation {
             hasher,
             now_us: 0,
             peers: BTreeMap::new(),
-            former: Vec::new(),
-            applied: 0,
+            released: Vec::new(),
+            applied_in_step: 0,
             written_bytes: 0,
             received: 0,
             skipped: 0,
@@ -116,7 +119,7 @@ impl Simulation {
         }
     }
 
-    /// Runs to the end. Returns the counters of the hub.
+    /// Runs all steps and ends the run. Returns the counters of the hub.
     pub fn run(mut self) -> ShardCounts {
         while self.step < self.steps {
             self.step += 1;
@@ -131,6 +134,7 @@ impl Simulation {
         self.hub.counts()
     }
 
+    /// Adds a line to the log of the last events.
     pub fn note(&mut self, line: impl FnOnce() -> String) {
         if self.log.len() == 40 {
             self.log.pop_front();
@@ -139,36 +143,36 @@ impl Simulation {
             .push_back(format!("{} @{}us: {}", self.step, self.now_us, line()));
     }
 
-    /// Checks what must hold at every moment.
+    /// Checks the conditions that must hold after every step.
     fn check(&self) {
         let counts = self.hub.counts();
         check_identity(&counts);
         assert_eq!(counts.written_bytes, self.written_bytes);
         assert_eq!(counts.connections, self.peers.len() as u64);
-        // Otherwise the hub may have closed a connection that is still open here.
-        let is_known = self.applied == self.step;
+        // If the actions were not applied, the hub may have closed a connection that is open here.
+        let is_known = self.applied_in_step == self.step;
         let under_way = |peer: &Peer| match (&peer.kernel.in_flight, peer.kernel.closed) {
             (Some(bytes), None) if is_known => bytes.len() as u64,
             _ => 0,
         };
-        let (mut least, mut most) = (0, 0);
+        let (mut min_bytes, mut max_bytes) = (0, 0);
         for peer in self.peers.values() {
-            least += under_way(peer);
-            // A full outbox takes one more reply and a close frame.
-            most += (self.config.ws.outbox + LARGEST_FRAME + 300) as u64;
+            min_bytes += under_way(peer);
+            // A full outbox accepts one more reply and a close frame.
+            max_bytes += (self.config.ws.outbox + MAX_FRAME_BYTES + 300) as u64;
         }
         let pending = counts.pending_bytes;
         assert!(
-            (least..=most).contains(&pending),
-            "{least} <= {pending} <= {most}"
+            (min_bytes..=max_bytes).contains(&pending),
+            "{min_bytes} <= {pending} <= {max_bytes}"
         );
         let state = self.upstream.state();
         assert_eq!(state.admitted - state.left, counts.connections);
         assert_eq!(state.wanted_hashes.len() as u64, counts.topics);
     }
 
-    /// Starts all sends that the hub has. They stay under way until they are completed.
-    pub fn gather(&mut self) {
+    /// Starts all sends that the hub requests. They stay under way until they are completed.
+    pub fn start_sends(&mut self) {
         while self.hub.poll_egress(&mut self.egress) {
             for send in self.egress.sends() {
                 let bytes = self.egress.bytes(send);
@@ -186,7 +190,7 @@ impl Simulation {
                 assert_eq!(kernel.closed, None, "{:?}: a send after the close", send.id);
                 assert!(!bytes.is_empty(), "{:?}: an empty send", send.id);
                 assert!(
-                    bytes.len() <= self.config.ws.outbox + LARGEST_FRAME + 300,
+                    bytes.len() <= self.config.ws.outbox + MAX_FRAME_BYTES + 300,
                     "{:?}: {} bytes were pending",
                     send.id,
                     bytes.len()
@@ -198,27 +202,35 @@ impl Simulation {
         }
     }
 
-    /// Applies the socket actions of the hub. Closed sockets keep their slots for a while.
+    /// Applies the socket actions of the hub. Closed sockets keep their slots until
+    /// [`Simulation::release`].
     pub fn apply_socket_actions(&mut self) {
-        self.applied = self.step;
+        self.applied_in_step = self.step;
         while let Some(event) = self.hub.poll_socket_action() {
             self.note(|| format!("{event:?}"));
             match event {
                 SocketAction::FinishWriting(id) => {
                     let kernel = &mut self.peers.get_mut(&id).expect("it is connected").kernel;
-                    assert_eq!(kernel.in_flight, None, "all is written");
+                    assert_eq!(
+                        kernel.in_flight, None,
+                        "a send is under way at the end of the stream"
+                    );
                     kernel.write_ended = true;
                 }
                 SocketAction::Close { id, abort } => {
                     let kernel = &mut self.peers.get_mut(&id).expect("it is connected").kernel;
-                    assert_eq!(kernel.closed.replace(abort), None, "closed once");
+                    assert_eq!(
+                        kernel.closed.replace(abort),
+                        None,
+                        "the hub closes the socket twice"
+                    );
                 }
             }
         }
     }
 
-    /// Completes the send of a connection, of which at most `most` bytes are sent.
-    pub fn complete(&mut self, id: ConnectionId, most: usize) {
+    /// Completes the send of a connection. The socket takes at most `max_bytes` of its bytes.
+    pub fn complete(&mut self, id: ConnectionId, max_bytes: usize) {
         self.apply_socket_actions();
         let kernel = &mut self.peers.get_mut(&id).expect("it is connected").kernel;
         let length = kernel
@@ -226,29 +238,29 @@ impl Simulation {
             .as_ref()
             .expect("a send is under way")
             .len();
-        let alive = kernel.closed.is_none();
-        let sent = kernel.complete(most);
-        let full = self.hub.sent(id, sent, self.now_us) == Writability::Full;
+        let is_open = kernel.closed.is_none();
+        let sent = kernel.complete(max_bytes);
+        let is_full = self.hub.sent(id, sent, self.now_us) == Writability::Full;
         self.note(|| format!("{id:?}: {sent:?} of {length}"));
-        let fanfare::hub::SendOutcome::Written(taken) = sent else {
-            assert!(!full, "a broken socket is not waited for");
+        let SendOutcome::Written(taken) = sent else {
+            assert!(!is_full, "the hub waits for a broken socket");
             return;
         };
-        if alive {
+        if is_open {
             self.written_bytes += u64::from(taken);
             self.peers
                 .get_mut(&id)
-                .expect("still there")
+                .expect("it is connected")
                 .kernel
-                .awaiting = full;
-            assert_eq!(full, (taken as usize) < length);
+                .awaiting = is_full;
+            assert_eq!(is_full, (taken as usize) < length);
         }
     }
 
-    /// Lets the client read, and answer the pings that it finds.
-    pub fn read(&mut self, id: ConnectionId, most: usize) {
+    /// Lets the client read at most `max_bytes`, and answer the pings among them.
+    pub fn read(&mut self, id: ConnectionId, max_bytes: usize) {
         let peer = self.peers.get_mut(&id).expect("it is connected");
-        let bytes = peer.kernel.read(most);
+        let bytes = peer.kernel.read(max_bytes);
         let pings = peer.client.read(&bytes);
         if pings > 0 && peer.client.kind == Kind::Protocol {
             peer.client.send_unanswered(&wire::text_frame("{}"));
@@ -263,7 +275,7 @@ impl Simulation {
         let mut peer = self.peers.remove(&id).expect("it is connected");
         assert!(
             peer.kernel.closed.is_some(),
-            "only the hub ends connections"
+            "the hub has not closed the connection"
         );
         let rest = peer.kernel.read(usize::MAX);
         peer.client.read(&rest);
@@ -272,7 +284,7 @@ impl Simulation {
         self.skipped += peer.client.skipped;
         self.inflated += peer.client.inflated;
         self.hub.release(id);
-        self.former.push(id);
+        self.released.push(id);
         self.note(|| format!("{id:?}: released"));
     }
 }

@@ -1,4 +1,4 @@
-//! The ingest thread of the simulation: publications of other processes and of clients.
+//! Simulates the ingest thread: publications of other processes, and those of clients.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ impl World {
         let mut contents = Vec::new();
         for _ in 0..self.random.usize(1..5) {
             let topic = self.random.usize(..TOPICS.len());
-            let bodies = self.bodies.make(rules(topic).may_join, &mut self.random);
+            let bodies = self.bodies.create(rules(topic).may_join, &mut self.random);
             contents.push((topic, bodies));
         }
         self.push_batch(contents);
@@ -56,9 +56,9 @@ impl World {
         self.kernel.read_event();
         assert!(
             !self.is_in_turn || self.kernel.signalled == signalled,
-            "a shard that works is signalled"
+            "the shard was signalled during a turn"
         );
-        self.lane.push_back(contents);
+        self.pushed.push_back(contents);
         self.note(|| format!("{wanted} publications, {held_bytes} bytes on the lane"));
     }
 
@@ -69,7 +69,7 @@ impl World {
             return false;
         };
         let ReplyTarget::Shard { index: 0, tickets } = submission.reply else {
-            panic!("only the shard submits: {submission:?}");
+            panic!("a submission of another sender: {submission:?}");
         };
         assert_eq!(tickets.len(), submission.publications.len());
         let (mut contents, mut answers) = (Vec::new(), Vec::new());
@@ -87,19 +87,20 @@ impl World {
             };
             answers.push((ticket, result));
         }
-        self.kernel.events.submissions += answers.len() as u64;
+        self.kernel.coverage.submitted += answers.len() as u64;
         self.push_batch(contents);
         self.fabric.shards[0].lane.push_answers(answers);
         // An item without publications.
-        self.lane.push_back(Vec::new());
+        self.pushed.push_back(Vec::new());
         true
     }
 
-    /// Records the publications of the batches that the shard has taken, which clients then expect.
-    pub fn match_lane(&mut self) {
+    /// Records which clients have to receive the publications that the shard has popped from the
+    /// lane.
+    pub fn expect_publications(&mut self) {
         let queued = self.fabric.shards[0].lane.queued_batches();
-        while self.lane.len() > queued {
-            for (topic, bodies) in self.lane.pop_front().into_iter().flatten() {
+        while self.pushed.len() > queued {
+            for (topic, bodies) in self.pushed.pop_front().into_iter().flatten() {
                 for peer in self.peers.values_mut() {
                     peer.client.published(topic, &bodies);
                 }

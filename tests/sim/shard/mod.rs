@@ -1,9 +1,10 @@
-//! One run of the shard's main loop: the real loop, hub and lanes on a simulated kernel.
+//! One run of the simulation of a shard: the real main loop, hub and lanes on a simulated kernel.
 
 mod checks;
 mod connection;
+mod control;
+mod coverage;
 mod descriptors;
-mod events;
 mod ingest;
 mod kernel;
 mod progress;
@@ -28,18 +29,21 @@ use descriptors::Target;
 use ring::{SharedWorld, SimulatedRing, open_listener};
 use world::World;
 
-pub use events::EventCounts;
+pub use coverage::Coverage;
 
-/// The next step of the shard's thread.
+/// The state of the shard's thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Thread {
-    Turns,
-    Sleeps,
-    /// Waits for a signal of the event descriptor.
-    WaitsForSignal,
+    /// The next step is a turn.
+    Turn,
+    /// The next step is a sleep.
+    Sleep,
+    /// The executor waits for a signal of the event descriptor.
+    WaitForSignal,
     Ended,
 }
 
+/// The state of one run.
 pub struct Simulation {
     world: SharedWorld,
     shard: ShardLoop<SimulatedRing>,
@@ -48,12 +52,12 @@ pub struct Simulation {
 
 impl Simulation {
     pub fn new(seed: u64, steps: u64) -> Self {
-        let (signals, event) = UnixStream::pair().expect("a socket pair");
+        let (signals, event) = UnixStream::pair().expect("the process can open a socket pair");
         let wake = Wake::new(File::from(OwnedFd::from(signals)));
-        let (inlet, _) = UnixStream::pair().expect("a socket pair");
-        let inlet = Wake::new(File::from(OwnedFd::from(inlet)));
+        let (submissions, _) = UnixStream::pair().expect("the process can open a socket pair");
+        let submissions_wake = Wake::new(File::from(OwnedFd::from(submissions)));
         let max_connections = 1 + (seed % 40) as usize;
-        let fabric = Arc::new(Fabric::new(vec![wake], inlet, max_connections));
+        let fabric = Arc::new(Fabric::new(vec![wake], submissions_wake, max_connections));
         let world = World::new(seed, steps, event, Arc::clone(&fabric));
         let config = Arc::new(world.config.clone());
         let world = Rc::new(RefCell::new(world));
@@ -64,12 +68,13 @@ impl Simulation {
         Self {
             world,
             shard,
-            thread: Thread::Turns,
+            thread: Thread::Turn,
         }
     }
 
-    /// Runs to the end. Returns what the shard counted and what the run met.
-    pub fn run(mut self) -> (ShardCounts, EventCounts) {
+    /// Runs all steps and ends the run. Returns the counters of the shard and the number of
+    /// simulated events.
+    pub fn run(mut self) -> (ShardCounts, Coverage) {
         let steps = self.world.borrow().steps;
         for step in 1..=steps {
             self.world.borrow_mut().step = step;
@@ -82,50 +87,51 @@ impl Simulation {
         self.finish()
     }
 
-    /// Lets another thread act, or the shard.
+    /// Runs either the shard or another thread.
     fn step(&mut self) {
         let shard_runs = self.world.borrow_mut().random.u32(..3) > 0;
         if shard_runs {
             self.run_shard();
         } else {
-            self.world.borrow_mut().act();
+            self.world.borrow_mut().simulate_event();
         }
-        if self.thread == Thread::WaitsForSignal {
+        if self.thread == Thread::WaitForSignal {
             self.world.borrow_mut().check_signalled();
         }
         self.check();
     }
 
-    /// Runs the shard's thread to its next wait, as the executor runs it.
+    /// Runs the shard's thread for one turn, one sleep or one check for a signal, as the executor
+    /// does.
     fn run_shard(&mut self) {
         match self.thread {
-            Thread::Turns => {
+            Thread::Turn => {
                 self.world.borrow_mut().is_in_turn = true;
                 let turn = self.shard.turn().expect("the simulated ring does not fail");
                 self.world.borrow_mut().is_in_turn = false;
                 self.thread = match turn {
-                    Turn::Worked => Thread::Turns,
-                    Turn::Idle => Thread::Sleeps,
+                    Turn::Worked => Thread::Turn,
+                    Turn::Idle => Thread::Sleep,
                     Turn::Ended => Thread::Ended,
                 };
                 self.check_turn(turn);
             }
-            Thread::Sleeps => {
+            Thread::Sleep => {
                 self.world.borrow_mut().deadline_us = self.shard.hub().deadline_us();
                 let sleep = self
                     .shard
                     .sleep()
                     .expect("the simulated ring does not fail");
                 self.thread = match sleep {
-                    Sleep::Over => Thread::Turns,
-                    Sleep::Executor => Thread::WaitsForSignal,
+                    Sleep::Over => Thread::Turn,
+                    Sleep::Executor => Thread::WaitForSignal,
                 };
                 if sleep == Sleep::Executor {
                     self.world.borrow_mut().check_sleep_in_executor();
                     self.check_idle();
                 }
             }
-            Thread::WaitsForSignal => {
+            Thread::WaitForSignal => {
                 let is_signalled = {
                     let kernel = &mut self.world.borrow_mut().kernel;
                     kernel.read_event();
@@ -133,14 +139,14 @@ impl Simulation {
                 };
                 if is_signalled {
                     self.shard.end_executor_sleep();
-                    self.thread = Thread::Turns;
+                    self.thread = Thread::Turn;
                 }
             }
             Thread::Ended => {}
         }
     }
 
-    /// Checks what must hold at every moment.
+    /// Checks the conditions that must hold after every step.
     fn check(&mut self) {
         let counts = self.shard.hub().counts();
         check_identity(&counts);
@@ -154,17 +160,20 @@ impl Simulation {
             .descriptors
             .count(|it| matches!(it, Target::Connection(_)));
         assert!(counts.connections <= sockets as u64, "{counts:?}");
-        let beyond = world.fabric.max_connections() + REFUSAL_SOCKETS;
+        let max_descriptors = world.fabric.max_connections() + REFUSAL_SOCKETS;
         let held = world.fabric.held_descriptors() - DescriptorBudget::reserved_for(1);
-        assert!(held <= beyond as u64);
+        assert!(held <= max_descriptors as u64);
     }
 
-    /// Checks what must hold after a turn.
+    /// Checks the conditions that must hold after a turn.
     fn check_turn(&mut self, turn: Turn) {
         let counts = self.shard.hub().counts();
         let world = self.world.borrow();
         let kernel = &world.kernel;
-        assert!(kernel.sends_are_complete(), "a send outlives its turn");
+        assert!(
+            kernel.sends_are_complete(),
+            "a send has not completed in its turn"
+        );
         assert_eq!(kernel.signals, CompletionSignals::Off);
         assert_eq!(counts.written_bytes, kernel.sent_bytes);
         if turn != Turn::Ended {
@@ -172,7 +181,7 @@ impl Simulation {
         }
     }
 
-    /// Checks what must hold when the shard has nothing left to do.
+    /// Checks the conditions that must hold when the shard has no work.
     fn check_idle(&mut self) {
         let counts = self.shard.hub().counts();
         let world = self.world.borrow();
@@ -180,15 +189,15 @@ impl Simulation {
         if kernel.event_count > 0 {
             return;
         }
-        let waiting = kernel.events.internal - world.internal.len() as u64;
-        let accepted = kernel.accepted + kernel.events.refused + waiting;
+        let waiting = kernel.coverage.internal - world.internal.len() as u64;
+        let accepted = kernel.accepted + kernel.coverage.refused + waiting;
         assert_eq!(counts.accepted, accepted, "{counts:?}");
         let open = kernel
             .descriptors
             .count(|it| matches!(it, Target::Connection(_)));
         let open = (open - world.internal.len()) as u64;
         assert_eq!(counts.connections, open, "{counts:?}");
-        assert_eq!(counts.refused_descriptors, kernel.events.refused);
+        assert_eq!(counts.refused_descriptors, kernel.coverage.refused);
         assert!(dropped(&counts) <= counts.matched);
     }
 }
