@@ -1,18 +1,17 @@
 //! Seeded simulations of many connections, of the hub alone and of a whole shard.
 //!
-//! In the simulation of the hub, sends end at any byte, send nothing, fail, or complete turns later
-//! in any order. Clients stop reading and resume. Sockets break at any moment. Slots are reused
-//! while calls with the ids of their former connections still occur. The clock jumps.
+//! In the simulation of the hub, sends are short at any byte, refused, failed, or completed turns
+//! later in any order; clients stop reading and resume; sockets break at any moment; slots are
+//! reused while calls for their former connections still arrive; the clock jumps.
 //!
 //! The simulation of a shard runs the real main loop with the real hub and the real lanes on a
-//! simulated kernel. Completions are late and in any order. Operations fail temporarily or end
-//! early. Buffers and descriptors run out. Other threads act between any two calls of the loop.
-//! Whenever the shard sleeps, the simulation checks that no work is due.
+//! simulated kernel. Completions are late and in any order, operations fail for the moment or end
+//! early, buffers and descriptors run out, other threads act between any two calls of the loop,
+//! and the decision to sleep is checked against everything that could be due.
 //!
 //! After every step the counters must add up, and every client checks each byte that it receives.
 //!
-//! `FANFARE_SIM_SEED` selects a single run. `FANFARE_SIM_STEPS` sets the number of steps of each
-//! run.
+//! `FANFARE_SIM_SEED` repeats one run; `FANFARE_SIM_STEPS` sets the length of each.
 
 #![allow(clippy::unwrap_used, unreachable_pub, dead_code)]
 
@@ -39,25 +38,22 @@ use std::thread;
 
 use fanfare::observe::{Counts, ShardCounts};
 
-use shard::Coverage;
+use shard::EventCounts;
 
-/// The number of runs of each simulation.
+/// Runs of each simulation, and steps of each run.
 const SEEDS: u64 = 90;
-
-/// The number of steps of each run.
 const STEPS: u64 = 4_000;
 
-/// Returns the number in an environment variable, or `None` if the variable is not set.
 fn number(name: &str) -> Option<u64> {
     let value = std::env::var(name).ok()?;
     Some(
         value
             .parse()
-            .unwrap_or_else(|_| panic!("set {name} to a number, not to {value:?}")),
+            .unwrap_or_else(|_| panic!("{name} is a number, not {value:?}")),
     )
 }
 
-/// Runs all seeds, distributed over all cores, and returns their results.
+/// Runs all seeds, as many at a time as there are cores.
 fn run_seeds<T: Send>(run: impl Fn(u64, u64) -> T + Sync) -> Vec<T> {
     let steps = number("FANFARE_SIM_STEPS").unwrap_or(STEPS);
     let seeds = number("FANFARE_SIM_SEED").map_or(0..SEEDS, |seed| seed..seed + 1);
@@ -72,19 +68,19 @@ fn run_seeds<T: Send>(run: impl Fn(u64, u64) -> T + Sync) -> Vec<T> {
             .collect();
         let results = shares
             .into_iter()
-            .flat_map(|share| share.join().expect("a check of the simulation failed"));
+            .flat_map(|share| share.join().expect("every check holds"));
         results.collect()
     })
 }
 
-/// Returns whether the runs are long enough for every simulated event to occur.
+/// Returns whether the runs are long enough to meet everything that they simulate.
 fn is_complete() -> bool {
     let steps = number("FANFARE_SIM_STEPS").unwrap_or(STEPS);
     number("FANFARE_SIM_SEED").is_none() && steps >= STEPS
 }
 
 #[test]
-fn counters_of_the_hub_add_up_and_clients_receive_what_they_expect() {
+fn counters_add_up_and_clients_get_what_they_were_promised() {
     let runs = run_seeds(|seed, steps| hub::Simulation::new(seed, steps).run());
     let mut seen = ShardCounts::default();
     for counts in &runs {
@@ -92,8 +88,8 @@ fn counters_of_the_hub_add_up_and_clients_receive_what_they_expect() {
     }
     println!("{seen:#?}");
     if is_complete() {
-        // Runs in which these events do not occur would prove nothing about them.
-        let counted = [
+        // A run that never met what it simulates would prove nothing.
+        let met = [
             seen.written,
             seen.dropped_oldest,
             seen.dropped_conflated,
@@ -109,19 +105,19 @@ fn counters_of_the_hub_add_up_and_clients_receive_what_they_expect() {
             seen.deflate_incompressible,
             seen.deflate_deliveries,
         ];
-        assert!(counted.iter().all(|count| *count > 0), "{counted:?}");
+        assert!(met.iter().all(|count| *count > 0), "{met:?}");
     }
 }
 
 #[test]
-fn a_shard_loses_nothing_and_does_not_sleep_while_work_is_due() {
+fn a_shard_loses_nothing_and_never_sleeps_past_work() {
     let runs = run_seeds(|seed, steps| shard::Simulation::new(seed, steps).run());
-    let (mut seen, mut coverage) = (ShardCounts::default(), Coverage::default());
+    let (mut seen, mut events) = (ShardCounts::default(), EventCounts::default());
     for (counts, run) in &runs {
         Counts::add(&mut seen, counts);
-        coverage.add(run);
+        events.add(run);
     }
-    println!("{seen:#?}\n{coverage:#?}");
+    println!("{seen:#?}\n{events:#?}");
     if is_complete() {
         let counted = [
             seen.written,
@@ -140,6 +136,6 @@ fn a_shard_loses_nothing_and_does_not_sleep_while_work_is_due() {
             seen.buffers_exhausted,
         ];
         assert!(counted.iter().all(|count| *count > 0), "{counted:?}");
-        assert!(coverage.is_complete(), "{coverage:?}");
+        assert!(events.is_complete(), "{events:?}");
     }
 }

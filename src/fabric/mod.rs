@@ -6,6 +6,7 @@
 //! rejection         why the ingest thread rejects a message
 //! lane              the queue from the ingest thread to one shard
 //! interest          which topics a shard may want
+//! interest_counts   the number of topics behind each bit of the interest, owned by the shard
 //! wake              wakes a thread that sleeps
 //! socket_limit      the limit on open client sockets
 //! codec_use         how many connections use each codec
@@ -20,6 +21,7 @@
 mod codec_use;
 mod descriptor_budget;
 mod interest;
+mod interest_counts;
 mod lane;
 mod rejection;
 mod shard_request;
@@ -38,7 +40,8 @@ use crate::observe::{Clock, Health, Histogram, IngestCounts, Published, ShardCou
 
 pub use codec_use::CodecUse;
 pub use descriptor_budget::{DescriptorBudget, TooFewDescriptors};
-pub use interest::{Interest, InterestCounts};
+pub use interest::Interest;
+pub use interest_counts::InterestCounts;
 pub use lane::{Lane, LaneBatch, LaneFull, LaneItem};
 pub use rejection::Rejection;
 pub use shard_request::{RequestNotTaken, RequestQueueFull, ShardRequest};

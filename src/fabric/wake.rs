@@ -4,14 +4,18 @@
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::{AsRawFd, RawFd};
-use std::sync::atomic::{AtomicBool, Ordering, fence};
+
+use crate::observe::atomics::{AtomicBool, Ordering};
 
 /// The wake-up of one thread, at most one system call per sleep.
 ///
 /// The sleeping thread calls [`Wake::park`], checks for work once more, sleeps on the descriptor
 /// if there is none, and calls [`Wake::unpark`]. A waking thread stores the work first and then
 /// calls [`Wake::wake`]. In every interleaving either the sleeping thread finds the work or the
-/// waking thread finds it parked.
+/// waking thread finds it parked: every access to the flag is a swap, so the accesses have one
+/// order. If `wake` precedes `park`, then `park` acquires what the waking thread has stored.
+/// Otherwise `wake` finds the flag set, or another waking thread has found it set and has
+/// signalled.
 #[derive(Debug)]
 pub struct Wake {
     parked: AtomicBool,
@@ -35,19 +39,17 @@ impl Wake {
     /// Announces that the calling thread is about to check for work for the last time before it
     /// sleeps.
     pub fn park(&self) {
-        self.parked.store(true, Ordering::SeqCst);
-        fence(Ordering::SeqCst);
+        self.parked.swap(true, Ordering::AcqRel);
     }
 
     /// Announces that the calling thread no longer sleeps.
     pub fn unpark(&self) {
-        self.parked.store(false, Ordering::SeqCst);
+        self.parked.swap(false, Ordering::AcqRel);
     }
 
     /// Wakes the thread if it is parked.
     pub fn wake(&self) {
-        fence(Ordering::SeqCst);
-        if self.parked.swap(false, Ordering::SeqCst) {
+        if self.parked.swap(false, Ordering::AcqRel) {
             self.signal();
         }
     }

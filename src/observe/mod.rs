@@ -1,12 +1,14 @@
 //! Counters, histograms and the health state. Each block is written by one thread and may be read
 //! by any thread; neither waits for the other.
 
+pub mod atomics;
 mod clock;
 mod counts;
 mod health;
 mod histogram;
 pub mod lossy;
 mod published;
+mod sequence_lock;
 mod stage;
 
 pub use clock::Clock;

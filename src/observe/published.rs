@@ -1,27 +1,24 @@
 //! A block of counters that one thread publishes at the end of each turn. Any thread can read a
 //! consistent copy.
 
-use std::hint;
-use std::sync::atomic::{AtomicU64, Ordering, fence};
-
 use super::counts::Counts;
+use super::sequence_lock::SequenceLock;
 
-/// A sequence lock around a [`Counts`] block. A reader gets all values of the same turn, so that
+/// A [`Counts`] block behind a sequence lock. A reader gets all values of the same turn, so that
 /// equations between counters hold in every copy. The writer never waits; a reader repeats its read
 /// if the writer was active.
 #[derive(Debug)]
 // The prefetcher loads pairs of cache lines. Blocks of different threads must not share a pair.
 #[repr(align(128))]
 pub struct Published<C: Counts> {
-    /// Odd while the writer stores values.
-    sequence: AtomicU64,
+    lock: SequenceLock,
     values: C::Shared,
 }
 
 impl<C: Counts> Default for Published<C> {
     fn default() -> Self {
         Self {
-            sequence: AtomicU64::new(0),
+            lock: SequenceLock::default(),
             values: C::Shared::default(),
         }
     }
@@ -30,30 +27,18 @@ impl<C: Counts> Default for Published<C> {
 impl<C: Counts> Published<C> {
     /// Publishes `counts`. Only the thread that owns the counters may call this.
     pub fn store(&self, counts: &C) {
-        let sequence = self.sequence.load(Ordering::Relaxed);
-        self.sequence.store(sequence + 1, Ordering::Relaxed);
-        fence(Ordering::Release);
-        counts.write(&self.values);
-        self.sequence.store(sequence + 2, Ordering::Release);
+        self.lock.write(|| counts.write(&self.values));
     }
 
     /// Returns the values of the last turn that was published.
     pub fn load(&self) -> C {
-        loop {
-            let before = self.sequence.load(Ordering::Acquire);
-            let counts = C::read(&self.values);
-            fence(Ordering::Acquire);
-            if before.is_multiple_of(2) && self.sequence.load(Ordering::Relaxed) == before {
-                return counts;
-            }
-            hint::spin_loop();
-        }
+        self.lock.read(|| C::read(&self.values))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::AtomicBool;
+    use std::sync::atomic::{AtomicBool, Ordering};
     use std::thread;
 
     use super::super::ShardCounts;

@@ -98,13 +98,15 @@ impl<R: Ring> Acceptor<R> {
             return Ok(AcceptEvent::None);
         }
         let until_us = now_us + ACCEPT_PAUSE.as_micros() as u64;
+        // The reserve comes before the next connection: without it, the following connections
+        // could not even be refused.
+        if self.reserve.is_none() {
+            self.reserve = ring.open_reserve();
+        }
         if matches!(self.state, State::Paused { .. }) {
             self.state = State::Resumed { until_us };
             self.start(ring)?;
             return Ok(AcceptEvent::Resumed);
-        }
-        if self.reserve.is_none() {
-            self.reserve = ring.open_reserve();
         }
         // The absence of new connections does not show that the shortage is over: a descriptor
         // must be free for the next one, beside the reserve.

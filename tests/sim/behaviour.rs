@@ -1,4 +1,4 @@
-//! The random behaviour of clients and publishers, in both simulations.
+//! Random behaviour of clients and publishers, for both simulations.
 
 use fastrand::Rng;
 
@@ -8,10 +8,10 @@ use crate::client::{Client, Kind, TOPICS};
 use crate::upstream::{config, namespace};
 use crate::wire;
 
-/// The size of the largest body of a publication, in bytes.
-pub const MAX_BODY_BYTES: usize = 20_000;
+/// Bytes of the largest body of a publication.
+pub const LARGEST_BODY: usize = 20_000;
 
-/// Returns a random configuration with bounds that are low enough to be reached.
+/// Returns a configuration with bounds that are reached.
 pub fn random_config(random: &mut Rng) -> Config {
     let mut config = config();
     config.ws.outbox = [500, 2_000, 8_000, 60_000][random.usize(..4)];
@@ -25,7 +25,7 @@ pub fn random_config(random: &mut Rng) -> Config {
     config
 }
 
-/// Changes the rules for compression. The parameters that were agreed with a client stay in force.
+/// Changes the rules for compression. Agreements with clients stay in force.
 pub fn change_config(config: &mut Config, random: &mut Rng) {
     let deflate = &mut config.ws.deflate;
     deflate.enabled = random.u32(..4) > 0;
@@ -45,15 +45,14 @@ pub fn random_client(random: &mut Rng) -> Client {
     Client::new(kind, &some_topics(random), offer)
 }
 
-/// Returns a random size of a send buffer, in bytes. Most buffers are small, so that they are often
-/// full.
+/// Returns the size of a send buffer; small ones are filled often.
 pub fn random_capacity(random: &mut Rng) -> usize {
-    let max_bytes = [1, 100, 1_000, 100_000][random.usize(..4)];
-    random.usize(1..=max_bytes)
+    let most = [1, 100, 1_000, 100_000][random.usize(..4)];
+    random.usize(1..=most)
 }
 
-/// Lets a client send a random message. Returns a description of it for the log.
-pub fn send_random(client: &mut Client, random: &mut Rng) -> String {
+/// Lets a client send something. Returns a description for the log.
+pub fn act(client: &mut Client, random: &mut Rng) -> String {
     let topics = some_topics(random);
     let choice = random.u32(..100);
     match choice {
@@ -65,10 +64,9 @@ pub fn send_random(client: &mut Client, random: &mut Rng) -> String {
         _ if client.kind == Kind::Protocol => client.toggle(&topics),
         _ => client.send_unanswered(&wire::client_frame(wire::PONG, b"unasked")),
     }
-    format!("sends, {choice} {topics:?}")
+    format!("acts, {choice} {topics:?}")
 }
 
-/// Returns one to three random topics.
 pub fn some_topics(random: &mut Rng) -> Vec<usize> {
     let count = random.usize(1..4);
     let mut topics = (0..TOPICS.len()).collect::<Vec<_>>();
@@ -77,41 +75,40 @@ pub fn some_topics(random: &mut Rng) -> Vec<usize> {
     topics
 }
 
-/// Creates the bodies of publications. No two bodies are equal.
+/// Makes the bodies of publications, each different from all others.
 pub struct Bodies {
     published: u64,
-    /// Random letters that do not compress, twice as many as the largest body has.
-    random_text: String,
+    /// Letters that do not compress, twice as many as the largest body has.
+    noise: String,
 }
 
 impl Bodies {
     pub fn new(random: &mut Rng) -> Self {
-        let random_text = (0..2 * MAX_BODY_BYTES).map(|_| random.alphanumeric());
+        let noise = (0..2 * LARGEST_BODY).map(|_| random.alphanumeric());
         Self {
             published: 0,
-            random_text: random_text.collect(),
+            noise: noise.collect(),
         }
     }
 
-    /// Returns the bodies of one broadcast. If `may_join` is set, there may be several, which
-    /// together are no larger than the largest body.
-    pub fn create(&mut self, may_join: bool, random: &mut Rng) -> Vec<String> {
-        let (max_bytes, count) = match random.u32(..40) {
-            0 => (MAX_BODY_BYTES - 100, 1),
+    /// Returns the bodies of one broadcast, together no larger than the largest body.
+    pub fn make(&mut self, joins: bool, random: &mut Rng) -> Vec<String> {
+        let (most, count) = match random.u32(..40) {
+            0 => (LARGEST_BODY - 100, 1),
             1..4 => (1_000, 3),
             4..16 => (100, 4),
             _ => (100, 1),
         };
-        let count = if may_join { count } else { 1 };
+        let count = if joins { count } else { 1 };
         let bodies = (0..count).map(|_| {
             self.published += 1;
-            let bytes = random.usize(..max_bytes);
-            // Some bodies compress well, others do not compress.
+            let bytes = random.usize(..most);
+            // Some compress well, some not at all.
             let padding = if random.bool() {
                 "x".repeat(bytes)
             } else {
-                let from = random.usize(..MAX_BODY_BYTES);
-                self.random_text[from..from + bytes].to_owned()
+                let from = random.usize(..LARGEST_BODY);
+                self.noise[from..from + bytes].to_owned()
             };
             format!(r#"{{"n":{},"p":"{padding}"}}"#, self.published)
         });

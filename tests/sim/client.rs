@@ -1,5 +1,4 @@
-//! A simulated client that records which frames the server has to send to it, and checks every byte
-//! that it receives.
+//! A client that records what the server has to send to it, and checks every byte against that.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -7,7 +6,7 @@ use crate::upstream::push;
 use crate::wire::{self, ServerFrame};
 use crate::zlib;
 
-/// The topics of the simulations, and whether their publications may be dropped.
+/// Topics, with whether their publications may be dropped.
 pub const TOPICS: [(&str, bool); 6] = [
     ("a", false),
     ("b", false),
@@ -17,93 +16,77 @@ pub const TOPICS: [(&str, bool); 6] = [
     ("latest:b", true),
 ];
 
-/// The kind of a client, which determines its request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Uses the JSON form of the Centrifugal client protocol.
     Protocol,
-    /// Receives raw payloads, from `/raw`.
     Raw,
-    /// Requests `/health`.
     Health,
-    /// Never completes its request.
+    /// Connects and never completes its request.
     Silent,
 }
 
-/// A frame that the hub has to send. The frames of a client must arrive in order.
+/// A frame that the hub has to send. A client expects its frames in order.
 #[derive(Debug, PartialEq)]
 enum Expected {
-    /// The reply to the connect command.
     Connected,
-    /// The replies to the commands of one message.
     Reply(String),
     Pong(Vec<u8>),
-    /// The publications of one broadcast.
     Publication {
         text: String,
-        /// Whether the hub may drop the frame.
         droppable: bool,
-        /// The number of publications in the frame.
+        /// Publications in the frame.
         count: u64,
     },
 }
 
-/// The changes that occur when the hub has received a message of the client.
+/// The effect of a message of the client when the hub has received it.
 #[derive(Debug, Default)]
 struct Effect {
-    /// The offset of the end of the message in the bytes that the client sends.
+    /// Where the message ends, in bytes since the client connected.
     end: usize,
     expected: Option<Expected>,
-    /// Topics that the hub removes from the client's subscriptions.
-    unsubscribes: Vec<usize>,
-    /// Topics that the hub adds to the client's subscriptions.
-    subscribes: Vec<usize>,
+    leaves: Vec<usize>,
+    joins: Vec<usize>,
 }
 
-/// A simulated client.
 #[derive(Debug)]
 pub struct Client {
     pub kind: Kind,
-    /// All bytes that the client has produced.
+    /// All bytes that it sends, and how many of them the hub has received.
     pub outbound: Vec<u8>,
-    /// The number of bytes of `outbound` that the hub has received.
     pub delivered: usize,
-    /// The effects of the messages that the hub has not completely received, oldest first.
     effects: VecDeque<Effect>,
-    /// The topics that the client is subscribed to when the hub has received all of `outbound`.
+    /// Its topics when all bytes are delivered, and its topics now.
     planned: BTreeSet<usize>,
-    /// The topics that the client is subscribed to now.
     subscribed: BTreeSet<usize>,
-    /// The frames that have not arrived yet, oldest first.
     expected: VecDeque<Expected>,
-    /// Received bytes that are not a complete frame yet.
     inbound: Vec<u8>,
-    /// The status of the response to the request.
     pub status: Option<u16>,
-    /// The size of the server's compression window in bits, or `None` without compression.
+    /// The server's compression window, in bits, if compression was agreed.
     window_bits: Option<u8>,
-    /// The code of the received close frame, or 1005 if the frame had no code (RFC 6455, section
+    /// The code of the close frame that it received; 1005 stands for none (RFC 6455, section
     /// 7.4.1).
     pub close_code: Option<u16>,
-    /// Whether a publication that may not be dropped is missing. The hub must then close with code
-    /// 3008.
+    /// A publication that may not be dropped is missing. Only close code 3008 explains it.
     pub misses_publication: bool,
-    /// Whether only the first commands of a message were answered. The hub must then close with
-    /// code 3013, or with 3008 if the reply did not fit into the outbox.
+    /// A message was answered in part. Only close code 3013 explains it, or 3008 if the answer
+    /// itself did not fit.
     misses_reply: bool,
-    /// The number of droppable publications that did not arrive.
+    /// Droppable publications that it did not receive.
     pub skipped: u64,
-    /// The number of publications that arrived.
     pub received: u64,
-    /// The number of compressed frames that arrived.
+    /// Compressed frames that it received.
     pub inflated: u64,
-    /// The id of the next command.
     next_id: u32,
+    /// Ids of publish commands that are not answered yet. Their replies arrive between the others.
+    publishing: BTreeSet<u32>,
+    /// Replies to publish commands.
+    pub publish_replies: u64,
 }
 
 impl Client {
-    /// Creates a client that sends its request at once. The request of a raw client contains
-    /// `topics`. `offer` is an additional header line of the request, or empty.
+    /// Creates a client that sends its request at once. A raw client names `topics` in it. `offer`
+    /// is a header line for the request, or empty.
     pub fn new(kind: Kind, topics: &[usize], offer: &str) -> Self {
         let mut client = Self {
             kind,
@@ -123,6 +106,8 @@ impl Client {
             received: 0,
             inflated: 0,
             next_id: 2,
+            publishing: BTreeSet::new(),
+            publish_replies: 0,
         };
         match kind {
             Kind::Protocol => {
@@ -140,11 +125,11 @@ impl Client {
                     .map(|at| format!("topic={}", TOPICS[*at].0))
                     .collect();
                 let target = format!("/raw?{}", query.join("&"));
-                let subscribes = Effect {
-                    subscribes: topics.to_vec(),
+                let joins = Effect {
+                    joins: topics.to_vec(),
                     ..Effect::default()
                 };
-                client.send(&wire::upgrade_request_with(&target, offer), subscribes);
+                client.send(&wire::upgrade_request_with(&target, offer), joins);
             }
             Kind::Health => {
                 let head = b"GET /health HTTP/1.1\r\nHost: example.org\r\n\r\n";
@@ -155,7 +140,6 @@ impl Client {
         client
     }
 
-    /// Appends a message to the bytes that the client sends.
     fn send(&mut self, bytes: &[u8], effect: Effect) {
         self.outbound.extend_from_slice(bytes);
         self.effects.push_back(Effect {
@@ -164,19 +148,19 @@ impl Client {
         });
     }
 
-    /// Sends one message that unsubscribes from each of the topics that the client is subscribed
-    /// to, and subscribes to the others.
+    /// Subscribes to those of the topics that it has not, and unsubscribes from the others, all in
+    /// one message.
     pub fn toggle(&mut self, topics: &[usize]) {
         let (mut lines, mut replies, mut effect) = (Vec::new(), Vec::new(), Effect::default());
         for &topic in topics {
             let (id, name) = (self.next_id, TOPICS[topic].0);
             self.next_id += 1;
-            let is_new = self.planned.insert(topic);
-            let (verb, changes) = if is_new {
-                ("subscribe", &mut effect.subscribes)
+            let joins = self.planned.insert(topic);
+            let (verb, changes) = if joins {
+                ("subscribe", &mut effect.joins)
             } else {
                 self.planned.remove(&topic);
-                ("unsubscribe", &mut effect.unsubscribes)
+                ("unsubscribe", &mut effect.leaves)
             };
             changes.push(topic);
             lines.push(format!(r#"{{"id":{id},"{verb}":{{"channel":"{name}"}}}}"#));
@@ -192,7 +176,15 @@ impl Client {
         }
     }
 
-    /// Sends a ping, which the hub has to answer.
+    /// Publishes to a topic.
+    pub fn publish(&mut self, topic: usize, body: &str) {
+        let (id, name) = (self.next_id, TOPICS[topic].0);
+        self.next_id += 1;
+        self.publishing.insert(id);
+        let command = format!(r#"{{"id":{id},"publish":{{"channel":"{name}","data":{body}}}}}"#);
+        self.send(&wire::text_frame(&command), Effect::default());
+    }
+
     pub fn ping(&mut self, payload: &[u8]) {
         let expected = Some(Expected::Pong(payload.into()));
         self.send(
@@ -204,36 +196,28 @@ impl Client {
         );
     }
 
-    /// Sends bytes that the hub does not answer with a message: a pong, a close frame, or bytes
-    /// that violate the protocol.
+    /// Sends bytes that are not answered with a message: a pong, a close frame, an error.
     pub fn send_unanswered(&mut self, bytes: &[u8]) {
         self.send(bytes, Effect::default());
     }
 
-    /// Returns the next bytes for the hub, at most `max_bytes`, and applies the effects of the
-    /// messages that are complete with them.
-    pub fn deliver(&mut self, max_bytes: usize) -> Vec<u8> {
-        let end = self
-            .outbound
-            .len()
-            .min(self.delivered.saturating_add(max_bytes));
+    /// Returns the next bytes for the hub, at most `most`, and applies what they change.
+    pub fn deliver(&mut self, most: usize) -> Vec<u8> {
+        let end = self.outbound.len().min(self.delivered.saturating_add(most));
         let bytes = self.outbound[self.delivered..end].to_vec();
         self.delivered = end;
         while self.effects.front().is_some_and(|effect| effect.end <= end) {
-            let effect = self
-                .effects
-                .pop_front()
-                .expect("the loop condition found it");
-            for topic in effect.unsubscribes {
+            let effect = self.effects.pop_front().expect("there is one");
+            for topic in effect.leaves {
                 self.subscribed.remove(&topic);
             }
-            self.subscribed.extend(effect.subscribes);
+            self.subscribed.extend(effect.joins);
             self.expected.extend(effect.expected);
         }
         bytes
     }
 
-    /// Records that the hub has published one broadcast. It had received `delivered` bytes before.
+    /// Records that the hub has published one broadcast after it has received what was delivered.
     pub fn published(&mut self, topic: usize, bodies: &[String]) {
         if self.is_over() || !self.subscribed.contains(&topic) {
             return;
@@ -255,18 +239,18 @@ impl Client {
         });
     }
 
-    /// Returns the topics that the client is subscribed to.
+    /// Returns the topics that the hub has subscribed it to.
     pub fn subscriptions(&self) -> impl Iterator<Item = usize> {
         self.subscribed.iter().copied()
     }
 
-    /// Returns whether no more frames follow, because the response was not 101 or a close frame was
-    /// received.
+    /// Returns whether no more frames follow: its request was refused or answered, or it has
+    /// received a close frame.
     pub fn is_over(&self) -> bool {
         self.close_code.is_some() || self.status.is_some_and(|status| status != 101)
     }
 
-    /// Checks bytes that were received from the server. Returns the number of pings among them.
+    /// Reads bytes from the server. Returns how many pings are among them.
     pub fn read(&mut self, bytes: &[u8]) -> usize {
         self.inbound.extend_from_slice(bytes);
         if self.status.is_none() {
@@ -279,7 +263,7 @@ impl Client {
         let mut pings = 0;
         while !self.is_over() {
             let taken = wire::take_frame(&mut self.inbound, self.window_bits);
-            let taken = taken.expect("the server sends valid frames, compressed only if agreed");
+            let taken = taken.expect("frames are well formed, as was agreed");
             self.inflated += u64::from(taken.as_ref().is_some_and(|taken| taken.is_deflated));
             match taken.map(|taken| taken.frame) {
                 None => return pings,
@@ -289,24 +273,26 @@ impl Client {
                 Some(frame) => self.check(&frame),
             }
         }
-        assert_eq!(self.inbound, b"", "bytes after the last frame");
+        assert_eq!(self.inbound, b"", "bytes after the end");
         pings
     }
 
-    /// Records a close frame, and checks that its code explains missing frames.
     fn close(&mut self, code: u16) {
         assert!(
             !self.misses_publication || code == 3008,
             "publications are missing before close code {code}"
         );
-        let is_explained = !self.misses_reply || matches!(code, 3008 | 3013);
-        assert!(is_explained, "replies are missing before close code {code}");
+        let excused = !self.misses_reply || matches!(code, 3008 | 3013);
+        assert!(excused, "replies are missing before close code {code}");
         self.close_code = Some(code);
     }
 
-    /// Checks that the frame is the next expected frame. Publications before it may be missing.
+    /// Checks that the frame is the next expected one, after publications that were dropped.
     fn check(&mut self, frame: &ServerFrame) {
-        assert!(!self.misses_reply, "{frame:?} after an incomplete reply");
+        assert!(!self.misses_reply, "{frame:?} after a partial answer");
+        if self.take_publish_replies(frame) {
+            return;
+        }
         loop {
             let expected = self.expected.pop_front();
             let expected = expected.unwrap_or_else(|| panic!("unexpected: {frame:?}"));
@@ -332,14 +318,42 @@ impl Client {
         }
     }
 
-    /// Checks that no frame is missing. Called when all frames of the hub have arrived and the
-    /// client is still connected.
+    /// Removes the publish commands that the frame answers. Returns whether it contains such replies;
+    /// several of them may share a frame.
+    fn take_publish_replies(&mut self, frame: &ServerFrame) -> bool {
+        let ServerFrame::Text(text) = frame else {
+            return false;
+        };
+        let mut replies = 0;
+        for line in text.lines() {
+            let answered = self.publishing.iter().find(|id| answers(line, **id));
+            let Some(id) = answered.copied() else {
+                assert_eq!(
+                    replies, 0,
+                    "other messages share a frame with replies: {text}"
+                );
+                return false;
+            };
+            self.publishing.remove(&id);
+            replies += 1;
+        }
+        self.publish_replies += replies;
+        replies > 0
+    }
+
+    /// Checks that nothing is missing, when everything that the hub had for the client has arrived
+    /// and the client is still connected.
     pub fn check_settled(&mut self) {
         assert!(
             !self.misses_publication && !self.misses_reply,
-            "frames are missing, and there is no close frame"
+            "something is missing, without a close frame"
         );
         assert_eq!(self.inbound, b"", "an incomplete frame");
+        assert!(
+            self.publishing.is_empty(),
+            "publish commands are not answered: {:?}",
+            self.publishing
+        );
         while let Some(expected) = self.expected.pop_front() {
             match expected {
                 Expected::Publication {
@@ -353,7 +367,6 @@ impl Client {
     }
 }
 
-/// Returns whether the frame is the expected one.
 fn matches(frame: &ServerFrame, expected: &Expected) -> bool {
     match (frame, expected) {
         (ServerFrame::Text(text), Expected::Connected) => {
@@ -368,7 +381,13 @@ fn matches(frame: &ServerFrame, expected: &Expected) -> bool {
     }
 }
 
-/// Returns whether the frame contains only the first of the replies to a message.
+/// Returns whether the line is the reply to the publish command with this id.
+fn answers(line: &str, id: u32) -> bool {
+    let rest = line.strip_prefix(&format!(r#"{{"id":{id},""#));
+    rest.is_some_and(|rest| rest == r#"publish":{}}"# || rest.starts_with(r#"error":{"#))
+}
+
+/// Returns whether the frame answers only the first commands of a message.
 fn answers_first_of(frame: &ServerFrame, reply: &str) -> bool {
     let ServerFrame::Text(text) = frame else {
         return false;

@@ -1,28 +1,26 @@
-//! The simulated socket of one connection. The client reads from its bounded send buffer.
+//! The simulated socket of one connection: a bounded send buffer that the client reads from.
 
 use std::collections::VecDeque;
 
 use fanfare::hub::SendOutcome;
 
-/// The state of one socket.
 #[derive(Debug)]
 #[allow(clippy::struct_excessive_bools)] // Independent facts about a socket.
 pub struct Kernel {
-    /// The size of the send buffer in bytes.
     capacity: usize,
-    /// Whether the send buffer has no bound, because the run settles.
-    pub is_unbounded: bool,
-    /// Bytes that the server has sent and the client has not read.
+    /// The send buffer has no bound while everything settles.
+    pub roomy: bool,
+    /// Bytes the server sent and the client has not read.
     buffer: VecDeque<u8>,
     /// The bytes of the send that is under way.
     pub in_flight: Option<Vec<u8>>,
-    /// Whether the hub waits until the socket is writable.
+    /// The hub waits until the socket is writable.
     pub awaiting: bool,
-    /// Whether the client has reset the connection, so that sends fail.
+    /// The client is gone: sends fail.
     pub reset: bool,
-    /// Whether the server has ended its stream.
+    /// The server has ended its stream.
     pub write_ended: bool,
-    /// Whether the close was a reset, or `None` if the hub has not closed the socket.
+    /// Whether the hub has closed it, and whether with a reset.
     pub closed: Option<bool>,
 }
 
@@ -30,7 +28,7 @@ impl Kernel {
     pub fn new(capacity: usize) -> Self {
         Self {
             capacity,
-            is_unbounded: false,
+            roomy: false,
             buffer: VecDeque::new(),
             in_flight: None,
             awaiting: false,
@@ -40,9 +38,8 @@ impl Kernel {
         }
     }
 
-    /// Returns the free space of the send buffer in bytes.
     fn room(&self) -> usize {
-        let capacity = if self.is_unbounded {
+        let capacity = if self.roomy {
             usize::MAX
         } else {
             self.capacity
@@ -50,30 +47,30 @@ impl Kernel {
         capacity.saturating_sub(self.buffer.len())
     }
 
-    /// Completes the send that is under way. Takes at most `max_bytes` of its bytes.
-    pub fn complete(&mut self, max_bytes: usize) -> SendOutcome {
+    /// Completes the send that is under way, of which at most `most` bytes are sent.
+    pub fn complete(&mut self, most: usize) -> SendOutcome {
         let bytes = self.in_flight.take().expect("a send is under way");
         if self.reset || self.closed == Some(true) {
             return SendOutcome::Failed;
         }
-        let taken = bytes.len().min(max_bytes).min(self.room());
+        let taken = bytes.len().min(most).min(self.room());
         if self.closed.is_none() {
             self.buffer.extend(&bytes[..taken]);
         }
         SendOutcome::Written(taken as u32)
     }
 
-    /// Returns the bytes that the client reads, at most `max_bytes`.
-    pub fn read(&mut self, max_bytes: usize) -> Vec<u8> {
+    /// Returns what the client reads, at most `most` bytes.
+    pub fn read(&mut self, most: usize) -> Vec<u8> {
         if self.closed == Some(true) || self.reset {
             self.buffer.clear();
         }
-        let taken = self.buffer.len().min(max_bytes);
+        let taken = self.buffer.len().min(most);
         self.buffer.drain(..taken).collect()
     }
 
     /// Returns whether the client has read the stream to its end.
-    pub fn is_at_end(&self) -> bool {
+    pub fn at_end(&self) -> bool {
         self.buffer.is_empty() && (self.write_ended || self.closed.is_some())
     }
 }

@@ -1,4 +1,4 @@
-//! One run of the simulation of the hub: the clients, the clock, and the checks after every step.
+//! One run of the hub: its clients, the clock, and what must hold after every step.
 
 mod kernel;
 mod settle;
@@ -10,28 +10,26 @@ use std::sync::Arc;
 
 use fanfare::config::Config;
 use fanfare::delivery::TopicHasher;
-use fanfare::hub::{ConnectionId, Egress, Hub, SendOutcome, SocketAction, Writability};
+use fanfare::hub::{ConnectionId, Egress, Hub, SocketAction, Writability};
 use fanfare::observe::ShardCounts;
 
-use crate::behaviour::{self, Bodies, MAX_BODY_BYTES};
+use crate::behaviour::{self, Bodies, LARGEST_BODY};
 use crate::client::{Client, Kind};
 use crate::counts::check_identity;
 use crate::upstream::RecordingUpstream;
 use crate::wire;
 use kernel::Kernel;
 
-/// The size of the largest frame of a run, in bytes.
-const MAX_FRAME_BYTES: usize = MAX_BODY_BYTES + 200;
+/// Bytes of the largest frame that a run makes.
+const LARGEST_FRAME: usize = LARGEST_BODY + 200;
 
-/// One connection: the client, and the simulated socket between the client and the hub.
+/// One connection: the client, and the kernel between the client and the hub.
 pub struct Peer {
     pub client: Client,
     pub kernel: Kernel,
-    /// Whether the client reads from its socket.
     pub reads: bool,
 }
 
-/// The state of one run.
 pub struct Simulation {
     pub seed: u64,
     pub steps: u64,
@@ -43,18 +41,17 @@ pub struct Simulation {
     pub hasher: TopicHasher,
     pub now_us: u64,
     pub peers: BTreeMap<ConnectionId, Peer>,
-    /// The ids of released connections. Their slots may be in use again.
-    pub released: Vec<ConnectionId>,
+    /// Ids of connections that were released.
+    pub former: Vec<ConnectionId>,
     pub bodies: Bodies,
-    /// The last step in which the socket actions of the hub were applied.
-    applied_in_step: u64,
-    /// The number of bytes that completed sends have taken while their connection was open.
+    /// The step in which socket actions of the hub were last applied.
+    applied: u64,
+    /// Bytes that completed sends reported while their connection was open.
     pub written_bytes: u64,
-    /// The number of publications that the clients of released connections received.
+    /// Publications that released clients received, and droppable ones that they did not.
     pub received: u64,
-    /// The number of droppable publications that these clients did not receive.
     pub skipped: u64,
-    /// The number of compressed frames that these clients received.
+    /// Compressed frames that released clients received.
     pub inflated: u64,
     egress: Egress,
     /// The last events, for the report of a failure.
@@ -108,8 +105,8 @@ impl Simulation {
             hasher,
             now_us: 0,
             peers: BTreeMap::new(),
-            released: Vec::new(),
-            applied_in_step: 0,
+            former: Vec::new(),
+            applied: 0,
             written_bytes: 0,
             received: 0,
             skipped: 0,
@@ -119,7 +116,7 @@ impl Simulation {
         }
     }
 
-    /// Runs all steps and ends the run. Returns the counters of the hub.
+    /// Runs to the end. Returns the counters of the hub.
     pub fn run(mut self) -> ShardCounts {
         while self.step < self.steps {
             self.step += 1;
@@ -134,7 +131,6 @@ impl Simulation {
         self.hub.counts()
     }
 
-    /// Adds a line to the log of the last events.
     pub fn note(&mut self, line: impl FnOnce() -> String) {
         if self.log.len() == 40 {
             self.log.pop_front();
@@ -143,36 +139,36 @@ impl Simulation {
             .push_back(format!("{} @{}us: {}", self.step, self.now_us, line()));
     }
 
-    /// Checks the conditions that must hold after every step.
+    /// Checks what must hold at every moment.
     fn check(&self) {
         let counts = self.hub.counts();
         check_identity(&counts);
         assert_eq!(counts.written_bytes, self.written_bytes);
         assert_eq!(counts.connections, self.peers.len() as u64);
-        // If the actions were not applied, the hub may have closed a connection that is open here.
-        let is_known = self.applied_in_step == self.step;
+        // Otherwise the hub may have closed a connection that is still open here.
+        let is_known = self.applied == self.step;
         let under_way = |peer: &Peer| match (&peer.kernel.in_flight, peer.kernel.closed) {
             (Some(bytes), None) if is_known => bytes.len() as u64,
             _ => 0,
         };
-        let (mut min_bytes, mut max_bytes) = (0, 0);
+        let (mut least, mut most) = (0, 0);
         for peer in self.peers.values() {
-            min_bytes += under_way(peer);
-            // A full outbox accepts one more reply and a close frame.
-            max_bytes += (self.config.ws.outbox + MAX_FRAME_BYTES + 300) as u64;
+            least += under_way(peer);
+            // A full outbox takes one more reply and a close frame.
+            most += (self.config.ws.outbox + LARGEST_FRAME + 300) as u64;
         }
         let pending = counts.pending_bytes;
         assert!(
-            (min_bytes..=max_bytes).contains(&pending),
-            "{min_bytes} <= {pending} <= {max_bytes}"
+            (least..=most).contains(&pending),
+            "{least} <= {pending} <= {most}"
         );
         let state = self.upstream.state();
         assert_eq!(state.admitted - state.left, counts.connections);
         assert_eq!(state.wanted_hashes.len() as u64, counts.topics);
     }
 
-    /// Starts all sends that the hub requests. They stay under way until they are completed.
-    pub fn start_sends(&mut self) {
+    /// Starts all sends that the hub has. They stay under way until they are completed.
+    pub fn gather(&mut self) {
         while self.hub.poll_egress(&mut self.egress) {
             for send in self.egress.sends() {
                 let bytes = self.egress.bytes(send);
@@ -190,7 +186,7 @@ impl Simulation {
                 assert_eq!(kernel.closed, None, "{:?}: a send after the close", send.id);
                 assert!(!bytes.is_empty(), "{:?}: an empty send", send.id);
                 assert!(
-                    bytes.len() <= self.config.ws.outbox + MAX_FRAME_BYTES + 300,
+                    bytes.len() <= self.config.ws.outbox + LARGEST_FRAME + 300,
                     "{:?}: {} bytes were pending",
                     send.id,
                     bytes.len()
@@ -202,35 +198,27 @@ impl Simulation {
         }
     }
 
-    /// Applies the socket actions of the hub. Closed sockets keep their slots until
-    /// [`Simulation::release`].
+    /// Applies the socket actions of the hub. Closed sockets keep their slots for a while.
     pub fn apply_socket_actions(&mut self) {
-        self.applied_in_step = self.step;
+        self.applied = self.step;
         while let Some(event) = self.hub.poll_socket_action() {
             self.note(|| format!("{event:?}"));
             match event {
                 SocketAction::FinishWriting(id) => {
                     let kernel = &mut self.peers.get_mut(&id).expect("it is connected").kernel;
-                    assert_eq!(
-                        kernel.in_flight, None,
-                        "a send is under way at the end of the stream"
-                    );
+                    assert_eq!(kernel.in_flight, None, "all is written");
                     kernel.write_ended = true;
                 }
                 SocketAction::Close { id, abort } => {
                     let kernel = &mut self.peers.get_mut(&id).expect("it is connected").kernel;
-                    assert_eq!(
-                        kernel.closed.replace(abort),
-                        None,
-                        "the hub closes the socket twice"
-                    );
+                    assert_eq!(kernel.closed.replace(abort), None, "closed once");
                 }
             }
         }
     }
 
-    /// Completes the send of a connection. The socket takes at most `max_bytes` of its bytes.
-    pub fn complete(&mut self, id: ConnectionId, max_bytes: usize) {
+    /// Completes the send of a connection, of which at most `most` bytes are sent.
+    pub fn complete(&mut self, id: ConnectionId, most: usize) {
         self.apply_socket_actions();
         let kernel = &mut self.peers.get_mut(&id).expect("it is connected").kernel;
         let length = kernel
@@ -238,29 +226,29 @@ impl Simulation {
             .as_ref()
             .expect("a send is under way")
             .len();
-        let is_open = kernel.closed.is_none();
-        let sent = kernel.complete(max_bytes);
-        let is_full = self.hub.sent(id, sent, self.now_us) == Writability::Full;
+        let alive = kernel.closed.is_none();
+        let sent = kernel.complete(most);
+        let full = self.hub.sent(id, sent, self.now_us) == Writability::Full;
         self.note(|| format!("{id:?}: {sent:?} of {length}"));
-        let SendOutcome::Written(taken) = sent else {
-            assert!(!is_full, "the hub waits for a broken socket");
+        let fanfare::hub::SendOutcome::Written(taken) = sent else {
+            assert!(!full, "a broken socket is not waited for");
             return;
         };
-        if is_open {
+        if alive {
             self.written_bytes += u64::from(taken);
             self.peers
                 .get_mut(&id)
-                .expect("it is connected")
+                .expect("still there")
                 .kernel
-                .awaiting = is_full;
-            assert_eq!(is_full, (taken as usize) < length);
+                .awaiting = full;
+            assert_eq!(full, (taken as usize) < length);
         }
     }
 
-    /// Lets the client read at most `max_bytes`, and answer the pings among them.
-    pub fn read(&mut self, id: ConnectionId, max_bytes: usize) {
+    /// Lets the client read, and answer the pings that it finds.
+    pub fn read(&mut self, id: ConnectionId, most: usize) {
         let peer = self.peers.get_mut(&id).expect("it is connected");
-        let bytes = peer.kernel.read(max_bytes);
+        let bytes = peer.kernel.read(most);
         let pings = peer.client.read(&bytes);
         if pings > 0 && peer.client.kind == Kind::Protocol {
             peer.client.send_unanswered(&wire::text_frame("{}"));
@@ -275,7 +263,7 @@ impl Simulation {
         let mut peer = self.peers.remove(&id).expect("it is connected");
         assert!(
             peer.kernel.closed.is_some(),
-            "the hub has not closed the connection"
+            "only the hub ends connections"
         );
         let rest = peer.kernel.read(usize::MAX);
         peer.client.read(&rest);
@@ -284,7 +272,7 @@ impl Simulation {
         self.skipped += peer.client.skipped;
         self.inflated += peer.client.inflated;
         self.hub.release(id);
-        self.released.push(id);
+        self.former.push(id);
         self.note(|| format!("{id:?}: released"));
     }
 }

@@ -1,5 +1,5 @@
-//! Settles a run: everything that is under way arrives. Then no bytes may be pending, and no client
-//! may miss a frame. Also ends a run.
+//! Quiet moments, in which everything that is under way arrives: then nothing may be pending, and
+//! no client may miss anything. Also the end of a run.
 
 use fanfare::hub::{ConnectionId, DrainScope};
 use fanfare::limits::CLOSE_TIMEOUT;
@@ -10,42 +10,38 @@ use crate::counts::dropped;
 const CLOSE_TIMEOUT_US: u64 = CLOSE_TIMEOUT.as_micros() as u64;
 
 impl Simulation {
-    /// Completes all sends, lets all clients read, and delivers all bytes. Does not advance the
-    /// clock.
+    /// Completes all sends, lets all clients read, and delivers all bytes, at one moment.
     pub fn settle(&mut self) {
         self.note(|| "settle".into());
-        self.set_unbounded(true);
+        self.set_roomy(true);
         loop {
-            self.start_sends();
+            self.gather();
             self.apply_socket_actions();
-            let mut is_idle = true;
+            let mut idle = true;
             for id in self.ids() {
-                is_idle &= !self.settle_one(id);
+                idle &= !self.settle_one(id);
             }
-            if is_idle {
-                return self.set_unbounded(false);
+            if idle {
+                return self.set_roomy(false);
             }
         }
     }
 
-    /// Sets whether the send buffers have no bound.
-    fn set_unbounded(&mut self, is_unbounded: bool) {
+    fn set_roomy(&mut self, roomy: bool) {
         for peer in self.peers.values_mut() {
-            peer.kernel.is_unbounded = is_unbounded;
+            peer.kernel.roomy = roomy;
         }
     }
 
-    /// Returns the ids of all connections.
     fn ids(&self) -> Vec<ConnectionId> {
         self.peers.keys().copied().collect()
     }
 
-    /// Lets everything that is under way on one connection arrive. Returns whether there was
-    /// anything.
+    /// Lets everything of one connection arrive. Returns whether something moved.
     fn settle_one(&mut self, id: ConnectionId) -> bool {
         let peer = self.peers.get_mut(&id).expect("it is connected");
-        let has_undelivered = peer.client.delivered < peer.client.outbound.len();
-        let was_busy = peer.kernel.in_flight.is_some() || peer.kernel.awaiting || has_undelivered;
+        let undelivered = peer.client.delivered < peer.client.outbound.len();
+        let busy = peer.kernel.in_flight.is_some() || peer.kernel.awaiting || undelivered;
         if peer.kernel.in_flight.is_some() {
             self.complete(id, usize::MAX);
         }
@@ -60,31 +56,31 @@ impl Simulation {
             self.release(id);
             return true;
         }
-        if kernel.is_at_end() || kernel.reset {
+        if kernel.at_end() || kernel.reset {
             self.hub.end_of_stream(id);
             return true;
         }
-        was_busy
+        busy
     }
 
-    /// Checks the conditions that must hold when everything has arrived.
+    /// Checks what must hold when everything has arrived.
     pub fn check_settled(&mut self) {
         let counts = self.hub.counts();
         assert_eq!((counts.pending, counts.pending_bytes), (0, 0), "{counts:?}");
         let (mut received, mut skipped) = (self.received, self.skipped);
         for peer in self.peers.values_mut() {
-            assert!(
-                !peer.client.is_over(),
-                "a connection outlives its last frame"
-            );
+            assert!(!peer.client.is_over(), "a closed client leaves");
             peer.client.check_settled();
             received += peer.client.received;
             skipped += peer.client.skipped;
         }
-        let drops = counts.dropped_oldest + counts.dropped_conflated + counts.dropped_slow;
-        assert!(skipped <= drops, "{skipped} skipped, but {drops} counted");
-        // The raw frames of one broadcast count as one delivery. If the connection ends after the
-        // first of these frames, the delivery counts as dropped although the frame has arrived.
+        let excused = counts.dropped_oldest + counts.dropped_conflated + counts.dropped_slow;
+        assert!(
+            skipped <= excused,
+            "{skipped} skipped, but {excused} counted"
+        );
+        // Several raw frames are counted as one, and the first may have arrived when the
+        // connection ended.
         let arrived = counts.written + counts.dropped_closed;
         assert!(
             received <= arrived,
@@ -93,7 +89,7 @@ impl Simulation {
         assert!(dropped(&counts) <= counts.matched);
     }
 
-    /// Ends the run with a drain or with broken sockets, and checks that no connection is left.
+    /// Ends the run with a drain or with broken sockets, and checks that nothing is left.
     pub fn finish(&mut self) {
         if self.random.bool() {
             self.drain();
@@ -123,25 +119,24 @@ impl Simulation {
             + counts.closed_shutdown;
         assert_eq!(
             counts.upgraded, closed,
-            "not every WebSocket was closed for exactly one reason"
+            "every WebSocket is closed for one reason"
         );
         assert_eq!(counts.connections_deflate, 0);
         assert!(counts.deflate_spared_bytes == 0 || counts.deflate_deliveries > 0);
         assert!(
             self.inflated <= counts.written,
-            "more compressed frames than written publications"
+            "a frame holds at least one publication"
         );
         let state = self.upstream.state();
         assert_eq!(state.admitted, state.left);
         assert!(
             state.wanted_hashes.is_empty(),
-            "topics without subscribers are still wanted: {:?}",
+            "interest is cleared: {:?}",
             state.wanted_hashes
         );
         assert_eq!(state.connections_by_codec, [0, 0]);
     }
 
-    /// Drains all connections, while clients still connect.
     fn drain(&mut self) {
         let period_us = self.random.u64(..10_000_000);
         self.note(|| format!("drain over {period_us} us"));

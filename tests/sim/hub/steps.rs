@@ -1,4 +1,4 @@
-//! The random steps of a run of the simulation of the hub.
+//! One random step of a run of the hub.
 
 use std::sync::Arc;
 
@@ -13,14 +13,13 @@ use crate::upstream::{JSON_RULES, joined_broadcast};
 use crate::wire;
 
 impl Simulation {
-    /// Performs one random step.
     pub fn take_step(&mut self) {
         match self.random.u32(..100) {
             0..4 => self.connect(),
             4..20 => self.deliver(),
-            20..34 => self.client_sends(),
+            20..34 => self.act(),
             34..50 => self.publish(),
-            50..60 => self.start_sends(),
+            50..60 => self.gather(),
             60..72 => self.complete_some(),
             72..80 => self.read_some(),
             80..85 => self.make_writable(),
@@ -28,31 +27,30 @@ impl Simulation {
             89..92 => self.release_some(),
             92..94 => self.toggle_reading(),
             94..95 if self.random.bool() => self.reconfigure(),
-            94..95 => self.break_connection(),
-            95..97 => self.call_for_released(),
+            94..95 => self.disrupt(),
+            95..97 => self.call_late(),
             _ => self.advance(),
         }
     }
 
-    /// Returns a random connection that meets a condition, or `None` if there is none.
-    fn pick(&mut self, condition: impl Fn(&Peer) -> bool) -> Option<ConnectionId> {
+    /// Returns a random connection with this property.
+    fn pick(&mut self, suits: impl Fn(&Peer) -> bool) -> Option<ConnectionId> {
         let ids: Vec<_> = self
             .peers
             .iter()
-            .filter(|(_, peer)| condition(peer))
+            .filter(|(_, peer)| suits(peer))
             .map(|(id, _)| *id)
             .collect();
         self.random.choice(ids)
     }
 
-    /// Connects a random client, unless the hub refuses it.
     pub fn connect(&mut self) {
-        let max_sockets = self.upstream.state().max_sockets;
+        let ceiling = self.upstream.state().max_sockets;
         let Some(id) = self.hub.accept(self.now_us) else {
             assert_eq!(
                 self.peers.len() as u64,
-                max_sockets,
-                "refused below the limit on sockets"
+                ceiling,
+                "refused below the ceiling"
             );
             return;
         };
@@ -71,46 +69,39 @@ impl Simulation {
         self.note(|| format!("{id:?}: {kind:?} connects"));
     }
 
-    /// Delivers bytes of a random client to the hub.
     fn deliver(&mut self) {
-        let has_bytes = |peer: &Peer| peer.client.delivered < peer.client.outbound.len();
-        let Some(id) = self.pick(has_bytes) else {
-            return;
-        };
-        let max_bytes = if self.random.bool() {
+        let pending = |peer: &Peer| peer.client.delivered < peer.client.outbound.len();
+        let Some(id) = self.pick(pending) else { return };
+        let most = if self.random.bool() {
             usize::MAX
         } else {
             self.random.usize(1..60)
         };
-        self.deliver_to(id, max_bytes);
+        self.deliver_to(id, most);
     }
 
-    /// Delivers at most `max_bytes` of a client to the hub.
-    pub fn deliver_to(&mut self, id: ConnectionId, max_bytes: usize) {
+    pub fn deliver_to(&mut self, id: ConnectionId, most: usize) {
         let peer = self.peers.get_mut(&id).expect("it is connected");
         if peer.kernel.reset || peer.kernel.closed.is_some() {
             peer.client.delivered = peer.client.outbound.len();
             return;
         }
-        let mut bytes = peer.client.deliver(max_bytes);
+        let mut bytes = peer.client.deliver(most);
         self.hub.receive(id, &mut bytes, self.now_us);
         self.note(|| format!("{id:?}: {} bytes in", bytes.len()));
     }
 
-    /// Lets a random client send a message.
-    fn client_sends(&mut self) {
-        let can_send = |peer: &Peer| {
+    /// Lets a client send something.
+    fn act(&mut self) {
+        let talks = |peer: &Peer| {
             matches!(peer.client.kind, Kind::Protocol | Kind::Raw) && !peer.client.is_over()
         };
-        let Some(id) = self.pick(can_send) else {
-            return;
-        };
-        let client = &mut self.peers.get_mut(&id).expect("it is connected").client;
-        let action = behaviour::send_random(client, &mut self.random);
+        let Some(id) = self.pick(talks) else { return };
+        let client = &mut self.peers.get_mut(&id).expect("picked").client;
+        let action = behaviour::act(client, &mut self.random);
         self.note(|| format!("{id:?}: {action}"));
     }
 
-    /// Publishes to random topics.
     fn publish(&mut self) {
         for _ in 0..self.random.usize(1..5) {
             let topic = self.random.usize(..TOPICS.len());
@@ -120,7 +111,7 @@ impl Simulation {
                 may_deflate: name != "b",
                 ..JSON_RULES
             };
-            let bodies = self.bodies.create(rules.may_join, &mut self.random);
+            let bodies = self.bodies.make(rules.may_join, &mut self.random);
             for peer in self.peers.values_mut() {
                 peer.client.published(topic, &bodies);
             }
@@ -132,53 +123,47 @@ impl Simulation {
         }
     }
 
-    /// Completes sends in any order: completely, up to any byte, or with no byte sent.
+    /// Completes sends in any order, whole, short at any byte, or with nothing sent.
     fn complete_some(&mut self) {
         for _ in 0..self.random.usize(1..6) {
             let Some(id) = self.pick(|peer| peer.kernel.in_flight.is_some()) else {
                 return;
             };
-            let max_bytes = match self.random.u32(..10) {
+            let most = match self.random.u32(..10) {
                 0 => 0,
                 1..4 => self.random.usize(1..200),
                 _ => usize::MAX,
             };
-            self.complete(id, max_bytes);
+            self.complete(id, most);
         }
     }
 
-    /// Lets some clients read.
     fn read_some(&mut self) {
         for _ in 0..self.random.usize(1..6) {
             let Some(id) = self.pick(|peer| peer.reads) else {
                 return;
             };
-            let max_bytes = if self.random.bool() {
+            let most = if self.random.bool() {
                 usize::MAX
             } else {
                 self.random.usize(1..500)
             };
-            self.read(id, max_bytes);
+            self.read(id, most);
         }
     }
 
-    /// Reports sockets that were full as writable. Some of them are still full.
+    /// Reports sockets as writable that were full, some for no reason.
     fn make_writable(&mut self) {
         for _ in 0..self.random.usize(1..4) {
             let Some(id) = self.pick(|peer| peer.kernel.awaiting) else {
                 return;
             };
-            self.peers
-                .get_mut(&id)
-                .expect("it is connected")
-                .kernel
-                .awaiting = false;
+            self.peers.get_mut(&id).expect("picked").kernel.awaiting = false;
             self.hub.writable(id);
             self.note(|| format!("{id:?}: writable"));
         }
     }
 
-    /// Frees the slots of some closed connections.
     fn release_some(&mut self) {
         for _ in 0..self.random.usize(1..4) {
             let Some(id) = self.pick(|peer| peer.kernel.closed.is_some()) else {
@@ -188,16 +173,14 @@ impl Simulation {
         }
     }
 
-    /// Lets a random client stop reading, or resume.
     fn toggle_reading(&mut self) {
         let Some(id) = self.pick(|_| true) else {
             return;
         };
-        let peer = self.peers.get_mut(&id).expect("it is connected");
+        let peer = self.peers.get_mut(&id).expect("picked");
         peer.reads = !peer.reads;
     }
 
-    /// Changes the configuration of the hub.
     fn reconfigure(&mut self) {
         behaviour::change_config(&mut self.config, &mut self.random);
         let deflate = format!("{:?}", self.config.ws.deflate);
@@ -206,27 +189,27 @@ impl Simulation {
     }
 
     /// Breaks a connection without a close frame, in one of four ways.
-    fn break_connection(&mut self) {
+    fn disrupt(&mut self) {
         let Some(id) = self.pick(|_| true) else {
             return;
         };
         let way = self.random.u32(..4);
-        self.note(|| format!("{id:?}: broken, way {way}"));
-        if way >= 2 {
-            let peer = self.peers.get_mut(&id).expect("it is connected");
-            peer.kernel.reset = true;
-        }
+        self.note(|| format!("{id:?}: disrupted, way {way}"));
         match way {
             0 => self.hub.end_of_stream(id),
-            1 | 3 => self.hub.lost(id),
-            _ => {}
+            1 => self.hub.lost(id),
+            2 => self.peers.get_mut(&id).expect("picked").kernel.reset = true,
+            _ => {
+                self.peers.get_mut(&id).expect("picked").kernel.reset = true;
+                self.hub.lost(id);
+            }
         }
     }
 
-    /// Calls the hub with the id of a released connection. The calls must have no effect on the
-    /// connection that uses the slot now.
-    fn call_for_released(&mut self) {
-        let Some(id) = self.random.choice(self.released.clone()) else {
+    /// Calls the hub for a released connection. Nothing may change, whichever connection has the
+    /// slot now.
+    fn call_late(&mut self) {
+        let Some(id) = self.random.choice(self.former.clone()) else {
             return;
         };
         let before = self.hub.counts();
@@ -242,14 +225,9 @@ impl Simulation {
         self.hub.end_of_stream(id);
         self.hub.lost(id);
         self.hub.release(id);
-        assert_eq!(
-            self.hub.counts(),
-            before,
-            "calls for the released {id:?} had an effect"
-        );
+        assert_eq!(self.hub.counts(), before, "late calls for {id:?}");
     }
 
-    /// Advances the clock by a random time.
     fn advance(&mut self) {
         let us = match self.random.u32(..40) {
             0 => self.random.u64(..60_000_000),
@@ -259,10 +237,9 @@ impl Simulation {
         self.advance_by(us);
     }
 
-    /// Advances the clock, and runs the deadlines of the hub that are due.
     pub fn advance_by(&mut self, us: u64) {
         self.now_us += us;
-        self.note(|| format!("the clock advances by {us} us"));
+        self.note(|| format!("{us} us pass"));
         if self
             .hub
             .deadline_us()

@@ -1,4 +1,4 @@
-//! Checks when the shard sleeps: no work is due, and every later event wakes the shard.
+//! Checks of the decision to sleep: everything that is due has something that wakes the shard.
 
 use fanfare::limits::ACCEPT_PAUSE;
 use fanfare::shard::CompletionSignals;
@@ -9,7 +9,7 @@ use super::kernel::WakeRead;
 use super::world::World;
 
 impl World {
-    /// Checks a sleep in the ring. The sleep ends at once if an operation has completed.
+    /// Checks a sleep in the ring. A completion ends the sleep at once.
     pub fn check_sleep_in_ring(&mut self) {
         if self.kernel.has_completed() {
             return;
@@ -17,32 +17,28 @@ impl World {
         assert_eq!(
             self.kernel.wake_read,
             WakeRead::UnderWay,
-            "the shard sleeps in the ring, and the lane cannot wake it"
+            "sleeps in the ring, and the lane cannot wake it"
         );
         self.check_sleep();
     }
 
-    /// Checks a sleep in the executor. The sleep ends at once if the event descriptor is signalled.
+    /// Checks a sleep in the executor. A signal ends the sleep at once.
     pub fn check_sleep_in_executor(&mut self) {
         let kernel = &mut self.kernel;
-        kernel.coverage.executor_sleeps += 1;
+        kernel.events.executor_sleeps += 1;
         assert_eq!(
             kernel.wake_read,
             WakeRead::None,
-            "a read in the ring would consume the signals"
+            "the ring takes the signals away"
         );
-        assert_eq!(
-            kernel.signals,
-            CompletionSignals::On,
-            "completions do not signal the shard"
-        );
+        assert_eq!(kernel.signals, CompletionSignals::On, "nothing signals");
         kernel.read_event();
         if kernel.event_count == 0 {
             self.check_sleep();
         }
     }
 
-    /// Checks that the shard was signalled if there is work while it sleeps in its executor.
+    /// Checks that an event signals a shard that sleeps in its executor.
     pub fn check_signalled(&mut self) {
         self.kernel.read_event();
         let has_work = self.kernel.has_work() || !self.fabric.shards[0].lane.is_empty();
@@ -52,16 +48,12 @@ impl World {
         );
     }
 
-    /// Checks that there is no work, and that a timer runs for each deadline.
     fn check_sleep(&mut self) {
         assert!(
             self.fabric.shards[0].lane.is_empty(),
-            "the shard sleeps with work on the lane"
+            "sleeps with work on the lane"
         );
-        assert!(
-            !self.kernel.has_work(),
-            "the shard sleeps with work in the ring"
-        );
+        assert!(!self.kernel.has_work(), "sleeps with work in the ring");
         if let Some(due_us) = self.deadline_us {
             self.check_timer(due_us, "a deadline of the hub");
         }
@@ -78,7 +70,7 @@ impl World {
             });
             assert!(
                 connection.server != ServerEnd::Open || !is_idle || is_internal,
-                "{key}: the shard sleeps without a receive operation: {connection:?}"
+                "{key}: sleeps and receives nothing: {connection:?}"
             );
         }
         let held = self
@@ -86,16 +78,11 @@ impl World {
             .buffers
             .iter()
             .filter(|it| it.filled_for.is_some());
-        assert_eq!(
-            held.count(),
-            0,
-            "the shard sleeps and has not returned all buffers"
-        );
+        assert_eq!(held.count(), 0, "sleeps and holds buffers");
     }
 
-    /// Checks that a timer fires by this time, or by now if this time has passed. `deadline` names
-    /// the deadline in the message.
-    fn check_timer(&self, due_us: u64, deadline: &str) {
+    /// Checks that a timer fires by this time, or at once if the time has passed.
+    fn check_timer(&self, due_us: u64, what: &str) {
         let due_us = due_us.max(self.now_us);
         let is_armed = self
             .kernel
@@ -104,7 +91,7 @@ impl World {
             .any(|timer| timer.due_us <= due_us);
         assert!(
             is_armed,
-            "the shard sleeps past {deadline} at {due_us} us without a timer: {:?}",
+            "sleeps past {what} at {due_us} us, without a timer: {:?}",
             self.kernel.timers
         );
     }

@@ -8,27 +8,26 @@ use fanfare::shard::Errno;
 /// The server's end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ServerEnd {
-    /// The connection is not accepted yet.
+    /// Not accepted yet.
     Waiting,
     Open,
-    /// Closed without a reset: the client can still read the bytes that were sent.
+    /// Closed in order: the client can still read what was sent.
     Closed,
-    /// Closed with a reset: bytes that were sent and not read are lost.
+    /// Closed with a reset: what was sent and not read is lost.
     Reset,
 }
 
 /// The receive operation of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Receive {
-    /// The operation was not started or was interrupted. The shard has to start it.
+    /// Not started, or interrupted: the shard has to start it.
     Idle,
-    /// The operation is queued or under way.
+    /// Queued or under way.
     Armed(ConnectionId),
-    /// The end of the stream was reported.
+    /// Its end was reported.
     Ended,
 }
 
-/// The state of one connection.
 #[derive(Debug)]
 #[allow(clippy::struct_excessive_bools)] // Independent facts about a connection.
 pub struct Connection {
@@ -36,25 +35,23 @@ pub struct Connection {
     pub to_server: VecDeque<u8>,
     /// Bytes that the shard has sent and the client has not read.
     to_client: VecDeque<u8>,
-    /// The size of the send buffer in bytes.
     capacity: usize,
-    /// Whether the send buffer has no bound, because the run settles.
-    pub is_unbounded: bool,
-    /// Whether the client has ended its stream.
+    /// The send buffer has no bound while everything settles.
+    pub is_roomy: bool,
+    /// The client has ended its stream.
     pub client_ended: bool,
-    /// Whether the client has reset the connection.
+    /// The client has reset the connection.
     pub client_reset: bool,
-    /// Whether the server has ended its stream.
+    /// The server has ended its stream.
     pub write_ended: bool,
-    /// Whether the server has ended both streams.
+    /// The server has ended both streams.
     pub shut_down: bool,
-    /// Whether the close of the server's end resets the connection.
     pub reset_on_close: bool,
     pub server: ServerEnd,
     pub receive: Receive,
-    /// The id with which a wait for writability is queued or under way.
+    /// A wait for writability is queued or under way.
     pub writable: Option<ConnectionId>,
-    /// Whether a send is queued, or has completed and was not reaped.
+    /// A send is queued, or has completed and was not reaped.
     pub is_sending: bool,
 }
 
@@ -64,7 +61,7 @@ impl Connection {
             to_server: VecDeque::new(),
             to_client: VecDeque::new(),
             capacity,
-            is_unbounded: false,
+            is_roomy: false,
             client_ended: false,
             client_reset: false,
             write_ended: false,
@@ -82,9 +79,8 @@ impl Connection {
         matches!(self.receive, Receive::Armed(_)) || self.writable.is_some() || self.is_sending
     }
 
-    /// Returns the free space of the send buffer in bytes.
     fn room(&self) -> usize {
-        if self.is_unbounded {
+        if self.is_roomy {
             usize::MAX
         } else {
             self.capacity.saturating_sub(self.to_client.len())
@@ -96,15 +92,15 @@ impl Connection {
         self.room() > 0 || self.client_reset || self.shut_down
     }
 
-    /// Takes at most `max_bytes` of a send into the send buffer. Returns the number of bytes.
-    pub fn send(&mut self, bytes: &[u8], max_bytes: usize) -> Result<usize, Errno> {
+    /// Takes at most `most` bytes of a send.
+    pub fn send(&mut self, bytes: &[u8], most: usize) -> Result<usize, Errno> {
         assert!(!bytes.is_empty(), "an empty send");
         assert!(!self.write_ended, "a send after the end of the stream");
         assert!(!self.shut_down, "a send after the close");
         if self.client_reset {
             return Err(Errno(libc::EPIPE));
         }
-        let taken = bytes.len().min(max_bytes).min(self.room());
+        let taken = bytes.len().min(most).min(self.room());
         if taken == 0 {
             return Err(Errno(libc::EAGAIN));
         }
@@ -112,12 +108,12 @@ impl Connection {
         Ok(taken)
     }
 
-    /// Returns the bytes that the client reads, at most `max_bytes`.
-    pub fn read(&mut self, max_bytes: usize) -> Vec<u8> {
+    /// Returns the bytes that the client reads, at most `most`.
+    pub fn read(&mut self, most: usize) -> Vec<u8> {
         if self.server == ServerEnd::Reset || self.client_reset {
             self.to_client.clear();
         }
-        let taken = self.to_client.len().min(max_bytes);
+        let taken = self.to_client.len().min(most);
         self.to_client.drain(..taken).collect()
     }
 
@@ -127,8 +123,7 @@ impl Connection {
         self.to_client.is_empty() && (self.write_ended || self.shut_down || is_closed)
     }
 
-    /// Closes the server's end. As in Linux, the close is a reset if the server has not received
-    /// all bytes.
+    /// Closes the server's end. Bytes that the server has not received make it a reset.
     pub fn close(&mut self) {
         let is_reset = self.reset_on_close || !self.to_server.is_empty();
         self.server = if is_reset {

@@ -11,19 +11,17 @@ pub enum Target {
     Connection(Key),
     Listener,
     Reserve,
-    /// An object that another thread has opened.
+    /// Opened by another thread.
     Other,
 }
 
-/// The open descriptors. As in Linux, a new descriptor has the lowest free number. So the number of
-/// a closed descriptor soon refers to another object.
+/// Open descriptors. As in a kernel, the lowest free number is used first, so that a stale number
+/// soon refers to something else.
 #[derive(Debug)]
 pub struct Descriptors {
     open: BTreeMap<u32, Target>,
     pub limit: usize,
-    /// The number of descriptors that were opened during the run.
     pub opened: u64,
-    /// The number of descriptors that were closed during the run.
     pub closed: u64,
 }
 
@@ -37,7 +35,6 @@ impl Descriptors {
         }
     }
 
-    /// Returns whether the limit is reached.
     pub fn is_full(&self) -> bool {
         self.open.len() >= self.limit
     }
@@ -47,16 +44,15 @@ impl Descriptors {
         (!self.is_full()).then(|| self.open_beyond_limit(target))
     }
 
-    /// Opens a descriptor without a check of the limit, which the caller has checked.
+    /// Opens a descriptor that was reserved before.
     pub fn open_beyond_limit(&mut self, target: Target) -> u32 {
         let free = (0..=u32::MAX).find(|number| !self.open.contains_key(number));
-        let number = free.expect("fewer than 2^32 descriptors are open");
+        let number = free.expect("there are enough numbers");
         self.open.insert(number, target);
         self.opened += 1;
         number
     }
 
-    /// Closes a descriptor. Returns the object that it referred to.
     pub fn close(&mut self, number: u32) -> Target {
         self.closed += 1;
         self.open
@@ -64,12 +60,10 @@ impl Descriptors {
             .unwrap_or_else(|| panic!("descriptor {number} is closed twice"))
     }
 
-    /// Returns the object that a descriptor refers to, or `None` if it is closed.
     pub fn get(&self, number: u32) -> Option<Target> {
         self.open.get(&number).copied()
     }
 
-    /// Returns the number of descriptors that refer to certain objects.
     pub fn count(&self, is_counted: impl Fn(Target) -> bool) -> usize {
         self.open.values().filter(|it| is_counted(**it)).count()
     }

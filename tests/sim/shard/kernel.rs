@@ -1,5 +1,5 @@
 //! A simulated kernel: the submission queue of a ring, the operations that are under way, and their
-//! completions. A use that would fail or corrupt memory with a real kernel fails the run.
+//! completions. Every use that a real kernel would punish fails the run.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io::Read;
@@ -10,8 +10,8 @@ use fanfare::shard::{Cancelled, CompletionSignals, Errno, Multishot};
 use fastrand::Rng;
 
 use super::connection::{Connection, Receive, ServerEnd};
-use super::coverage::Coverage;
 use super::descriptors::{Descriptors, Key, Target};
+use super::events::EventCounts;
 
 /// An operation that is queued for submission.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ pub enum Queued {
     Cancel(Cancelled),
 }
 
-/// The connection of an operation. Its descriptor must still refer to it when the operation starts.
+/// A connection as an operation names it: by a descriptor, which must still refer to it.
 #[derive(Clone, Copy, Debug)]
 pub struct Handle {
     pub number: u32,
@@ -33,7 +33,7 @@ pub struct Handle {
     pub id: ConnectionId,
 }
 
-/// A completion that the shard has not reaped.
+/// A completion, as long as the kernel has it.
 #[derive(Clone, Copy, Debug)]
 pub enum Completed {
     Accept(Result<u32, Errno>, Multishot),
@@ -50,13 +50,10 @@ pub enum Completed {
     WakeRead,
 }
 
-/// A running timer.
+/// A timer that runs. It fires late if the shard was interrupted before it submitted the timer.
 #[derive(Clone, Copy, Debug)]
 pub struct Timer {
-    /// The time that the shard has requested.
     pub due_us: u64,
-    /// The time at which the timer fires. It is later than `due_us` if time has passed before the
-    /// timer was submitted.
     pub fires_us: u64,
 }
 
@@ -64,8 +61,7 @@ pub struct Timer {
 #[derive(Debug)]
 pub struct Buffer {
     pub bytes: Vec<u8>,
-    /// The connection whose bytes the buffer contains, while the buffer is not available to the
-    /// kernel.
+    /// The connection whose bytes it holds, while it is not provided to the kernel.
     pub filled_for: Option<Key>,
 }
 
@@ -77,62 +73,50 @@ pub enum WakeRead {
     UnderWay,
 }
 
-/// The kernel, with the ring of one shard.
 #[allow(clippy::struct_excessive_bools)] // Independent facts about a ring.
 pub struct Kernel {
     pub descriptors: Descriptors,
     pub connections: BTreeMap<Key, Connection>,
-    /// Connections that are not accepted yet, oldest first.
+    /// Connections that wait to be accepted.
     pub backlog: VecDeque<Key>,
-    /// The descriptor of the listener, while it is open.
     pub listener: Option<u32>,
-    /// The submission queue.
     pub queue: VecDeque<Queued>,
     queue_capacity: usize,
-    /// Whether an accept operation is queued or under way.
+    /// An accept operation is queued or under way.
     pub is_accepting: bool,
     pub wake_read: WakeRead,
     pub timers: Vec<Timer>,
-    /// Completions that [`Kernel::enter`] moves to the completion queue: deferred work, or entries
-    /// for which the completion queue had no room.
+    /// Completions that an `enter` moves to the completion queue: deferred work, or overflow.
     pub deferred: VecDeque<Completed>,
-    /// The completion queue.
     pub completed: VecDeque<Completed>,
     completion_capacity: usize,
     pub buffers: Vec<Buffer>,
-    /// The indices of the buffers that are available to the kernel.
     pub free_buffers: VecDeque<u16>,
     pub buffer_bytes: usize,
     pub signals: CompletionSignals,
-    /// The reading end of a socket pair that replaces the shard's event descriptor.
+    /// The reading end of the shard's event descriptor, and the signals that were not read yet.
     event: UnixStream,
-    /// The value of the event descriptor: the number of signals that were not read yet.
     pub event_count: u64,
-    /// The number of signals from other threads since the start.
+    /// Signals of other threads since the start.
     pub signalled: u64,
-    /// The number of sends that were queued and not reaped yet.
+    /// Sends that were queued and are not reaped yet, and whether the ring was reaped after them.
     sends: usize,
-    /// Whether completions were reaped while some of these sends were not reaped. The shard must
-    /// not start other sends then.
     reaped_in_round: bool,
-    /// Whether the ring is closed.
     pub is_closed: bool,
     /// Whether operations fail at random.
     pub has_faults: bool,
-    /// The number of bytes that sends have taken.
+    /// Bytes that sends have taken, accepted connections that were reaped, bytes received.
     pub sent_bytes: u64,
-    /// The number of accepted connections that were reaped.
     pub accepted: u64,
-    pub coverage: Coverage,
+    pub events: EventCounts,
 }
 
 impl Kernel {
-    /// Creates a kernel with random capacities. `event` is the reading end of the shard's event
-    /// descriptor.
-    pub fn new(random: &mut Rng, event: UnixStream, max_descriptors: usize) -> Self {
+    /// Creates a kernel. `descriptors` is the limit of the process.
+    pub fn new(random: &mut Rng, event: UnixStream, descriptors: usize) -> Self {
         let buffer_bytes = [6, 60, 400, 4_000][random.usize(..4)];
-        let max_buffers = [2, 6, 40][random.usize(..3)];
-        let count = random.u16(1..=max_buffers);
+        let most_buffers = [2, 6, 40][random.usize(..3)];
+        let count = random.u16(1..=most_buffers);
         let buffers = (0..count).map(|_| Buffer {
             bytes: Vec::new(),
             filled_for: None,
@@ -141,7 +125,7 @@ impl Kernel {
             .set_nonblocking(true)
             .expect("a socket pair supports it");
         Self {
-            descriptors: Descriptors::new(max_descriptors),
+            descriptors: Descriptors::new(descriptors),
             connections: BTreeMap::new(),
             backlog: VecDeque::new(),
             listener: None,
@@ -166,7 +150,7 @@ impl Kernel {
             has_faults: true,
             sent_bytes: 0,
             accepted: 0,
-            coverage: Coverage::default(),
+            events: EventCounts::default(),
         }
     }
 
@@ -188,7 +172,7 @@ impl Kernel {
             Queued::Send(handle, _) => {
                 assert!(
                     !self.reaped_in_round,
-                    "a send before all sends of the previous round were reaped"
+                    "a send before the round before it is complete"
                 );
                 self.sends += 1;
                 let connection = self.connection(handle.key);
@@ -198,18 +182,11 @@ impl Kernel {
             }
             Queued::Writable(handle) => {
                 let connection = self.connection(handle.key);
-                assert_eq!(
-                    connection.writable, None,
-                    "{handle:?}: two waits for writability"
-                );
+                assert_eq!(connection.writable, None, "{handle:?}: two waits");
                 connection.writable = Some(handle.id);
             }
             Queued::WakeRead => {
-                assert_eq!(
-                    self.wake_read,
-                    WakeRead::None,
-                    "two reads of the event descriptor"
-                );
+                assert_eq!(self.wake_read, WakeRead::None, "two reads");
                 self.wake_read = WakeRead::Queued;
             }
             Queued::Timer { .. } | Queued::Cancel(_) => {}
@@ -221,7 +198,7 @@ impl Kernel {
     pub fn enter(&mut self, random: &mut Rng, now_us: u64) {
         self.flush_deferred(random);
         if self.has_faults && !self.queue.is_empty() && random.u32(..50) == 0 {
-            self.coverage.submits_postponed += 1;
+            self.events.submits_postponed += 1;
             return;
         }
         while let Some(operation) = self.queue.pop_front() {
@@ -230,7 +207,7 @@ impl Kernel {
         self.flush_deferred(random);
     }
 
-    /// Removes all completions from the completion queue and returns them.
+    /// Takes everything that has completed.
     pub fn take_completed(&mut self) -> Vec<Completed> {
         let taken: Vec<_> = self.completed.drain(..).collect();
         for completed in &taken {
@@ -247,12 +224,10 @@ impl Kernel {
         taken
     }
 
-    /// Returns whether an operation is queued or has completed.
     pub fn has_work(&self) -> bool {
         !self.queue.is_empty() || self.has_completed()
     }
 
-    /// Returns whether an operation has completed and was not reaped.
     pub fn has_completed(&self) -> bool {
         !self.deferred.is_empty() || !self.completed.is_empty()
     }
@@ -262,11 +237,10 @@ impl Kernel {
         self.sends == 0
     }
 
-    /// Returns a connection, open or closed.
     pub fn connection(&mut self, key: Key) -> &mut Connection {
         self.connections
             .get_mut(&key)
-            .expect("a connection is kept until both of its ends are closed")
+            .expect("a connection is kept until both ends are done")
     }
 
     /// Counts the signals that other threads have written to the event descriptor.
@@ -279,7 +253,6 @@ impl Kernel {
         self.complete_wake_read();
     }
 
-    /// Completes the read of the event descriptor if there are signals.
     fn complete_wake_read(&mut self) {
         if self.wake_read == WakeRead::UnderWay && self.event_count > 0 {
             self.event_count = 0;
@@ -288,7 +261,7 @@ impl Kernel {
         }
     }
 
-    /// Adds a completion, which the next [`Kernel::enter`] reports.
+    /// Reports a completion at the next `enter`.
     pub fn post(&mut self, completed: Completed) {
         self.deferred.push_back(completed);
         if self.signals == CompletionSignals::On && !self.is_closed {
@@ -297,27 +270,25 @@ impl Kernel {
         }
     }
 
-    /// Moves completions to the completion queue, or only some of them.
     fn flush_deferred(&mut self, random: &mut Rng) {
         while let Some(first) = self.deferred.front() {
             let is_send = matches!(first, Completed::Send(..));
             if self.completed.len() >= self.completion_capacity {
-                self.coverage.completions_postponed += 1;
+                self.events.completions_postponed += 1;
                 return;
             }
-            // Sends complete within the submit. Other completions may be delayed.
-            let has_sends = self
+            // Sends complete within the submit; what follows may wait.
+            let sends_wait = self
                 .deferred
                 .iter()
                 .any(|it| matches!(it, Completed::Send(..)));
-            if self.has_faults && !is_send && !has_sends && random.u32(..20) == 0 {
+            if self.has_faults && !is_send && !sends_wait && random.u32(..20) == 0 {
                 return;
             }
             self.completed.extend(self.deferred.pop_front());
         }
     }
 
-    /// Starts an operation.
     fn issue(&mut self, operation: Queued, random: &mut Rng, now_us: u64) {
         match operation {
             Queued::Accept { number } => {
@@ -349,34 +320,33 @@ impl Kernel {
         }
     }
 
-    /// Checks that the descriptor of an operation still refers to its connection.
+    /// Checks that the descriptor of an operation still refers to the connection.
     fn check(&self, handle: Handle) {
         let target = self.descriptors.get(handle.number);
         let expected = Some(Target::Connection(handle.key));
         assert_eq!(target, expected, "{handle:?}: an operation after the close");
     }
 
-    /// Carries out a send, completely, in part or not at all.
     fn send(&mut self, handle: Handle, bytes: &[u8], random: &mut Rng) -> Result<u32, Errno> {
         let fault = if self.has_faults {
             random.u32(..40)
         } else {
             40
         };
-        let max_bytes = match fault {
+        let most = match fault {
             0 => 0,
             1..8 => random.usize(1..=bytes.len()),
             _ => usize::MAX,
         };
-        let sent = self.connection(handle.key).send(bytes, max_bytes);
+        let sent = self.connection(handle.key).send(bytes, most);
         match sent {
             Ok(taken) => {
                 self.sent_bytes += taken as u64;
-                self.coverage.short_sends += u64::from(taken < bytes.len());
+                self.events.short_sends += u64::from(taken < bytes.len());
                 Ok(taken as u32)
             }
             Err(Errno(libc::EAGAIN)) => {
-                self.coverage.sends_postponed += 1;
+                self.events.sends_postponed += 1;
                 let errors = [libc::EAGAIN, libc::EAGAIN, libc::EINTR, libc::ENOBUFS];
                 Err(Errno(errors[random.usize(..4)]))
             }
@@ -384,12 +354,11 @@ impl Kernel {
         }
     }
 
-    /// Cancels an operation, if it is under way.
     fn cancel(&mut self, target: Cancelled, random: &mut Rng) {
         let cancelled = match target {
             Cancelled::Accept if self.is_accepting => {
                 self.is_accepting = false;
-                self.coverage.accept_cancels += 1;
+                self.events.accept_cancels += 1;
                 let error = Err(Errno(libc::ECANCELED));
                 Some(Completed::Accept(error, Multishot::Ended))
             }
@@ -407,11 +376,11 @@ impl Kernel {
         }
     }
 
-    /// Closes the ring. No operation completes after this.
+    /// Closes the ring. Nothing completes any more.
     pub fn close_ring(&mut self) {
         self.is_closed = true;
-        let discarded = self.deferred.drain(..).chain(self.completed.drain(..));
-        let accepted: Vec<_> = discarded
+        let lost = self.deferred.drain(..).chain(self.completed.drain(..));
+        let accepted: Vec<_> = lost
             .filter_map(|it| match it {
                 Completed::Accept(Ok(number), _) => Some(number),
                 _ => None,
@@ -433,10 +402,10 @@ impl Kernel {
                     is_closed || !connection.is_in_use(),
                     "closed while an operation uses it: {connection:?}"
                 );
-                // The hub refuses some connections before bytes are received.
+                // The hub refuses some before anything is received.
                 let is_unused = connection.receive == Receive::Idle && !connection.shut_down;
                 connection.close();
-                self.coverage.refused_unread += u64::from(is_unused && !is_closed);
+                self.events.refused_unread += u64::from(is_unused && !is_closed);
             }
             Target::Listener => {
                 assert!(

@@ -1,10 +1,10 @@
-//! One run of the simulation of a shard: the real main loop, hub and lanes on a simulated kernel.
+//! One run of the shard's main loop: the real loop, hub and lanes on a simulated kernel.
 
 mod checks;
 mod connection;
-mod control;
-mod coverage;
 mod descriptors;
+mod events;
+mod ingest;
 mod kernel;
 mod progress;
 mod ring;
@@ -28,21 +28,18 @@ use descriptors::Target;
 use ring::{SharedWorld, SimulatedRing, open_listener};
 use world::World;
 
-pub use coverage::Coverage;
+pub use events::EventCounts;
 
-/// The state of the shard's thread.
+/// The next step of the shard's thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Thread {
-    /// The next step is a turn.
-    Turn,
-    /// The next step is a sleep.
-    Sleep,
-    /// The executor waits for a signal of the event descriptor.
-    WaitForSignal,
+    Turns,
+    Sleeps,
+    /// Waits for a signal of the event descriptor.
+    WaitsForSignal,
     Ended,
 }
 
-/// The state of one run.
 pub struct Simulation {
     world: SharedWorld,
     shard: ShardLoop<SimulatedRing>,
@@ -51,12 +48,12 @@ pub struct Simulation {
 
 impl Simulation {
     pub fn new(seed: u64, steps: u64) -> Self {
-        let (signals, event) = UnixStream::pair().expect("the process can open a socket pair");
+        let (signals, event) = UnixStream::pair().expect("a socket pair");
         let wake = Wake::new(File::from(OwnedFd::from(signals)));
-        let (submissions, _) = UnixStream::pair().expect("the process can open a socket pair");
-        let submissions_wake = Wake::new(File::from(OwnedFd::from(submissions)));
+        let (inlet, _) = UnixStream::pair().expect("a socket pair");
+        let inlet = Wake::new(File::from(OwnedFd::from(inlet)));
         let max_connections = 1 + (seed % 40) as usize;
-        let fabric = Arc::new(Fabric::new(vec![wake], submissions_wake, max_connections));
+        let fabric = Arc::new(Fabric::new(vec![wake], inlet, max_connections));
         let world = World::new(seed, steps, event, Arc::clone(&fabric));
         let config = Arc::new(world.config.clone());
         let world = Rc::new(RefCell::new(world));
@@ -67,13 +64,12 @@ impl Simulation {
         Self {
             world,
             shard,
-            thread: Thread::Turn,
+            thread: Thread::Turns,
         }
     }
 
-    /// Runs all steps and ends the run. Returns the counters of the shard and the number of
-    /// simulated events.
-    pub fn run(mut self) -> (ShardCounts, Coverage) {
+    /// Runs to the end. Returns what the shard counted and what the run met.
+    pub fn run(mut self) -> (ShardCounts, EventCounts) {
         let steps = self.world.borrow().steps;
         for step in 1..=steps {
             self.world.borrow_mut().step = step;
@@ -86,51 +82,50 @@ impl Simulation {
         self.finish()
     }
 
-    /// Runs either the shard or another thread.
+    /// Lets another thread act, or the shard.
     fn step(&mut self) {
         let shard_runs = self.world.borrow_mut().random.u32(..3) > 0;
         if shard_runs {
             self.run_shard();
         } else {
-            self.world.borrow_mut().simulate_event();
+            self.world.borrow_mut().act();
         }
-        if self.thread == Thread::WaitForSignal {
+        if self.thread == Thread::WaitsForSignal {
             self.world.borrow_mut().check_signalled();
         }
         self.check();
     }
 
-    /// Runs the shard's thread for one turn, one sleep or one check for a signal, as the executor
-    /// does.
+    /// Runs the shard's thread to its next wait, as the executor runs it.
     fn run_shard(&mut self) {
         match self.thread {
-            Thread::Turn => {
+            Thread::Turns => {
                 self.world.borrow_mut().is_in_turn = true;
                 let turn = self.shard.turn().expect("the simulated ring does not fail");
                 self.world.borrow_mut().is_in_turn = false;
                 self.thread = match turn {
-                    Turn::Worked => Thread::Turn,
-                    Turn::Idle => Thread::Sleep,
+                    Turn::Worked => Thread::Turns,
+                    Turn::Idle => Thread::Sleeps,
                     Turn::Ended => Thread::Ended,
                 };
                 self.check_turn(turn);
             }
-            Thread::Sleep => {
+            Thread::Sleeps => {
                 self.world.borrow_mut().deadline_us = self.shard.hub().deadline_us();
                 let sleep = self
                     .shard
                     .sleep()
                     .expect("the simulated ring does not fail");
                 self.thread = match sleep {
-                    Sleep::Over => Thread::Turn,
-                    Sleep::Executor => Thread::WaitForSignal,
+                    Sleep::Over => Thread::Turns,
+                    Sleep::Executor => Thread::WaitsForSignal,
                 };
                 if sleep == Sleep::Executor {
                     self.world.borrow_mut().check_sleep_in_executor();
                     self.check_idle();
                 }
             }
-            Thread::WaitForSignal => {
+            Thread::WaitsForSignal => {
                 let is_signalled = {
                     let kernel = &mut self.world.borrow_mut().kernel;
                     kernel.read_event();
@@ -138,14 +133,14 @@ impl Simulation {
                 };
                 if is_signalled {
                     self.shard.end_executor_sleep();
-                    self.thread = Thread::Turn;
+                    self.thread = Thread::Turns;
                 }
             }
             Thread::Ended => {}
         }
     }
 
-    /// Checks the conditions that must hold after every step.
+    /// Checks what must hold at every moment.
     fn check(&mut self) {
         let counts = self.shard.hub().counts();
         check_identity(&counts);
@@ -159,20 +154,17 @@ impl Simulation {
             .descriptors
             .count(|it| matches!(it, Target::Connection(_)));
         assert!(counts.connections <= sockets as u64, "{counts:?}");
-        let max_descriptors = world.fabric.max_connections() + REFUSAL_SOCKETS;
+        let beyond = world.fabric.max_connections() + REFUSAL_SOCKETS;
         let held = world.fabric.held_descriptors() - DescriptorBudget::reserved_for(1);
-        assert!(held <= max_descriptors as u64);
+        assert!(held <= beyond as u64);
     }
 
-    /// Checks the conditions that must hold after a turn.
+    /// Checks what must hold after a turn.
     fn check_turn(&mut self, turn: Turn) {
         let counts = self.shard.hub().counts();
         let world = self.world.borrow();
         let kernel = &world.kernel;
-        assert!(
-            kernel.sends_are_complete(),
-            "a send has not completed in its turn"
-        );
+        assert!(kernel.sends_are_complete(), "a send outlives its turn");
         assert_eq!(kernel.signals, CompletionSignals::Off);
         assert_eq!(counts.written_bytes, kernel.sent_bytes);
         if turn != Turn::Ended {
@@ -180,7 +172,7 @@ impl Simulation {
         }
     }
 
-    /// Checks the conditions that must hold when the shard has no work.
+    /// Checks what must hold when the shard has nothing left to do.
     fn check_idle(&mut self) {
         let counts = self.shard.hub().counts();
         let world = self.world.borrow();
@@ -188,15 +180,15 @@ impl Simulation {
         if kernel.event_count > 0 {
             return;
         }
-        let waiting = kernel.coverage.internal - world.internal.len() as u64;
-        let accepted = kernel.accepted + kernel.coverage.refused + waiting;
+        let waiting = kernel.events.internal - world.internal.len() as u64;
+        let accepted = kernel.accepted + kernel.events.refused + waiting;
         assert_eq!(counts.accepted, accepted, "{counts:?}");
         let open = kernel
             .descriptors
             .count(|it| matches!(it, Target::Connection(_)));
         let open = (open - world.internal.len()) as u64;
         assert_eq!(counts.connections, open, "{counts:?}");
-        assert_eq!(counts.refused_descriptors, kernel.coverage.refused);
+        assert_eq!(counts.refused_descriptors, kernel.events.refused);
         assert!(dropped(&counts) <= counts.matched);
     }
 }

@@ -1,4 +1,4 @@
-//! Completes operations of the simulated kernel, at random times and in random order.
+//! The operations that the simulated kernel completes on its own, at any time.
 
 use fanfare::shard::{Errno, Multishot};
 use fastrand::Rng;
@@ -29,13 +29,13 @@ impl Kernel {
         }
     }
 
-    /// Completes every operation that can complete. Returns whether there was one.
+    /// Completes all operations that can complete. Returns whether there were any.
     pub fn progress_all(&mut self, random: &mut Rng, now_us: u64) -> bool {
         let before = self.deferred.len();
         self.read_event();
         let keys: Vec<_> = self.connections.keys().copied().collect();
         for key in keys {
-            // Without the condition `can_receive`, runs with few buffers would take very long.
+            // Without this condition, runs with few buffers would take very long.
             while self.can_receive(key) && self.receive_some(key, random) {}
             self.complete_writable(key, false);
         }
@@ -44,12 +44,10 @@ impl Kernel {
         self.deferred.len() > before
     }
 
-    /// Returns whether a receive operation can complete without a lack of buffers.
     fn can_receive(&self, key: Key) -> bool {
         !self.free_buffers.is_empty() || self.connections[&key].to_server.is_empty()
     }
 
-    /// Completes the timers that are due.
     pub fn fire_timers(&mut self, now_us: u64) {
         let fired = self
             .timers
@@ -62,8 +60,7 @@ impl Kernel {
         }
     }
 
-    /// Completes the wait for writability of a connection. If `is_spurious` is set, completes it
-    /// even if the socket is full.
+    /// Completes the wait of a connection that can be written to, or any for no reason.
     fn complete_writable(&mut self, key: Key, is_spurious: bool) {
         // An operation that is still queued cannot complete.
         if self.is_queued(key) {
@@ -77,7 +74,6 @@ impl Kernel {
         }
     }
 
-    /// Returns whether an operation of the connection is queued for submission.
     fn is_queued(&self, key: Key) -> bool {
         self.queue.iter().any(|it| match it {
             Queued::Receive(handle) | Queued::Writable(handle) | Queued::Send(handle, _) => {
@@ -87,15 +83,15 @@ impl Kernel {
         })
     }
 
-    /// Accepts some of the waiting connections, or fails.
+    /// Accepts some of the connections that wait, or fails.
     pub fn accept_some(&mut self, random: &mut Rng) {
         let is_queued = self
             .queue
             .iter()
             .any(|it| matches!(it, Queued::Accept { .. }));
-        let mut remaining = random.usize(1..4);
-        while self.is_accepting && !is_queued && remaining > 0 {
-            remaining -= 1;
+        let mut left = random.usize(1..4);
+        while self.is_accepting && !is_queued && left > 0 {
+            left -= 1;
             let fault = if self.has_faults {
                 random.u32(..60)
             } else {
@@ -115,7 +111,7 @@ impl Kernel {
             };
             if let Some(error) = error {
                 self.is_accepting = false;
-                self.coverage.accepts_failed += 1;
+                self.events.accepts_failed += 1;
                 let error = Err(Errno(error));
                 return self.post(Completed::Accept(error, Multishot::Ended));
             }
@@ -138,8 +134,8 @@ impl Kernel {
         }
     }
 
-    /// Completes a receive operation once, if there are bytes, the stream has ended, or the
-    /// operation fails. Returns whether the operation continues.
+    /// Completes a receive once, if there is something to receive or it fails. Returns whether it
+    /// goes on.
     pub fn receive_some(&mut self, key: Key, random: &mut Rng) -> bool {
         if self.is_queued(key) {
             return false;
@@ -148,7 +144,7 @@ impl Kernel {
         let connection = self
             .connections
             .get_mut(&key)
-            .expect("a connection is kept until both of its ends are closed");
+            .expect("a connection is kept until both ends are done");
         let Receive::Armed(id) = connection.receive else {
             return false;
         };
@@ -174,13 +170,13 @@ impl Kernel {
             } else {
                 Receive::Ended
             };
-            self.coverage.receives_ended_early += u64::from(is_fault);
+            self.events.receives_ended_early += u64::from(is_fault);
             self.post(end(result));
             return false;
         }
         let Some(index) = self.free_buffers.pop_front() else {
             connection.receive = Receive::Idle;
-            self.coverage.buffers_missing += 1;
+            self.events.buffers_missing += 1;
             self.post(end(Err(Errno(libc::ENOBUFS))));
             return false;
         };
@@ -191,7 +187,7 @@ impl Kernel {
         buffer.filled_for = Some(key);
         let series = if fault == 2 {
             connection.receive = Receive::Idle;
-            self.coverage.receives_ended_early += 1;
+            self.events.receives_ended_early += 1;
             Multishot::Ended
         } else {
             Multishot::Continues

@@ -1,4 +1,4 @@
-//! The ring, the sockets and the listener of the simulation, which the main loop of the shard uses.
+//! The ring, the sockets and the listener that the shard's loop uses in the simulation.
 
 use std::cell::RefCell;
 use std::io;
@@ -19,20 +19,18 @@ use super::world::World;
 
 pub type SharedWorld = Rc<RefCell<World>>;
 
-/// The ring of the simulated shard.
 pub struct SimulatedRing {
     world: SharedWorld,
-    /// A copy of the bytes of the buffer that the shard handles.
-    received: Vec<u8>,
+    /// The contents of the buffer that the shard handles.
+    scratch: Vec<u8>,
 }
 
-/// A descriptor. It is closed when it is dropped.
+/// A descriptor. Dropping it closes it, once.
 pub struct SimulatedDescriptor {
     world: SharedWorld,
     number: u32,
 }
 
-/// The socket of an accepted or internal connection.
 pub struct SimulatedSocket {
     descriptor: SimulatedDescriptor,
     key: Key,
@@ -42,11 +40,10 @@ impl SimulatedRing {
     pub fn new(world: &SharedWorld) -> Self {
         Self {
             world: Rc::clone(world),
-            received: Vec::new(),
+            scratch: Vec::new(),
         }
     }
 
-    /// Queues an operation.
     fn push(&self, operation: Queued) {
         let world = &mut *self.world.borrow_mut();
         world.interleave(60);
@@ -55,13 +52,11 @@ impl SimulatedRing {
             .push(operation, &mut world.random, world.now_us);
     }
 
-    /// Appends the contents of the completion queue to `completions`.
     fn take_completed(&self, completions: &mut Vec<Completion<SimulatedSocket>>) {
         let taken = self.world.borrow_mut().kernel.take_completed();
         completions.extend(taken.into_iter().map(|completed| self.convert(completed)));
     }
 
-    /// Converts a completion of the simulated kernel to a completion of the ring.
     fn convert(&self, completed: Completed) -> Completion<SimulatedSocket> {
         match completed {
             Completed::Accept(result, series) => Completion::Accept {
@@ -90,11 +85,10 @@ impl SimulatedRing {
         }
     }
 
-    /// Returns the socket with this descriptor.
     fn socket(&self, number: u32) -> SimulatedSocket {
         let target = self.world.borrow().kernel.descriptors.get(number);
         let Some(Target::Connection(key)) = target else {
-            panic!("descriptor {number} does not refer to a connection: {target:?}");
+            panic!("descriptor {number} is no connection: {target:?}");
         };
         SimulatedSocket {
             descriptor: SimulatedDescriptor {
@@ -106,7 +100,6 @@ impl SimulatedRing {
     }
 }
 
-/// Opens the listener of the shard.
 pub fn open_listener(world: &SharedWorld) -> SimulatedDescriptor {
     let kernel = &mut world.borrow_mut().kernel;
     let number = kernel.descriptors.open_beyond_limit(Target::Listener);
@@ -188,7 +181,7 @@ impl Ring for SimulatedRing {
             let world = &mut *self.world.borrow_mut();
             world.interleave(4);
             world.kernel.enter(&mut world.random, world.now_us);
-            // A submit that failed temporarily does not wait.
+            // A submit that failed for the moment does not wait.
             if world.kernel.queue.is_empty() {
                 for _ in 0..1_000 {
                     if world.kernel.has_completed() {
@@ -196,10 +189,7 @@ impl Ring for SimulatedRing {
                     }
                     world.kernel.progress(&mut world.random, world.now_us);
                 }
-                assert!(
-                    world.kernel.has_completed(),
-                    "the shard waits, but no operation can complete"
-                );
+                assert!(world.kernel.has_completed(), "waits for nothing");
                 world.kernel.enter(&mut world.random, world.now_us);
             }
         }
@@ -220,7 +210,7 @@ impl Ring for SimulatedRing {
         world.interleave(3);
         world.kernel.enter(&mut world.random, world.now_us);
         world.kernel.read_event();
-        if !world.kernel.queue.is_empty() || (!world.is_settling && world.random.u32(..30) == 0) {
+        if !world.kernel.queue.is_empty() || (!world.is_quiet && world.random.u32(..30) == 0) {
             return Ok(());
         }
         world.check_sleep_in_ring();
@@ -231,7 +221,7 @@ impl Ring for SimulatedRing {
             world.kernel.fire_timers(world.now_us);
             world.interleave(2);
         }
-        world.kernel.coverage.short_sleeps_ended += u64::from(world.kernel.has_completed());
+        world.kernel.events.short_sleeps_ended += u64::from(world.kernel.has_completed());
         Ok(())
     }
 
@@ -245,11 +235,11 @@ impl Ring for SimulatedRing {
     fn bytes(&mut self, buffer: &ReceivedBuffer, len: usize) -> &mut [u8] {
         let world = &mut *self.world.borrow_mut();
         let filled = &world.kernel.buffers[usize::from(buffer.index())];
-        let key = filled.filled_for.expect("the shard has the buffer");
-        self.received.clear();
-        self.received.extend(&filled.bytes[..len]);
-        world.check_received(key, &self.received);
-        &mut self.received
+        let key = filled.filled_for.expect("the buffer is the shard's");
+        self.scratch.clear();
+        self.scratch.extend(&filled.bytes[..len]);
+        world.delivered(key, &self.scratch);
+        &mut self.scratch
     }
 
     fn return_buffer(&mut self, buffer: ReceivedBuffer) {
@@ -262,7 +252,7 @@ impl Ring for SimulatedRing {
 
     fn adopt(&mut self, stream: OwnedFd) -> SimulatedSocket {
         let number = self.world.borrow_mut().internal.remove(&stream.as_raw_fd());
-        self.socket(number.expect("the control thread has passed the stream to the shard"))
+        self.socket(number.expect("the control thread has given it to the shard"))
     }
 
     fn open_reserve(&mut self) -> Option<SimulatedDescriptor> {
@@ -283,8 +273,7 @@ impl Drop for SimulatedRing {
 
 impl Drop for SimulatedDescriptor {
     fn drop(&mut self) {
-        // A failed check drops the shard while the world is borrowed. This drop must not panic
-        // then, so that the first failure is reported.
+        // A failed check drops the shard while the world is in use; the first failure is reported.
         if let Ok(mut world) = self.world.try_borrow_mut()
             && !std::thread::panicking()
         {
@@ -294,7 +283,6 @@ impl Drop for SimulatedDescriptor {
 }
 
 impl SimulatedSocket {
-    /// Returns the handle of an operation on this socket.
     fn handle(&self, id: ConnectionId) -> Handle {
         Handle {
             number: self.descriptor.number,
@@ -313,14 +301,14 @@ impl Socket for SimulatedSocket {
     fn shut_down_writing(&self) {
         let world = &mut *self.descriptor.world.borrow_mut();
         let connection = world.kernel.connection(self.key);
-        assert!(!connection.write_ended, "the stream is ended twice");
+        assert!(!connection.write_ended, "ended twice");
         connection.write_ended = true;
     }
 
     fn shut_down(&self) {
         let world = &mut *self.descriptor.world.borrow_mut();
         let connection = world.kernel.connection(self.key);
-        assert!(!connection.shut_down, "the socket is shut down twice");
+        assert!(!connection.shut_down, "closed twice");
         connection.shut_down = true;
     }
 
@@ -346,7 +334,7 @@ impl Listener for SimulatedDescriptor {
             .open_beyond_limit(Target::Connection(key));
         kernel.connection(key).server = ServerEnd::Open;
         kernel.close(number);
-        kernel.coverage.refused += 1;
+        kernel.events.refused += 1;
         Ok(())
     }
 }

@@ -1,4 +1,4 @@
-//! Settles a run, so that everything that is under way arrives, and ends a run.
+//! Quiet moments, in which everything that is under way arrives, and the end of a run.
 
 use fanfare::fabric::{DescriptorBudget, ShardRequest};
 use fanfare::hub::DrainScope;
@@ -6,45 +6,41 @@ use fanfare::limits::CLOSE_TIMEOUT;
 use fanfare::observe::ShardCounts;
 use fanfare::shard::ShardLoop;
 
-use super::coverage::Coverage;
+use super::connection::ServerEnd;
 use super::descriptors::Target;
+use super::events::EventCounts;
 use super::world::World;
 use super::{Simulation, Thread};
 use crate::client::TOPICS;
 use crate::counts::dropped;
 
 impl Simulation {
-    /// Lets everything that is under way arrive. No operation fails, clients read all bytes and
-    /// close ended connections, and the shard runs until it sleeps.
+    /// Lets everything arrive: nothing fails, clients read and leave, and the shard works until it
+    /// sleeps.
     pub fn settle(&mut self) {
-        self.world.borrow_mut().set_settling(true);
+        self.world.borrow_mut().set_quiet(true);
         for round in 0.. {
-            assert!(round < 10_000, "the run does not settle");
+            assert!(round < 10_000, "it does not settle");
             let has_moved = self.world.borrow_mut().settle_clients();
             self.run_until_asleep();
             let world = &mut *self.world.borrow_mut();
             world.check_surveys();
-            if has_moved || world.kernel.event_count > 0 || self.thread == Thread::Turn {
+            if has_moved || world.kernel.event_count > 0 || self.thread == Thread::Turns {
                 continue;
             }
             // Connections may wait for the end of an accept pause.
-            let is_over = self.thread == Thread::Ended || world.kernel.backlog.is_empty();
-            if is_over {
+            if self.thread == Thread::Ended || !world.can_accept() {
                 break;
             }
             let timers = world.kernel.timers.iter().map(|timer| timer.fires_us);
-            world.now_us = timers
-                .min()
-                .expect("a timer runs for the end of the accept pause")
-                .max(world.now_us);
+            world.now_us = timers.min().expect("a timer runs").max(world.now_us);
         }
-        self.world.borrow_mut().set_settling(false);
+        self.world.borrow_mut().set_quiet(false);
     }
 
-    /// Runs the shard until it waits for a signal or has ended.
     fn run_until_asleep(&mut self) {
         for _ in 0..1_000 {
-            if matches!(self.thread, Thread::WaitForSignal | Thread::Ended) {
+            if matches!(self.thread, Thread::WaitsForSignal | Thread::Ended) {
                 let kernel = &mut self.world.borrow_mut().kernel;
                 kernel.read_event();
                 if kernel.event_count == 0 || self.thread == Thread::Ended {
@@ -55,17 +51,17 @@ impl Simulation {
         }
     }
 
-    /// Checks the conditions that must hold when everything has arrived.
+    /// Checks what must hold when everything has arrived.
     pub fn check_settled(&mut self) {
         let counts = self.shard.hub().counts();
         assert_eq!((counts.pending, counts.pending_bytes), (0, 0), "{counts:?}");
         let world = &mut *self.world.borrow_mut();
         let (mut received, mut skipped) = (world.received, world.skipped);
         for (key, peer) in &mut world.peers {
-            assert!(
-                !peer.client.is_over(),
-                "{key}: a connection outlives its last frame"
-            );
+            if world.kernel.connections[key].server == ServerEnd::Waiting {
+                continue;
+            }
+            assert!(!peer.client.is_over(), "{key}: a closed client leaves");
             peer.client.check_settled();
             received += peer.client.received;
             skipped += peer.client.skipped;
@@ -74,10 +70,13 @@ impl Simulation {
                 assert!(world.fabric.shards[0].interest.may_want(hash));
             }
         }
-        let drops = counts.dropped_oldest + counts.dropped_conflated + counts.dropped_slow;
-        assert!(skipped <= drops, "{skipped} skipped, but {drops} counted");
-        // The raw frames of one broadcast count as one delivery. If the connection ends after the
-        // first of these frames, the delivery counts as dropped although the frame has arrived.
+        let excused = counts.dropped_oldest + counts.dropped_conflated + counts.dropped_slow;
+        assert!(
+            skipped <= excused,
+            "{skipped} skipped, but {excused} counted"
+        );
+        // Several raw frames are counted as one, and the first may have arrived when the
+        // connection ended.
         let arrived = counts.written + counts.dropped_closed;
         assert!(
             received <= arrived,
@@ -87,13 +86,12 @@ impl Simulation {
         assert!(world.kernel.descriptors.count(|it| it == Target::Reserve) <= 1);
     }
 
-    /// Ends the run with a drain, with broken connections or at once, and checks that no descriptor
-    /// is left open.
-    pub fn finish(mut self) -> (ShardCounts, Coverage) {
+    /// Ends the run with a drain, with broken connections or at once. Nothing may be left.
+    pub fn finish(mut self) -> (ShardCounts, EventCounts) {
         match self.random_ending() {
             0 => self.drain(),
             1 => {
-                self.world.borrow_mut().reset_all();
+                self.world.borrow_mut().disrupt_all();
                 self.settle();
                 self.check_empty();
             }
@@ -104,35 +102,29 @@ impl Simulation {
             for _ in 0..100 {
                 self.run_shard();
             }
-            assert_eq!(
-                self.thread,
-                Thread::Ended,
-                "the shard has not ended after the request to stop"
-            );
+            assert_eq!(self.thread, Thread::Ended, "it was stopped");
         }
         let counts = self.shard.hub().counts();
         let Self { world, shard, .. } = self;
         drop::<ShardLoop<_>>(shard);
         let world = &mut *world.borrow_mut();
         world.check_closed();
-        (counts, world.kernel.coverage)
+        (counts, world.kernel.events)
     }
 
-    /// Returns a random number that selects the end of the run.
     fn random_ending(&mut self) -> u32 {
         self.world.borrow_mut().random.u32(..4)
     }
 
-    /// Puts a request of the control thread on the lane.
     fn request(&mut self, request: ShardRequest) {
         let world = self.world.borrow();
         assert!(
             world.fabric.shards[0].lane.request(request).is_ok(),
-            "the lane has no room for the request"
+            "requests fit"
         );
     }
 
-    /// Checks the conditions that must hold when every connection has ended.
+    /// Checks what must hold when every connection has ended.
     fn check_empty(&self) {
         let counts = self.shard.hub().counts();
         let world = self.world.borrow();
@@ -152,7 +144,7 @@ impl Simulation {
         assert!(world.inflated <= counts.written);
     }
 
-    /// Drains all connections, while clients still connect and all other events continue.
+    /// Drains all connections, while more arrive and everything else goes on.
     fn drain(&mut self) {
         let (period_us, end_us) = {
             let world = &mut *self.world.borrow_mut();
@@ -167,10 +159,7 @@ impl Simulation {
             {
                 let world = &mut *self.world.borrow_mut();
                 world.now_us += world.random.u64(..150_000);
-                assert!(
-                    world.now_us < deadline_us + 60_000_000,
-                    "the drain does not end"
-                );
+                assert!(world.now_us < deadline_us + 60_000_000, "it does not drain");
             }
             for _ in 0..20 {
                 self.step();
@@ -185,22 +174,28 @@ impl Simulation {
 }
 
 impl World {
-    /// Sets whether the run settles: then no random events occur, and send buffers have no bound.
-    pub fn set_settling(&mut self, is_settling: bool) {
-        self.is_settling = is_settling;
-        self.kernel.has_faults = !is_settling;
+    pub fn set_quiet(&mut self, is_quiet: bool) {
+        self.is_quiet = is_quiet;
+        self.kernel.has_faults = !is_quiet;
         for connection in self.kernel.connections.values_mut() {
-            connection.is_unbounded = is_settling;
+            connection.is_roomy = is_quiet;
         }
-        if is_settling {
+        if is_quiet {
             self.close_other_descriptors();
         }
     }
 
-    /// Lets clients send and read all bytes and close ended connections, and completes every
-    /// operation that can complete. Returns whether anything changed.
+    /// Returns whether connections wait and the shard can accept or refuse them.
+    fn can_accept(&self) -> bool {
+        let descriptors = &self.kernel.descriptors;
+        let has_reserve = descriptors.count(|target| target == Target::Reserve) > 0;
+        !self.kernel.backlog.is_empty() && (has_reserve || !descriptors.is_full())
+    }
+
+    /// Lets clients send and read everything and leave when they are done, and completes everything
+    /// in the kernel. Returns whether something moved.
     pub fn settle_clients(&mut self) -> bool {
-        let mut has_moved = false;
+        let mut has_moved = self.answer_submission();
         for key in self.peers.keys().copied().collect::<Vec<_>>() {
             has_moved |= self.transmit(key, usize::MAX);
             has_moved |= self.read(key, usize::MAX);
@@ -208,12 +203,12 @@ impl World {
             let is_over = connection.is_at_end()
                 || connection.client_reset
                 || self.peers[&key].client.is_over();
-            has_moved |= is_over && self.disconnect(key);
+            has_moved |= is_over && self.finish(key);
         }
         has_moved | self.kernel.progress_all(&mut self.random, self.now_us)
     }
 
-    /// Checks that every descriptor was closed once. Called when the shard was dropped.
+    /// Checks what must hold when the shard has ended: every descriptor was closed once.
     fn check_closed(&mut self) {
         self.close_other_descriptors();
         for number in std::mem::take(&mut self.internal).into_values() {

@@ -1,39 +1,37 @@
-//! Everything outside the shard: the simulated kernel, the clients, the ingest thread and the
-//! control thread. Their events occur between any two calls of the shard's loop.
+//! Everything outside of the shard: the simulated kernel, the clients, the ingest thread and the
+//! control thread. They act between any two calls of the shard's loop, as other threads do.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write;
-use std::os::fd::RawFd;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
 use fanfare::config::Config;
-use fanfare::delivery::{Batch, Broadcast, NamespaceRules};
-use fanfare::fabric::Fabric;
-use fanfare::hub::SlowConnection;
+use fanfare::fabric::{Fabric, ShardRequest};
+use fanfare::hub::{DrainScope, SlowConnection};
 use fastrand::Rng;
-use tokio::sync::oneshot;
+use tokio::sync::oneshot::{self, error::TryRecvError};
 
 use super::connection::{Connection, ServerEnd};
 use super::descriptors::{Key, Target};
 use super::kernel::Kernel;
 use crate::behaviour::{self, Bodies};
 use crate::client::{Client, Kind, TOPICS};
-use crate::upstream::{JSON_RULES, joined_broadcast};
 use crate::wire;
 
-/// A client with the state of its end of the connection.
+/// Topic and bodies of each broadcast of a batch.
+pub type Contents = Vec<(usize, Vec<String>)>;
+
+/// A client, and how far it has got with its end of the connection.
 pub struct Peer {
     pub client: Client,
-    /// The number of bytes that the client has passed to the kernel.
+    /// Bytes that it has passed to its kernel.
     sent: usize,
-    /// Whether the client reads from its socket.
     reads: bool,
-    /// Whether the client belongs to this process.
-    pub is_internal: bool,
+    is_internal: bool,
 }
 
-/// The state of everything outside the shard.
 pub struct World {
     pub seed: u64,
     pub steps: u64,
@@ -45,30 +43,27 @@ pub struct World {
     pub config: Config,
     pub peers: BTreeMap<Key, Peer>,
     next_key: Key,
-    /// The maximum number of simultaneous connections.
-    max_peers: usize,
-    /// The number of clients that connect at once in a burst.
-    burst: usize,
-    bodies: Bodies,
-    /// The batches that were pushed and are possibly still on the lane, as topics with bodies.
-    pushed: VecDeque<Vec<(usize, Vec<String>)>>,
-    /// The streams of internal connections that are on the lane, with their simulated descriptors.
+    /// Connections that the run opens at a time, and that a crowd opens at once.
+    most_peers: usize,
+    crowd: usize,
+    pub bodies: Bodies,
+    /// The contents of the batches that were pushed and that the shard had not taken when the lane
+    /// was last checked.
+    pub lane: VecDeque<Contents>,
+    /// Streams that the control thread has given to the shard and the shard has not taken.
     pub internal: BTreeMap<RawFd, u32>,
-    /// The surveys that are not answered yet.
     pub surveys: Vec<oneshot::Receiver<Vec<SlowConnection>>>,
-    /// The number of publications that the clients of ended connections received.
+    /// Publications that clients received, and droppable ones that they did not.
     pub received: u64,
-    /// The number of droppable publications that these clients did not receive.
     pub skipped: u64,
-    /// The number of compressed frames that these clients received.
+    /// Compressed frames that clients received.
     pub inflated: u64,
     /// The next deadline of the hub, as of the last turn.
     pub deadline_us: Option<u64>,
-    /// Whether the run settles. Then no random events occur.
-    pub is_settling: bool,
-    /// Whether the shard is in a turn. Signals would then be wasted system calls.
+    /// Nothing happens but what the shard and the checks cause.
+    pub is_quiet: bool,
+    /// The shard is in a turn: signals would be wasted system calls.
     pub is_in_turn: bool,
-    /// The last events, for the report of a failure.
     log: VecDeque<String>,
 }
 
@@ -91,42 +86,44 @@ impl Drop for World {
 }
 
 impl World {
-    /// Creates the world of a run. `event` is the reading end of the shard's event descriptor.
     pub fn new(seed: u64, steps: u64, event: UnixStream, fabric: Arc<Fabric>) -> Self {
         let mut random = Rng::with_seed(seed);
-        // Some runs reach the limits of the fabric, and the others reach the limit on descriptors.
-        let (max_descriptors, max_peers, burst) = match seed % 4 {
+        // Some runs reach the limits of the fabric, the others the limit on descriptors.
+        let (descriptors, most_peers, crowd) = match seed % 4 {
             0 => (200, 100, 60),
             _ => (random.usize(20..60), 60, 20),
         };
+        let mut config = behaviour::random_config(&mut random);
+        for namespace in &mut config.namespaces {
+            namespace.publish = true;
+        }
         Self {
             seed,
             steps,
             step: 0,
             now_us: random.u64(..10_000_000),
-            kernel: Kernel::new(&mut random, event, max_descriptors),
+            kernel: Kernel::new(&mut random, event, descriptors),
             fabric,
-            config: behaviour::random_config(&mut random),
+            config,
             peers: BTreeMap::new(),
             next_key: 0,
-            max_peers,
-            burst,
+            most_peers,
+            crowd,
             bodies: Bodies::new(&mut random),
             random,
-            pushed: VecDeque::new(),
+            lane: VecDeque::new(),
             internal: BTreeMap::new(),
             surveys: Vec::new(),
             received: 0,
             skipped: 0,
             inflated: 0,
             deadline_us: None,
-            is_settling: false,
+            is_quiet: false,
             is_in_turn: false,
             log: VecDeque::new(),
         }
     }
 
-    /// Adds a line to the log of the last events.
     pub fn note(&mut self, line: impl FnOnce() -> String) {
         if self.log.len() == 60 {
             self.log.pop_front();
@@ -135,35 +132,36 @@ impl World {
         self.log.push_back(line);
     }
 
-    /// Simulates an event of another thread between two calls of the shard, with a probability of
-    /// one in `one_in`.
+    /// Lets another thread act between two calls of the shard, once in `one_in` times.
     pub fn interleave(&mut self, one_in: u32) {
-        if !self.is_settling && self.random.u32(..one_in) == 0 {
-            self.simulate_event();
+        if !self.is_quiet && self.random.u32(..one_in) == 0 {
+            self.act();
         }
     }
 
-    /// Simulates one random event outside the shard.
-    pub fn simulate_event(&mut self) {
+    /// Causes one random event.
+    pub fn act(&mut self) {
         match self.random.u32(..100) {
             0..4 => self.connect(),
             4..25 => self.transmit_some(),
-            25..37 => self.client_sends(),
+            25..37 => self.client_acts(),
             37..50 => self.publish(),
             50..68 => self.kernel.progress(&mut self.random, self.now_us),
             68..78 => self.read_some(),
-            78..84 => self.disconnect_some(),
+            78..84 => self.finish_some(),
             84..86 => self.toggle_reading(),
-            86..87 => self.break_connection(),
+            86..87 => self.disrupt(),
             87..89 => self.change_descriptors(),
             89..91 => self.request(),
-            _ => self.advance(),
+            91..93 => {
+                self.answer_submission();
+            }
+            _ => self.pass_time(),
         }
         self.kernel.read_event();
     }
 
-    /// Advances the clock by a random time.
-    fn advance(&mut self) {
+    fn pass_time(&mut self) {
         let us = match self.random.u32(..60) {
             0 => self.random.u64(..60_000_000),
             1..5 => self.random.u64(..3_000_000),
@@ -171,22 +169,20 @@ impl World {
             _ => self.random.u64(..1_000),
         };
         self.now_us += us;
-        self.note(|| format!("the clock advances by {us} us"));
+        self.note(|| format!("{us} us pass"));
     }
 
-    /// Returns a random connection that meets a condition, or `None` if there is none.
-    fn pick(&mut self, condition: impl Fn(&Peer, &Connection) -> bool) -> Option<Key> {
+    fn pick(&mut self, suits: impl Fn(&Peer, &Connection) -> bool) -> Option<Key> {
         let kernel = &self.kernel;
-        let found = self
+        let suiting = self
             .peers
             .iter()
-            .filter(|(key, peer)| condition(peer, &kernel.connections[*key]));
-        let keys: Vec<_> = found.map(|(key, _)| *key).collect();
+            .filter(|(key, peer)| suits(peer, &kernel.connections[*key]));
+        let keys: Vec<_> = suiting.map(|(key, _)| *key).collect();
         self.random.choice(keys)
     }
 
-    /// Adds a client and its connection, which is not accepted yet.
-    pub fn add_peer(&mut self, client: Client, is_internal: bool) -> Key {
+    fn add_peer(&mut self, client: Client, is_internal: bool) -> Key {
         let key = self.next_key;
         self.next_key += 1;
         let capacity = behaviour::random_capacity(&mut self.random);
@@ -202,12 +198,12 @@ impl World {
         key
     }
 
-    /// Connects one client, or many in a burst.
-    fn connect(&mut self) {
-        let is_burst = self.random.u32(..30) == 0;
-        let clients = if is_burst { self.burst } else { 1 };
-        for _ in 0..clients {
-            if self.peers.len() >= self.max_peers || self.kernel.listener.is_none() {
+    /// Connects clients, one or a crowd of them.
+    pub fn connect(&mut self) {
+        let is_crowd = self.random.u32(..30) == 0;
+        let crowd = if is_crowd { self.crowd } else { 1 };
+        for _ in 0..crowd {
+            if self.peers.len() >= self.most_peers || self.kernel.listener.is_none() {
                 return;
             }
             let client = behaviour::random_client(&mut self.random);
@@ -218,137 +214,80 @@ impl World {
         }
     }
 
-    /// Lets a random client send a message.
-    fn client_sends(&mut self) {
-        let can_send = |peer: &Peer, connection: &Connection| {
+    fn client_acts(&mut self) {
+        let talks = |peer: &Peer, connection: &Connection| {
             matches!(peer.client.kind, Kind::Protocol | Kind::Raw)
                 && !peer.client.is_over()
                 && !connection.client_ended
                 && !connection.client_reset
         };
-        let Some(key) = self.pick(can_send) else {
-            return;
-        };
-        let client = &mut self.peers.get_mut(&key).expect("it is connected").client;
-        let action = behaviour::send_random(client, &mut self.random);
+        let Some(key) = self.pick(talks) else { return };
+        let client = &mut self.peers.get_mut(&key).expect("picked").client;
+        if client.kind == Kind::Protocol && self.random.u32(..8) == 0 {
+            let topic = self.random.usize(..TOPICS.len());
+            let body = self.bodies.make(false, &mut self.random).remove(0);
+            client.publish(topic, &body);
+            return self.note(|| format!("{key}: publishes to {}", TOPICS[topic].0));
+        }
+        let action = behaviour::act(client, &mut self.random);
         self.note(|| format!("{key}: {action}"));
     }
 
-    /// Lets a random client pass bytes to the kernel.
     fn transmit_some(&mut self) {
         let has_bytes = |peer: &Peer, _: &Connection| peer.sent < peer.client.outbound.len();
         let Some(key) = self.pick(has_bytes) else {
             return;
         };
-        let max_bytes = if self.random.bool() {
+        let most = if self.random.bool() {
             usize::MAX
         } else {
             self.random.usize(1..60)
         };
-        self.transmit(key, max_bytes);
+        self.transmit(key, most);
     }
 
-    /// Passes at most `max_bytes` of a client to the kernel. Returns whether there were any.
-    pub fn transmit(&mut self, key: Key, max_bytes: usize) -> bool {
+    /// Passes bytes of a client to the kernel. Returns whether there were any.
+    pub fn transmit(&mut self, key: Key, most: usize) -> bool {
         let peer = self.peers.get_mut(&key).expect("it is connected");
         let connection = self.kernel.connection(key);
-        let unsent = &peer.client.outbound[peer.sent..];
-        let taken = unsent.len().min(max_bytes);
+        let left = &peer.client.outbound[peer.sent..];
+        let taken = left.len().min(most);
         peer.sent += taken;
         // Bytes to a closed socket are lost.
         let is_closed = matches!(connection.server, ServerEnd::Closed | ServerEnd::Reset);
         if !(is_closed || connection.client_ended || connection.client_reset) {
-            connection.to_server.extend(&unsent[..taken]);
+            connection.to_server.extend(&left[..taken]);
         }
         taken > 0
     }
 
-    /// Checks bytes that the shard has received from a client, and applies their effects.
-    pub fn check_received(&mut self, key: Key, bytes: &[u8]) {
-        self.expect_publications();
+    /// Records that the shard takes received bytes out of a buffer.
+    pub fn delivered(&mut self, key: Key, bytes: &[u8]) {
+        self.match_lane();
         let peer = self.peers.get_mut(&key).expect("it is connected");
         let expected = peer.client.deliver(bytes.len());
         assert!(expected == bytes, "{key}: received bytes are out of order");
         self.note(|| format!("{key}: {} bytes in", bytes.len()));
     }
 
-    /// Records which clients have to receive the publications that the shard has popped from the
-    /// lane.
-    fn expect_publications(&mut self) {
-        let queued = self.fabric.shards[0].lane.queued_batches();
-        while self.pushed.len() > queued {
-            for (topic, bodies) in self.pushed.pop_front().into_iter().flatten() {
-                for peer in self.peers.values_mut() {
-                    peer.client.published(topic, &bodies);
-                }
-            }
-        }
-    }
-
-    /// Pushes a batch to the lane, as the ingest thread does, unless the interest filter excludes
-    /// all of its topics.
-    fn publish(&mut self) {
-        let shard = &self.fabric.shards[0];
-        let (mut broadcasts, mut contents, mut wanted) = (Vec::new(), Vec::new(), 0);
-        for _ in 0..self.random.usize(1..5) {
-            let topic = self.random.usize(..TOPICS.len());
-            let name = TOPICS[topic].0;
-            let rules = NamespaceRules {
-                may_join: !name.starts_with("latest:"),
-                may_deflate: name != "b",
-                ..JSON_RULES
-            };
-            let bodies = self.bodies.create(rules.may_join, &mut self.random);
-            let texts: Vec<_> = bodies.iter().map(String::as_str).collect();
-            let broadcast = joined_broadcast(&self.fabric.hasher, name, &texts, rules, self.now_us);
-            if shard.interest.may_want(broadcast.topic_hash()) {
-                wanted += texts.len() as u64;
-            }
-            broadcasts.push(broadcast);
-            contents.push((topic, bodies));
-        }
-        if wanted == 0 {
-            return;
-        }
-        let held_bytes = broadcasts.iter().map(Broadcast::held_bytes).sum();
-        let batch = Arc::new(Batch {
-            broadcasts,
-            held_bytes,
-        });
-        self.kernel.read_event();
-        let signalled = self.kernel.signalled;
-        if shard.lane.push(batch, wanted, self.now_us).is_err() {
-            return;
-        }
-        self.kernel.read_event();
-        assert!(
-            !self.is_in_turn || self.kernel.signalled == signalled,
-            "the shard was signalled during a turn"
-        );
-        self.pushed.push_back(contents);
-        self.note(|| format!("{wanted} publications, {held_bytes} bytes on the lane"));
-    }
-
-    /// Lets some clients read.
     fn read_some(&mut self) {
         for _ in 0..self.random.usize(1..6) {
             let Some(key) = self.pick(|peer, _| peer.reads) else {
                 return;
             };
-            let max_bytes = if self.random.bool() {
+            let most = if self.random.bool() {
                 usize::MAX
             } else {
                 self.random.usize(1..500)
             };
-            self.read(key, max_bytes);
+            self.read(key, most);
         }
     }
 
-    /// Lets a client read at most `max_bytes`, and answer the pings among them. Returns whether
-    /// there were any bytes.
-    pub fn read(&mut self, key: Key, max_bytes: usize) -> bool {
-        self.expect_publications();
-        let bytes = self.kernel.connection(key).read(max_bytes);
+    /// Lets a client read, and answer the pings that it finds. Returns whether there were bytes.
+    pub fn read(&mut self, key: Key, most: usize) -> bool {
+        self.match_lane();
+        let bytes = self.kernel.connection(key).read(most);
         let peer = self.peers.get_mut(&key).expect("it is connected");
         let pings = peer.client.read(&bytes);
         if pings > 0 && peer.client.kind == Kind::Protocol {
@@ -360,29 +299,28 @@ impl World {
         !bytes.is_empty()
     }
 
-    /// Lets a random client stop reading, or resume.
     fn toggle_reading(&mut self) {
         if let Some(key) = self.pick(|_, _| true) {
-            let peer = self.peers.get_mut(&key).expect("it is connected");
+            let peer = self.peers.get_mut(&key).expect("picked");
             peer.reads = !peer.reads;
         }
     }
 
-    /// Disconnects some clients that have read the end of their stream.
-    fn disconnect_some(&mut self) {
+    /// Ends connections of clients that have read the end of their stream.
+    fn finish_some(&mut self) {
         for _ in 0..self.random.usize(1..4) {
             let is_over = |peer: &Peer, connection: &Connection| {
                 connection.is_at_end() || connection.client_reset || peer.client.is_over()
             };
             if let Some(key) = self.pick(is_over) {
-                self.disconnect(key);
+                self.finish(key);
             }
         }
     }
 
-    /// Ends the client's stream, or removes the connection if the server has closed it. Returns
-    /// whether anything changed.
-    pub fn disconnect(&mut self, key: Key) -> bool {
+    /// Ends the client's side of a connection, and forgets the connection when the server has
+    /// closed it. Returns whether something changed.
+    pub fn finish(&mut self, key: Key) -> bool {
         let connection = self.kernel.connection(key);
         if matches!(connection.server, ServerEnd::Open | ServerEnd::Waiting) {
             return !std::mem::replace(&mut connection.client_ended, true);
@@ -393,12 +331,13 @@ impl World {
         self.received += peer.client.received;
         self.skipped += peer.client.skipped;
         self.inflated += peer.client.inflated;
-        self.note(|| format!("{key}: disconnected"));
+        self.kernel.events.publish_replies += peer.client.publish_replies;
+        self.note(|| format!("{key}: finished"));
         true
     }
 
-    /// Ends or resets the connection of a random client without a close frame.
-    fn break_connection(&mut self) {
+    /// Ends or resets a connection without a close frame.
+    fn disrupt(&mut self) {
         let Some(key) = self.pick(|_, _| true) else {
             return;
         };
@@ -408,17 +347,17 @@ impl World {
         } else {
             connection.client_reset = true;
         }
-        self.note(|| format!("{key}: broken"));
+        self.note(|| format!("{key}: disrupted"));
     }
 
-    /// Resets the connections of all clients.
-    pub fn reset_all(&mut self) {
+    /// Resets every connection.
+    pub fn disrupt_all(&mut self) {
         for connection in self.kernel.connections.values_mut() {
             connection.client_reset = true;
         }
     }
 
-    /// Opens all free descriptors in another thread, or closes some descriptors of other threads.
+    /// Opens all descriptors that are left, or closes some, as other threads do.
     fn change_descriptors(&mut self) {
         let descriptors = &mut self.kernel.descriptors;
         if self.random.u32(..4) == 0 {
@@ -430,11 +369,85 @@ impl World {
         }
     }
 
-    /// Closes all descriptors of other threads.
     pub fn close_other_descriptors(&mut self) {
         let descriptors = &mut self.kernel.descriptors;
         while descriptors.count(|target| target == Target::Other) > 0 {
             descriptors.close_other();
         }
+    }
+
+    /// Sends a request to the shard, as the control thread does.
+    fn request(&mut self) {
+        let request = match self.random.u32(..10) {
+            0..4 => {
+                behaviour::change_config(&mut self.config, &mut self.random);
+                ShardRequest::Reconfigure(Arc::new(self.config.clone()))
+            }
+            4..7 => {
+                let (reply, receiver) = oneshot::channel();
+                self.surveys.push(receiver);
+                let limit = self.random.usize(1..5);
+                ShardRequest::Survey { limit, reply }
+            }
+            7 => {
+                let count = self.random.u64(..5);
+                let period_us = self.random.u64(..3_000_000);
+                let scope = DrainScope::Count(count);
+                ShardRequest::Drain { scope, period_us }
+            }
+            _ => return self.connect_internally(),
+        };
+        self.note(|| format!("{request:?}").chars().take(60).collect());
+        let _ = self.fabric.shards[0].lane.request(request);
+    }
+
+    /// Connects from inside of the process.
+    fn connect_internally(&mut self) {
+        let count = self.peers.values().filter(|it| it.is_internal).count();
+        if count > 2 || self.kernel.descriptors.is_full() {
+            return;
+        }
+        let client = Client::new(Kind::Protocol, &[], "");
+        let key = self.add_peer(client, true);
+        let target = Target::Connection(key);
+        let number = self.kernel.descriptors.open_beyond_limit(target);
+        self.kernel.connection(key).server = ServerEnd::Open;
+        // Stands for the stream on its way to the shard, which takes a real descriptor.
+        let (stream, _) = UnixStream::pair().expect("a socket pair");
+        let stream = OwnedFd::from(stream);
+        self.internal.insert(stream.as_raw_fd(), number);
+        self.kernel.events.internal += 1;
+        let adopt = ShardRequest::AcceptInternal(stream);
+        assert!(
+            self.fabric.shards[0].lane.request(adopt).is_ok(),
+            "requests fit"
+        );
+        self.note(|| format!("{key}: connects internally"));
+    }
+
+    /// Takes the answers to surveys.
+    pub fn check_surveys(&mut self) {
+        let events = &mut self.kernel.events;
+        self.surveys.retain_mut(|survey| match survey.try_recv() {
+            Ok(found) => {
+                let order =
+                    |pair: &[SlowConnection]| pair[0].pending_bytes >= pair[1].pending_bytes;
+                assert!(found.windows(2).all(order), "{found:?}");
+                assert!(found.iter().all(|it| it.pending_bytes > 0), "{found:?}");
+                events.surveys += 1;
+                false
+            }
+            Err(error) => {
+                assert_eq!(error, TryRecvError::Empty, "a survey without an answer");
+                true
+            }
+        });
+    }
+
+    /// Returns the number of internal connections that the shard has taken and not closed.
+    pub fn internal_connections(&self) -> usize {
+        let is_open = |key| self.kernel.connections[key].server == ServerEnd::Open;
+        let internal = self.peers.iter().filter(|(_, peer)| peer.is_internal);
+        internal.filter(|(key, _)| is_open(key)).count() - self.internal.len()
     }
 }
