@@ -5,7 +5,7 @@ use fanfare::shard::CompletionSignals;
 
 use super::connection::{Receive, ServerEnd};
 use super::descriptors::Target;
-use super::kernel::WakeRead;
+use super::operations::WakeRead;
 use super::world::World;
 
 impl World {

@@ -1,12 +1,14 @@
 //! One run of the simulation of a shard: the real main loop, hub and lanes on a simulated kernel.
 
 mod checks;
+mod clients;
 mod connection;
 mod control;
 mod coverage;
 mod descriptors;
 mod ingest;
 mod kernel;
+mod operations;
 mod progress;
 mod ring;
 mod settle;

@@ -5,7 +5,8 @@ use fastrand::Rng;
 
 use super::connection::{Receive, ServerEnd};
 use super::descriptors::{Key, Target};
-use super::kernel::{Completed, Kernel, Queued};
+use super::kernel::Kernel;
+use super::operations::{Completed, Queued};
 
 impl Kernel {
     /// Completes some of the operations that can complete.

@@ -14,7 +14,7 @@ use fanfare::shard::{
 
 use super::connection::ServerEnd;
 use super::descriptors::{Key, Target};
-use super::kernel::{Completed, Handle, Queued};
+use super::operations::{Completed, Handle, Queued};
 use super::world::World;
 
 pub type SharedWorld = Rc<RefCell<World>>;
