@@ -15,8 +15,8 @@ use crate::observe::{IngestCounts, PipelineStage, lossy};
 use super::envelope::Publication;
 
 /// Upper bound of the bytes that a batch of several publications holds after encoding, as a
-/// multiple of the estimate [`BATCH_BYTES`]. The worst case is a text of control characters: the JSON codec
-/// escapes each byte with six.
+/// multiple of the estimate [`BATCH_BYTES`]. The worst case is a text of control characters: the
+/// JSON codec escapes each byte with six.
 const ENCODING_GROWTH: usize = 8;
 
 /// Returns an upper bound of the bytes that a publication holds after encoding: the payload as it
