@@ -210,8 +210,8 @@ impl Hub {
         }
     }
 
-    /// Ends pending commands with their replies. Consecutive answers for one connection leave in one
-    /// message. An answer that is late, or whose connection is closed, is ignored.
+    /// Ends pending commands with their replies. Consecutive answers for one connection leave in
+    /// one message. An answer that is late, or whose connection is closed, is ignored.
     pub fn answer(&mut self, answers: impl IntoIterator<Item = (Ticket, Answer)>, now_us: u64) {
         let mut collected = None::<Replies>;
         for (ticket, answer) in answers {

@@ -14,9 +14,9 @@ use crate::observe::{IngestCounts, PipelineStage, lossy};
 
 use super::envelope::Publication;
 
-/// Upper bound of the bytes that a batch of several publications holds after encoding, as a multiple
-/// of the estimate [`BATCH_BYTES`]. The worst case is a text of control characters: the JSON codec
-/// escapes each byte with six.
+/// Upper bound of the bytes that a batch of several publications holds after encoding, as a
+/// multiple of the estimate [`BATCH_BYTES`]. The worst case is a text of control characters: the
+/// JSON codec escapes each byte with six.
 const ENCODING_GROWTH: usize = 8;
 
 /// Returns an upper bound of the bytes that a publication holds after encoding: the payload as it
@@ -128,8 +128,8 @@ impl LaneRouter {
         Ok(())
     }
 
-    /// Finds the shards that may want a topic. The interest of a shard may change at any time, so it
-    /// is read once for each publication.
+    /// Finds the shards that may want a topic. The interest of a shard may change at any time, so
+    /// it is read once for each publication.
     fn find_shards(&mut self, hash: u64) {
         let shards = self.fabric.shards.iter().enumerate();
         let interested = shards.filter(|(_, shard)| shard.interest.may_want(hash));

@@ -7,8 +7,8 @@ pub const LANE_BATCHES: usize = 4096;
 
 /// Maximum number of submissions of one shard whose answers the shard has not taken from its lane.
 /// A lane has room for this many answers in addition to [`LANE_BATCHES`], so that no answer is
-/// lost. A shard submits a few times per turn at most. At this bound the ingest thread is far behind, and the
-/// shard answers its clients that ingest is busy.
+/// lost. A shard submits a few times per turn at most. At this bound the ingest thread is far
+/// behind, and the shard answers its clients that ingest is busy.
 pub const LANE_ANSWERS: usize = 1024;
 
 /// Maximum number of bytes on one lane. A shard that falls behind by more loses publications, so

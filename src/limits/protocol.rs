@@ -39,9 +39,9 @@ pub const PENDING_COMMANDS: usize = 4 * COMMANDS_PER_MESSAGE;
 /// each command, they use a few megabytes.
 pub const PENDING_COMMANDS_PER_SHARD: usize = 64 * 1024;
 
-/// Maximum bytes of the publications that the clients of one shard send within one turn. It is a few
-/// times the memory of the receive buffers, because messages may be compressed. One publication may
-/// exceed it.
+/// Maximum bytes of the publications that the clients of one shard send within one turn. It is a
+/// few times the memory of the receive buffers, because messages may be compressed. One publication
+/// may exceed it.
 pub const PENDING_QUESTION_BYTES: usize = 16 * 1024 * 1024;
 
 /// Time that a command waits for its answer. SDKs give up after 5 s, so the error reply reaches

@@ -10,8 +10,8 @@ use super::shard_loop::ShardLoop;
 
 impl<R: Ring> ShardLoop<R> {
     /// Submits the publications that clients sent since the last call, in submissions of bounded
-    /// size, so that the ingest thread serves its other inputs in between. If there is no room for a
-    /// submission, the publications of it and of those after it are answered at once.
+    /// size, so that the ingest thread serves its other inputs in between. If there is no room for
+    /// a submission, the publications of it and of those after it are answered at once.
     pub(super) fn submit_questions(&mut self, now_us: u64) {
         let mut questions = self.hub.take_questions().into_iter();
         while !questions.as_slice().is_empty() {

@@ -318,8 +318,8 @@ impl Client {
         }
     }
 
-    /// Removes the publish commands that the frame answers. Returns whether it contains such replies;
-    /// several of them may share a frame.
+    /// Removes the publish commands that the frame answers. Returns whether it contains such
+    /// replies; several of them may share a frame.
     fn take_publish_replies(&mut self, frame: &ServerFrame) -> bool {
         let ServerFrame::Text(text) = frame else {
             return false;
