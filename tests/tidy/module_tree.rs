@@ -34,7 +34,7 @@ pub enum Target {
 
 pub struct ModuleTree {
     pub modules: Vec<Module>,
-    library: Option<ModuleId>,
+    lib_root: Option<ModuleId>,
 }
 
 impl ModuleTree {
@@ -45,13 +45,13 @@ impl ModuleTree {
             .collect();
         let mut tree = Self {
             modules: Vec::new(),
-            library: None,
+            lib_root: None,
         };
         for source in sources {
             if is_crate_root(&source.path) {
                 let root = tree.add_file(source, None, ChildFiles::Beside, &by_path);
                 if source.path == "src/lib.rs" {
-                    tree.library = Some(root);
+                    tree.lib_root = Some(root);
                 }
             }
         }
@@ -132,7 +132,7 @@ impl ModuleTree {
                 "crate" => Target::Module(self.modules[current].crate_root),
                 "self" => target,
                 "super" => Target::Module(self.modules[current].parent?),
-                LIBRARY if is_first && self.library.is_some() => Target::Module(self.library?),
+                LIBRARY if is_first && self.lib_root.is_some() => Target::Module(self.lib_root?),
                 name => match self.lookup_within(current, name, has_more, left) {
                     Some(target) => target,
                     None if is_first => return None,
