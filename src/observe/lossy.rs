@@ -5,6 +5,7 @@
 //!   received message at `check`, a batch before a lane at `route`, a batch that was taken from a
 //!   lane at `lane`, and a publication in an outbox at `deliver`.
 //! - `FANFARE_STALL=SHARD:MS` blocks a shard for so many milliseconds in one turn of each second.
+//! - `FANFARE_BLOCK=SHARD:PATH` blocks a shard for as long as a file with this path exists.
 
 pub use faults::{loses, stall};
 
@@ -18,7 +19,8 @@ mod faults {
         false
     }
 
-    /// Blocks the shard if `FANFARE_STALL` names it and it was not blocked in this second.
+    /// Blocks the shard if `FANFARE_BLOCK` names it and the file exists, or if `FANFARE_STALL` names
+    /// it and it was not blocked in this second.
     #[inline]
     pub const fn stall(_shard: usize, _now_us: u64) {}
 }
@@ -26,6 +28,7 @@ mod faults {
 #[cfg(feature = "lossy")]
 mod faults {
     use std::fmt::Debug;
+    use std::path::PathBuf;
     use std::str::FromStr;
     use std::sync::LazyLock;
     use std::sync::atomic::{AtomicU64, Ordering};
@@ -38,6 +41,7 @@ mod faults {
 
     static LOSE: LazyLock<Option<(String, u64)>> = LazyLock::new(|| pair("FANFARE_LOSE"));
     static STALL: LazyLock<Option<(usize, u64)>> = LazyLock::new(|| pair("FANFARE_STALL"));
+    static BLOCK: LazyLock<Option<(usize, PathBuf)>> = LazyLock::new(|| pair("FANFARE_BLOCK"));
     static ITEMS: AtomicU64 = AtomicU64::new(0);
     static LAST_STALL: AtomicU64 = AtomicU64::new(0);
 
@@ -49,8 +53,14 @@ mod faults {
         name == stage.name() && (ITEMS.fetch_add(1, Ordering::Relaxed) + 1).is_multiple_of(*every)
     }
 
-    /// Blocks the shard if `FANFARE_STALL` names it and it was not blocked in this second.
+    /// Blocks the shard if `FANFARE_BLOCK` names it and the file exists, or if `FANFARE_STALL` names
+    /// it and it was not blocked in this second.
     pub fn stall(shard: usize, now_us: u64) {
+        if let Some((_, path)) = BLOCK.as_ref().filter(|(blocked, _)| *blocked == shard) {
+            while path.exists() {
+                thread::sleep(Duration::from_millis(1));
+            }
+        }
         let Some((_, ms)) = STALL.filter(|(stalled, _)| *stalled == shard) else {
             return;
         };

@@ -181,9 +181,11 @@ def stalled(binary, log_path):
 
 def busy(binary, log_path):
     """While a shard is stopped, its lane fills. Messages of a PUSH socket are dropped, and a DEALER
-    receives busy replies."""
+    receives busy replies. When the shard runs again, the DEALER receives ok replies."""
+    stop = log_path.with_suffix(".stop")
+    stop.unlink(missing_ok=True)
     with (
-        loaded(binary, log_path, {"FANFARE_STALL": "0:900"}, rate=None) as node,
+        loaded(binary, log_path, {"FANFARE_BLOCK": f"0:{stop}"}, rate=None) as node,
         zmq.Context() as context,
     ):
         dealer = context.socket(zmq.DEALER)
@@ -196,11 +198,18 @@ def busy(binary, log_path):
                 dealer.send_multipart([b"", b"a", b"1"])
             for _ in range(20):
                 code = dealer.recv_multipart()[-2].decode()
+                # `ok` has one frame, so the frame before it is the delimiter.
+                code = code or "ok"
                 replies[code] = replies.get(code, 0) + 1
-            # `ok` has one frame, so the frame before it is the delimiter.
-            return replies.get("busy", 0) > 20 and replies.get("", 0) > 20
+            return replies
 
-        until(ask, 30, "busy and ok replies")
+        try:
+            stop.touch()
+            until(lambda: ask().get("busy", 0) > 20, 60, "busy replies from a full lane")
+            while_stopped = dict(replies)
+        finally:
+            stop.unlink()
+        until(lambda: ask().get("ok", 0) > while_stopped.get("ok", 0) + 20, 30, "ok replies after the stop")
         # The flood continues, but the DEALER sends no more requests.
         until(lambda: node.sum("fanfare_rejected_total", 'reason="busy"') == replies["busy"], 5, "a count of every busy reply")
         figures = node.metrics()
@@ -208,8 +217,8 @@ def busy(binary, log_path):
     assert of(figures, "fanfare_lane_dropped_total") > 0
     for stage in ("check", "route"):
         assert stages(figures)[stage] == (0, 1), f"{stage}: {stages(figures)[stage]}"
-    assert set(replies) == {"", "busy"}, replies
-    return f"{replies['busy']} busy, {replies['']} ok, {of(figures, 'fanfare_lane_dropped_total'):.0f} dropped"
+    assert set(replies) == {"ok", "busy"}, replies
+    return f"{replies['busy']} busy, {replies['ok']} ok, {of(figures, 'fanfare_lane_dropped_total'):.0f} dropped"
 
 
 def numbered(binary, log_path):
