@@ -31,6 +31,8 @@ mod client;
 mod counts;
 #[path = "sim/hub/mod.rs"]
 mod hub;
+#[path = "sim/run_log.rs"]
+mod run_log;
 #[path = "sim/shard/mod.rs"]
 mod shard;
 

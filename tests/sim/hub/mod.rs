@@ -4,8 +4,7 @@ mod kernel;
 mod settle;
 mod steps;
 
-use std::collections::{BTreeMap, VecDeque};
-use std::fmt::Write;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use fanfare::config::Config;
@@ -16,6 +15,7 @@ use fanfare::observe::ShardCounts;
 use crate::behaviour::{self, Bodies, MAX_BODY_BYTES};
 use crate::client::{Client, Kind};
 use crate::counts::check_identity;
+use crate::run_log::RunLog;
 use crate::upstream::RecordingUpstream;
 use crate::wire;
 use kernel::Kernel;
@@ -33,9 +33,6 @@ pub struct Peer {
 
 /// The state of one run.
 pub struct Simulation {
-    pub seed: u64,
-    pub steps: u64,
-    pub step: u64,
     pub random: fastrand::Rng,
     pub config: Config,
     pub hub: Hub,
@@ -57,26 +54,7 @@ pub struct Simulation {
     /// The number of compressed frames that these clients received.
     pub inflated: u64,
     egress: Egress,
-    /// The last events, for the report of a failure.
-    log: VecDeque<String>,
-}
-
-impl Drop for Simulation {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            let mut report = String::new();
-            for line in &self.log {
-                let _ = writeln!(report, "  {line}");
-            }
-            let Self {
-                seed, steps, step, ..
-            } = self;
-            eprintln!(
-                "the last events:\n{report}failed at step {step}; repeat with \
-                 FANFARE_SIM_SEED={seed} FANFARE_SIM_STEPS={steps}"
-            );
-        }
-    }
+    log: RunLog,
 }
 
 impl Simulation {
@@ -97,9 +75,6 @@ impl Simulation {
             random.u64(..),
         );
         Self {
-            seed,
-            steps,
-            step: 0,
             bodies: Bodies::new(&mut random),
             random,
             config,
@@ -115,17 +90,17 @@ impl Simulation {
             skipped: 0,
             inflated: 0,
             egress: Egress::default(),
-            log: VecDeque::new(),
+            log: RunLog::new(seed, steps),
         }
     }
 
     /// Runs all steps and ends the run. Returns the counters of the hub.
     pub fn run(mut self) -> ShardCounts {
-        while self.step < self.steps {
-            self.step += 1;
+        while self.log.step < self.log.steps {
+            self.log.step += 1;
             self.take_step();
             self.check();
-            if self.step.is_multiple_of(500) {
+            if self.log.step.is_multiple_of(500) {
                 self.settle();
                 self.check_settled();
             }
@@ -136,11 +111,7 @@ impl Simulation {
 
     /// Adds a line to the log of the last events.
     pub fn note(&mut self, line: impl FnOnce() -> String) {
-        if self.log.len() == 40 {
-            self.log.pop_front();
-        }
-        self.log
-            .push_back(format!("{} @{}us: {}", self.step, self.now_us, line()));
+        self.log.add(self.now_us, &line());
     }
 
     /// Checks the conditions that must hold after every step.
@@ -150,7 +121,7 @@ impl Simulation {
         assert_eq!(counts.written_bytes, self.written_bytes);
         assert_eq!(counts.connections, self.peers.len() as u64);
         // If the actions were not applied, the hub may have closed a connection that is open here.
-        let is_known = self.applied_in_step == self.step;
+        let is_known = self.applied_in_step == self.log.step;
         let under_way = |peer: &Peer| match (&peer.kernel.in_flight, peer.kernel.closed) {
             (Some(bytes), None) if is_known => bytes.len() as u64,
             _ => 0,
@@ -205,7 +176,7 @@ impl Simulation {
     /// Applies the socket actions of the hub. Closed sockets keep their slots until
     /// [`Simulation::release`].
     pub fn apply_socket_actions(&mut self) {
-        self.applied_in_step = self.step;
+        self.applied_in_step = self.log.step;
         while let Some(event) = self.hub.poll_socket_action() {
             self.note(|| format!("{event:?}"));
             match event {

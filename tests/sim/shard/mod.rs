@@ -77,9 +77,9 @@ impl Simulation {
     /// Runs all steps and ends the run. Returns the counters of the shard and the number of
     /// simulated events.
     pub fn run(mut self) -> (ShardCounts, Coverage) {
-        let steps = self.world.borrow().steps;
+        let steps = self.world.borrow().log.steps;
         for step in 1..=steps {
-            self.world.borrow_mut().step = step;
+            self.world.borrow_mut().log.step = step;
             self.step();
             if step.is_multiple_of(500) {
                 self.settle();

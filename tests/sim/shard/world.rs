@@ -2,7 +2,6 @@
 //! control thread. Their events occur between any two calls of the shard's loop.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::fmt::Write;
 use std::os::fd::RawFd;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
@@ -18,6 +17,7 @@ use super::descriptors::{Key, Target};
 use super::kernel::Kernel;
 use crate::behaviour::{self, Bodies};
 use crate::client::Client;
+use crate::run_log::RunLog;
 
 /// The topic and the bodies of each broadcast of a batch.
 pub type Contents = Vec<(usize, Vec<String>)>;
@@ -35,9 +35,7 @@ pub struct Peer {
 
 /// The state of everything outside the shard.
 pub struct World {
-    pub seed: u64,
-    pub steps: u64,
-    pub step: u64,
+    pub log: RunLog,
     pub random: Rng,
     pub now_us: u64,
     pub kernel: Kernel,
@@ -68,26 +66,6 @@ pub struct World {
     pub is_settling: bool,
     /// Whether the shard is in a turn. Signals would then be wasted system calls.
     pub is_in_turn: bool,
-    /// The last events, for the report of a failure.
-    log: VecDeque<String>,
-}
-
-impl Drop for World {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            let mut report = String::new();
-            for line in &self.log {
-                let _ = writeln!(report, "  {line}");
-            }
-            let Self {
-                seed, steps, step, ..
-            } = self;
-            eprintln!(
-                "the last events:\n{report}failed at step {step}; repeat with \
-                 FANFARE_SIM_SEED={seed} FANFARE_SIM_STEPS={steps}"
-            );
-        }
-    }
 }
 
 impl World {
@@ -104,9 +82,7 @@ impl World {
             namespace.publish = true;
         }
         Self {
-            seed,
-            steps,
-            step: 0,
+            log: RunLog::new(seed, steps),
             now_us: random.u64(..10_000_000),
             kernel: Kernel::new(&mut random, event, max_descriptors),
             fabric,
@@ -126,17 +102,12 @@ impl World {
             deadline_us: None,
             is_settling: false,
             is_in_turn: false,
-            log: VecDeque::new(),
         }
     }
 
     /// Adds a line to the log of the last events.
     pub fn note(&mut self, line: impl FnOnce() -> String) {
-        if self.log.len() == 60 {
-            self.log.pop_front();
-        }
-        let line = format!("{} @{}us: {}", self.step, self.now_us, line());
-        self.log.push_back(line);
+        self.log.add(self.now_us, &line());
     }
 
     /// Simulates an event of another thread between two calls of the shard, with a probability of
