@@ -19,8 +19,8 @@ mod faults {
         false
     }
 
-    /// Blocks the shard if `FANFARE_BLOCK` names it and the file exists, or if `FANFARE_STALL` names
-    /// it and it was not blocked in this second.
+    /// Blocks the shard if `FANFARE_BLOCK` names it and the file exists, or if `FANFARE_STALL`
+    /// names it and it was not blocked in this second.
     #[inline]
     pub const fn stall(_shard: usize, _now_us: u64) {}
 }
@@ -53,8 +53,8 @@ mod faults {
         name == stage.name() && (ITEMS.fetch_add(1, Ordering::Relaxed) + 1).is_multiple_of(*every)
     }
 
-    /// Blocks the shard if `FANFARE_BLOCK` names it and the file exists, or if `FANFARE_STALL` names
-    /// it and it was not blocked in this second.
+    /// Blocks the shard if `FANFARE_BLOCK` names it and the file exists, or if `FANFARE_STALL`
+    /// names it and it was not blocked in this second.
     pub fn stall(shard: usize, now_us: u64) {
         if let Some((_, path)) = BLOCK.as_ref().filter(|(blocked, _)| *blocked == shard) {
             while path.exists() {
