@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use fanfare::limits;
-use fanfare::protocol::command::{Command, CommandError, ErrorEffect, Request};
+use fanfare::protocol::command::{Command, CommandError, ErrorEffect, PublishData, Request};
 use fanfare::protocol::json::{Parser, lines, replies};
 use fanfare::protocol::reply::Reply;
 use proptest::prelude::*;
@@ -68,7 +68,7 @@ fn commands_of_the_python_sdk_are_parsed() {
     );
     let data = Command::Publish {
         channel: "chat",
-        data: br#"{"text":"a b","n":1.0}"#.to_vec(),
+        data: PublishData::Json(br#"{"text":"a b","n":1.0}"#.to_vec()),
     };
     assert_eq!(
         parse_all(message),

@@ -8,12 +8,12 @@ use std::sync::OnceLock;
 use bytes::Bytes;
 
 use crate::config::PayloadKind;
-use crate::protocol::json::pushes;
+use crate::protocol::{json, protobuf};
 use crate::wire::Deflater;
 use crate::wire::deflate::DeflateWindow;
 use crate::wire::encode::{self, Data};
 
-use super::encoding::{Codec, ENCODINGS, Encoding};
+use super::encoding::{CODECS, Codec, Encoding};
 use super::rules::NamespaceRules;
 
 /// One accepted publication, or several of one topic that arrived together.
@@ -25,11 +25,15 @@ pub struct Broadcast {
     payloads: Vec<u8>,
     /// The index in `payloads` at which each publication after the first begins.
     later_starts: Vec<u32>,
-    /// Bytes of the JSON encoding, which is the largest, without escapes in texts.
-    frame_bytes: usize,
+    /// Bytes of the JSON message without escapes in texts. The messages of other codecs are
+    /// smaller.
+    message_bytes: usize,
     rules: NamespaceRules,
     arrived_us: u64,
-    encodings: [OnceLock<Bytes>; ENCODINGS],
+    plain: [OnceLock<Bytes>; CODECS],
+    /// The compressed encodings. Allocated when the first of them is made, since most broadcasts
+    /// have none.
+    deflated: OnceLock<Box<[OnceLock<Bytes>; Encoding::DEFLATED.len()]>>,
 }
 
 /// Whether a publication was added to a broadcast.
@@ -57,25 +61,26 @@ impl Broadcast {
             topic_hash,
             payloads: payload.to_vec(),
             later_starts: Vec::new(),
-            frame_bytes: pushes::publication_len_hint(topic, payload, rules.payload_kind),
+            message_bytes: json::pushes::publication_len_hint(topic, payload, rules.payload_kind),
             rules,
             arrived_us,
-            encodings: Default::default(),
+            plain: Default::default(),
+            deflated: OnceLock::new(),
         }
     }
 
     /// Adds another publication of the topic, if the frame of all of them stays within `max_bytes`.
     pub fn join(&mut self, payload: &[u8], max_bytes: usize) -> Joined {
         debug_assert!(
-            self.encodings.iter().all(|frames| frames.get().is_none()),
+            self.plain.iter().all(|frames| frames.get().is_none()),
             "a broadcast that is shared does not change"
         );
         let kind = self.rules.payload_kind;
-        let added_bytes = 1 + pushes::publication_len_hint(&self.topic, payload, kind);
-        if !self.rules.may_join || self.frame_bytes + added_bytes > max_bytes {
+        let added_bytes = 1 + json::pushes::publication_len_hint(&self.topic, payload, kind);
+        if !self.rules.may_join || self.message_bytes + added_bytes > max_bytes {
             return Joined::Refused;
         }
-        self.frame_bytes += added_bytes;
+        self.message_bytes += added_bytes;
         self.later_starts.push(self.payloads.len() as u32);
         self.payloads.extend_from_slice(payload);
         Joined::Added
@@ -102,8 +107,8 @@ impl Broadcast {
 
     /// Returns about how many bytes the broadcast keeps allocated while it waits on a lane.
     pub fn held_bytes(&self) -> usize {
-        let encodings = self.encodings.iter().filter_map(OnceLock::get);
-        let encoded_bytes: usize = encodings.map(Bytes::len).sum();
+        let plain = self.plain.iter().filter_map(OnceLock::get);
+        let encoded_bytes: usize = plain.map(Bytes::len).sum();
         size_of::<Self>() + self.topic.len() + self.payloads.len() + encoded_bytes
     }
 
@@ -124,12 +129,8 @@ impl Broadcast {
             // Messages that fit into the smallest window are the same for every window.
             window = DeflateWindow::Full;
         }
-        let encoding = Encoding {
-            codec,
-            window: Some(window),
-        };
-        self.encodings[encoding.index()]
-            .get_or_init(|| self.deflated(codec, window, deflater))
+        self.deflated.get_or_init(Box::default)[Encoding::deflated_index(codec, window)]
+            .get_or_init(|| self.compress(codec, window, deflater))
             .clone()
     }
 
@@ -144,8 +145,9 @@ impl Broadcast {
     }
 
     fn plain(&self, codec: Codec) -> &Bytes {
-        self.encodings[Encoding::plain(codec).index()].get_or_init(|| match codec {
+        self.plain[codec as usize].get_or_init(|| match codec {
             Codec::Json => self.json_frame(),
+            Codec::Protobuf => self.protobuf_frame(),
             Codec::Raw => self.raw_frames(),
         })
     }
@@ -154,12 +156,26 @@ impl Broadcast {
     /// ends.
     fn json_frame(&self) -> Bytes {
         let (topic, kind) = (&*self.topic, self.rules.payload_kind);
-        encode::text_with(self.frame_bytes, |out| {
+        encode::message_with(Data::Text, self.message_bytes, |out| {
             for (index, payload) in self.payloads().enumerate() {
                 if index > 0 {
                     out.push(b'\n');
                 }
-                pushes::publication(out, topic, payload, kind);
+                json::pushes::publication(out, topic, payload, kind);
+            }
+        })
+    }
+
+    /// Encodes all publications in one frame: each message has its length in front.
+    fn protobuf_frame(&self) -> Bytes {
+        let topic = &*self.topic;
+        let message_bytes = self
+            .payloads()
+            .map(|payload| protobuf::pushes::publication_len(topic, payload))
+            .sum();
+        encode::message_with(Data::Binary, message_bytes, |out| {
+            for payload in self.payloads() {
+                protobuf::pushes::publication(out, topic, payload);
             }
         })
     }
@@ -188,6 +204,7 @@ impl Broadcast {
     fn messages(&self, codec: Codec) -> (Data, impl Iterator<Item = &[u8]>) {
         let (data, joined) = match codec {
             Codec::Json => (Data::Text, Some(encode::payload(self.plain(codec)))),
+            Codec::Protobuf => (Data::Binary, Some(encode::payload(self.plain(codec)))),
             Codec::Raw => (self.raw_data(), None),
         };
         let single = self.payloads().filter(move |_| joined.is_none());
@@ -195,7 +212,7 @@ impl Broadcast {
     }
 
     /// Compresses each message that gets smaller by it.
-    fn deflated(&self, codec: Codec, window: DeflateWindow, deflater: &mut Deflater) -> Bytes {
+    fn compress(&self, codec: Codec, window: DeflateWindow, deflater: &mut Deflater) -> Bytes {
         let plain = self.plain(codec);
         let (data, messages) = self.messages(codec);
         let mut out = Vec::with_capacity(plain.len());

@@ -8,17 +8,19 @@ use crate::wire::deflate::DeflateWindow;
 pub enum Codec {
     /// JSON pushes of the Centrifugal client protocol.
     Json,
+    /// Protobuf pushes of the Centrifugal client protocol.
+    Protobuf,
     /// Payloads without anything around them.
     Raw,
 }
 
 impl Codec {
     /// Every codec.
-    pub const ALL: [Self; CODECS] = [Self::Json, Self::Raw];
+    pub const ALL: [Self; CODECS] = [Self::Json, Self::Protobuf, Self::Raw];
 }
 
 /// Number of codecs.
-pub const CODECS: usize = 2;
+pub const CODECS: usize = 3;
 
 /// One wire form of a broadcast: a codec, plain or compressed for a window size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +38,8 @@ impl Encoding {
     pub const DEFLATED: [Self; 2 * CODECS] = [
         Self::deflated(Codec::Json, DeflateWindow::Narrow),
         Self::deflated(Codec::Json, DeflateWindow::Full),
+        Self::deflated(Codec::Protobuf, DeflateWindow::Narrow),
+        Self::deflated(Codec::Protobuf, DeflateWindow::Full),
         Self::deflated(Codec::Raw, DeflateWindow::Narrow),
         Self::deflated(Codec::Raw, DeflateWindow::Full),
     ];
@@ -62,11 +66,18 @@ impl Encoding {
 
     /// Returns the index of this encoding in an array of [`ENCODINGS`] elements.
     pub fn index(self) -> usize {
-        let window = match self.window {
-            None => 0,
-            Some(DeflateWindow::Narrow) => 1,
-            Some(DeflateWindow::Full) => 2,
+        match self.window {
+            None => self.codec as usize,
+            Some(window) => CODECS + Self::deflated_index(self.codec, window),
+        }
+    }
+
+    /// Returns the index of a compressed encoding in an array of all compressed encodings.
+    pub fn deflated_index(codec: Codec, window: DeflateWindow) -> usize {
+        let window = match window {
+            DeflateWindow::Narrow => 0,
+            DeflateWindow::Full => 1,
         };
-        window * CODECS + self.codec as usize
+        window * CODECS + codec as usize
     }
 }

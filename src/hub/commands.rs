@@ -11,7 +11,7 @@ use crate::config::PayloadKind;
 use crate::limits::COMMANDS_PER_MESSAGE;
 use crate::protocol::codec::ClientCodec;
 use crate::protocol::codes::ClientError;
-use crate::protocol::command::{Command, ErrorEffect, Request};
+use crate::protocol::command::{Command, CommandError, ErrorEffect, PublishData, Request};
 use crate::protocol::reply::Reply;
 use crate::protocol::topic;
 
@@ -88,13 +88,14 @@ impl Hub {
     fn handle_command(
         &mut self,
         id: ConnectionId,
-        command: &[u8],
+        command: Result<&[u8], CommandError>,
         replies: &mut Replies,
         now_us: u64,
     ) -> Option<CloseReason> {
         self.counts.commands += 1;
         let mut decoder = mem::take(&mut self.decoder);
-        let (request, outcome) = match decoder.decode(replies.codec, command) {
+        let decoded = command.and_then(|command| decoder.decode(replies.codec, command));
+        let (request, outcome) = match decoded {
             Ok(request) => (request.id, self.execute(id, request, now_us)),
             Err(error) => match error.effect() {
                 ErrorEffect::Reply { id, error } => (id, error.into()),
@@ -176,22 +177,25 @@ impl Hub {
         id: ConnectionId,
         request: u32,
         name: &str,
-        data: Vec<u8>,
+        data: PublishData,
         now_us: u64,
     ) -> CommandOutcome {
         let namespace = self.config.namespace(name);
         if !namespace.publish || !self.may_use(id, name) {
             return ClientError::PermissionDenied.into();
         }
-        if namespace.payload != PayloadKind::Json {
-            return ClientError::NotAvailable.into();
-        }
-        if data.len() > self.config.ingest.max_payload {
+        let payload = match data {
+            PublishData::Json(_) if namespace.payload != PayloadKind::Json => {
+                return ClientError::NotAvailable.into();
+            }
+            PublishData::Json(payload) | PublishData::Bytes(payload) => payload,
+        };
+        if payload.len() > self.config.ingest.max_payload {
             return ClientError::LimitExceeded.into();
         }
         let question = Question::Publish {
             topic: name.into(),
-            payload: data,
+            payload,
         };
         self.ask(id, request, question, now_us)
     }

@@ -21,6 +21,12 @@ const PATH_RAW: &str = "/raw";
 const PATH_ECHO: &str = "/echo";
 const PATH_HEALTH: &str = "/health";
 
+/// The subprotocols that SDKs offer, with the codec that each of them selects.
+const SUBPROTOCOLS: [(&str, ClientCodec); 2] = [
+    ("centrifuge-json", ClientCodec::Json),
+    ("centrifuge-protobuf", ClientCodec::Protobuf),
+];
+
 /// Whether permessage-deflate is used.
 #[derive(Clone, Copy, Debug)]
 enum Compression {
@@ -127,7 +133,7 @@ impl Hub {
     ) -> Result<(Protocol, Option<&'static str>), HttpRefusal> {
         match request.path() {
             PATH_CLIENT => {
-                let (codec, subprotocol) = client_codec(request)?;
+                let (codec, subprotocol) = client_codec(request);
                 Ok((Protocol::Client(codec), subprotocol))
             }
             PATH_RAW => Ok((Protocol::Raw, None)),
@@ -247,20 +253,26 @@ impl Hub {
 fn codec_of(protocol: Protocol) -> Codec {
     match protocol {
         Protocol::Client(ClientCodec::Json) => Codec::Json,
+        Protocol::Client(ClientCodec::Protobuf) => Codec::Protobuf,
         Protocol::Raw | Protocol::Echo => Codec::Raw,
     }
 }
 
-/// Returns the codec that the subprotocols offered by an SDK select, and the one to confirm.
-fn client_codec(request: &HttpRequest) -> Result<(ClientCodec, Option<&'static str>), HttpRefusal> {
-    if request.offers_subprotocol("centrifuge-json") {
-        return Ok((ClientCodec::Json, Some("centrifuge-json")));
+/// Returns the codec that an SDK selects, and the subprotocol to confirm. The first offered
+/// subprotocol that the server knows decides; without one, `?cf_protocol=protobuf` or
+/// `?format=protobuf` does.
+fn client_codec(request: &HttpRequest) -> (ClientCodec, Option<&'static str>) {
+    let known = |offered| SUBPROTOCOLS.into_iter().find(|(name, _)| *name == offered);
+    if let Some((name, codec)) = request.subprotocols().find_map(known) {
+        return (codec, Some(name));
     }
-    if request.offers_subprotocol("centrifuge-protobuf") {
-        let text = "this server speaks the JSON protocol, not Protobuf";
-        return Err(HttpRefusal::BadRequest(text));
-    }
-    Ok((ClientCodec::Json, None))
+    let selects_protobuf =
+        |(name, value): (_, _)| (name == "cf_protocol" || name == "format") && value == "protobuf";
+    let codec = match request.query().flatten().any(selects_protobuf) {
+        true => ClientCodec::Protobuf,
+        false => ClientCodec::Json,
+    };
+    (codec, None)
 }
 
 /// Returns whether the client asks for no compression with `?deflate=0`.

@@ -2,14 +2,15 @@
 //! Shard cores.
 
 use super::command::{CommandError, Request};
-use super::json;
 use super::reply::Reply;
+use super::{json, protobuf};
 use crate::wire::encode::Data;
 
 /// A codec of the client protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClientCodec {
     Json,
+    Protobuf,
 }
 
 impl ClientCodec {
@@ -17,14 +18,18 @@ impl ClientCodec {
     pub fn data(self) -> Data {
         match self {
             Self::Json => Data::Text,
+            Self::Protobuf => Data::Binary,
         }
     }
 
-    /// Returns the commands of one message, undecoded.
-    pub fn commands(self, message: &[u8]) -> impl Iterator<Item = &[u8]> {
-        match self {
-            Self::Json => json::lines(message),
-        }
+    /// Returns the commands of one message, undecoded. An error is the last item.
+    pub fn commands(self, message: &[u8]) -> impl Iterator<Item = Result<&[u8], CommandError>> {
+        let (lines, delimited) = match self {
+            Self::Json => (Some(json::lines(message)), None),
+            Self::Protobuf => (None, Some(protobuf::Commands::new(message))),
+        };
+        let lines = lines.into_iter().flatten().map(Ok);
+        lines.chain(delimited.into_iter().flatten())
     }
 
     /// Appends a reply to a message, which may contain replies already.
@@ -36,6 +41,7 @@ impl ClientCodec {
                 }
                 json::replies::append(message, id, reply);
             }
+            Self::Protobuf => protobuf::replies::append(message, id, reply),
         }
     }
 
@@ -43,6 +49,7 @@ impl ClientCodec {
     pub fn ping(self) -> &'static [u8] {
         match self {
             Self::Json => json::replies::PING,
+            Self::Protobuf => protobuf::replies::PING,
         }
     }
 }
@@ -54,14 +61,15 @@ pub struct CommandDecoder {
 }
 
 impl CommandDecoder {
-    /// Decodes one command. The command borrows from the decoder until the next call.
+    /// Decodes one command. The result borrows from the decoder until the next call.
     pub fn decode<'a>(
         &'a mut self,
         codec: ClientCodec,
-        command: &[u8],
+        command: &'a [u8],
     ) -> Result<Request<'a>, CommandError> {
         match codec {
             ClientCodec::Json => self.json.parse(command),
+            ClientCodec::Protobuf => protobuf::decode(command),
         }
     }
 }

@@ -27,10 +27,9 @@ pub enum Command<'a> {
     Unsubscribe {
         channel: &'a str,
     },
-    /// `data` is JSON without whitespace between its tokens.
     Publish {
         channel: &'a str,
-        data: Vec<u8>,
+        data: PublishData,
     },
     /// A ping of the client, which has a reply.
     Ping,
@@ -43,11 +42,23 @@ pub enum Command<'a> {
     Unsupported(&'static str),
 }
 
+/// The data of a publish command.
+#[derive(Debug, PartialEq, Eq)]
+pub enum PublishData {
+    /// JSON without whitespace between its tokens. Codecs whose data is JSON cannot publish text or
+    /// bytes.
+    Json(Vec<u8>),
+    /// A payload of the kind of the namespace, not checked yet.
+    Bytes(Vec<u8>),
+}
+
 /// Why a message is not a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CommandError {
     #[error("a command is not JSON")]
     NotJson,
+    #[error("a command is not a Protobuf message")]
+    NotProtobuf,
     #[error("a command is nested too deep")]
     TooDeep,
     #[error("a command is not a JSON object")]
@@ -82,6 +93,7 @@ impl CommandError {
     pub fn effect(&self) -> ErrorEffect {
         match *self {
             Self::NotJson
+            | Self::NotProtobuf
             | Self::TooDeep
             | Self::NotAnObject
             | Self::IdMissing
@@ -104,6 +116,7 @@ impl CommandError {
     pub fn name(&self) -> &'static str {
         match self {
             Self::NotJson => "command_not_json",
+            Self::NotProtobuf => "command_not_protobuf",
             Self::TooDeep => "command_too_deep",
             Self::NotAnObject => "command_not_an_object",
             Self::IdMissing => "command_id_missing",

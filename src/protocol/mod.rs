@@ -4,8 +4,9 @@
 //!
 //! ```text
 //! topic     which names are topics
-//! command   what clients send             codec   which codec a connection uses
-//! reply     what the server answers       json    the JSON codec
+//! command   what clients send             codec     which codec a connection uses
+//! method    the methods of commands       json      the JSON codec
+//! reply     what the server answers       protobuf  the Protobuf codec
 //! codes     error codes of replies, close codes
 //! ```
 
@@ -13,5 +14,7 @@ pub mod codec;
 pub mod codes;
 pub mod command;
 pub mod json;
+mod method;
+pub mod protobuf;
 pub mod reply;
 pub mod topic;

@@ -47,8 +47,9 @@ pub fn message(data: Data, payload: &[u8]) -> Bytes {
     frame(OpCode::Data(data), payload)
 }
 
-/// Encodes a text message. `write` appends the payload, which has about `len_hint` bytes.
-pub fn text_with(len_hint: usize, write: impl FnOnce(&mut Vec<u8>)) -> Bytes {
+/// Encodes a message. `write` appends the payload, which has about `len_hint` bytes. The payload of
+/// a text message must be valid UTF-8.
+pub fn message_with(data: Data, len_hint: usize, write: impl FnOnce(&mut Vec<u8>)) -> Bytes {
     const HEADER_BYTES_MAX: usize = 10;
     // The length of the header depends on that of the payload. Space for the longest header is
     // reserved, and the header is written right before the payload when the payload is complete.
@@ -57,7 +58,7 @@ pub fn text_with(len_hint: usize, write: impl FnOnce(&mut Vec<u8>)) -> Bytes {
     write(&mut out);
     let payload_len = out.len() - HEADER_BYTES_MAX;
     let mut header = Vec::with_capacity(HEADER_BYTES_MAX);
-    put_header(&mut header, OpCode::Data(Data::Text), payload_len);
+    put_header(&mut header, OpCode::Data(data), payload_len);
     let start = HEADER_BYTES_MAX - header.len();
     out[start..HEADER_BYTES_MAX].copy_from_slice(&header);
     Bytes::from(out).slice(start..)

@@ -60,7 +60,6 @@ fn cases() -> Vec<Case> {
 
 /// Returns the requests whose refusal has no specific header.
 fn refusals() -> Vec<Case> {
-    let protobuf = "Sec-WebSocket-Protocol: centrifuge-protobuf\r\n";
     let origin = "Origin: http://evil.example\r\n";
     let long_topic = format!("/raw?topic={}", "x".repeat(5_000));
     let long_header = format!("X-Long: {}\r\n", "x".repeat(9_000));
@@ -69,7 +68,6 @@ fn refusals() -> Vec<Case> {
         (get("/raw?topic=", &VALID), 400),
         (get("/raw?topic=%ff", &VALID), 400),
         (get(CLIENT, &[UPGRADE, VERSION]), 400),
-        (get(CLIENT, &[UPGRADE, KEY, VERSION, protobuf]), 400),
         ("\x16\x03\x01\x02\r\n\r\n".to_owned(), 400),
         (get(CLIENT, &[UPGRADE, KEY, VERSION, origin]), 403),
         (get("/", &VALID), 404),

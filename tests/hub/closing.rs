@@ -131,7 +131,7 @@ fn pending_publications_of_a_lost_connection_are_dropped_and_counted() {
     );
     let state = harness.upstream.state();
     assert_eq!((state.admitted, state.left), (1, 1));
-    assert!(state.wanted_hashes.is_empty() && state.connections_by_codec == [0, 0]);
+    assert!(state.wanted_hashes.is_empty() && state.connections_by_codec == [0; 3]);
 }
 
 #[test]

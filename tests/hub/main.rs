@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, unreachable_pub)]
 
+#[path = "../fuzz/client_proto.rs"]
+mod client_proto;
 mod closing;
 mod commands;
 mod compressed_input;
@@ -15,6 +17,7 @@ mod model;
 mod negotiation;
 mod opening;
 mod pending;
+mod protobuf;
 mod sends;
 mod share;
 mod slow;

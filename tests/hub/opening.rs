@@ -53,7 +53,7 @@ fn a_foreign_origin_is_refused_and_counted() {
     harness.send_bytes(id, head.as_bytes());
     assert_eq!(harness.read_response(id).0, 403);
     assert_eq!(harness.counts().refused_origin, 1);
-    assert_eq!(harness.upstream.state().connections_by_codec, [0, 0]);
+    assert_eq!(harness.upstream.state().connections_by_codec, [0; 3]);
 }
 
 #[test]
@@ -123,7 +123,7 @@ fn a_topic_with_subscribers_of_two_codecs_is_encoded_in_both() {
     let mut harness = HubHarness::new(config());
     let client = harness.connect_subscriber(&["a"]);
     let raw = harness.open_websocket("/raw?topic=a");
-    assert_eq!(harness.upstream.state().connections_by_codec, [1, 1]);
+    assert_eq!(harness.upstream.state().connections_by_codec, [1, 0, 1]);
     harness.publish("a", "7");
     assert_eq!(harness.read_texts(client), [push("a", "7")]);
     assert_eq!(harness.read_texts(raw), ["7"]);

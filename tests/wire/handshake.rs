@@ -146,12 +146,8 @@ fn rfc6455_4_2_2_a_subprotocol_is_echoed() {
     let request = request(&upgrade_with(
         "Sec-WebSocket-Protocol: a, centrifuge-json\r\nSec-WebSocket-Protocol: b",
     ));
-    for offered in ["a", "b", "centrifuge-json"] {
-        assert!(request.offers_subprotocol(offered));
-    }
-    for missing in ["", "A", "centrifuge", "a, centrifuge-json"] {
-        assert!(!request.offers_subprotocol(missing));
-    }
+    let offered: Vec<_> = request.subprotocols().collect();
+    assert_eq!(offered, ["a", "centrifuge-json", "b"]);
     let response = String::from_utf8(request.accept(Some("b"), None).unwrap()).unwrap();
     assert!(response.ends_with("\r\nSec-WebSocket-Protocol: b\r\n\r\n"));
 }

@@ -9,7 +9,8 @@ use simd_json::{Node, StaticNode, Tape};
 use super::check::{JsonError, Reader, empty_tape, recycle};
 use super::replies::PING;
 use super::scan;
-use crate::protocol::command::{Command, CommandError, Request};
+use crate::protocol::command::{Command, CommandError, PublishData, Request};
+use crate::protocol::method::{CommandMembers, Method};
 use crate::protocol::topic;
 
 impl From<JsonError> for CommandError {
@@ -68,42 +69,28 @@ impl Default for Parser {
     }
 }
 
-/// The methods of the protocol, named by the member that has their parameters.
-#[derive(Clone, Copy)]
-enum Method {
-    Connect,
-    Subscribe,
-    Unsubscribe,
-    Publish,
-    Ping,
-    Send,
-    Unsupported(&'static str),
-}
-
-impl Method {
-    fn from_member(name: &str) -> Option<Self> {
-        Some(match name {
-            "connect" => Self::Connect,
-            "subscribe" => Self::Subscribe,
-            "unsubscribe" => Self::Unsubscribe,
-            "publish" => Self::Publish,
-            "ping" => Self::Ping,
-            "send" => Self::Send,
-            "rpc" => Self::Unsupported("rpc"),
-            "history" => Self::Unsupported("history"),
-            "presence" => Self::Unsupported("presence"),
-            "presence_stats" => Self::Unsupported("presence_stats"),
-            "refresh" => Self::Unsupported("refresh"),
-            "sub_refresh" => Self::Unsupported("sub_refresh"),
-            _ => return None,
-        })
-    }
+/// Returns the method whose parameters are in the member with this name.
+fn method(name: &str) -> Option<Method> {
+    Some(match name {
+        "connect" => Method::Connect,
+        "subscribe" => Method::Subscribe,
+        "unsubscribe" => Method::Unsubscribe,
+        "publish" => Method::Publish,
+        "ping" => Method::Ping,
+        "send" => Method::Send,
+        "rpc" => Method::Unsupported("rpc"),
+        "history" => Method::Unsupported("history"),
+        "presence" => Method::Unsupported("presence"),
+        "presence_stats" => Method::Unsupported("presence_stats"),
+        "refresh" => Method::Unsupported("refresh"),
+        "sub_refresh" => Method::Unsupported("sub_refresh"),
+        _ => return None,
+    })
 }
 
 fn request<'a>(nodes: &[Node<'a>], line: &[u8]) -> Result<Request<'a>, CommandError> {
     let mut id = None;
-    let mut method = None;
-    let (mut several, mut unknown) = (false, false);
+    let mut command_members = CommandMembers::default();
     for (name, value) in members(nodes).ok_or(CommandError::NotAnObject)? {
         if name == "id" {
             let number = unsigned(value).and_then(|id| u32::try_from(id).ok());
@@ -113,33 +100,18 @@ fn request<'a>(nodes: &[Node<'a>], line: &[u8]) -> Result<Request<'a>, CommandEr
             }
         } else if is_null(value) {
             // A null member counts as absent, as in the JSON mapping of Protobuf.
-        } else if let Some(known) = Method::from_member(name) {
-            several |= method.replace((known, value)).is_some();
+        } else if let Some(method) = method(name) {
+            command_members.add(method, value);
         } else {
-            unknown = true;
+            command_members.has_unknown = true;
         }
     }
     let id = id.unwrap_or(0);
-    let (method, parameters) = match method {
-        Some((Method::Send, _)) if !several => {
-            return Ok(Request {
-                id,
-                command: Command::Send,
-            });
-        }
-        None if id == 0 && !unknown => {
-            return Ok(Request {
-                id,
-                command: Command::Pong,
-            });
-        }
-        _ if id == 0 => return Err(CommandError::IdMissing),
-        Some(_) if several => return Err(CommandError::SeveralMethods { id }),
-        Some(method) => method,
-        None if unknown => return Err(CommandError::UnknownMethod { id }),
-        None => return Err(CommandError::NoMethod),
+    command_members.id = id;
+    let command = match command_members.select()? {
+        None => Command::Pong,
+        Some((method, parameters)) => command(id, method, parameters, line)?,
     };
-    let command = command(id, method, parameters, line)?;
     Ok(Request { id, command })
 }
 
@@ -175,7 +147,7 @@ fn command<'a>(
             } => Command::Unsupported(name),
             ChannelParameters { channel, .. } => Command::Publish {
                 channel,
-                data: publish_data(id, line)?,
+                data: PublishData::Json(publish_data(id, line)?),
             },
         }),
     }

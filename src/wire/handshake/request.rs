@@ -82,8 +82,11 @@ impl HttpRequest {
 
     /// Returns whether the client requests a WebSocket, of any version.
     pub fn is_upgrade(&self) -> bool {
-        self.has_token("upgrade", |token| token.eq_ignore_ascii_case("websocket"))
-            && self.has_token("connection", |token| token.eq_ignore_ascii_case("upgrade"))
+        let names = |header, wanted| {
+            self.tokens(header)
+                .any(|token| token.eq_ignore_ascii_case(wanted))
+        };
+        names("upgrade", "websocket") && names("connection", "upgrade")
     }
 
     /// Returns whether pages of the request's `Origin` may connect. Requests without an `Origin` do
@@ -103,10 +106,10 @@ impl HttpRequest {
                 .is_ok_and(|origin| origin::is_allowed(origin, host, origins))
     }
 
-    /// Returns whether the client offers a subprotocol. Case is significant (RFC 6455, section
-    /// 4.1).
-    pub fn offers_subprotocol(&self, name: &str) -> bool {
-        self.has_token("sec-websocket-protocol", |token| token == name)
+    /// Returns the subprotocols that the client offers, the preferred one first. Case is
+    /// significant (RFC 6455, section 4.1).
+    pub fn subprotocols(&self) -> impl Iterator<Item = &str> {
+        self.tokens("sec-websocket-protocol")
     }
 
     /// Returns the offer of permessage-deflate in all `Sec-WebSocket-Extensions` headers.
@@ -152,7 +155,7 @@ impl HttpRequest {
             derive_accept_key(key.as_bytes())
         );
         if let Some(name) = subprotocol {
-            debug_assert!(self.offers_subprotocol(name));
+            debug_assert!(self.subprotocols().any(|offered| offered == name));
             out.push_str("Sec-WebSocket-Protocol: ");
             out.push_str(name);
             out.push_str("\r\n");
@@ -166,17 +169,15 @@ impl HttpRequest {
         Ok(out.into_bytes())
     }
 
-    /// Returns whether one of the comma-separated values of a header is the wanted one.
-    fn has_token(&self, name: &str, is_wanted: impl Fn(&str) -> bool) -> bool {
+    /// Returns the comma-separated values of a header.
+    fn tokens(&self, name: &str) -> impl Iterator<Item = &str> {
         let lines = self
             .0
             .headers()
             .get_all(name)
             .iter()
             .filter_map(|line| line.to_str().ok());
-        lines
-            .flat_map(|line| line.split(','))
-            .any(|token| is_wanted(token.trim_ascii()))
+        lines.flat_map(|line| line.split(',')).map(str::trim_ascii)
     }
 }
 

@@ -3,7 +3,7 @@
 #![allow(unreachable_pub, reason = "each runner includes this file as a module")]
 
 use fanfare::config::PayloadKind;
-use fanfare::protocol::command::{Command, ErrorEffect, Request};
+use fanfare::protocol::command::{Command, ErrorEffect, PublishData, Request};
 use fanfare::protocol::json::{Parser, lines, pushes};
 use fanfare::protocol::topic;
 use serde_json::Value;
@@ -54,7 +54,10 @@ fn check_request(request: &Request<'_>, line: &[u8]) {
     match &request.command {
         Command::Subscribe { channel } => check_channel("subscribe", channel),
         Command::Unsubscribe { channel } => check_channel("unsubscribe", channel),
-        Command::Publish { channel, data } => {
+        Command::Publish {
+            channel,
+            data: PublishData::Json(data),
+        } => {
             check_channel("publish", channel);
             let raw: &RawValue = serde_json::from_slice(data).expect("data is JSON");
             assert_eq!(

@@ -55,13 +55,13 @@ fn describe(request: &HttpRequest) -> String {
     let accepted = request.accept(None, deflate);
     assert!(accepted.is_err() || request.is_upgrade());
     format!(
-        "{} {:?} {:?} {} {offer:?} {} {} {} {accepted:?}",
+        "{} {:?} {:?} {} {offer:?} {} {} {:?} {accepted:?}",
         request.path(),
         request.query().collect::<Vec<_>>(),
         request.header("user-agent"),
         request.is_apple(),
         request.origin_allowed(&[]),
         request.origin_allowed(&origins),
-        request.offers_subprotocol("centrifuge-json"),
+        request.subprotocols().collect::<Vec<_>>(),
     )
 }

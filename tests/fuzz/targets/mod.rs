@@ -7,6 +7,7 @@ pub mod deflate;
 pub mod envelope;
 pub mod frames;
 pub mod handshake;
+pub mod protobuf;
 
 /// Calls a macro with the name of each target.
 macro_rules! for_each_target {
@@ -16,6 +17,7 @@ macro_rules! for_each_target {
         $call!(envelope);
         $call!(frames);
         $call!(handshake);
+        $call!(protobuf);
     };
 }
 pub(crate) use for_each_target;

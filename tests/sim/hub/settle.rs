@@ -138,7 +138,7 @@ impl Simulation {
             "topics without subscribers are still wanted: {:?}",
             state.wanted_hashes
         );
-        assert_eq!(state.connections_by_codec, [0, 0]);
+        assert_eq!(state.connections_by_codec, [0; 3]);
     }
 
     /// Drains all connections, while clients still connect.

@@ -10,9 +10,10 @@ fn parse(line: &str) -> Result<(u32, String), CommandError> {
     let mut parser = Parser::new();
     let request = parser.parse(line.as_bytes())?;
     let command = match request.command {
-        Command::Publish { channel, data } => {
-            format!("publish {channel} {}", String::from_utf8(data).unwrap())
-        }
+        Command::Publish {
+            channel,
+            data: PublishData::Json(data),
+        } => format!("publish {channel} {}", String::from_utf8(data).unwrap()),
         Command::Subscribe { channel } => format!("subscribe {channel}"),
         Command::Unsubscribe { channel } => format!("unsubscribe {channel}"),
         other => format!("{other:?}"),

@@ -1,0 +1,54 @@
+//! Pushes in Protobuf: one message carries a publication to a client. Made once per publication.
+//! Ingest core.
+
+use super::write::{bytes_field, bytes_field_header, bytes_field_len, varint, varint_len};
+
+/// A field of `Reply`.
+const PUSH: u8 = 4;
+
+/// Fields of `Push`.
+const CHANNEL: u8 = 2;
+const PUBLICATION: u8 = 4;
+
+/// A field of `Publication`.
+const DATA: u8 = 4;
+
+/// The lengths of the nested messages of a push, each without its own tag and length.
+struct Lengths {
+    publication: usize,
+    push: usize,
+    reply: usize,
+}
+
+impl Lengths {
+    fn new(topic: &str, payload: &[u8]) -> Self {
+        // A field without content is not written.
+        let publication = match payload.len() {
+            0 => 0,
+            len => bytes_field_len(len),
+        };
+        let push = bytes_field_len(topic.len()) + bytes_field_len(publication);
+        Self {
+            publication,
+            push,
+            reply: bytes_field_len(push),
+        }
+    }
+}
+
+/// Appends the push of a publication, with its length in front. The payload is the data of the
+/// publication whatever its kind: the text of JSON, UTF-8, or bytes.
+pub fn publication(out: &mut Vec<u8>, topic: &str, payload: &[u8]) {
+    let lengths = Lengths::new(topic, payload);
+    varint(out, lengths.reply as u64);
+    bytes_field_header(out, PUSH, lengths.push);
+    bytes_field(out, CHANNEL, topic.as_bytes());
+    bytes_field_header(out, PUBLICATION, lengths.publication);
+    bytes_field(out, DATA, payload);
+}
+
+/// Returns the number of bytes that [`publication`] appends.
+pub fn publication_len(topic: &str, payload: &[u8]) -> usize {
+    let reply = Lengths::new(topic, payload).reply;
+    varint_len(reply as u64) + reply
+}

@@ -1,0 +1,275 @@
+//! Tests of the Protobuf codec against prost: commands as SDKs encode them, replies, publications,
+//! and the properties of the fuzz target on generated commands.
+
+use fanfare::config::PayloadKind;
+use fanfare::delivery::{Broadcast, Codec, Encoding, Joined, NamespaceRules};
+use fanfare::protocol::codec::ClientCodec;
+use fanfare::protocol::codes::ClientError;
+use fanfare::protocol::command::{Command, PublishData};
+use fanfare::protocol::protobuf::{Commands, decode, pushes, replies};
+use fanfare::protocol::reply::Reply;
+use fanfare::wire::{Deflater, encode};
+use proptest::prelude::*;
+use prost::Message;
+
+#[path = "fuzz/targets/protobuf.rs"]
+mod target;
+
+use target::client_proto::{self, ConnectRequest, Empty, PublishRequest, SubscribeRequest};
+use target::protobuf;
+
+/// Returns the id and the command of each command of a message.
+fn decode_all(message: &[u8]) -> Vec<(u32, String)> {
+    let show = |command: Result<_, _>| {
+        let request = decode(command.expect("the length is right")).expect("a command");
+        (request.id, format!("{:?}", request.command))
+    };
+    Commands::new(message).map(show).collect()
+}
+
+fn encode_delimited(commands: &[client_proto::Command]) -> Vec<u8> {
+    let mut message = Vec::new();
+    for command in commands {
+        command
+            .encode_length_delimited(&mut message)
+            .expect("a Vec has room");
+    }
+    message
+}
+
+#[test]
+fn commands_with_all_fields_of_the_sdks_are_decoded() {
+    let subscribe = SubscribeRequest {
+        channel: "news:1".into(),
+        token: "t".into(),
+        recover: true,
+        epoch: "e".into(),
+        offset: u64::MAX,
+        data: b"{}".into(),
+        positioned: true,
+        recoverable: true,
+        join_leave: true,
+        delta: "fossil".into(),
+        flag: -1,
+        kind: 0,
+    };
+    let connect = ConnectRequest {
+        token: "t".into(),
+        data: b"{}".into(),
+        subs: [("a".to_owned(), subscribe.clone())].into(),
+        name: "java".into(),
+        version: "0.7.0".into(),
+        headers: [("h".to_owned(), "1".to_owned())].into(),
+    };
+    let command = |id| client_proto::Command {
+        id,
+        ..client_proto::Command::default()
+    };
+    let message = encode_delimited(&[
+        client_proto::Command {
+            connect: Some(connect),
+            ..command(1)
+        },
+        client_proto::Command {
+            subscribe: Some(subscribe),
+            ..command(u32::MAX)
+        },
+        client_proto::Command::default(),
+    ]);
+    assert_eq!(
+        decode_all(&message),
+        [
+            (1, "Connect".to_owned()),
+            (u32::MAX, "Subscribe { channel: \"news:1\" }".to_owned()),
+            (0, "Pong".to_owned()),
+        ]
+    );
+}
+
+/// Checks that fanfare encodes a reply as prost does.
+fn check_reply(reply: &Reply<'_>, expected: &client_proto::Reply) {
+    let mut message = Vec::new();
+    replies::append(&mut message, expected.id, reply);
+    assert_eq!(message, expected.encode_length_delimited_to_vec());
+}
+
+#[test]
+fn replies_to_connect_are_those_of_prost() {
+    for (version, ping_s) in [("fanfare 0.1.0", 25), ("", 0), ("x", 300)] {
+        let reply = Reply::Connect {
+            client: "9f3c",
+            version,
+            ping_s,
+        };
+        let connect = client_proto::ConnectResult {
+            client: "9f3c".into(),
+            version: version.into(),
+            ping: ping_s,
+            pong: ping_s > 0,
+        };
+        let expected = client_proto::Reply {
+            id: 1,
+            connect: Some(connect),
+            ..client_proto::Reply::default()
+        };
+        check_reply(&reply, &expected);
+    }
+}
+
+#[test]
+fn replies_without_a_result_are_those_of_prost() {
+    for id in [1, 127, 128, 300, u32::MAX] {
+        let reply = client_proto::Reply {
+            id,
+            ..client_proto::Reply::default()
+        };
+        let mut expected = reply.clone();
+        expected.subscribe = Some(Empty {});
+        check_reply(&Reply::Subscribe, &expected);
+        expected = reply.clone();
+        expected.unsubscribe = Some(Empty {});
+        check_reply(&Reply::Unsubscribe, &expected);
+        expected = reply.clone();
+        expected.publish = Some(Empty {});
+        check_reply(&Reply::Publish, &expected);
+        expected = reply;
+        expected.ping = Some(Empty {});
+        check_reply(&Reply::Ping, &expected);
+    }
+}
+
+#[test]
+fn errors_are_those_of_prost() {
+    for error in ClientError::ALL {
+        let expected = client_proto::Reply {
+            id: 7,
+            error: Some(client_proto::Error {
+                code: error.code().into(),
+                message: error.message().into(),
+                temporary: error.temporary(),
+            }),
+            ..client_proto::Reply::default()
+        };
+        check_reply(&Reply::Error(error), &expected);
+    }
+}
+
+#[test]
+fn the_ping_is_an_empty_message() {
+    let ping = ClientCodec::Protobuf.ping();
+    assert_eq!(
+        client_proto::delimited::<client_proto::Reply>(ping),
+        [client_proto::Reply::default()]
+    );
+    // The pong of the client has the same bytes.
+    assert_eq!(decode_all(ping), [(0, "Pong".to_owned())]);
+}
+
+#[test]
+fn a_broadcast_is_one_binary_message_with_all_its_publications() {
+    for kind in [PayloadKind::Json, PayloadKind::Text, PayloadKind::Binary] {
+        let rules = NamespaceRules {
+            payload_kind: kind,
+            may_deflate: true,
+            may_join: true,
+        };
+        let payloads: [&[u8]; 4] = [b"", b"{\"a\": [1]}", &[b'x'; 200], &[b'y'; 20_000]];
+        let mut broadcast = Broadcast::new("news:日本", 1, payloads[0], rules, 0);
+        for payload in &payloads[1..] {
+            assert_eq!(broadcast.join(payload, usize::MAX), Joined::Added);
+        }
+        let frames = broadcast.frames(Encoding::plain(Codec::Protobuf), &mut Deflater::default());
+        assert_eq!(frames[0], 0x82, "one final binary frame");
+        let expected = payloads.map(|payload| client_proto::push("news:日本", payload));
+        assert_eq!(
+            client_proto::delimited::<client_proto::Reply>(encode::payload(&frames)),
+            expected
+        );
+    }
+}
+
+/// Generates commands that an SDK may encode.
+fn any_command() -> impl Strategy<Value = client_proto::Command> {
+    let channel = prop_oneof!["[a-z:]{1,9}", any::<String>()];
+    let data = proptest::collection::vec(any::<u8>(), 0..200);
+    let id = prop_oneof![0..3_u32, any::<u32>()];
+    let subscribe = (channel.clone(), any::<(String, bool, u64, i64)>(), 0..2_i32).prop_map(
+        |(channel, (token, recover, offset, flag), kind)| SubscribeRequest {
+            channel,
+            token,
+            recover,
+            offset,
+            flag,
+            kind,
+            ..SubscribeRequest::default()
+        },
+    );
+    let methods = (0..8_u8, subscribe, channel, data, any::<String>());
+    (id, methods).prop_map(|(id, (method, subscribe, channel, data, token))| {
+        let mut command = client_proto::Command {
+            id,
+            ..client_proto::Command::default()
+        };
+        let channel_request = client_proto::ChannelRequest {
+            channel: channel.clone(),
+        };
+        match method {
+            0 => {
+                command.connect = Some(ConnectRequest {
+                    token,
+                    data,
+                    subs: [(channel, subscribe)].into(),
+                    ..ConnectRequest::default()
+                });
+            }
+            1 => command.subscribe = Some(subscribe),
+            2 => command.unsubscribe = Some(channel_request),
+            3 => command.publish = Some(PublishRequest { channel, data }),
+            4 => command.ping = Some(Empty {}),
+            5 => command.send = Some(client_proto::Data { data }),
+            6 => command.history = Some(channel_request),
+            _ => {}
+        }
+        command
+    })
+}
+
+proptest! {
+    #[test]
+    fn generated_commands_are_decoded_as_by_prost(
+        commands in proptest::collection::vec(any_command(), 0..5),
+        changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
+        cut in any::<prop::sample::Index>(),
+    ) {
+        let mut message = encode_delimited(&commands);
+        protobuf(&message);
+        for command in &commands {
+            let bytes = command.encode_to_vec();
+            if let (Some(expected), Ok(request)) = (&command.publish, decode(&bytes)) {
+                let data = PublishData::Bytes(expected.data.clone());
+                let channel = &*expected.channel;
+                prop_assert_eq!(request.command, Command::Publish { channel, data });
+            }
+        }
+        if !message.is_empty() {
+            for (at, byte) in changes {
+                let at = at.index(message.len());
+                message[at] = byte;
+            }
+            message.truncate(cut.index(message.len()) + 1);
+            protobuf(&message);
+        }
+    }
+
+    #[test]
+    fn publications_are_those_of_prost(
+        channel in "\\PC{1,60}",
+        payload in proptest::collection::vec(any::<u8>(), 0..70_000),
+    ) {
+        let mut message = Vec::new();
+        pushes::publication(&mut message, &channel, &payload);
+        prop_assert_eq!(message.len(), pushes::publication_len(&channel, &payload));
+        let encoded = client_proto::push(&channel, &payload).encode_length_delimited_to_vec();
+        prop_assert_eq!(message, encoded);
+    }
+}
