@@ -96,6 +96,8 @@ pub enum Protocol {
     Raw,
     /// The client protocol in JSON
     Client,
+    /// The client protocol in Protobuf
+    Protobuf,
 }
 
 /// The content of a payload after its stamp.

@@ -182,8 +182,8 @@ impl BurstOptions {
         if self.answers as usize > self.connections {
             return error("--answers: at most as many as --connections");
         }
-        if self.by == PublishedBy::Client && self.protocol == Protocol::Raw {
-            return error("--by client: not with --protocol raw, which has no commands");
+        if self.by == PublishedBy::Client && self.protocol != Protocol::Client {
+            return error("--by client: only with --protocol client, whose commands are JSON");
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! The fanfare target: both client protocols, publications through ZeroMQ. Main thread.
+//! The fanfare target: all client protocols, publications through ZeroMQ. Main thread.
 
 use std::path::PathBuf;
 
@@ -10,6 +10,7 @@ use crate::publishing::address::PublisherAddress;
 use crate::publishing::connection::PublisherConnection;
 use crate::targets::guard::GuardedServer;
 use crate::targets::ports::PortAllocator;
+use crate::targets::protobuf;
 use crate::targets::target::{FirstMessage, ServerItem, StartedServer, Target};
 
 #[derive(Debug)]
@@ -54,14 +55,17 @@ impl Target for Fanfare {
     fn request_target(&self, protocol: Protocol, topics: &[String]) -> String {
         match protocol {
             Protocol::Client => "/connection/websocket".to_owned(),
+            Protocol::Protobuf => "/connection/websocket?cf_protocol=protobuf".to_owned(),
             Protocol::Raw => raw_request_target(topics),
         }
     }
 
     /// Returns a connect and the subscribes in one batch with the ids 1, 2, and so on.
     fn first_message(&self, protocol: Protocol, topics: &[String]) -> Option<FirstMessage> {
-        if protocol == Protocol::Raw {
-            return None;
+        match protocol {
+            Protocol::Raw => return None,
+            Protocol::Protobuf => return Some(protobuf::first_message(topics)),
+            Protocol::Client => {}
         }
         let subscribe = |(id, name): (usize, &String)| {
             format!(r#"{{"id":{id},"subscribe":{{"channel":"{name}"}}}}"#)
@@ -75,8 +79,7 @@ impl Target for Fanfare {
         })
     }
 
-    /// Splits a message of the client protocol at newlines: a server may join several replies and
-    /// pushes.
+    /// Splits a message of the client protocol: a server may join several replies and pushes.
     fn first_item<'a>(
         &self,
         protocol: Protocol,
@@ -93,7 +96,10 @@ impl Target for Fanfare {
                 let line = &message[..end.unwrap_or(message.len())];
                 Some((line_item(line), end.map_or(message.len(), |end| end + 1)))
             }
-            (Protocol::Client, _) => Some((ServerItem::Unknown, message.len())),
+            (Protocol::Protobuf, frames::BINARY) => Some(protobuf::first_item(message)),
+            (Protocol::Client | Protocol::Protobuf, _) => {
+                Some((ServerItem::Unknown, message.len()))
+            }
         }
     }
 

@@ -11,5 +11,6 @@ pub mod name;
 pub mod nats;
 pub mod nchan;
 pub mod ports;
+pub mod protobuf;
 pub mod pushpin;
 pub mod target;
