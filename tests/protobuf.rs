@@ -173,7 +173,7 @@ fn a_broadcast_is_one_binary_message_with_all_its_publications() {
             may_deflate: true,
             may_join: true,
         };
-        let payloads: [&[u8]; 4] = [b"", b"{\"a\": [1]}", &[b'x'; 200], &[b'y'; 20_000]];
+        let payloads: [&[u8]; 4] = [b"", b"{\"a\": [1]}", &[b'x'; 200], &[b'y'; 9_000]];
         let mut broadcast = Broadcast::new("news:日本", 1, payloads[0], rules, 0);
         for payload in &payloads[1..] {
             assert_eq!(broadcast.join(payload, usize::MAX), Joined::Added);

@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn items_are_told_apart() {
+    fn replies_pushes_and_pings_are_distinguished() {
         let reply = b"\x04\x08\x01\x2a\x00";
         assert_eq!(first_item(reply), (ServerItem::Reply(&reply[1..]), 5));
         assert!(!is_error(&reply[1..]));

@@ -94,8 +94,8 @@ impl Hub {
     ) -> Option<CloseReason> {
         self.counts.commands += 1;
         let mut decoder = mem::take(&mut self.decoder);
-        let decoded = command.and_then(|command| decoder.decode(replies.codec, command));
-        let (request, outcome) = match decoded {
+        let result = command.and_then(|command| decoder.decode(replies.codec, command));
+        let (request, outcome) = match result {
             Ok(request) => (request.id, self.execute(id, request, now_us)),
             Err(error) => match error.effect() {
                 ErrorEffect::Reply { id, error } => (id, error.into()),

@@ -268,9 +268,10 @@ fn client_codec(request: &HttpRequest) -> (ClientCodec, Option<&'static str>) {
     }
     let selects_protobuf =
         |(name, value): (_, _)| (name == "cf_protocol" || name == "format") && value == "protobuf";
-    let codec = match request.query().flatten().any(selects_protobuf) {
-        true => ClientCodec::Protobuf,
-        false => ClientCodec::Json,
+    let codec = if request.query().flatten().any(selects_protobuf) {
+        ClientCodec::Protobuf
+    } else {
+        ClientCodec::Json
     };
     (codec, None)
 }

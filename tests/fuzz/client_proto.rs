@@ -49,6 +49,10 @@ pub struct ConnectRequest {
 }
 
 #[derive(Clone, PartialEq, Eq, Message)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "the protocol has these fields"
+)]
 pub struct SubscribeRequest {
     #[prost(string, tag = "1")]
     pub channel: String,

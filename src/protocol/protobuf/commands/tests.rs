@@ -18,46 +18,49 @@ fn parse(command: &[u8]) -> Result<(u32, String), CommandError> {
     Ok((request.id, command))
 }
 
-fn ok(id: u32, command: &str) -> Result<(u32, String), CommandError> {
-    Ok((id, command.to_owned()))
+/// The outcome of a good command.
+macro_rules! ok {
+    ($id:expr, $command:expr) => {
+        Ok(($id, $command.to_string()))
+    };
 }
 
 #[test]
 fn methods() {
     let cases: [(&[u8], _); 16] = [
-        (b"\x08\x01\x22\x00", ok(1, "Connect")),
+        (b"\x08\x01\x22\x00", ok!(1, "Connect")),
         // Token, name, version, and a field 99 that does not exist.
         (
             b"\x22\x0c\x0a\x01t\x22\x02js\x2a\x00\x98\x06\x01\x08\x02",
-            ok(2, "Connect"),
+            ok!(2, "Connect"),
         ),
-        (b"\x08\x03\x2a\x03\x0a\x01a", ok(3, "subscribe a")),
+        (b"\x08\x03\x2a\x03\x0a\x01a", ok!(3, "subscribe a")),
         // With a token, and a request to recover from an offset.
         (
             b"\x08\x03\x2a\x0b\x0a\x01a\x12\x02tt\x18\x01\x38\x07",
-            ok(3, "subscribe a"),
+            ok!(3, "subscribe a"),
         ),
         (
             b"\x08\x03\x2a\x05\x0a\x01a\x6a\x00",
-            ok(3, r#"Unsupported("tags_filter")"#),
+            ok!(3, r#"Unsupported("tags_filter")"#),
         ),
         (
             b"\x08\x03\x2a\x05\x0a\x01a\x78\x01",
-            ok(3, r#"Unsupported("channel_type")"#),
+            ok!(3, r#"Unsupported("channel_type")"#),
         ),
-        (b"\x08\x03\x2a\x05\x0a\x01a\x78\x00", ok(3, "subscribe a")),
-        (b"\x08\xac\x02\x32\x03\x0a\x01a", ok(300, "unsubscribe a")),
+        (b"\x08\x03\x2a\x05\x0a\x01a\x78\x00", ok!(3, "subscribe a")),
+        (b"\x08\xac\x02\x32\x03\x0a\x01a", ok!(300, "unsubscribe a")),
         (
             b"\x08\x05\x3a\x07\x0a\x01a\x12\x02\x00\xff",
-            ok(5, r"publish a \x00\xff"),
+            ok!(5, r"publish a \x00\xff"),
         ),
-        (b"\x08\x05\x3a\x03\x0a\x01a", ok(5, "publish a ")),
-        (b"\x08\x06\x5a\x00", ok(6, "Ping")),
-        (b"\x62\x02\x0a\x00", ok(0, "Send")),
-        (b"\x08\x07\x6a\x00", ok(7, r#"Unsupported("rpc")"#)),
-        (b"\x08\x07\x52\x00", ok(7, r#"Unsupported("history")"#)),
-        (b"", ok(0, "Pong")),
-        (b"\x08\x00", ok(0, "Pong")),
+        (b"\x08\x05\x3a\x03\x0a\x01a", ok!(5, "publish a ")),
+        (b"\x08\x06\x5a\x00", ok!(6, "Ping")),
+        (b"\x62\x02\x0a\x00", ok!(0, "Send")),
+        (b"\x08\x07\x6a\x00", ok!(7, r#"Unsupported("rpc")"#)),
+        (b"\x08\x07\x52\x00", ok!(7, r#"Unsupported("history")"#)),
+        (b"", ok!(0, "Pong")),
+        (b"\x08\x00", ok!(0, "Pong")),
     ];
     for (command, expected) in cases {
         assert_eq!(parse(command), expected, "{}", command.escape_ascii());
@@ -96,10 +99,10 @@ fn faults() {
 
 #[test]
 fn the_last_value_of_a_repeated_field_counts() {
-    assert_eq!(parse(b"\x08\x01\x08\x02\x5a\x00"), ok(2, "Ping"));
+    assert_eq!(parse(b"\x08\x01\x08\x02\x5a\x00"), ok!(2, "Ping"));
     assert_eq!(
         parse(b"\x08\x01\x2a\x06\x0a\x01a\x0a\x01b"),
-        ok(1, "subscribe b")
+        ok!(1, "subscribe b")
     );
 }
 
