@@ -171,8 +171,8 @@ fn commands_are_answered_in_one_binary_message() {
         }),
         ..Command::default()
     };
-    let pong = Command::default();
-    let commands = [subscribe(3, "a"), ping, pong, history, subscribe(6, "")];
+    let empty = Command::default();
+    let commands = [subscribe(3, "a"), ping, empty, history, subscribe(6, "")];
     send(&mut harness, id, &commands);
     let ping_reply = Reply {
         id: 4,
