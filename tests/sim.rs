@@ -16,6 +16,8 @@
 
 #![allow(clippy::unwrap_used, unreachable_pub, dead_code)]
 
+#[path = "fuzz/client_proto.rs"]
+mod client_proto;
 #[path = "hub/upstream.rs"]
 mod upstream;
 #[path = "hub/wire.rs"]
@@ -35,6 +37,8 @@ mod hub;
 mod run_log;
 #[path = "sim/shard/mod.rs"]
 mod shard;
+#[path = "sim/translate.rs"]
+mod translate;
 
 use std::num::NonZero;
 use std::thread;

@@ -39,7 +39,8 @@ pub fn random_client(random: &mut Rng) -> Client {
         0 => Kind::Health,
         1 => Kind::Silent,
         2..6 => Kind::Raw,
-        _ => Kind::Protocol,
+        6..10 => Kind::Protobuf,
+        _ => Kind::Json,
     };
     let offer = ["", "", wire::OFFER_FULL, wire::OFFER_NARROW][random.usize(..4)];
     Client::new(kind, &some_topics(random), offer)
@@ -62,7 +63,7 @@ pub fn send_random(client: &mut Client, random: &mut Rng) -> String {
         2 => client.send_unanswered(b"\x81\x00 unmasked"),
         3 => client.send_unanswered(&wire::text_frame("nonsense")),
         4..20 => client.ping(&[b'p'; 40][..choice as usize]),
-        _ if client.kind == Kind::Protocol => client.toggle(&topics),
+        _ if client.kind.has_commands() => client.toggle(&topics),
         _ => client.send_unanswered(&wire::client_frame(wire::PONG, b"unasked")),
     }
     format!("sends, {choice} {topics:?}")

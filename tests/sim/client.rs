@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
+use crate::translate;
 use crate::upstream::push;
 use crate::wire::{self, ServerFrame};
 use crate::zlib;
@@ -20,14 +21,28 @@ pub const TOPICS: [(&str, bool); 6] = [
 /// The kind of a client, which determines its request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Uses the JSON form of the Centrifugal client protocol.
-    Protocol,
+    /// Uses the Centrifugal client protocol in JSON.
+    Json,
+    /// Uses the Centrifugal client protocol in Protobuf.
+    Protobuf,
     /// Receives raw payloads, from `/raw`.
     Raw,
     /// Requests `/health`.
     Health,
     /// Never completes its request.
     Silent,
+}
+
+impl Kind {
+    /// Returns whether the client uses the client protocol, so that it may send commands.
+    pub fn has_commands(self) -> bool {
+        matches!(self, Self::Json | Self::Protobuf)
+    }
+
+    /// Returns whether the client opens a WebSocket.
+    pub fn has_websocket(self) -> bool {
+        self.has_commands() || self == Self::Raw
+    }
 }
 
 /// A frame that the hub has to send. The frames of a client must arrive in order.
@@ -131,14 +146,19 @@ impl Client {
             publish_replies: 0,
         };
         match kind {
-            Kind::Protocol => {
-                let head = wire::upgrade_request_with("/connection/websocket", offer);
+            Kind::Json | Kind::Protobuf => {
+                let codec = match kind {
+                    Kind::Protobuf => "Sec-WebSocket-Protocol: centrifuge-protobuf\r\n",
+                    _ => "",
+                };
+                let headers = format!("{codec}{offer}");
+                let head = wire::upgrade_request_with("/connection/websocket", &headers);
                 client.send(&head, Effect::default());
                 let connected = Effect {
                     expected: Some(Expected::Connected),
                     ..Effect::default()
                 };
-                client.send(&wire::text_frame(r#"{"id":1,"connect":{}}"#), connected);
+                client.send_commands(r#"{"id":1,"connect":{}}"#, connected);
             }
             Kind::Raw => {
                 let query: Vec<_> = topics
@@ -189,12 +209,20 @@ impl Client {
             replies.push(format!(r#"{{"id":{id},"{verb}":{{}}}}"#));
         }
         effect.expected = Some(Expected::Reply(replies.join("\n")));
-        let message = lines.join("\n");
+        self.send_commands(&lines.join("\n"), effect);
+    }
+
+    /// Sends JSON commands in one message, in the codec of the client.
+    fn send_commands(&mut self, commands: &str, effect: Effect) {
+        let (opcode, message) = match self.kind {
+            Kind::Protobuf => (wire::BINARY, translate::to_protobuf(commands)),
+            _ => (wire::TEXT, commands.as_bytes().to_vec()),
+        };
         if self.window_bits.is_some() && self.next_id.is_multiple_of(2) {
-            let payload = zlib::deflate(message.as_bytes());
-            self.send(&wire::deflated_client_frame(wire::TEXT, &payload), effect);
+            let payload = zlib::deflate(&message);
+            self.send(&wire::deflated_client_frame(opcode, &payload), effect);
         } else {
-            self.send(&wire::text_frame(&message), effect);
+            self.send(&wire::client_frame(opcode, &message), effect);
         }
     }
 
@@ -204,7 +232,15 @@ impl Client {
         self.next_id += 1;
         self.unanswered_publishes.insert(id);
         let command = format!(r#"{{"id":{id},"publish":{{"channel":"{name}","data":{body}}}}}"#);
-        self.send(&wire::text_frame(&command), Effect::default());
+        self.send_commands(&command, Effect::default());
+    }
+
+    /// Answers a ping of the server.
+    pub fn pong(&mut self) {
+        match self.kind {
+            Kind::Json | Kind::Protobuf => self.send_commands("{}", Effect::default()),
+            _ => self.send_unanswered(&wire::client_frame(wire::PONG, b"")),
+        }
     }
 
     /// Sends a ping, which the hub has to answer.
@@ -296,7 +332,16 @@ impl Client {
             let taken = wire::take_frame(&mut self.inbound, self.window_bits);
             let taken = taken.expect("the server sends valid frames, compressed only if agreed");
             self.inflated += u64::from(taken.as_ref().is_some_and(|taken| taken.is_deflated));
-            match taken.map(|taken| taken.frame) {
+            let frame = match taken.map(|taken| taken.frame) {
+                Some(ServerFrame::Binary(message)) if self.kind == Kind::Protobuf => {
+                    Some(ServerFrame::Text(translate::to_json(&message)))
+                }
+                Some(ServerFrame::Text(text)) if self.kind == Kind::Protobuf => {
+                    panic!("a text message for a Protobuf client: {text}")
+                }
+                frame => frame,
+            };
+            match frame {
                 None => return pings,
                 Some(ServerFrame::Close(code)) => self.close(code.unwrap_or(1005)),
                 Some(ServerFrame::Ping(_)) => pings += 1,

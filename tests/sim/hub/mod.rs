@@ -13,11 +13,10 @@ use fanfare::hub::{ConnectionId, Egress, Hub, SendOutcome, SocketAction, Writabi
 use fanfare::observe::ShardCounts;
 
 use crate::behaviour::{self, Bodies, MAX_BODY_BYTES};
-use crate::client::{Client, Kind};
+use crate::client::Client;
 use crate::counts::check_identity;
 use crate::run_log::RunLog;
 use crate::upstream::RecordingUpstream;
-use crate::wire;
 use kernel::Kernel;
 
 /// The size of the largest frame of a run, in bytes.
@@ -233,11 +232,8 @@ impl Simulation {
         let peer = self.peers.get_mut(&id).expect("it is connected");
         let bytes = peer.kernel.read(max_bytes);
         let pings = peer.client.read(&bytes);
-        if pings > 0 && peer.client.kind == Kind::Protocol {
-            peer.client.send_unanswered(&wire::text_frame("{}"));
-        } else if pings > 0 {
-            peer.client
-                .send_unanswered(&wire::client_frame(wire::PONG, b""));
+        if pings > 0 {
+            peer.client.pong();
         }
     }
 

@@ -8,7 +8,7 @@ use fanfare::hub::{ConnectionId, SendOutcome, Writability};
 use super::kernel::Kernel;
 use super::{Peer, Simulation};
 use crate::behaviour;
-use crate::client::{Kind, TOPICS};
+use crate::client::TOPICS;
 use crate::upstream::{JSON_RULES, joined_broadcast};
 use crate::wire;
 
@@ -99,9 +99,7 @@ impl Simulation {
 
     /// Lets a random client send a message.
     fn client_sends(&mut self) {
-        let can_send = |peer: &Peer| {
-            matches!(peer.client.kind, Kind::Protocol | Kind::Raw) && !peer.client.is_over()
-        };
+        let can_send = |peer: &Peer| peer.client.kind.has_websocket() && !peer.client.is_over();
         let Some(id) = self.pick(can_send) else {
             return;
         };

@@ -4,8 +4,7 @@ use super::connection::{Connection, ServerEnd};
 use super::descriptors::Key;
 use super::world::{Peer, World};
 use crate::behaviour;
-use crate::client::{Kind, TOPICS};
-use crate::wire;
+use crate::client::TOPICS;
 
 impl World {
     /// Connects one client, or many in a burst.
@@ -27,7 +26,7 @@ impl World {
     /// Lets a random client send a message.
     pub fn client_sends(&mut self) {
         let can_send = |peer: &Peer, connection: &Connection| {
-            matches!(peer.client.kind, Kind::Protocol | Kind::Raw)
+            peer.client.kind.has_websocket()
                 && !peer.client.is_over()
                 && !connection.client_ended
                 && !connection.client_reset
@@ -36,7 +35,7 @@ impl World {
             return;
         };
         let client = &mut self.peers.get_mut(&key).expect("it is connected").client;
-        if client.kind == Kind::Protocol && self.random.u32(..8) == 0 {
+        if client.kind.has_commands() && self.random.u32(..8) == 0 {
             let topic = self.random.usize(..TOPICS.len());
             let body = self.bodies.create(false, &mut self.random).remove(0);
             client.publish(topic, &body);
@@ -106,11 +105,8 @@ impl World {
         let bytes = self.kernel.connection(key).read(max_bytes);
         let peer = self.peers.get_mut(&key).expect("it is connected");
         let pings = peer.client.read(&bytes);
-        if pings > 0 && peer.client.kind == Kind::Protocol {
-            peer.client.send_unanswered(&wire::text_frame("{}"));
-        } else if pings > 0 {
-            peer.client
-                .send_unanswered(&wire::client_frame(wire::PONG, b""));
+        if pings > 0 {
+            peer.client.pong();
         }
         !bytes.is_empty()
     }

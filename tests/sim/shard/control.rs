@@ -46,7 +46,7 @@ impl World {
         if count > 2 || self.kernel.descriptors.is_full() {
             return;
         }
-        let client = Client::new(Kind::Protocol, &[], "");
+        let client = Client::new(Kind::Json, &[], "");
         let key = self.add_peer(client, true);
         let target = Target::Connection(key);
         let number = self.kernel.descriptors.open_beyond_limit(target);

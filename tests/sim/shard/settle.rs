@@ -166,14 +166,15 @@ impl Simulation {
         let scope = DrainScope::All;
         self.request(ShardRequest::Drain { scope, period_us });
         let deadline_us = end_us + 2 * CLOSE_TIMEOUT.as_micros() as u64;
+        // The clock may jump far beyond the deadline between two turns. The shard then needs some
+        // turns to close all connections.
+        let mut late_rounds = 0;
         while self.thread != Thread::Ended {
             {
                 let world = &mut *self.world.borrow_mut();
                 world.now_us += world.random.u64(..150_000);
-                assert!(
-                    world.now_us < deadline_us + 60_000_000,
-                    "the drain does not end"
-                );
+                late_rounds += u32::from(world.now_us > deadline_us);
+                assert!(late_rounds < 400, "the drain does not end");
             }
             for _ in 0..20 {
                 self.step();
