@@ -90,6 +90,29 @@ fn the_offers_of_known_clients_are_accepted() {
 }
 
 #[test]
+fn netty_is_declined_unless_it_accepts_client_no_context_takeover() {
+    // The header of Netty 4.1 with WebSocketClientCompressionHandler, byte for byte.
+    let header = "permessage-deflate;client_max_window_bits,deflate-frame,x-webkit-deflate-frame";
+    assert_eq!(offered(&[header]), Outcome::Declined);
+    let in_lines = [
+        "permessage-deflate;client_max_window_bits",
+        "deflate-frame",
+        "x-webkit-deflate-frame",
+    ];
+    assert_eq!(offered(&in_lines), Outcome::Declined);
+    // A handler that is configured with allowClientNoContext.
+    let configured = "permessage-deflate;client_no_context_takeover;client_max_window_bits,\
+                      deflate-frame,x-webkit-deflate-frame";
+    assert_eq!(offered(&[configured]), accepted(None));
+    let declined_and_configured = "permessage-deflate,deflate-frame,\
+                                   permessage-deflate;client_no_context_takeover";
+    assert_eq!(offered(&[declined_and_configured]), accepted(None));
+    // Another client.
+    let prefixed = "permessage-deflate;client_max_window_bits,x-webkit-deflate-frame";
+    assert_eq!(offered(&[prefixed]), accepted(None));
+}
+
+#[test]
 fn rfc7692_5_1_the_first_acceptable_offer_wins() {
     let values = [
         "permessage-deflate; server_max_window_bits=10, permessage-deflate",

@@ -9,10 +9,17 @@
 use std::borrow::Cow;
 use std::{fmt, mem};
 
+use tungstenite::http::HeaderValue;
+use tungstenite::http::header::GetAll;
+
 use crate::limits;
 use crate::wire::deflate::DeflateWindow;
 
 const NAME: &[u8] = b"permessage-deflate";
+
+/// An earlier draft of permessage-deflate. Only Netty offers it by this name; browsers offered it
+/// as `x-webkit-deflate-frame`.
+const NETTY_NAME: &[u8] = b"deflate-frame";
 
 /// The offer of permessage-deflate in a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,26 +65,36 @@ impl fmt::Display for AgreedDeflate {
     }
 }
 
+/// The client, as far as the names of the extensions that it offers identify it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Client {
+    /// Netty fails the connection if the response has `client_no_context_takeover` and its offer
+    /// did not, although RFC 7692, section 7.1.1.2, permits that response.
+    Netty,
+    Other,
+}
+
 /// Returns the first acceptable offer of all header lines, which are one list in the client's order
 /// of preference.
 ///
 /// RFC 6455, section 9.1, requires the server to fail a connection with a malformed header. Then
 /// the client would fail at each attempt, while it works without extensions. So the offers before
 /// the error are accepted, and the rest is declined.
-pub(super) fn negotiate<'a>(lines: impl Iterator<Item = &'a [u8]>) -> DeflateOffer {
+pub(super) fn negotiate(lines: &GetAll<'_, HeaderValue>) -> DeflateOffer {
     first_acceptable(lines).unwrap_or(DeflateOffer::Declined)
 }
 
-fn first_acceptable<'a>(lines: impl Iterator<Item = &'a [u8]>) -> Result<DeflateOffer, Malformed> {
+fn first_acceptable(lines: &GetAll<'_, HeaderValue>) -> Result<DeflateOffer, Malformed> {
+    let client = client(lines);
     let mut outcome = DeflateOffer::None;
     for line in lines {
-        let mut reader = Reader::new(line);
+        let mut reader = Reader::new(line.as_bytes());
         while !reader.rest.is_empty() {
             // Empty elements of a list are ignored (RFC 9110, section 5.6.1.2).
             if reader.skip(b',') {
                 continue;
             }
-            match extension(&mut reader)? {
+            match extension(&mut reader, client)? {
                 DeflateOffer::None => {}
                 DeflateOffer::Declined => outcome = DeflateOffer::Declined,
                 acceptable @ DeflateOffer::Acceptable(_) => return Ok(acceptable),
@@ -87,8 +104,22 @@ fn first_acceptable<'a>(lines: impl Iterator<Item = &'a [u8]>) -> Result<Deflate
     Ok(outcome)
 }
 
+/// Identifies the client. Reads the whole list, because [`NETTY_NAME`] follows the offer of
+/// permessage-deflate. A comma in a quoted value counts as a separator, too; the worst effect is
+/// that an offer is declined.
+fn client(lines: &GetAll<'_, HeaderValue>) -> Client {
+    let mut elements = lines
+        .iter()
+        .flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
+    if elements.any(|element| element.trim_ascii() == NETTY_NAME) {
+        Client::Netty
+    } else {
+        Client::Other
+    }
+}
+
 /// Reads one element of the list. Returns [`DeflateOffer::None`] for another extension.
-fn extension(reader: &mut Reader<'_>) -> Result<DeflateOffer, Malformed> {
+fn extension(reader: &mut Reader<'_>, client: Client) -> Result<DeflateOffer, Malformed> {
     let is_deflate = reader.token()? == NAME;
     let mut parameters = Some(Parameters::default());
     while reader.skip(b';') {
@@ -106,6 +137,9 @@ fn extension(reader: &mut Reader<'_>) -> Result<DeflateOffer, Malformed> {
     Ok(match parameters {
         _ if !is_deflate => DeflateOffer::None,
         None => DeflateOffer::Declined,
+        Some(offer) if client == Client::Netty && !offer.client_no_context_takeover => {
+            DeflateOffer::Declined
+        }
         Some(Parameters {
             server_max_window_bits,
             ..

@@ -8,7 +8,6 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use tungstenite::handshake::derive_accept_key;
 use tungstenite::handshake::server;
-use tungstenite::http::HeaderValue;
 
 use crate::config::OriginRule;
 
@@ -114,8 +113,7 @@ impl HttpRequest {
 
     /// Returns the offer of permessage-deflate in all `Sec-WebSocket-Extensions` headers.
     pub fn deflate_offer(&self) -> DeflateOffer {
-        let lines = self.0.headers().get_all("sec-websocket-extensions");
-        extensions::negotiate(lines.iter().map(HeaderValue::as_bytes))
+        extensions::negotiate(&self.0.headers().get_all("sec-websocket-extensions"))
     }
 
     /// Returns whether the client is one of [`apple::QUIRKS`], which fail with permessage-deflate.
