@@ -2,8 +2,6 @@
 
 use std::mem;
 
-use bytes::Bytes;
-
 use crate::config::ApplePolicy;
 use crate::delivery::{Codec, Encoding};
 use crate::limits::HANDSHAKE_BYTES;
@@ -61,7 +59,7 @@ impl Hub {
                     self.receive(id, &mut input[used..], now_us);
                 }
                 Ok(None) => head.extend_from_slice(input),
-                Err(refusal) => self.refuse(id, &refusal, now_us),
+                Err(refusal) => self.refuse(id, None, &refusal, now_us),
             }
             return;
         }
@@ -79,7 +77,7 @@ impl Hub {
                 self.receive(id, &mut head[used..], now_us);
             }
             Ok(None) => {}
-            Err(refusal) => self.refuse(id, &refusal, now_us),
+            Err(refusal) => self.refuse(id, None, &refusal, now_us),
         }
     }
 
@@ -88,10 +86,10 @@ impl Hub {
             let health = self.upstream.health();
             let (status, body) = (health.http_status(), health.json());
             let response = handshake::plain_response(status, "application/json", body.as_bytes());
-            return self.send_last(id, response.into(), now_us);
+            return self.send_response(id, Some(request), response, now_us);
         }
         if let Err(refusal) = self.upgrade(id, request, now_us) {
-            self.refuse(id, &refusal, now_us);
+            self.refuse(id, Some(request), &refusal, now_us);
         }
     }
 
@@ -234,7 +232,14 @@ impl Hub {
         Ok(topics)
     }
 
-    fn refuse(&mut self, id: ConnectionId, refusal: &HttpRefusal, now_us: u64) {
+    /// Answers a request with a refusal. `request` is `None` if the head could not be parsed.
+    fn refuse(
+        &mut self,
+        id: ConnectionId,
+        request: Option<&HttpRequest>,
+        refusal: &HttpRefusal,
+        now_us: u64,
+    ) {
         let is_shutting_down = self.is_shutting_down();
         let counts = &mut self.counts;
         *match refusal {
@@ -243,8 +248,21 @@ impl Hub {
             HttpRefusal::Unavailable(_) => &mut counts.refused_limit,
             _ => &mut counts.refused_request,
         } += 1;
-        let response: Bytes = refusal.response().into();
-        self.send_last(id, response, now_us);
+        self.send_response(id, request, refusal.response(), now_us);
+    }
+
+    /// Sends a response without an upgrade, and closes the connection after it.
+    fn send_response(
+        &mut self,
+        id: ConnectionId,
+        request: Option<&HttpRequest>,
+        mut response: Vec<u8>,
+        now_us: u64,
+    ) {
+        if request.is_some_and(HttpRequest::is_head) {
+            response = handshake::without_body(response);
+        }
+        self.send_last(id, response.into(), now_us);
     }
 }
 

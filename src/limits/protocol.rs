@@ -10,6 +10,11 @@ pub const TOPIC_BYTES: usize = 255;
 /// 8 KiB.
 pub const HANDSHAKE_BYTES: usize = 8 * 1024;
 
+/// Maximum number of headers of an HTTP request. Headers of 32 bytes on average fill
+/// [`HANDSHAKE_BYTES`] with this number, and browsers behind proxies send fewer than 50. The
+/// parser's list of the headers uses 8 KiB of the stack.
+pub const REQUEST_HEADERS: usize = 256;
+
 /// Maximum length of one line of the request head. A query string with 32 topics fits.
 pub const REQUEST_TARGET_BYTES: usize = 4 * 1024;
 

@@ -44,6 +44,7 @@ fn cases() -> Vec<Case> {
     let json = "Content-Type: application/json";
     let version = "Sec-WebSocket-Version: 13";
     let host = "Host: localhost\r\n";
+    let absolute = format!("http://localhost{CLIENT}");
     let old_version = "Sec-WebSocket-Version: 8\r\n";
     let post = format!("POST {CLIENT} HTTP/1.1\r\nHost: a\r\n\r\n");
     let mut cases = refusals();
@@ -51,6 +52,7 @@ fn cases() -> Vec<Case> {
         Case::new(get(CLIENT, &VALID), 101, "Upgrade: websocket"),
         Case::new(get("/raw?topic=a", &VALID), 101, accept),
         Case::new(get("/health", &[host]), 200, json),
+        Case::new(get(&absolute, &VALID), 101, accept),
         Case::new(post, 405, "Allow: GET"),
         Case::new(get(CLIENT, &[host]), 426, version),
         Case::new(get(CLIENT, &[UPGRADE, KEY, old_version]), 426, version),
@@ -140,6 +142,24 @@ fn requests_in_pieces_of_any_size_get_their_response() {
     server.await_metric("fanfare_refused_total", &[], refused);
     let origin_refusals = piece_sizes.len() as u64;
     server.await_metric("fanfare_refused_total", &["origin"], origin_refusals);
+}
+
+#[test]
+fn both_ports_answer_head_like_get_without_a_body() {
+    let server = Server::start(&[]);
+    for address in [server.ws_address(), server.admin_address()] {
+        let close = "HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+        let got = exchange(address, format!("GET /health {close}").as_bytes());
+        let (_, body) = got.split_once("\r\n\r\n").unwrap();
+        let head = exchange(address, format!("HEAD /health {close}").as_bytes());
+        assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
+        assert!(head.ends_with("\r\n\r\n"), "{head}");
+        let length = format!("content-length: {}\r\n", body.len());
+        assert!(head.to_ascii_lowercase().contains(&length), "{head}");
+    }
+    let missing = exchange(server.ws_address(), b"HEAD /x HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert!(missing.starts_with("HTTP/1.1 404 "), "{missing}");
+    assert!(missing.ends_with("\r\n\r\n"), "{missing}");
 }
 
 #[test]

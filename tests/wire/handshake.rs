@@ -142,6 +142,27 @@ fn rfc6455_4_2_1_the_key_is_16_bytes_in_base64() {
 }
 
 #[test]
+fn the_unused_bits_of_the_key_are_not_checked() {
+    // RFC 6455, section 4.1, prints this key for the bytes 1 to 16. Most encoders end it in EA==.
+    let head = upgrade_with("Sec-WebSocket-Key: AQIDBAUGBwgJCgsMDQ4PEC==");
+    let response = String::from_utf8(answer(head.as_bytes()).unwrap().unwrap()).unwrap();
+    // The text is hashed as it was sent (section 4.2.2).
+    let accept = tungstenite::handshake::derive_accept_key(b"AQIDBAUGBwgJCgsMDQ4PEC==");
+    assert!(response.contains(&format!("Sec-WebSocket-Accept: {accept}\r\n")));
+    for key in [
+        "AQIDBAUGBwgJCgsMDQ4PEC=",
+        "AQIDBAUGBwgJCgsMDQ4PEC",
+        "AQIDBAUGBwgJCgsMDQ4PEBF=",
+    ] {
+        let head = upgrade_with(&format!("Sec-WebSocket-Key: {key}"));
+        assert!(
+            matches!(refusal(head.as_bytes()), HttpRefusal::BadRequest(_)),
+            "{key}"
+        );
+    }
+}
+
+#[test]
 fn rfc6455_4_2_2_a_subprotocol_is_echoed() {
     let request = request(&upgrade_with(
         "Sec-WebSocket-Protocol: a, centrifuge-json\r\nSec-WebSocket-Protocol: b",
@@ -260,10 +281,14 @@ fn headers_that_must_be_unique_are_not_repeated() {
 }
 
 #[test]
-fn the_request_target_is_a_path() {
+fn rfc9112_3_2_the_request_target_is_a_path_or_an_absolute_url() {
     for target in [
-        "http://server.example.com/chat",
+        "ftp://server.example.com/chat",
+        "http://user@server.example.com/chat",
+        "http:///chat",
+        "http:/chat",
         "server.example.com:80",
+        "server.example.com",
         "*",
         "/a b",
     ] {
@@ -273,6 +298,54 @@ fn the_request_target_is_a_path() {
             "{target}"
         );
     }
+}
+
+#[test]
+fn rfc9112_3_2_2_the_host_of_an_absolute_url_replaces_the_host_header() {
+    for (target, path, host) in [
+        ("http://a.example/chat?topic=b", "/chat", "a.example"),
+        ("https://a.example:8443/chat", "/chat", "a.example:8443"),
+        ("ws://a.example:8000", "/", "a.example:8000"),
+        ("WSS://[::1]/chat", "/chat", "[::1]"),
+        ("/chat", "/chat", "server.example.com"),
+        // A path, although it resembles a URL.
+        ("//a.example/chat", "//a.example/chat", "server.example.com"),
+        (
+            "/http://a.example/",
+            "/http://a.example/",
+            "server.example.com",
+        ),
+    ] {
+        let head = head(&format!("GET {target} HTTP/1.1"), &LINES);
+        let request = request(&head);
+        assert_eq!((request.path(), request.host()), (path, host), "{target}");
+        assert!(request.accept(None, None).is_ok(), "{target}");
+    }
+    let mut lines = LINES.to_vec();
+    lines.push("Origin: http://a.example");
+    let same = request(&head("GET http://a.example/chat HTTP/1.1", &lines));
+    assert!(same.origin_allowed(&[]));
+    let other = request(&head("GET http://b.example/chat HTTP/1.1", &lines));
+    assert!(!other.origin_allowed(&[]));
+    // The Host header is required nevertheless (section 3.2).
+    let without = head("GET http://a.example/chat HTTP/1.1", &LINES[1..]);
+    assert!(matches!(
+        refusal(without.as_bytes()),
+        HttpRefusal::BadRequest(_)
+    ));
+}
+
+#[test]
+fn rfc9110_9_3_2_a_head_request_is_parsed_and_is_no_upgrade() {
+    let plain = request("HEAD /health HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert!(plain.is_head());
+    assert_eq!(plain.path(), "/health");
+    let upgrade = request(&head("HEAD /chat HTTP/1.1", &LINES));
+    assert_eq!(
+        upgrade.accept(None, None),
+        Err(HttpRefusal::MethodNotAllowed)
+    );
+    assert!(!request(&head("GET /chat HTTP/1.1", &LINES)).is_head());
 }
 
 #[test]
@@ -315,11 +388,22 @@ fn a_head_has_at_most_handshake_bytes() {
         refusal(&[b'G'; limits::HANDSHAKE_BYTES]),
         HttpRefusal::HeadTooLarge
     );
-    let many_headers = upgrade_with(&"A: b\r\n".repeat(200));
-    assert_eq!(
-        refusal(many_headers.trim_end().as_bytes()),
-        HttpRefusal::HeadTooLarge
-    );
+}
+
+#[test]
+fn a_head_has_at_most_request_headers() {
+    let with_headers = |count: usize| {
+        let added: Vec<_> = (LINES.len()..count).map(|i| format!("X{i}: b")).collect();
+        upgrade_with(&added.join("\r\n"))
+    };
+    let most = with_headers(limits::REQUEST_HEADERS);
+    assert!(answer(most.as_bytes()).unwrap().is_some());
+    let too_many = with_headers(limits::REQUEST_HEADERS + 1);
+    assert!(too_many.len() < limits::HANDSHAKE_BYTES);
+    assert_eq!(refusal(too_many.as_bytes()), HttpRefusal::TooManyHeaders);
+    assert_eq!(HttpRefusal::TooManyHeaders.status(), 431);
+    let text = HttpRefusal::TooManyHeaders.to_string();
+    assert_eq!(text, "too many headers: send at most 256");
 }
 
 #[test]

@@ -39,6 +39,11 @@ fn every_refusal_has_a_status_headers_and_an_explanation() {
             "",
         ),
         (
+            HttpRefusal::TooManyHeaders,
+            "431 Request Header Fields Too Large",
+            "",
+        ),
+        (
             HttpRefusal::Unavailable("full"),
             "503 Service Unavailable",
             "Retry-After: 5",
@@ -80,6 +85,7 @@ fn refusals_have_different_names() {
         HttpRefusal::UpgradeRequired,
         HttpRefusal::WebSocketVersion,
         HttpRefusal::HeadTooLarge,
+        HttpRefusal::TooManyHeaders,
         HttpRefusal::Unavailable(""),
         HttpRefusal::VersionNotSupported,
     ];
@@ -95,4 +101,13 @@ fn a_plain_response_carries_its_body() {
     assert!(text.contains("\r\nConnection: close\r\n"));
     assert!(text.contains("\r\nContent-Length: 15\r\n"));
     assert!(text.ends_with("\r\n\r\n{\"status\":\"ok\"}"));
+}
+
+#[test]
+fn rfc9110_9_3_2_the_answer_to_head_is_the_answer_to_get_without_its_body() {
+    let response = handshake::plain_response(200, "text/plain", b"one\r\n\r\ntwo");
+    let head = String::from_utf8(handshake::without_body(response.clone())).unwrap();
+    let whole = String::from_utf8(response).unwrap();
+    assert_eq!(format!("{head}one\r\n\r\ntwo"), whole);
+    assert!(head.contains("\r\nContent-Length: 10\r\n"));
 }

@@ -12,5 +12,5 @@ mod request;
 
 pub use extensions::{AgreedDeflate, DeflateOffer};
 pub use parse::parse;
-pub use refusal::{HttpRefusal, plain_response};
+pub use refusal::{HttpRefusal, plain_response, without_body};
 pub use request::HttpRequest;

@@ -1,15 +1,17 @@
 //! Parser of request heads, with limits on their size. Runs on every shard thread, once per
 //! connection.
 
-use tungstenite::error::{CapacityError, Error, ProtocolError};
-use tungstenite::handshake::machine::TryParse;
-use tungstenite::handshake::server;
+use httparse::Status;
+use tungstenite::http;
 
 use super::refusal::HttpRefusal;
 use super::request::HttpRequest;
 use crate::limits;
 
-/// Parses the request head at the start of `head`. It has to be a GET request without a body.
+const INVALID: HttpRefusal = HttpRefusal::BadRequest("the request head is not valid HTTP/1.1");
+
+/// Parses the request head at the start of `head`. It has to be a GET or HEAD request without a
+/// body.
 ///
 /// Returns the length of the request head in bytes, and the request. The bytes after the head
 /// belong to the WebSocket. Returns `None` if the head is incomplete; the caller then calls again
@@ -18,13 +20,16 @@ use crate::limits;
 pub fn parse(head: &[u8]) -> Result<Option<(usize, HttpRequest)>, HttpRefusal> {
     let (max_bytes, too_long) = size_limit(head);
     let within_limit = &head[..head.len().min(max_bytes)];
-    match server::Request::try_parse(within_limit).map_err(|error| refusal(&error))? {
-        Some((head_bytes, request)) => {
+    let mut headers = [httparse::EMPTY_HEADER; limits::REQUEST_HEADERS];
+    let mut fields = httparse::Request::new(&mut headers);
+    match fields.parse(within_limit).map_err(refusal)? {
+        Status::Complete(head_bytes) => {
+            let request = request(&fields)?;
             check_line_ends(&within_limit[..head_bytes])?;
             Ok(Some((head_bytes, HttpRequest::new(request)?)))
         }
-        None if head.len() >= max_bytes => Err(too_long),
-        None => Ok(None),
+        Status::Partial if head.len() >= max_bytes => Err(too_long),
+        Status::Partial => Ok(None),
     }
 }
 
@@ -50,14 +55,32 @@ fn size_limit(head: &[u8]) -> (usize, HttpRefusal) {
     (limits::HANDSHAKE_BYTES, HttpRefusal::HeadTooLarge)
 }
 
-/// Converts a parse error of tungstenite.
-fn refusal(error: &Error) -> HttpRefusal {
+/// Converts a parse error.
+fn refusal(error: httparse::Error) -> HttpRefusal {
     match error {
-        Error::Capacity(CapacityError::TooManyHeaders) => HttpRefusal::HeadTooLarge,
-        Error::Protocol(ProtocolError::WrongHttpMethod) => HttpRefusal::MethodNotAllowed,
-        Error::Protocol(ProtocolError::WrongHttpVersion) => HttpRefusal::VersionNotSupported,
-        _ => HttpRefusal::BadRequest("the request head is not valid HTTP/1.1"),
+        httparse::Error::TooManyHeaders => HttpRefusal::TooManyHeaders,
+        _ => INVALID,
     }
+}
+
+/// Returns the parsed fields in owned form. Checks the method before the version, since a request
+/// with another method is refused in any version.
+fn request(fields: &httparse::Request<'_, '_>) -> Result<http::Request<()>, HttpRefusal> {
+    let method = match fields.method {
+        Some("GET") => http::Method::GET,
+        Some("HEAD") => http::Method::HEAD,
+        _ => return Err(HttpRefusal::MethodNotAllowed),
+    };
+    if fields.version != Some(1) {
+        return Err(HttpRefusal::VersionNotSupported);
+    }
+    let mut request = http::Request::builder()
+        .method(method)
+        .uri(fields.path.unwrap_or_default());
+    for header in fields.headers.iter() {
+        request = request.header(header.name, header.value);
+    }
+    request.body(()).map_err(|_| INVALID)
 }
 
 /// Checks that every line ends in CR LF. Servers and proxies differ in how they treat a lone LF,

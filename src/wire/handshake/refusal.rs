@@ -35,6 +35,8 @@ pub enum HttpRefusal {
         limits::HANDSHAKE_BYTES
     )]
     HeadTooLarge,
+    #[error("too many headers: send at most {}", limits::REQUEST_HEADERS)]
+    TooManyHeaders,
     #[error("unavailable: {0}")]
     Unavailable(&'static str),
     #[error("unsupported HTTP version: use HTTP/1.1, also between proxy and server")]
@@ -52,7 +54,7 @@ impl HttpRefusal {
             Self::RequestTimeout => 408,
             Self::TargetTooLong => 414,
             Self::UpgradeRequired | Self::WebSocketVersion => 426,
-            Self::HeadTooLarge => 431,
+            Self::HeadTooLarge | Self::TooManyHeaders => 431,
             Self::Unavailable(_) => 503,
             Self::VersionNotSupported => 505,
         }
@@ -71,6 +73,7 @@ impl HttpRefusal {
             Self::UpgradeRequired => "upgrade_required",
             Self::WebSocketVersion => "websocket_version",
             Self::HeadTooLarge => "head_too_large",
+            Self::TooManyHeaders => "too_many_headers",
             Self::Unavailable(_) => "unavailable",
             Self::VersionNotSupported => "http_version",
         }
@@ -107,6 +110,14 @@ impl HttpRefusal {
 /// Returns a complete HTTP/1.1 response with `body`. The connection is closed after it.
 pub fn plain_response(status: u16, content_type: &str, body: &[u8]) -> Vec<u8> {
     encode(status, "close", "", content_type, body)
+}
+
+/// Returns the head of a response, which answers a HEAD request: the headers are those of the
+/// response to GET (RFC 9110, section 9.3.2).
+pub fn without_body(mut response: Vec<u8>) -> Vec<u8> {
+    let end = response.windows(4).position(|bytes| bytes == b"\r\n\r\n");
+    response.truncate(end.map_or(response.len(), |end| end + 4));
+    response
 }
 
 /// Encodes a response with the header `Connection: {connection}`. Each line of `headers` ends in CR

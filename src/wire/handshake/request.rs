@@ -5,9 +5,10 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
+use base64::alphabet;
+use base64::engine::general_purpose::{GeneralPurpose, PAD};
 use tungstenite::handshake::derive_accept_key;
-use tungstenite::handshake::server;
+use tungstenite::http::{Method, Request};
 
 use crate::config::OriginRule;
 
@@ -25,14 +26,26 @@ const SINGLE_HEADERS: [&str; 5] = [
     "sec-websocket-version",
 ];
 
-/// A well-formed GET request.
+/// The schemes that a request target in absolute form may have (RFC 6455, section 4.1, permits
+/// those of HTTP; some clients send their own URL).
+const SCHEMES: [&str; 4] = ["http", "https", "ws", "wss"];
+
+/// Decodes a `Sec-WebSocket-Key`. The bits of the last character that do not belong to a byte may
+/// have any value: the server only hashes the text, and RFC 6455 itself prints such a key (section
+/// 4.1, `AQIDBAUGBwgJCgsMDQ4PEC==`).
+const KEY_DECODER: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    PAD.with_decode_allow_trailing_bits(true),
+);
+
+/// A well-formed GET or HEAD request.
 #[derive(Debug)]
-pub struct HttpRequest(server::Request);
+pub struct HttpRequest(Request<()>);
 
 impl HttpRequest {
     /// Checks the requirements of RFC 9112, and that no body follows. A body would be read as
     /// frames.
-    pub(super) fn new(request: server::Request) -> Result<Self, HttpRefusal> {
+    pub(super) fn new(request: Request<()>) -> Result<Self, HttpRefusal> {
         let headers = request.headers();
         for name in SINGLE_HEADERS {
             if headers.get_all(name).iter().nth(1).is_some() {
@@ -46,20 +59,32 @@ impl HttpRequest {
                 "the Host header is missing or is not visible ASCII",
             ));
         }
-        if request.uri().authority().is_some() || !request.uri().path().starts_with('/') {
+        if !has_valid_target(&request) {
             return Err(HttpRefusal::BadRequest(
-                "the request target must be a path that begins with /",
+                "the request target must be a path that begins with /, or an absolute URL",
             ));
         }
         let has_content = headers
             .get("content-length")
             .is_some_and(|length| length != "0");
         if has_content || headers.contains_key("transfer-encoding") {
-            return Err(HttpRefusal::BadRequest(
-                "a GET request must not have a body",
-            ));
+            return Err(HttpRefusal::BadRequest("a request must not have a body"));
         }
         Ok(Self(request))
+    }
+
+    /// Returns whether the response must have no body.
+    pub fn is_head(&self) -> bool {
+        self.0.method() == Method::HEAD
+    }
+
+    /// Returns the host and port that the client addresses: those of a request target in absolute
+    /// form, or else the Host header (RFC 9112, section 3.2.2).
+    pub fn host(&self) -> &str {
+        match self.0.uri().authority() {
+            Some(authority) => authority.as_str(),
+            None => self.header("host").unwrap_or_default(),
+        }
     }
 
     /// Returns the path of the request target, not decoded.
@@ -91,18 +116,17 @@ impl HttpRequest {
     /// Returns whether pages of the request's `Origin` may connect. Requests without an `Origin` do
     /// not come from browsers and are allowed.
     ///
-    /// If `origins` is empty, the origin must have the same host and port as `Host`. The entry `*`
-    /// allows all origins. Other entries are compared without regard to case and to default ports;
-    /// `https://*.example.com` allows all subdomains of the host.
+    /// If `origins` is empty, the origin must have the same host and port as [`Self::host`]. The
+    /// entry `*` allows all origins. Other entries are compared without regard to case and to
+    /// default ports; `https://*.example.com` allows all subdomains of the host.
     pub fn origin_allowed(&self, origins: &[OriginRule]) -> bool {
         let Some(origin) = self.0.headers().get("origin") else {
             return true;
         };
-        let host = self.header("host").unwrap_or_default();
         origins.iter().any(OriginRule::allows_any)
             || origin
                 .to_str()
-                .is_ok_and(|origin| origin::is_allowed(origin, host, origins))
+                .is_ok_and(|origin| origin::is_allowed(origin, self.host(), origins))
     }
 
     /// Returns the subprotocols that the client offers, the preferred one first. Case is
@@ -133,6 +157,9 @@ impl HttpRequest {
         subprotocol: Option<&str>,
         deflate: Option<AgreedDeflate>,
     ) -> Result<Vec<u8>, HttpRefusal> {
+        if self.is_head() {
+            return Err(HttpRefusal::MethodNotAllowed);
+        }
         if !self.is_upgrade() {
             return Err(HttpRefusal::UpgradeRequired);
         }
@@ -180,13 +207,26 @@ impl HttpRequest {
 }
 
 /// Returns the first value of a header, or `None` if the value is not visible ASCII.
-fn visible_ascii<'a>(request: &'a server::Request, header: &str) -> Option<&'a str> {
+fn visible_ascii<'a>(request: &'a Request<()>, header: &str) -> Option<&'a str> {
     request.headers().get(header)?.to_str().ok()
+}
+
+/// Returns whether the request target is a path (origin form), or a URL (absolute form). A user
+/// name in a URL is an error (RFC 9110, section 4.2.4).
+fn has_valid_target(request: &Request<()>) -> bool {
+    let uri = request.uri();
+    match uri.authority() {
+        None => uri.path().starts_with('/'),
+        Some(authority) => {
+            uri.scheme_str()
+                .is_some_and(|scheme| SCHEMES.iter().any(|it| it.eq_ignore_ascii_case(scheme)))
+                && !authority.host().is_empty()
+                && !authority.as_str().contains('@')
+        }
+    }
 }
 
 /// Returns whether a `Sec-WebSocket-Key` is 16 bytes in Base64.
 fn is_nonce(key: &str) -> bool {
-    BASE64_STANDARD
-        .decode(key)
-        .is_ok_and(|nonce| nonce.len() == 16)
+    KEY_DECODER.decode(key).is_ok_and(|nonce| nonce.len() == 16)
 }
