@@ -1,6 +1,7 @@
 //! Exit codes of the program.
 
 use std::fmt::Display;
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 /// The command failed while it ran.
@@ -11,6 +12,7 @@ pub(super) const USAGE: u8 = 2;
 
 /// Prints an error on stderr and returns the exit code.
 pub(super) fn fail(code: u8, error: &dyn Display) -> ExitCode {
-    eprintln!("fanfare: {error}");
+    // A closed stderr must not replace the exit code by that of a panic.
+    let _ = writeln!(io::stderr(), "fanfare: {error}");
     ExitCode::from(code)
 }

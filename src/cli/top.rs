@@ -5,10 +5,14 @@
 //! model   computes the figures of a screen from two samples
 //! units   formats figures with units
 //! view    draws a screen into terminal cells
+//! head    lays out the figures above the tables
+//! columns chooses the columns of the tables
 //! live    sets up the terminal, draws, reads keys and restores the terminal
 //! ```
 
+mod columns;
 mod error;
+mod head;
 mod live;
 mod model;
 mod node;

@@ -66,7 +66,7 @@ class Terminal:
 
     def __init__(self, command, columns=132, rows=40):
         self.screen = Screen(columns, rows)
-        self.master, self.slave = pty.openpty()
+        self.master, self.slave = self.ends = pty.openpty()
         self._size(columns, rows)
         self.before = termios.tcgetattr(self.slave)
         ends = dict(stdin=self.slave, stdout=self.slave, stderr=subprocess.PIPE)
@@ -80,8 +80,13 @@ class Terminal:
             self.process.kill()
             self.process.wait()
         self.process.stderr.close()
-        os.close(self.slave)
-        os.close(self.master)
+        self.hang_up()
+
+    def hang_up(self):
+        """Closes the pseudo-terminal, as a terminal window does at its end."""
+        ends, self.ends = self.ends, ()
+        for end in ends:
+            os.close(end)
 
     def type(self, text):
         os.write(self.master, text.encode())

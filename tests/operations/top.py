@@ -6,6 +6,7 @@ RATE publications per second.
 
 import re
 import selectors
+import signal
 import socket
 import subprocess
 import sys
@@ -155,11 +156,32 @@ def interrupt(options, node):
 
 
 def terminate(options, node):
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        with Terminal(top(options, node, "--token", TOKEN)) as terminal:
+            terminal.until(figures, PATIENCE_S, "values")
+            terminal.process.send_signal(number)
+            assert terminal.end() == (0, "")
+            assert terminal.is_restored()
+
+
+def hang_up(options, node):
+    """`top` ends when its terminal is closed. Nothing else tells it: the terminal is not the
+    controlling terminal of its session, so the kernel sends no SIGHUP."""
     with Terminal(top(options, node, "--token", TOKEN)) as terminal:
         terminal.until(figures, PATIENCE_S, "values")
-        terminal.process.terminate()
+        terminal.hang_up()
+        assert terminal.process.wait(PATIENCE_S) == 0
+
+
+def narrow(options, node):
+    """A terminal of 80 columns shows whole headers and all figures."""
+    with Terminal(top(options, node, "--token", TOKEN), columns=80, rows=24) as terminal:
+        ends = ("busy", "slowest connections", "q quits")
+        whole = lambda lines: all(any(line.endswith(it) for line in lines) for it in ends)  # noqa: E731
+        terminal.until(whole, PATIENCE_S, "whole headers")
+        terminal.until(lambda lines: any(re.search(r"lag .*max \S+$", line) for line in lines), PATIENCE_S, "the lag")
+        terminal.type("q")
         assert terminal.end() == (0, "")
-        assert terminal.is_restored()
 
 
 def resize(options, node):
@@ -212,7 +234,9 @@ def main():
             report.check("--once prints one screen as text", once, options, node, load)
             report.check("a screen in a terminal, until q", live, options, node, load)
             report.check("Ctrl-C restores the terminal", interrupt, options, node)
-            report.check("SIGTERM restores the terminal", terminate, options, node)
+            report.check("SIGTERM and SIGHUP restore the terminal", terminate, options, node)
+            report.check("the terminal is closed", hang_up, options, node)
+            report.check("80 columns show whole headers", narrow, options, node)
             report.check("the window size changes", resize, options, node)
         report.check("the node ends and starts again", lost, options, node)
         report.check("failures at the start", refused, options, node)

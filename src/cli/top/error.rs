@@ -17,8 +17,8 @@ pub(in crate::cli) enum TopError {
     },
     #[error("the terminal: {0}")]
     Terminal(io::Error),
-    #[error("the thread that queries the node has ended")]
-    SamplerEnded,
+    #[error("the threads that query the node and read the terminal have ended")]
+    ThreadsEnded,
     #[error(transparent)]
     Output(io::Error),
 }

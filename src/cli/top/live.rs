@@ -1,13 +1,19 @@
-//! The interactive mode: sets up the terminal, draws, reads keys, and restores the terminal, also
-//! after a panic. A separate thread queries the node, so that keys work while the node does not
-//! respond.
+//! The interactive mode: sets up the terminal, draws, and restores the terminal, also after a
+//! panic. Two other threads query the node and read the terminal. The main thread waits for neither
+//! of them longer than [`POLL_INTERVAL`], so that signals and a closed terminal end the program,
+//! whatever the node and the terminal do.
 
+use std::io::{self, ErrorKind};
+use std::mem;
+use std::os::fd::AsRawFd as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
 use std::time::Duration;
 
+use mio::unix::SourceFd;
+use mio::{Events, Interest, Poll, Token};
 use ratatui::DefaultTerminal;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use ratatui::style::Stylize as _;
@@ -20,33 +26,76 @@ use super::model::Screen;
 use super::node::{Node, Sample};
 use super::view;
 
-/// Longest delay between a new sample or a key press and its effect on the screen.
+/// Longest delay between a signal or the end of the terminal and the end of the program.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Shows the node until a key or a signal ends the program. The first sample is taken before the
-/// terminal is set up, so that its errors are printed as ordinary messages.
+/// Inputs that may wait for the main thread. A thread with one more input waits for room.
+const INPUTS: usize = 16;
+
+/// An input of the main thread.
+enum Input {
+    Sample(Result<Box<Sample>, TopError>),
+    Terminal(io::Result<Event>),
+}
+
+/// The reason why the screen is no longer shown.
+enum End {
+    /// A key or a signal.
+    Requested,
+    /// The terminal was closed. It can no longer be restored.
+    TerminalClosed,
+}
+
+/// Shows the node until a key, a signal or the end of the terminal ends the program. The first
+/// sample is taken before the terminal is set up, so that its errors are printed as ordinary
+/// messages.
 pub(super) fn run(node: Node, interval: Duration) -> Result<(), TopError> {
     let first = node.sample()?;
-    let samples = start_sampler(node, interval);
     let is_ended = Arc::new(AtomicBool::new(false));
     for signal in [SIGTERM, SIGHUP] {
         flag::register(signal, Arc::clone(&is_ended)).map_err(TopError::Terminal)?;
     }
+    let mut hangup = Hangup::watch_stdin().map_err(TopError::Terminal)?;
     let mut terminal = ratatui::try_init().map_err(TopError::Terminal)?;
-    let outcome = watch(&mut terminal, first, &samples, &is_ended);
-    drop(terminal);
-    ratatui::try_restore().map_err(TopError::Terminal)?;
-    outcome
+    let inputs = start_threads(node, interval);
+    let outcome = watch(&mut terminal, first, &inputs, &is_ended, &mut hangup);
+    if terminal.show_cursor().is_err() {
+        // The destructor would try it again and panic, because stderr is usually closed as well.
+        mem::forget(terminal);
+    }
+    let is_closed = matches!(outcome, Ok(End::TerminalClosed)) || hangup.has_happened();
+    match ratatui::try_restore() {
+        Err(error) if !is_closed => return Err(TopError::Terminal(error)),
+        _ => {}
+    }
+    match outcome {
+        // A closed terminal also makes drawing fail.
+        Err(_) if is_closed => Ok(()),
+        outcome => outcome.map(drop),
+    }
 }
 
-/// Starts the thread that queries the node once per interval. The thread ends when the receiver is
-/// dropped.
-fn start_sampler(node: Node, interval: Duration) -> Receiver<Result<Sample, TopError>> {
-    let (sender, receiver) = sync_channel(1);
+/// Starts the threads that query the node once per interval and read the terminal. They end with
+/// the process: the library that reads the terminal never returns if the terminal is closed.
+fn start_threads(node: Node, interval: Duration) -> Receiver<Input> {
+    let (sender, receiver) = sync_channel(INPUTS);
+    let samples: SyncSender<Input> = sender.clone();
     thread::spawn(move || {
         loop {
             thread::sleep(interval);
-            if sender.send(node.sample()).is_err() {
+            if samples
+                .send(Input::Sample(node.sample().map(Box::new)))
+                .is_err()
+            {
+                return;
+            }
+        }
+    });
+    thread::spawn(move || {
+        loop {
+            let event = event::read();
+            let is_lost = event.is_err();
+            if sender.send(Input::Terminal(event)).is_err() || is_lost {
                 return;
             }
         }
@@ -57,39 +106,70 @@ fn start_sampler(node: Node, interval: Duration) -> Receiver<Result<Sample, TopE
 fn watch(
     terminal: &mut DefaultTerminal,
     first: Sample,
-    samples: &Receiver<Result<Sample, TopError>>,
+    inputs: &Receiver<Input>,
     is_ended: &AtomicBool,
-) -> Result<(), TopError> {
+    hangup: &mut Hangup,
+) -> Result<End, TopError> {
     let mut screen = Screen::of(None, &first);
     let mut latest = first;
     let mut is_new = true;
     while !is_ended.load(Ordering::Relaxed) {
+        if hangup.has_happened() {
+            return Ok(End::TerminalClosed);
+        }
         if is_new {
             draw(terminal, &screen)?;
         }
-        is_new = match samples.recv_timeout(POLL_INTERVAL) {
-            Ok(Ok(sample)) => {
+        is_new = match inputs.recv_timeout(POLL_INTERVAL) {
+            Ok(Input::Sample(Ok(sample))) => {
                 screen = Screen::of(Some(&latest), &sample);
-                latest = sample;
+                latest = *sample;
                 true
             }
             // The node may recover. The figures of the last sample stay on the screen.
-            Ok(Err(error)) => {
+            Ok(Input::Sample(Err(error))) => {
                 screen.error = Some(error.to_string());
                 true
             }
+            Ok(Input::Terminal(event)) => match event.map_err(TopError::Terminal)? {
+                Event::Key(key) if is_quit(key) => return Ok(End::Requested),
+                Event::Resize(..) => true,
+                _ => false,
+            },
             Err(RecvTimeoutError::Timeout) => false,
-            Err(RecvTimeoutError::Disconnected) => return Err(TopError::SamplerEnded),
+            Err(RecvTimeoutError::Disconnected) => return Err(TopError::ThreadsEnded),
         };
-        while event::poll(Duration::ZERO).map_err(TopError::Terminal)? {
-            match event::read().map_err(TopError::Terminal)? {
-                Event::Key(key) if is_quit(key) => return Ok(()),
-                Event::Resize(..) => is_new = true,
-                _ => {}
-            }
-        }
     }
-    Ok(())
+    Ok(End::Requested)
+}
+
+/// Detects that the terminal on stdin was closed: `POLLHUP` of poll(2). SIGHUP does not always
+/// report it, because the terminal need not be the controlling one and SIGHUP may be ignored.
+struct Hangup {
+    poll: Poll,
+    has_happened: bool,
+}
+
+impl Hangup {
+    fn watch_stdin() -> io::Result<Self> {
+        let poll = Poll::new()?;
+        let stdin = io::stdin().as_raw_fd();
+        poll.registry()
+            .register(&mut SourceFd(&stdin), Token(0), Interest::READABLE)?;
+        Ok(Self {
+            poll,
+            has_happened: false,
+        })
+    }
+
+    fn has_happened(&mut self) -> bool {
+        let mut events = Events::with_capacity(1);
+        self.has_happened |= match self.poll.poll(&mut events, Some(Duration::ZERO)) {
+            Ok(()) => events.iter().any(mio::event::Event::is_read_closed),
+            Err(error) => error.kind() != ErrorKind::Interrupted,
+        };
+        self.has_happened
+    }
 }
 
 fn draw(terminal: &mut DefaultTerminal, screen: &Screen) -> Result<(), TopError> {

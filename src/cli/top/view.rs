@@ -1,17 +1,16 @@
 //! Draws a screen into terminal cells. `--once` prints the same cells as lines of text.
 
 use ratatui::buffer::Buffer;
-use ratatui::layout::{Alignment, Constraint, Layout, Rect};
-use ratatui::style::{Color, Style, Stylize as _};
-use ratatui::text::{Line, Span, Text};
-use ratatui::widgets::{Row, Table, Widget};
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::text::Text;
+use ratatui::widgets::{Table, Widget};
 
+use super::columns::{Column, table};
+use super::head::head;
 use super::model::{Screen, ShardRow};
-use super::node::{Quantiles, Slow};
-use super::units::{age, bytes, microseconds, number, percent};
+use super::node::Slow;
+use super::units::{bytes, microseconds, number, percent};
 
-/// Lines above the tables: four lines of figures and one for an error.
-const HEAD_LINES: u16 = 5;
 /// Minimum number of lines for the slowest connections, whatever the number of shards.
 const SLOW_LINES: u16 = 6;
 /// Lines of the table of shards besides its rows: the header, and the empty line below the table.
@@ -26,25 +25,27 @@ const TEXT_COLUMNS: u16 = 132;
 /// Draws the part of the screen that fits into `area`: on a small terminal, the first shards and
 /// the slowest connections.
 pub(super) fn draw(screen: &Screen, area: Rect, buffer: &mut Buffer) {
-    let room = area.height.saturating_sub(HEAD_LINES + SLOW_LINES);
+    let head = head(screen, area.width);
+    let head_lines = lines(head.len());
+    let room = area.height.saturating_sub(head_lines + SLOW_LINES);
     let wanted = lines(screen.shards.len()) + SHARD_TABLE_EXTRA_LINES;
     let shard_lines = room.max(SHARD_TABLE_LINES_MIN).min(wanted);
     let rows = [
-        Constraint::Length(HEAD_LINES),
+        Constraint::Length(head_lines),
         Constraint::Length(shard_lines),
         Constraint::Min(0),
     ];
     let [head_area, shard_area, slow_area] = Layout::vertical(rows).areas(area);
-    Text::from(head(screen)).render(head_area, buffer);
-    Widget::render(shards(screen, shard_lines), shard_area, buffer);
-    Widget::render(slow(screen), slow_area, buffer);
+    Text::from(head).render(head_area, buffer);
+    Widget::render(shards(screen, shard_lines, area.width), shard_area, buffer);
+    Widget::render(slow(screen, area.width), slow_area, buffer);
 }
 
 /// Returns all rows, cut to 132 columns.
 pub(super) fn text(screen: &Screen) -> String {
     let shard_lines = lines(screen.shards.len()) + SHARD_TABLE_EXTRA_LINES;
     let slow_lines = SLOW_HEADER_LINES + lines(screen.slow.len()).max(SLOW_LINES);
-    let height = HEAD_LINES + shard_lines + slow_lines;
+    let height = lines(head(screen, TEXT_COLUMNS).len()) + shard_lines + slow_lines;
     let area = Rect::new(0, 0, TEXT_COLUMNS, height);
     let mut buffer = Buffer::empty(area);
     draw(screen, area, &mut buffer);
@@ -65,158 +66,49 @@ fn lines(count: usize) -> u16 {
         .min(u16::MAX / 4)
 }
 
-fn head(screen: &Screen) -> Vec<Line<'_>> {
-    vec![
-        first_line(screen),
-        Line::from(format!(
-            "connections {} of {}   in {}/s   out {}/s   {}/s   pending {}",
-            screen.connections,
-            screen.max_connections,
-            number(screen.received),
-            number(screen.written),
-            bytes(screen.written_bytes),
-            screen.pending,
-        )),
-        drops(screen),
-        latencies(screen),
-        Line::from(notice(screen).red().bold()),
-    ]
-}
-
-/// Returns the reason why figures are outdated or missing.
-fn notice(screen: &Screen) -> String {
-    let silent = screen
-        .silent_shards
-        .iter()
-        .map(|shard| format!("shard {shard} did not report its slow connections"));
-    let silent: Vec<_> = silent.collect();
-    screen.error.clone().unwrap_or_else(|| silent.join("; "))
-}
-
-fn first_line(screen: &Screen) -> Line<'_> {
-    let health = &screen.health;
-    let color = match health.status.as_str() {
-        "ok" => Color::Green,
-        _ => Color::Yellow,
-    };
-    let reasons = match health.reasons.as_slice() {
-        [] => String::new(),
-        reasons => format!(": {}", reasons.join("; ")),
-    };
-    Line::from(vec![
-        format!("fanfare {}", screen.version).bold(),
-        format!("   {}   up {}   ", screen.address, age(screen.uptime_s)).into(),
-        Span::styled(&health.status, color),
-        reasons.into(),
-    ])
-}
-
-fn drops(screen: &Screen) -> Line<'_> {
-    let is_positive = |rate: Option<f64>| rate.is_some_and(|rate| rate > 0.0);
-    let reasons = screen.dropped.iter().filter(|(_, rate)| is_positive(*rate));
-    let reasons = reasons.map(|(reason, rate)| format!("{reason} {}/s", number(*rate)));
-    let reasons: Vec<_> = reasons.collect();
-    let total = screen.total_dropped();
-    let reasons = match reasons.as_slice() {
-        [] => String::new(),
-        reasons => format!(" ({})", reasons.join(", ")),
-    };
-    let dropped = format!("dropped {}/s{reasons}", number(total));
-    let rejected = format!("rejected {}/s", number(screen.rejected));
-    let style = |rate| {
-        if is_positive(rate) {
-            Style::new().red().bold()
-        } else {
-            Style::new()
-        }
-    };
-    Line::from(vec![
-        Span::styled(dropped, style(total)),
-        "   ".into(),
-        Span::styled(rejected, style(screen.rejected)),
-    ])
-}
-
-fn latencies(screen: &Screen) -> Line<'static> {
-    let of = |quantiles: Option<Quantiles>| {
-        let time = |get: fn(&Quantiles) -> f64| microseconds(quantiles.as_ref().map(get));
-        format!(
-            "p50 {}  p99 {}  p99.9 {}  max {}",
-            time(|quantiles| quantiles.p50),
-            time(|quantiles| quantiles.p99),
-            time(|quantiles| quantiles.p999),
-            time(|quantiles| quantiles.max),
-        )
-    };
-    let (latency, lag) = (of(screen.latency_us), of(screen.lag_us));
-    Line::from(format!("latency {latency}   lag {lag}"))
-}
-
-/// A column of a table.
-struct Column {
-    name: &'static str,
-    width: Constraint,
-    alignment: Alignment,
-}
-
-/// Creates a column for numbers.
-const fn right_aligned(name: &'static str, width: u16) -> Column {
-    Column {
-        name,
-        width: Constraint::Length(width),
-        alignment: Alignment::Right,
-    }
-}
-
-/// Creates a column for text.
-const fn left_aligned(name: &'static str, width: Constraint) -> Column {
-    Column {
-        name,
-        width,
-        alignment: Alignment::Left,
-    }
-}
-
 const SHARD_COLUMNS: [Column; 10] = [
-    right_aligned("shard", 5),
-    right_aligned("connections", 11),
-    right_aligned("topics", 8),
-    right_aligned("matched/s", 9),
-    right_aligned("written/s", 9),
-    right_aligned("pending", 9),
-    right_aligned("lane", 6),
-    right_aligned("turns/s", 8),
-    right_aligned("parks/s", 8),
-    right_aligned("busy", 5),
+    Column::number("shard", 5, 0),
+    Column::number("connections", 11, 2),
+    Column::number("topics", 8, 6),
+    Column::number("matched/s", 9, 5),
+    Column::number("written/s", 9, 3),
+    Column::number("pending", 9, 4),
+    Column::number("lane", 6, 7),
+    Column::number("turns/s", 8, 8),
+    Column::number("parks/s", 8, 9),
+    Column::number("busy", 5, 1),
 ];
 
 const SLOW_COLUMNS: [Column; 8] = [
-    right_aligned("shard", 5),
-    right_aligned("pending", 9),
-    right_aligned("bytes", 10),
-    right_aligned("behind", 8),
-    right_aligned("blocked", 7),
-    right_aligned("topics", 6),
-    left_aligned("protocol", Constraint::Length(14)),
-    left_aligned("slowest connections", Constraint::Fill(1)),
+    Column::number("shard", 5, 5),
+    Column::number("pending", 9, 1),
+    Column::number("bytes", 10, 4),
+    Column::number("behind", 8, 2),
+    Column::number("blocked", 7, 3),
+    Column::number("topics", 6, 7),
+    Column::text("protocol", 14, 6),
+    Column::rest("slowest connections"),
 ];
 
 /// Returns the table of shards. If it has more rows than fit into `room` lines, the last row shows
 /// the number of the others.
-fn shards(screen: &Screen, room: u16) -> Table<'static> {
+fn shards(screen: &Screen, room: u16, columns: u16) -> Table<'static> {
     let shown = usize::from(room.saturating_sub(SHARD_TABLE_EXTRA_LINES));
     let all = screen.shards.iter().enumerate();
     let mut rows: Vec<_> = all.map(|(index, shard)| shard_row(index, shard)).collect();
     if rows.len() > shown {
         let hidden = rows.len() + 1 - shown.max(1);
         rows.truncate(shown.saturating_sub(1));
-        rows.push(Row::new([format!("+{hidden}"), "more shards".to_owned()]));
+        let mut others: [String; SHARD_COLUMNS.len()] = Default::default();
+        others[0] = format!("{:<5}", format!("+{hidden}"));
+        others[1] = "more shards".into();
+        rows.push(others);
     }
-    table(&SHARD_COLUMNS, rows)
+    table(&SHARD_COLUMNS, rows, columns)
 }
 
-fn shard_row(index: usize, shard: &ShardRow) -> Row<'static> {
-    let values = [
+fn shard_row(index: usize, shard: &ShardRow) -> [String; SHARD_COLUMNS.len()] {
+    [
         index.to_string(),
         shard.connections.to_string(),
         shard.topics.to_string(),
@@ -227,21 +119,20 @@ fn shard_row(index: usize, shard: &ShardRow) -> Row<'static> {
         number(shard.turns),
         number(shard.parks),
         percent(shard.busy),
-    ];
-    row(&SHARD_COLUMNS, values)
+    ]
 }
 
-fn slow(screen: &Screen) -> Table<'static> {
+fn slow(screen: &Screen, columns: u16) -> Table<'static> {
     let rows = screen.slow.iter().map(slow_row).collect();
-    table(&SLOW_COLUMNS, rows)
+    table(&SLOW_COLUMNS, rows, columns)
 }
 
-fn slow_row(slow: &Slow) -> Row<'static> {
+fn slow_row(slow: &Slow) -> [String; SLOW_COLUMNS.len()] {
     let deflate = if slow.deflate { " deflate" } else { "" };
     let blocked = if slow.blocked { "yes" } else { "no" };
     let client = slow.client.as_deref().unwrap_or_default();
     let peer = slow.peer.as_deref().unwrap_or("disconnected");
-    let values = [
+    [
         slow.shard.to_string(),
         slow.pending.to_string(),
         bytes(Some(slow.pending_bytes as f64)),
@@ -250,33 +141,14 @@ fn slow_row(slow: &Slow) -> Row<'static> {
         slow.topics.to_string(),
         format!("{}{deflate}", slow.protocol),
         format!("{peer} {client}"),
-    ];
-    row(&SLOW_COLUMNS, values)
-}
-
-fn row<const COLUMNS: usize>(
-    columns: &[Column; COLUMNS],
-    values: [String; COLUMNS],
-) -> Row<'static> {
-    let cells = columns.iter().zip(values);
-    Row::new(cells.map(|(column, value)| Text::from(value).alignment(column.alignment)))
-}
-
-fn table<const COLUMNS: usize>(
-    columns: &[Column; COLUMNS],
-    rows: Vec<Row<'static>>,
-) -> Table<'static> {
-    let names = columns.each_ref().map(|column| column.name.to_owned());
-    let widths = columns.each_ref().map(|column| column.width);
-    Table::new(rows, widths)
-        .header(row(columns, names).bold())
-        .column_spacing(1)
+    ]
 }
 
 #[cfg(test)]
 mod tests {
     use ratatui::Terminal;
     use ratatui::backend::TestBackend;
+    use ratatui::style::Color;
 
     use super::super::model::tests::sample;
     use super::*;
@@ -354,6 +226,46 @@ shard   pending      bytes   behind blocked topics protocol       slowest connec
             64,
             "text has a line for each shard"
         );
+    }
+
+    #[test]
+    fn names_and_figures_are_whole_on_narrow_terminals() {
+        let mut screen = screen();
+        screen.lag_us = screen.latency_us;
+        let wide = text(&screen);
+        let words: Vec<_> = wide.split_whitespace().collect();
+        for columns in 30..TEXT_COLUMNS {
+            let lines = shown(&screen, columns, 40);
+            for line in &lines {
+                let unknown = line.split_whitespace().find(|it| !words.contains(it));
+                assert_eq!(unknown, None, "{columns} columns: {lines:#?}");
+            }
+            let shown = lines.join(" ");
+            for figure in ["pending 24", "rejected 2.0/s", "lag p50", "10.0.0.7:5123"] {
+                assert!(shown.contains(figure), "{columns}: {figure}: {lines:#?}");
+            }
+            assert_eq!(shown.matches("max 31.0ms").count(), 2, "{lines:#?}");
+        }
+        let lines = shown(&screen, 80, 24);
+        let expected = [
+            "shard connections   topics matched/s written/s   pending   lane  turns/s  busy",
+            "shard   pending      bytes   behind blocked protocol       slowest connections",
+        ];
+        let headers: Vec<_> = lines
+            .iter()
+            .filter(|line| line.starts_with("shard"))
+            .collect();
+        assert_eq!(headers, expected, "{lines:#?}");
+    }
+
+    #[test]
+    fn a_long_error_is_shown_in_full() {
+        let mut screen = screen();
+        screen.error = Some("127.0.0.1:8001: refused; is `fanfare serve` running there?".into());
+        let lines = shown(&screen, 40, 24);
+        let all = lines.join(" ");
+        assert!(all.contains("refused; is `fanfare serve`"), "{lines:#?}");
+        assert!(all.contains("running there?"), "{lines:#?}");
     }
 
     #[test]
