@@ -3,62 +3,41 @@
 use std::sync::Arc;
 
 use axum::Json;
+use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use serde::Deserialize;
-use serde_json::value::RawValue;
 use tokio::sync::oneshot;
 
 use crate::fabric::{
     BUSY_CODE, Fabric, ReplyTarget, Submission, SubmissionResult, SubmissionSource,
-    SubmittedPublication,
 };
 use crate::limits::ADMIN_PUBLISH_TIMEOUT;
 
-/// The request body: `{"channel":"news","data":{…}}`, with `text` or `b64data` in place of `data`
-/// for namespaces of these kinds.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Publication {
-    channel: String,
-    data: Option<Box<RawValue>>,
-    text: Option<String>,
-    b64data: Option<String>,
-}
+use super::publication;
 
-impl Publication {
-    fn payload(self) -> Result<Vec<u8>, &'static str> {
-        match (self.data, self.text, self.b64data) {
-            (Some(data), None, None) => Ok(data.get().as_bytes().to_vec()),
-            (None, Some(text), None) => Ok(text.into_bytes()),
-            (None, None, Some(data)) => STANDARD
-                .decode(data)
-                .map_err(|_| "b64data is not valid base64"),
-            _ => Err("give exactly one of data, text and b64data"),
-        }
-    }
-}
-
-/// Submits a publication and responds with its result.
-///
-/// Only JSON bodies are accepted, because a page of another site cannot make a browser send one
-/// without the permission of this server.
+/// Submits a publication and responds with its result. The body is JSON, whatever its type is
+/// called: `curl -d` calls it a form.
 pub(super) async fn publish(
     State(fabric): State<Arc<Fabric>>,
-    Json(publication): Json<Publication>,
+    headers: HeaderMap,
+    body: Bytes,
 ) -> Response {
-    let topic = publication.channel.clone();
-    let payload = match publication.payload() {
-        Ok(payload) => payload,
-        Err(text) => return refuse(StatusCode::BAD_REQUEST, "payload", text),
+    if may_be_from_a_page(&headers) {
+        let text = "a web page may publish only with Content-Type: application/json";
+        return refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content_type", text);
+    }
+    let publication = match publication::parse(&body) {
+        Ok(publication) => publication,
+        Err(error) => {
+            let (code, status) = error.code_and_status();
+            return refuse(status, code, &error.to_string());
+        }
     };
     let (sender, receiver) = oneshot::channel();
     let submission = Submission {
         source: SubmissionSource::Admin,
-        publications: vec![SubmittedPublication { topic, payload }],
+        publications: vec![publication],
         reply: ReplyTarget::Task(sender),
     };
     if fabric.submissions.submit(submission).is_err() {
@@ -79,6 +58,19 @@ pub(super) async fn publish(
             "the ingest thread does not answer",
         ),
     }
+}
+
+/// Returns whether a page of another site can have made a browser send this request. For a JSON
+/// body, the browser first asks this server for its permission, and does not get it. For other
+/// bodies it does not ask, but it adds a header that names the site.
+fn may_be_from_a_page(headers: &HeaderMap) -> bool {
+    let media_type = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|it| it.to_str().ok());
+    let essence = media_type.and_then(|it| it.split(';').next()).unwrap_or("");
+    let is_json = essence.trim().eq_ignore_ascii_case("application/json");
+    let names_a_site = [header::ORIGIN.as_str(), "sec-fetch-site"];
+    !is_json && names_a_site.iter().any(|name| headers.contains_key(*name))
 }
 
 fn respond(result: SubmissionResult) -> Response {
@@ -103,7 +95,7 @@ mod tests {
     use std::thread;
 
     use super::*;
-    use crate::fabric::{Rejection, Wake};
+    use crate::fabric::{Rejection, SubmittedPublication, Wake};
     use crate::limits::SUBMISSION_QUEUE_PUBLICATIONS;
 
     fn fabric() -> Arc<Fabric> {
@@ -113,17 +105,15 @@ mod tests {
 
     /// Publishes to the topic `a` and returns the status of the response.
     fn status(fabric: &Arc<Fabric>) -> StatusCode {
-        let publication = Publication {
-            channel: "a".into(),
-            data: None,
-            text: Some("1".into()),
-            b64data: None,
-        };
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
             .build()
             .expect("a runtime is created");
-        let response = publish(State(Arc::clone(fabric)), Json(publication));
+        let response = publish(
+            State(Arc::clone(fabric)),
+            HeaderMap::new(),
+            Bytes::from_static(br#"{"channel":"a","text":"1"}"#),
+        );
         runtime.block_on(response).status()
     }
 

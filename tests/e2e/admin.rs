@@ -139,7 +139,22 @@ fn a_publication_over_http_is_delivered_or_refused_with_the_reason() {
         ),
         (r#"{"channel":"news","b64data":"%"}"#, 400, "base64"),
         ("{", 400, ""),
-        (r#"{"channel":1,"data":1}"#, 422, ""),
+        (
+            r#"{"channel":1,"data":1}"#,
+            422,
+            "`channel` must be a string",
+        ),
+        (r#"{"data":1}"#, 422, "`channel` is missing"),
+        (
+            r#"{"topic":"news","channel":"news","data":1}"#,
+            422,
+            "remove one",
+        ),
+        (
+            r#"{"channel":"news","data":1,"payload":1}"#,
+            400,
+            "exactly one",
+        ),
     ] {
         let response = admin.publish(body);
         assert_eq!(status(&response), code, "{body}: {response}");
@@ -151,13 +166,51 @@ fn a_publication_over_http_is_delivered_or_refused_with_the_reason() {
 fn a_web_page_cannot_publish() {
     let admin = AdminPort::start(&[]);
     let body = r#"{"channel":"news","data":1}"#;
-    let plain_text = ["Host: localhost", "Content-Type: text/plain"];
-    let response = admin.request("POST /publish", &plain_text, body);
+    // Browsers send these types without asking the server first, and name the site of the page.
+    for kind in [
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=b",
+        "application/jsonp",
+    ] {
+        for site in [
+            "Origin: http://localhost:3000",
+            "Origin: null",
+            "Sec-Fetch-Site: cross-site",
+        ] {
+            let headers = ["Host: localhost", &format!("Content-Type: {kind}"), site];
+            let response = admin.request("POST /publish", &headers, body);
+            assert_eq!(status(&response), 415, "{headers:?}");
+            assert!(response.contains("application/json"), "{response}");
+        }
+    }
+    let without_type = ["Host: localhost", "Origin: http://localhost:3000"];
+    let response = admin.request("POST /publish", &without_type, body);
     assert_eq!(status(&response), 415);
     // The header of a request after DNS rebinding.
     let rebound = ["Host: example.com", "Content-Type: application/json"];
     assert_eq!(status(&admin.request("POST /publish", &rebound, body)), 421);
     assert_eq!(admin.metric("fanfare_received_total"), 0);
+}
+
+#[test]
+fn the_type_of_the_body_does_not_matter_outside_of_browsers() {
+    let admin = AdminPort::start(&[]);
+    let mut client = ProtocolClient::connect_subscribed(&admin.server, &["news"]);
+    for (number, kind) in [
+        "Content-Type: application/x-www-form-urlencoded", // curl -d, urllib
+        "Content-Type: text/plain;charset=UTF-8",          // fetch of Node
+        "Content-Type: application/json; charset=utf-8",
+        "Accept: */*", // No type at all.
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let body = format!(r#"{{"topic":"news","payload":{number}}}"#);
+        let response = admin.request("POST /publish", &["Host: localhost", kind], &body);
+        assert_eq!(status(&response), 200, "{kind}: {response}");
+        assert_eq!(client.next_publication().1, number);
+    }
 }
 
 #[test]
