@@ -18,15 +18,18 @@ cd "$(dirname "$0")/.." || exit 2
 
 readonly target=${CARGO_TARGET_DIR:-target}
 readonly tools=$target/test-tools logs=$target/test-logs
-passed=0 failed=0 skipped=0 child='' built='' fanfare=${FANFARE:-}
+# Programs that cargo installs for the tests.
+readonly crates=(cargo-deb@3.8.0 cargo-deny@0.20.2)
+passed=0 failed=0 skipped=0 child='' installer='' built='' fanfare=${FANFARE:-}
 
-end_child() {
-    if [[ $child ]]; then
-        kill -TERM -- "-$child" 2>/dev/null
-        wait "$child" 2>/dev/null
-    fi
+end_children() {
+    local each
+    for each in $child $installer; do
+        kill -TERM -- "-$each" 2>/dev/null
+        wait "$each" 2>/dev/null
+    done
 }
-trap end_child EXIT
+trap end_children EXIT
 trap 'exit 130' INT TERM
 
 # ---- counting -------------------------------------------------------------------------------
@@ -147,6 +150,7 @@ packages() {
     fi
     if [[ $* == *operations* ]]; then
         has shellcheck || missing+=(shellcheck)
+        has lintian || missing+=(lintian)
         has haproxy || [[ -x /usr/sbin/haproxy ]] || missing+=(haproxy)
         # graphite-web uses libcairo for drawing and does not start without it.
         [[ -e /usr/lib/$(uname -m)-linux-gnu/libcairo.so.2 ]] || missing+=(libcairo2)
@@ -250,6 +254,39 @@ prometheus_tools() {
         rm "$tools"/prometheus/prometheus_*.deb
 }
 
+# cargo does nothing if a program is installed in this version. A build without optimization and
+# without debug symbols takes the least time.
+crate_tools() {
+    local each
+    export CARGO_PROFILE_DEV_DEBUG=0 CARGO_TARGET_DIR=$tools/cargo/build
+    for each in "${crates[@]}"; do
+        twice nice -n 19 cargo install --locked --debug --root "$tools/cargo" "$each" || return
+    done
+    rm -rf "$CARGO_TARGET_DIR"
+}
+
+# Starts the installation in the background. It takes minutes, and uses the cores while the other
+# steps wait for a download or for a linker.
+start_crate_tools() {
+    crate_tools >"$logs/install-cargo.log" 2>&1 </dev/null &
+    installer=$!
+}
+
+# Waits for the end of the installation. Succeeds if every program is installed.
+await_crate_tools() {
+    local start=$SECONDS status=0
+    if [[ $installer ]]; then
+        wait "$installer" || status=$?
+        installer=''
+        if ((status)); then
+            fail "install ${crates[*]}" install-cargo
+        else
+            echo "installed ${crates[*]} (waited $((SECONDS - start)) s)"
+        fi
+    fi
+    [[ -x $tools/cargo/bin/cargo-deb && -x $tools/cargo/bin/cargo-deny ]]
+}
+
 # install NAME FUNCTION PROGRAM: runs the function if the program exists. Without the program, its
 # clients are skipped. A failed installation counts as a failure.
 install() {
@@ -286,17 +323,14 @@ lossy_binary() {
 }
 
 cargo_deny() {
-    local deny
-    if ! deny=$(command -v cargo-deny || command -v "$tools/cargo/bin/cargo-deny"); then
-        skip "cargo deny" "not installed (cargo install --locked --root $tools/cargo cargo-deny)"
-        skip "cargo deny: advisories" "not installed"
-        return
-    fi
+    local deny=$tools/cargo/bin/cargo-deny
+    await_crate_tools || return
     check "cargo deny" cargo-deny "$deny" check licenses bans sources
     if run cargo-deny-fetch "$deny" fetch db; then
         check "cargo deny: advisories" cargo-deny-advisories "$deny" check advisories
     else
-        skip "cargo deny: advisories" "the advisory database cannot be fetched"
+        skip "cargo deny: advisories" \
+            "the advisory database cannot be fetched: see $logs/cargo-deny-fetch.log"
     fi
 }
 
@@ -311,6 +345,8 @@ rust() {
     else
         skip "cargo clippy" "not installed"
     fi
+    # The tests run after the programs are installed, because a compiler beside them would slow them.
+    run cargo-test-build cargo test --locked --no-run
     cargo_deny
     cargo_tests
 }
@@ -348,6 +384,7 @@ operations() {
         return
     fi
     lossy_binary
+    await_crate_tools
     local program name
     for program in tests/operations/*.py; do
         grep -q '__main__' "$program" || continue
@@ -390,6 +427,9 @@ done
 
 mkdir -p "$tools" "$logs"
 packages "${parts[@]}"
+if [[ ${parts[*]} == *rust* || ${parts[*]} == *operations* ]]; then
+    start_crate_tools
+fi
 for part in "${parts[@]}"; do
     "$part"
 done
