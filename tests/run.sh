@@ -137,6 +137,10 @@ apt_install() {
         twice as_root apt-get -qy install --no-install-recommends "$@"
 }
 
+header() { # FILE: succeeds if a program in C can include the file
+    has cc && cc -E -include "$1" -x c /dev/null >/dev/null 2>&1
+}
+
 # Installs the Debian packages whose programs are missing.
 packages() {
     local missing=()
@@ -147,6 +151,9 @@ packages() {
     if [[ $* == *clients* ]]; then
         has chromium || missing+=(chromium)
         has firefox-esr || has firefox || missing+=(firefox-esr)
+        header zmq.h || missing+=(libzmq3-dev)
+        header czmq.h || missing+=(libczmq-dev)
+        php --ri zmq >/dev/null 2>&1 || missing+=(php-cli php-zmq)
     fi
     if [[ $* == *operations* ]]; then
         has shellcheck || missing+=(shellcheck)
@@ -156,10 +163,15 @@ packages() {
         [[ -e /usr/lib/$(uname -m)-linux-gnu/libcairo.so.2 ]] || missing+=(libcairo2)
         has systemd-analyze || missing+=(systemd)
     fi
-    if ((${#missing[@]})); then
-        run apt apt_install "${missing[@]}" ||
-            echo "apt could not install ${missing[*]}: see $logs/apt.log"
+    if ((!${#missing[@]})) || run apt apt_install "${missing[@]}"; then
+        return
     fi
+    # apt installs nothing if it does not know one of the packages.
+    local each
+    for each in "${missing[@]}"; do
+        run "apt-$each" apt_install "$each" ||
+            echo "apt could not install $each: see $logs/apt-$each.log"
+    done
 }
 
 # fresh FILE DIRECTORY: succeeds if the directory was installed from the current content of the
@@ -203,6 +215,18 @@ java_tools() {
             cp "$from/pom.xml" "$to/installed" || return
     fi
     javac -cp "$to/lib/*" -d "$to/classes" "$from/Deflate.java"
+}
+
+# Compiles a publisher for each library in C that is installed.
+c_tools() {
+    local from=tests/clients/interop to=$tools/interop/bin
+    rm -rf "$to" && mkdir -p "$to" || return
+    if header zmq.h; then
+        cc -Wall -Wextra -o "$to/libzmq" "$from/publisher.c" "$from/libzmq.c" -lzmq || return
+    fi
+    if header czmq.h; then
+        cc -Wall -Wextra -o "$to/czmq" "$from/publisher.c" "$from/czmq.c" -lczmq -lzmq || return
+    fi
 }
 
 # Autobahn|Testsuite is a Python 2.7 program.
@@ -356,6 +380,7 @@ clients() {
     install node node_tools npm
     install go go_tools go
     has javac && install java java_tools mvn
+    install c c_tools cc
     release_binary
     if [[ ! $fanfare ]]; then
         skip clients "no binary to run them against"
@@ -369,6 +394,8 @@ clients() {
             --fanfare "$fanfare" --tools "$tools" --logs "$logs/deflate"
         checks apple apple "$python" tests/clients/apple.py \
             --fanfare "$fanfare" --logs "$logs/apple"
+        checks interop interop "$python" tests/clients/interop.py \
+            --fanfare "$fanfare" --tools "$tools" --logs "$logs/interop"
     fi
 }
 

@@ -3,6 +3,8 @@
 A client in any language, including a browser page, controls its own scenario with POST requests:
 
     /publish?topic=T&count=N    pushes {"n":0} to {"n":N-1}
+    /publish?topic=T&count=N&from=X
+                                pushes N payloads of different lengths: see `padded`
     /publish?topic=T            pushes the request body as it is
     /stream?topic=T&rate=R      pushes {"n":0}, {"n":1}, ... until /stop
     /stop                       ends the stream; answers {"last": n}
@@ -27,6 +29,12 @@ import zmq
 
 RECEIVE_TIMEOUT_S = 10
 KINDS = {".html": "text/html; charset=utf-8", ".js": "text/javascript", ".mjs": "text/javascript"}
+
+
+def padded(name, n):
+    """Returns the payload that the programs in interop/ publish and expect: {"from":name,"n":n} with a
+    member that makes it up to 700 bytes long."""
+    return '{"from":"%s","n":%d,"pad":"%s"}' % (name, n, f"{n}é " * (max(n, 0) % 100))
 
 
 class Http(ThreadingHTTPServer):
@@ -63,6 +71,10 @@ class Publisher:
         for n in range(count):
             self.push(topic, b'{"n":%d}' % n)
 
+    def padded(self, topic, count, name):
+        for n in range(count):
+            self.push(topic, padded(name, n).encode())
+
     def stream(self, topic, rate):
         self.stop()
         self.sent, stop = 0, threading.Event()
@@ -90,7 +102,8 @@ class Publisher:
 
 
 class Witness:
-    """A /raw client that stores the received numbers by the name of the publisher under test."""
+    """A /raw client that stores the received numbers by the name of the publisher under test. Stores
+    "altered" for a payload that has a pad and is not what `padded` returns."""
 
     def __init__(self, url):
         self.arrived = collections.defaultdict(list)
@@ -117,6 +130,8 @@ class Witness:
                 name, n = payload["from"], payload["n"]
             except (ValueError, KeyError, TypeError):
                 continue
+            if "pad" in payload and message != padded(name, n):
+                n = "altered"
             with self.changed:
                 self.arrived[name].append(n)
                 self.changed.notify_all()
@@ -146,6 +161,8 @@ class Conductor:
 
     def post(self, path, query, body):
         one = lambda key: query[key][0]
+        if path == "/publish" and "from" in query:
+            return self.publisher.padded(one("topic"), int(one("count")), one("from"))
         if path == "/publish" and "count" in query:
             return self.publisher.count(one("topic"), int(one("count")))
         if path == "/publish":

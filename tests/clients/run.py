@@ -54,8 +54,8 @@ def clients(tools, at):
 class Run:
     """Runs one client against one server. Reads its lines and prints the lines of its checks."""
 
-    def __init__(self, name, arguments, at):
-        self.name, self.arguments, self.at = name, arguments, at
+    def __init__(self, name, arguments, at, config=HERE / "fanfare.toml"):
+        self.name, self.arguments, self.at, self.config = name, arguments, at, config
         self.slug = "".join(c if c.isalnum() else "-" for c in name.lower()).strip("-")
         self.lines = queue.Queue()
         self.clean = True
@@ -72,7 +72,7 @@ class Run:
             return self.print_check(f"SKIPPED {program} is not installed")
         server = Server(
             self.arguments.fanfare,
-            ["-c", HERE / "fanfare.toml"],
+            ["-c", self.config],
             self.at.health,
             self.arguments.logs / f"{self.slug}.server.log",
         )
@@ -128,7 +128,7 @@ class Run:
             self.print_check(line)
 
 
-def main():
+def main(clients=clients):
     parser = argparse.ArgumentParser()
     for option in ("--fanfare", "--tools", "--logs"):
         parser.add_argument(option, type=pathlib.Path, required=True)
@@ -151,4 +151,5 @@ def main():
     return 0 if clean else 1
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,27 @@
+"""Runs the publishers and clients of interop/ against a fanfare server, one at a time.
+
+    interop.py --fanfare BINARY --tools DIR --logs DIR [NAME...]
+
+Prints lines as run.py does. tests/run.sh compiles the programs in C and Java into interop/ below
+`--tools`.
+"""
+
+import shutil
+import sys
+
+import run
+
+
+def programs(tools, at):
+    """Returns a dictionary from name to command. The first word is a program that must exist."""
+    here, built = run.HERE / "interop", tools / "interop"
+    publisher = [at.pull, at.sub, at.router, at.control]
+    return {
+        "libzmq": [built / "bin/libzmq", *publisher],
+        "CZMQ": [built / "bin/czmq", *publisher],
+        "php-zmq": [shutil.which("php") or "php", here / "publisher.php", *publisher],
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(run.main(programs))
