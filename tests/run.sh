@@ -217,6 +217,19 @@ java_tools() {
     javac -cp "$to/lib/*" -d "$to/classes" "$from/Deflate.java"
 }
 
+# The same for the programs in interop/, which have libraries of their own.
+interop_java_tools() {
+    local from=tests/clients/interop/java to
+    mkdir -p "$tools/interop" && to=$(realpath "$tools/interop") || return
+    if ! fresh "$from/pom.xml" "$to"; then
+        rm -rf "$to/lib" "$to/classes"
+        twice mvn -q -B -f "$from/pom.xml" -Dmaven.repo.local="$to/repository" \
+            dependency:copy-dependencies -DoutputDirectory="$to/lib" &&
+            cp "$from/pom.xml" "$to/installed" || return
+    fi
+    javac -cp "$to/lib/*" -d "$to/classes" "$from"/*.java
+}
+
 # Compiles a publisher for each library in C that is installed.
 c_tools() {
     local from=tests/clients/interop to=$tools/interop/bin
@@ -380,6 +393,7 @@ clients() {
     install node node_tools npm
     install go go_tools go
     has javac && install java java_tools mvn
+    has javac && install interop-java interop_java_tools mvn
     install c c_tools cc
     release_binary
     if [[ ! $fanfare ]]; then

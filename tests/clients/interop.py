@@ -16,12 +16,21 @@ def programs(tools, at):
     """Returns a dictionary from name to command. The first word is a program that must exist."""
     here, built = run.HERE / "interop", tools / "interop"
     publisher = [at.pull, at.sub, at.router, at.control]
+    java = [shutil.which("java") or "java", "-cp", f"{built}/lib/*:{built}/classes"]
+    if not (built / "classes").exists():
+        java = [built / "classes"]
     return {
         "libzmq": [built / "bin/libzmq", *publisher],
         "CZMQ": [built / "bin/czmq", *publisher],
         "php-zmq": [shutil.which("php") or "php", here / "publisher.php", *publisher],
+        "JeroMQ": [*java, "JeroMq", *publisher],
+        "OkHttp": [*java, "OkHttp", at.ws, at.control],
+        "Netty": [*java, "Netty", at.ws, at.control],
     }
 
 
+# Netty sends the address of the server as its Origin, which is allowed if the list is empty.
+OPTIONS = (*run.CONFIG, "-s", "ws.origins=[]")
+
 if __name__ == "__main__":
-    sys.exit(run.main(programs))
+    sys.exit(run.main(programs, OPTIONS))

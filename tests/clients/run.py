@@ -25,6 +25,7 @@ from conductor import Conductor, Publisher, Witness
 from server import CONTROL, Addresses, Server
 
 HERE = pathlib.Path(__file__).parent
+CONFIG = ("-c", HERE / "fanfare.toml")
 CLIENT_TIMEOUT_S = 240
 CENTRIFUGE = "node/node_modules/centrifuge/dist/centrifuge.js"
 
@@ -54,8 +55,8 @@ def clients(tools, at):
 class Run:
     """Runs one client against one server. Reads its lines and prints the lines of its checks."""
 
-    def __init__(self, name, arguments, at, config=HERE / "fanfare.toml"):
-        self.name, self.arguments, self.at, self.config = name, arguments, at, config
+    def __init__(self, name, arguments, at, options=CONFIG):
+        self.name, self.arguments, self.at, self.options = name, arguments, at, options
         self.slug = "".join(c if c.isalnum() else "-" for c in name.lower()).strip("-")
         self.lines = queue.Queue()
         self.clean = True
@@ -72,7 +73,7 @@ class Run:
             return self.print_check(f"SKIPPED {program} is not installed")
         server = Server(
             self.arguments.fanfare,
-            ["-c", self.config],
+            self.options,
             self.at.health,
             self.arguments.logs / f"{self.slug}.server.log",
         )
@@ -128,7 +129,7 @@ class Run:
             self.print_check(line)
 
 
-def main(clients=clients):
+def main(clients=clients, options=CONFIG):
     parser = argparse.ArgumentParser()
     for option in ("--fanfare", "--tools", "--logs"):
         parser.add_argument(option, type=pathlib.Path, required=True)
@@ -143,7 +144,7 @@ def main(clients=clients):
     for name, command in clients(arguments.tools, at).items():
         if arguments.names and name not in arguments.names:
             continue
-        run = Run(name, arguments, at)
+        run = Run(name, arguments, at, options)
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
             page = f"{at.control}/page.html?{urlencode({'url': at.client})}"
             run.run(command or browser_command(name, pathlib.Path(profile), page))
