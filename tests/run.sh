@@ -154,6 +154,8 @@ packages() {
         header zmq.h || missing+=(libzmq3-dev)
         header czmq.h || missing+=(libczmq-dev)
         php --ri zmq >/dev/null 2>&1 || missing+=(php-cli php-zmq)
+        /usr/bin/python3 -c 'import gi; gi.require_version("Soup", "3.0")' 2>/dev/null ||
+            missing+=(python3-gi gir1.2-soup-3.0)
     fi
     if [[ $* == *operations* ]]; then
         has shellcheck || missing+=(shellcheck)
@@ -222,7 +224,7 @@ interop_java_tools() {
     local from=tests/clients/interop/java to
     mkdir -p "$tools/interop" && to=$(realpath "$tools/interop") || return
     if ! fresh "$from/pom.xml" "$to"; then
-        rm -rf "$to/lib" "$to/classes"
+        rm -rf "${to:?}/lib" "$to/classes"
         twice mvn -q -B -f "$from/pom.xml" -Dmaven.repo.local="$to/repository" \
             dependency:copy-dependencies -DoutputDirectory="$to/lib" &&
             cp "$from/pom.xml" "$to/installed" || return

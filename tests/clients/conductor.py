@@ -4,7 +4,7 @@ A client in any language, including a browser page, controls its own scenario wi
 
     /publish?topic=T&count=N    pushes {"n":0} to {"n":N-1}
     /publish?topic=T&count=N&from=X
-                                pushes N payloads of different lengths: see `padded`
+                                pushes N payloads of different lengths: see scenario.py
     /publish?topic=T            pushes the request body as it is
     /stream?topic=T&rate=R      pushes {"n":0}, {"n":1}, ... until /stop
     /stop                       ends the stream; answers {"last": n}
@@ -26,15 +26,10 @@ from urllib.parse import parse_qs, urlsplit
 import websockets
 import websockets.sync.client
 import zmq
+from scenario import padded
 
 RECEIVE_TIMEOUT_S = 10
 KINDS = {".html": "text/html; charset=utf-8", ".js": "text/javascript", ".mjs": "text/javascript"}
-
-
-def padded(name, n):
-    """Returns the payload that the programs in interop/ publish and expect: {"from":name,"n":n} with a
-    member that makes it up to 700 bytes long."""
-    return '{"from":"%s","n":%d,"pad":"%s"}' % (name, n, f"{n}é " * (max(n, 0) % 100))
 
 
 class Http(ThreadingHTTPServer):

@@ -25,6 +25,8 @@ def programs(tools, at):
         "php-zmq": [shutil.which("php") or "php", here / "publisher.php", *publisher],
         "JeroMQ": [*java, "JeroMq", *publisher],
         "OkHttp": [*java, "OkHttp", at.ws, at.control],
+        "aiohttp": [tools / "python/bin/python", here / "aiohttp_client.py", at.ws, at.control],
+        "libsoup": ["/usr/bin/python3", here / "libsoup_client.py", at.ws, at.control],
         "Netty": [*java, "Netty", at.ws, at.control],
     }
 

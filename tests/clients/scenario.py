@@ -35,6 +35,12 @@ def numbers(count):
     return [{"n": n} for n in range(count)]
 
 
+def padded(name, n):
+    """Returns the payload that the programs in interop/ publish and expect: {"from":name,"n":n} with a
+    member that makes it up to 700 bytes long."""
+    return '{"from":"%s","n":%d,"pad":"%s"}' % (name, n, f"{n}é " * (max(n, 0) % 100))
+
+
 def exit_code():
     """Returns the exit code of a program: 1 if one of its checks failed."""
     return 1 if failed_checks else 0

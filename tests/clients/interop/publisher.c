@@ -102,7 +102,7 @@ static int arrived(const char *name, int count)
 
 /* ---- messages ---- */
 
-/* Returns the payload of conductor.py's function `padded`. */
+/* Returns the payload of scenario.py's function `padded`. */
 static const char *padded(const char *name, int n)
 {
     static char payload[2048];

@@ -20,7 +20,7 @@ function open(int $type, string $endpoint): ZMQSocket
     return $socket->connect($endpoint);
 }
 
-// Returns a topic and the payload of conductor.py's function `padded`.
+// Returns a topic and the payload of scenario.py's function `padded`.
 function publication(string $name, int $n): array
 {
     $pad = str_repeat("{$n}é ", max($n, 0) % 100);

@@ -39,7 +39,7 @@ final class Conductor {
         return ask(path, new byte[0], query);
     }
 
-    /** Returns the payload of conductor.py's function `padded`. */
+    /** Returns the payload of scenario.py's function `padded`. */
     static String padded(String name, int n) {
         String pad = (n + "é ").repeat(Math.max(n, 0) % 100);
         return "{\"from\":\"%s\",\"n\":%d,\"pad\":\"%s\"}".formatted(name, n, pad);

@@ -82,7 +82,7 @@ final class Scenario {
     }
 
     void run() {
-        conductor.check("500 messages on /raw, with the compression of the library", () -> inOrder(true));
+        conductor.check("500 messages on /raw, compressed", () -> inOrder(true));
         conductor.check("500 messages on /raw, without compression", () -> inOrder(false));
         conductor.check("500 messages in the client protocol", this::clientProtocol);
         conductor.check("512 KiB of text", () -> identical("text:large", UNICODE.repeat(8_000)));
