@@ -156,11 +156,14 @@ packages() {
         php --ri zmq >/dev/null 2>&1 || missing+=(php-cli php-zmq)
         /usr/bin/python3 -c 'import gi; gi.require_version("Soup", "3.0")' 2>/dev/null ||
             missing+=(python3-gi gir1.2-soup-3.0)
+        has apache2 || [[ -x /usr/sbin/apache2 ]] || missing+=(apache2-bin)
+    fi
+    if [[ $* == *clients* || $* == *operations* ]]; then
+        has haproxy || [[ -x /usr/sbin/haproxy ]] || missing+=(haproxy)
     fi
     if [[ $* == *operations* ]]; then
         has shellcheck || missing+=(shellcheck)
         has lintian || missing+=(lintian)
-        has haproxy || [[ -x /usr/sbin/haproxy ]] || missing+=(haproxy)
         # graphite-web uses libcairo for drawing and does not start without it.
         [[ -e /usr/lib/$(uname -m)-linux-gnu/libcairo.so.2 ]] || missing+=(libcairo2)
         has systemd-analyze || missing+=(systemd)
@@ -284,13 +287,21 @@ graphite_tools() {
         cp "$list" "$tools/graphite/installed"
 }
 
-# The package is unpacked and not installed, because an installation would start a daemon.
+# unpacked PACKAGE PROGRAM: unpacks a package, because an installation would start a daemon.
+unpacked() {
+    [[ -x $tools/$1/$2 ]] && return
+    mkdir -p "$tools/$1" && twice as_root apt-get -q update &&
+        (cd "$tools/$1" && twice apt-get -q download "$1") &&
+        dpkg -x "$tools/$1/$1"_*.deb "$tools/$1" &&
+        rm "$tools/$1/$1"_*.deb
+}
+
 prometheus_tools() {
-    [[ -x $tools/prometheus/usr/bin/promtool ]] && return
-    mkdir -p "$tools/prometheus" && twice as_root apt-get -q update &&
-        (cd "$tools/prometheus" && twice apt-get -q download prometheus) &&
-        dpkg -x "$tools"/prometheus/prometheus_*.deb "$tools/prometheus" &&
-        rm "$tools"/prometheus/prometheus_*.deb
+    unpacked prometheus usr/bin/promtool
+}
+
+nginx_tools() {
+    has nginx || [[ -x /usr/sbin/nginx ]] || unpacked nginx usr/sbin/nginx
 }
 
 # cargo does nothing if a program is installed in this version. A build without optimization and
@@ -397,6 +408,7 @@ clients() {
     has javac && install java java_tools mvn
     has javac && install interop-java interop_java_tools mvn
     install c c_tools cc
+    install nginx nginx_tools apt-get
     release_binary
     if [[ ! $fanfare ]]; then
         skip clients "no binary to run them against"
@@ -412,6 +424,8 @@ clients() {
             --fanfare "$fanfare" --logs "$logs/apple"
         checks interop interop "$python" tests/clients/interop.py \
             --fanfare "$fanfare" --tools "$tools" --logs "$logs/interop"
+        checks proxies proxies "$python" tests/clients/proxies.py \
+            --fanfare "$fanfare" --tools "$tools" --logs "$logs/proxies"
     fi
 }
 

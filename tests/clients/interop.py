@@ -18,7 +18,7 @@ def programs(tools, at):
     publisher = [at.pull, at.sub, at.router, at.control]
     java = [shutil.which("java") or "java", "-cp", f"{built}/lib/*:{built}/classes"]
     if not (built / "classes").exists():
-        java = [built / "classes"]
+        java = ["Java or Maven"]
     return {
         "libzmq": [built / "bin/libzmq", *publisher],
         "CZMQ": [built / "bin/czmq", *publisher],

@@ -22,7 +22,7 @@ from urllib.parse import urlencode
 
 from browsers import browser_command, end_group
 from conductor import Conductor, Publisher, Witness
-from server import CONTROL, Addresses, Server
+from server import Addresses, Server
 
 HERE = pathlib.Path(__file__).parent
 CONFIG = ("-c", HERE / "fanfare.toml")
@@ -83,7 +83,7 @@ class Run:
             "/centrifuge.js": self.arguments.tools / CENTRIFUGE,
         }
         try:
-            conductor = Conductor(CONTROL, server, Publisher(self.at.pull), files)
+            conductor = Conductor(self.at.conductor, server, Publisher(self.at.pull), files)
         except OSError as fault:
             return self.print_check(f"not ok run: {self.at.control}: {fault}")
         try:
@@ -129,7 +129,7 @@ class Run:
             self.print_check(line)
 
 
-def main(clients=clients, options=CONFIG):
+def parse_arguments():
     parser = argparse.ArgumentParser()
     for option in ("--fanfare", "--tools", "--logs"):
         parser.add_argument(option, type=pathlib.Path, required=True)
@@ -139,6 +139,11 @@ def main(clients=clients, options=CONFIG):
         setattr(arguments, option, getattr(arguments, option).absolute())
     arguments.logs.mkdir(parents=True, exist_ok=True)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    return arguments
+
+
+def main(clients=clients, options=CONFIG):
+    arguments = parse_arguments()
     at = Addresses(HERE / "fanfare.toml")
     clean = True
     for name, command in clients(arguments.tools, at).items():

@@ -65,9 +65,9 @@ class Server:
 
 
 class Addresses:
-    """The addresses in fanfare.toml."""
+    """The addresses in fanfare.toml, and the address of the conductor."""
 
-    def __init__(self, path):
+    def __init__(self, path, control=CONTROL):
         config = tomllib.loads(path.read_text())
         ingest = config["ingest"]
         self.pull, self.sub, self.router = ingest["pull"], ingest["sub"], ingest["router"]
@@ -76,4 +76,5 @@ class Addresses:
         self.raw = f"{self.ws}/raw"
         self.health = f"http://{config['ws']['listen']}/health"
         self.metrics = f"http://{config['admin']['listen']}/metrics"
-        self.control = f"http://{CONTROL[0]}:{CONTROL[1]}"
+        self.conductor = control
+        self.control = f"http://{control[0]}:{control[1]}"
