@@ -19,6 +19,7 @@ import io.netty.handler.codec.http.websocketx.WebSocketClientProtocolHandler;
 import io.netty.handler.codec.http.websocketx.WebSocketClientProtocolHandler.ClientHandshakeStateEvent;
 import io.netty.handler.codec.http.websocketx.WebSocketFrame;
 import io.netty.handler.codec.http.websocketx.extensions.WebSocketClientExtensionHandler;
+import io.netty.handler.codec.http.websocketx.extensions.compression.DeflateFrameClientExtensionHandshaker;
 import io.netty.handler.codec.http.websocketx.extensions.compression.PerMessageDeflateClientExtensionHandshaker;
 import io.netty.handler.codec.http.websocketx.extensions.compression.WebSocketClientCompressionHandler;
 import java.net.URI;
@@ -71,6 +72,17 @@ public final class Netty extends Connection {
         return connection;
     }
 
+    /**
+     * Opens with the offer that WebSocketClientCompressionHandler makes if jzlib is on the class path:
+     * it includes client_max_window_bits.
+     */
+    private static Connection openWithWindow(String url, boolean compressed) throws Exception {
+        return open(url, () -> new WebSocketClientExtensionHandler(
+                new PerMessageDeflateClientExtensionHandshaker(6, true, 15, false, false, LONGEST),
+                new DeflateFrameClientExtensionHandshaker(false, LONGEST),
+                new DeflateFrameClientExtensionHandshaker(true, LONGEST)));
+    }
+
     private final class Inbox extends SimpleChannelInboundHandler<WebSocketFrame> {
         @Override
         protected void channelRead0(ChannelHandlerContext context, WebSocketFrame frame) {
@@ -118,6 +130,8 @@ public final class Netty extends Connection {
         new Scenario("netty", arguments[0], conductor, Netty::open).run();
         Scenario deflate = new Scenario("netty", arguments[0], conductor, Netty::openDeflate);
         conductor.check("500 messages on /raw, compressed without context", () -> deflate.inOrder(true));
+        Scenario window = new Scenario("netty", arguments[0], conductor, Netty::openWithWindow);
+        conductor.check("500 messages on /raw, offer with a window", () -> window.inOrder(true));
         conductor.end();
     }
 }
