@@ -210,7 +210,7 @@ go_tools() {
         twice go build -buildvcs=false -mod=mod -modfile="$to/go.mod" -o "$to/bin/" ./sdk ./publisher ./deflate
 }
 
-# Maven downloads the libraries. The single class is compiled with javac.
+# Maven downloads the libraries. The classes are compiled with javac.
 java_tools() {
     local from=tests/clients/java to
     mkdir -p "$tools/java" && to=$(realpath "$tools/java") || return
@@ -219,7 +219,7 @@ java_tools() {
             dependency:copy-dependencies -DoutputDirectory="$to/lib" &&
             cp "$from/pom.xml" "$to/installed" || return
     fi
-    javac -cp "$to/lib/*" -d "$to/classes" "$from/Deflate.java"
+    javac -encoding UTF-8 -cp "$to/lib/*" -d "$to/classes" "$from"/*.java
 }
 
 # The same for the programs in interop/, which have libraries of their own.

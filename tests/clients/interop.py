@@ -13,13 +13,13 @@ import run
 
 
 def programs(tools, at):
-    """Returns a dictionary from name to command. The first word is a program that must exist."""
+    """Returns a dictionary from name to client."""
     here, built = run.HERE / "interop", tools / "interop"
     publisher = [at.pull, at.sub, at.router, at.control]
     java = [shutil.which("java") or "java", "-cp", f"{built}/lib/*:{built}/classes"]
     if not (built / "classes").exists():
         java = ["Java or Maven"]
-    return {
+    commands = {
         "libzmq": [built / "bin/libzmq", *publisher],
         "CZMQ": [built / "bin/czmq", *publisher],
         "php-zmq": [shutil.which("php") or "php", here / "publisher.php", *publisher],
@@ -29,6 +29,7 @@ def programs(tools, at):
         "libsoup": ["/usr/bin/python3", here / "libsoup_client.py", at.ws, at.control],
         "Netty": [*java, "Netty", at.ws, at.control],
     }
+    return {name: run.Client(command, []) for name, command in commands.items()}
 
 
 # Netty sends the address of the server as its Origin, which is allowed if the list is empty.

@@ -3,8 +3,9 @@
     run.py --fanfare BINARY --tools DIR --logs DIR [NAME...]
 
 Prints one line per check: `ok CLIENT: CHECK`, `not ok CLIENT: CHECK: reason` or `SKIPPED CLIENT:
-reason`. Each client has a server of its own. `--tools` is the directory in which tests/run.sh
-installs python/ (a venv), node/ (node_modules) and go/bin.
+reason`. Each client has a server of its own. An SDK runs in each of its forms (JSON, Protobuf), with
+compression and without. NAME is the start of a name. `--tools` is the directory in which
+tests/run.sh installs python/ (a venv), node/ (node_modules), go/bin and java/.
 """
 
 import argparse
@@ -18,45 +19,78 @@ import sys
 import tempfile
 import threading
 import time
+from typing import NamedTuple
 from urllib.parse import urlencode
 
 from browsers import browser_command, end_group
 from conductor import Conductor, Publisher, Witness
+from feed import Metrics
 from server import Addresses, Server
 
 HERE = pathlib.Path(__file__).parent
 CONFIG = ("-c", HERE / "fanfare.toml")
 CLIENT_TIMEOUT_S = 240
-CENTRIFUGE = "node/node_modules/centrifuge/dist/centrifuge.js"
+CENTRIFUGE = "node/node_modules/centrifuge/dist"
+FORMS = {"json": "JSON", "protobuf": "Protobuf"}
+COMPRESSION = {"permessage-deflate": "", "no compression": "?deflate=0"}
+METRICS_TIMEOUT_S = 3
+
+
+class Client(NamedTuple):
+    """A program and its arguments. The first word must exist. The command of a browser is None.
+    `compressed` is whether the server must compress publications for it, or None if that is not
+    checked."""
+
+    command: list | None
+    arguments: list
+    compressed: bool | None = None
+
+
+def sdks(tools, at):
+    """Yields the name and the client of each SDK in each form, with compression and without."""
+    java = tools / "java"
+    programs = {
+        "centrifuge-js in Node": ([shutil.which("node") or "node", HERE / "sdk.mjs"], FORMS),
+        "centrifuge-js in Chromium": (None, FORMS),
+        "centrifuge-js in Firefox": (None, FORMS),
+        "centrifuge-python": ([tools / "python/bin/python", HERE / "sdk.py"], FORMS),
+        "centrifuge-go": ([tools / "go/bin/sdk"], FORMS),
+        "centrifuge-java": (
+            [shutil.which("java") or "java", "-cp", f"{java}/lib/*:{java}/classes", "Sdk"],
+            ["protobuf"],
+        ),
+    }
+    for name, (command, forms) in programs.items():
+        for form in forms:
+            for compression, query in COMPRESSION.items():
+                arguments = [at.client + query, at.control, form]
+                client = Client(command, arguments, compressed=not query)
+                yield f"{name}, {FORMS[form]}, {compression}", client
 
 
 def clients(tools, at):
-    """Returns a dictionary from name to command. The first word is a program that must exist. The
-    command of a browser is None."""
-    python = [tools / "python/bin/python"]
-    node = [shutil.which("node") or "node"]
+    """Returns a dictionary from name to client."""
+    python = tools / "python/bin/python"
+    node = shutil.which("node") or "node"
     publisher = [at.pull, at.sub, at.router, at.control]
     return {
-        "centrifuge-js in Node": [*node, HERE / "sdk.mjs", at.client, at.control],
-        "centrifuge-js in Chromium": None,
-        "centrifuge-js in Firefox": None,
-        "centrifuge-python": [*python, HERE / "sdk.py", at.client, at.control],
-        "centrifuge-go": [tools / "go/bin/sdk", at.client, at.control],
-        "protocol": [*python, HERE / "protocol.py", at.client, at.control, at.pull],
-        "ws": [*node, HERE / "raw.mjs", at.raw, at.control],
-        "websockets": [*python, HERE / "raw.py", at.raw, at.control],
-        "pyzmq": [*python, HERE / "publisher.py", *publisher],
-        "zeromq (npm)": [*node, HERE / "publisher.mjs", *publisher],
-        "go-zeromq": [tools / "go/bin/publisher", *publisher],
-        "malformed": [*python, HERE / "malformed.py", *publisher, at.metrics],
+        **dict(sdks(tools, at)),
+        "protocol": Client([python, HERE / "protocol.py"], [at.client, at.control, at.pull]),
+        "ws": Client([node, HERE / "raw.mjs"], [at.raw, at.control]),
+        "websockets": Client([python, HERE / "raw.py"], [at.raw, at.control]),
+        "pyzmq": Client([python, HERE / "publisher.py"], publisher),
+        "zeromq (npm)": Client([node, HERE / "publisher.mjs"], publisher),
+        "go-zeromq": Client([tools / "go/bin/publisher"], publisher),
+        "malformed": Client([python, HERE / "malformed.py"], [*publisher, at.metrics]),
     }
 
 
 class Run:
     """Runs one client against one server. Reads its lines and prints the lines of its checks."""
 
-    def __init__(self, name, arguments, at, options=CONFIG):
-        self.name, self.arguments, self.at, self.options = name, arguments, at, options
+    def __init__(self, name, compressed, arguments, at, options):
+        self.name, self.compressed, self.arguments = name, compressed, arguments
+        self.at, self.options = at, options
         self.slug = "".join(c if c.isalnum() else "-" for c in name.lower()).strip("-")
         self.lines = queue.Queue()
         self.clean = True
@@ -80,7 +114,9 @@ class Run:
         files = {
             "/page.html": HERE / "page.html",
             "/scenario.mjs": HERE / "scenario.mjs",
-            "/centrifuge.js": self.arguments.tools / CENTRIFUGE,
+            "/replies.mjs": HERE / "replies.mjs",
+            "/centrifuge.json.js": self.arguments.tools / CENTRIFUGE / "centrifuge.js",
+            "/centrifuge.protobuf.js": self.arguments.tools / CENTRIFUGE / "centrifuge.protobuf.js",
         }
         try:
             conductor = Conductor(self.at.conductor, server, Publisher(self.at.pull), files)
@@ -127,6 +163,27 @@ class Run:
             if line == "done":
                 return None
             self.print_check(line)
+            if line == "ok large payload" and self.compressed is not None:
+                self.check_compression()
+
+    def check_compression(self):
+        """Checks whether the server has compressed the large payload. Runs during the check of pings,
+        before the server is restarted."""
+        metrics = Metrics(self.at.metrics)
+        count = lambda: metrics.sum("fanfare_deflate_deliveries_total")
+        deadline = time.monotonic() + METRICS_TIMEOUT_S
+        while not count() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        expected = "compressed" if self.compressed else "not compressed"
+        kind = "ok" if bool(count()) == self.compressed else "not ok"
+        self.print_check(f"{kind} the large payload is {expected}")
+
+
+def page_command(name, client, at, profile):
+    """Returns the command for the browser in `name`, with the page of the checks."""
+    url, _, form = client.arguments
+    page = f"{at.control}/page.html?{urlencode({'url': url, 'form': form})}"
+    return browser_command(name.split(",")[0], profile, page)
 
 
 def parse_arguments():
@@ -146,13 +203,16 @@ def main(clients=clients, options=CONFIG):
     arguments = parse_arguments()
     at = Addresses(HERE / "fanfare.toml")
     clean = True
-    for name, command in clients(arguments.tools, at).items():
-        if arguments.names and name not in arguments.names:
+    for name, client in clients(arguments.tools, at).items():
+        if arguments.names and not name.startswith(tuple(arguments.names)):
             continue
-        run = Run(name, arguments, at, options)
+        run = Run(name, client.compressed, arguments, at, options)
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-            page = f"{at.control}/page.html?{urlencode({'url': at.client})}"
-            run.run(command or browser_command(name, pathlib.Path(profile), page))
+            if client.command:
+                command = [*client.command, *client.arguments]
+            else:
+                command = page_command(name, client, at, pathlib.Path(profile))
+            run.run(command)
         clean &= run.clean
     return 0 if clean else 1
 

@@ -1,5 +1,7 @@
-// Checks typical uses of the centrifuge SDK. The same file runs in Node, Chromium and Firefox. The SDK
-// is unmodified: the WebSocket class that it receives only records messages.
+// Checks typical uses of the centrifuge SDK, in the JSON or the Protobuf form. The same file runs in
+// Node, Chromium and Firefox. The SDK is unmodified: the WebSocket class that it receives only records
+// messages.
+import { replies } from "./replies.mjs";
 
 const WAIT_MS = 15_000;
 const UNICODE = 'naïve Ωμέγα 日本語 עברית नमस्ते 👩‍👩‍👧‍👦 🏴‍☠️ "quoted" \\ \u2028 \u2029 \u0000 \u001f \ufeff \u{10ffff}';
@@ -24,23 +26,27 @@ function same(actual, expected, what) {
 const clip = (text) => (text && text.length > 120 ? `${text.slice(0, 120)}… (${text.length})` : text);
 const numbers = (count) => Array.from({ length: count }, (_, n) => ({ n }));
 
-// Runs all checks. Returns whether all of them passed.
-export async function run({ Centrifuge, WebSocket, url, control, report }) {
+// Runs all checks with the form "json" or "protobuf". Returns whether all of them passed.
+export async function run({ Centrifuge, WebSocket, url, control, form, report }) {
   let passed = true;
+  // The Protobuf form carries payloads as bytes: JSON text, or the text of a text namespace.
+  const encoded = (data) => (form === "protobuf" ? new TextEncoder().encode(JSON.stringify(data)) : data);
+  const text = (data) => (form === "protobuf" ? new TextDecoder().decode(data) : data);
+  const json = (data) => (form === "protobuf" ? JSON.parse(text(data)) : data);
   const ask = async (path, body) => {
     const answer = await fetch(control + path, { method: "POST", body });
     if (!answer.ok) throw new Error(`${path}: ${await answer.text()}`);
     return answer.json();
   };
 
-  // Opens a client and records its incoming lines and state changes.
+  // Opens a client and records its incoming messages and state changes.
   const open = () => {
-    const seen = { lines: [], connected: 0, connecting: [], disconnected: [], socket: null };
+    const seen = { messages: [], connected: 0, connecting: [], disconnected: [], socket: null };
     class Tap extends WebSocket {
       constructor(...args) {
         super(...args);
         seen.socket = this;
-        this.addEventListener("message", ({ data }) => seen.lines.push(...String(data).split("\n")));
+        this.addEventListener("message", ({ data }) => seen.messages.push(data));
       }
     }
     const client = new Centrifuge(url, { websocket: Tap });
@@ -52,11 +58,11 @@ export async function run({ Centrifuge, WebSocket, url, control, report }) {
     return { client, seen };
   };
 
-  // Subscribes and waits for the reply. Publications are appended to `got`.
-  const subscribe = async (client, topic) => {
+  // Subscribes and waits for the reply. Publications are decoded and appended to `got`.
+  const subscribe = async (client, topic, decode = json) => {
     const subscription = client.newSubscription(topic);
     const state = { subscription, got: [], replies: 0, refused: null };
-    subscription.on("publication", ({ data }) => state.got.push(data));
+    subscription.on("publication", ({ data }) => state.got.push(decode(data)));
     subscription.on("subscribed", () => (state.replies += 1));
     subscription.on("unsubscribed", ({ code }) => (state.refused = code));
     subscription.on("error", () => {});
@@ -110,13 +116,14 @@ export async function run({ Centrifuge, WebSocket, url, control, report }) {
     await ask("/stream?topic=busy&rate=500");
     await until(() => state.got.length >= 50, () => "the stream");
     state.subscription.unsubscribe();
-    const replied = () => seen.lines.findIndex((line) => "unsubscribe" in JSON.parse(line));
+    const all = () => seen.messages.flatMap(replies);
+    const replied = () => all().findIndex((reply) => "unsubscribe" in reply);
     await until(() => replied() >= 0, () => "the unsubscribe reply");
     await sleep(200); // about a hundred more publications, to a topic without subscribers
     await ask("/stop");
     await ask("/publish?topic=marker", "1");
     await received(marker, [1], "marker");
-    const late = seen.lines.slice(replied() + 1).filter((line) => JSON.parse(line).push?.channel === "busy");
+    const late = all().slice(replied() + 1).filter((reply) => reply.push?.channel === "busy");
     same(late, [], "after the reply");
   });
 
@@ -143,7 +150,7 @@ export async function run({ Centrifuge, WebSocket, url, control, report }) {
   });
 
   await check("text namespace", async (client) => {
-    const state = await subscribe(client, "text:notes");
+    const state = await subscribe(client, "text:notes", text);
     await ask("/publish?topic=text:notes", 'not JSON: "\n\t\\ ünï');
     await received(state, ['not JSON: "\n\t\\ ünï'], "payload");
   });
@@ -154,14 +161,14 @@ export async function run({ Centrifuge, WebSocket, url, control, report }) {
   });
 
   await check("publish gets error 103 unless allowed", async (client) => {
-    same(await refusal(client.publish("news", { no: 1 })), 103, "publish");
+    same(await refusal(client.publish("news", encoded({ no: 1 }))), 103, "publish");
     const state = await subscribe(client, "chat:room");
-    same(await refusal(client.publish("chat:room", { yes: 1 })), "no error", "publish where allowed");
+    same(await refusal(client.publish("chat:room", encoded({ yes: 1 }))), "no error", "publish where allowed");
     await received(state, [{ yes: 1 }], "publication");
   });
 
   await check("pings are answered", async (client, seen) => {
-    const pings = () => seen.lines.filter((line) => line === "{}").length;
+    const pings = () => seen.messages.flatMap(replies).filter((reply) => reply.ping).length;
     await until(() => pings() >= 3, () => `3 pings, seen ${pings()}`);
     await sleep(1500); // longer than the pong timeout
     same([client.state, seen.connecting.length], ["connected", 1], "after three pings");

@@ -1,12 +1,13 @@
-// centrifuge (npm) in Node with the package `ws`. Arguments: client URL, control URL.
+// centrifuge (npm) in Node with the package `ws`. Arguments: client URL, control URL,
+// json or protobuf.
 import { createRequire } from "node:module";
 import { run } from "./scenario.mjs";
 
 const require = createRequire(`${process.env.NODE_TOOLS}/package.json`);
-const { Centrifuge } = require("centrifuge");
 const { WebSocket } = require("ws");
-const [url, control] = process.argv.slice(2);
+const [url, control, form] = process.argv.slice(2);
+const { Centrifuge } = require(form === "protobuf" ? "centrifuge/build/protobuf" : "centrifuge");
 
-const passed = await run({ Centrifuge, WebSocket, url, control, report: console.log });
+const passed = await run({ Centrifuge, WebSocket, url, control, form, report: console.log });
 console.log("done");
 process.exit(passed ? 0 : 1);

@@ -1,4 +1,4 @@
-"""centrifuge-python. Arguments: client URL, control URL."""
+"""centrifuge-python. Arguments: client URL, control URL, json or protobuf."""
 
 import asyncio
 import json
@@ -9,6 +9,12 @@ import centrifuge
 from scenario import LARGE, UNICODE, Conductor, check, exit_code, numbers, same, until
 
 CONDUCTOR = Conductor(sys.argv[2])
+PROTOBUF = sys.argv[3] == "protobuf"
+
+
+def encoded(data):
+    """Returns data as the SDK publishes it: the bytes of the JSON text in the Protobuf form."""
+    return json.dumps(data).encode() if PROTOBUF else data
 
 
 class Session(centrifuge.ClientEventHandler):
@@ -16,7 +22,7 @@ class Session(centrifuge.ClientEventHandler):
 
     def __init__(self):
         self.connected, self.connecting, self.disconnected = 0, [], []
-        self.client = centrifuge.Client(sys.argv[1], events=self, proxy=None)
+        self.client = centrifuge.Client(sys.argv[1], events=self, use_protobuf=PROTOBUF, proxy=None)
 
     async def __aenter__(self):
         await self.client.connect()
@@ -50,7 +56,8 @@ class Topic(centrifuge.SubscriptionEventHandler):
         self.subscription = client.new_subscription(topic, events=self)
 
     async def on_publication(self, ctx):
-        self.got.append(ctx.pub.data)
+        data = ctx.pub.data
+        self.got.append(json.loads(data) if PROTOBUF else data)
 
     async def on_subscribed(self, ctx):
         self.replies += 1
@@ -128,12 +135,12 @@ async def invalid_topic():
 async def publish():
     async with Session() as session:
         try:
-            await session.client.publish("news", {"no": 1})
+            await session.client.publish("news", encoded({"no": 1}))
             raise AssertionError("publish was allowed")
         except centrifuge.ReplyError as refusal:
             same(refusal.code, 103, "publish")
         state = await session.subscribe("chat:room")
-        await session.client.publish("chat:room", {"yes": 1})
+        await session.client.publish("chat:room", encoded({"yes": 1}))
         await state.received([{"yes": 1}], "publication")
 
 

@@ -1,4 +1,4 @@
-// centrifuge-go with its JSON client. Arguments: client URL, control URL.
+// centrifuge-go. Arguments: client URL, control URL, json or protobuf.
 package main
 
 import (
@@ -62,7 +62,15 @@ func open() (*session, error) {
 		s.locked(func() { s.socket = connection })
 		return connection, err
 	}
-	s.client = centrifuge.NewJsonClient(os.Args[1], centrifuge.Config{NetDialContext: dial})
+	config := centrifuge.Config{
+		NetDialContext:    dial,
+		EnableCompression: !strings.Contains(os.Args[1], "deflate=0"),
+	}
+	if os.Args[3] == "protobuf" {
+		s.client = centrifuge.NewProtobufClient(os.Args[1], config)
+	} else {
+		s.client = centrifuge.NewJsonClient(os.Args[1], config)
+	}
 	s.client.OnConnected(func(centrifuge.ConnectedEvent) { s.locked(func() { s.connected++ }) })
 	s.client.OnConnecting(func(e centrifuge.ConnectingEvent) {
 		s.locked(func() { s.connecting = append(s.connecting, e.Code) })
