@@ -10,7 +10,8 @@
 #
 # FANFARE=path tests this binary instead of building target/release/fanfare. FANFARE_LOSSY=path is a
 # debug binary with the feature `lossy`; without it, one is built. The log of each step is in
-# target/test-logs. Ports 18000 to 18499 on the loopback interface must be free.
+# target/test-logs. Ports 18000 to 18499 on the loopback interface must be free, and port 8000, to which
+# the SDKs' own tests connect.
 
 set -uo pipefail
 set -m # each step is a separate process group, so that all its processes can be ended
@@ -185,12 +186,16 @@ fresh() {
     cmp -s "$1" "$2/installed"
 }
 
+# The source distribution of the SDK contains its own tests.
 python_tools() {
-    local list=tests/clients/requirements.txt
-    fresh "$list" "$tools/python" && return
+    local list=tests/clients/requirements.txt sdist=$tools/python/sdist
+    [[ -d $sdist/tests ]] && fresh "$list" "$tools/python" && return
     rm -rf "$tools/python"
     python3 -m venv "$tools/python" &&
         twice "$tools/python/bin/pip" install -q -r "$list" &&
+        twice "$tools/python/bin/pip" download -q --no-deps --no-binary :all: -d "$sdist" \
+            "$(grep '^centrifuge-python==' "$list")" &&
+        tar -xzf "$sdist"/*.tar.gz -C "$sdist" --strip-components 1 &&
         cp "$list" "$tools/python/installed"
 }
 
@@ -202,12 +207,15 @@ node_tools() {
         cp "$list" "$tools/node/installed"
 }
 
-# Go reads a copy of go.mod, so that it writes go.sum next to the copy and not into the sources.
+# Go reads a copy of go.mod, so that it writes go.sum next to the copy and not into the sources. The
+# last command builds the SDK's own tests.
 go_tools() {
     local to
     mkdir -p "$tools/go/bin" && to=$(realpath "$tools/go") && cp tests/clients/go/go.mod "$to/" &&
         cd tests/clients/go &&
-        twice go build -buildvcs=false -mod=mod -modfile="$to/go.mod" -o "$to/bin/" ./sdk ./publisher ./deflate
+        twice go build -buildvcs=false -mod=mod -modfile="$to/go.mod" -o "$to/bin/" ./sdk ./publisher ./deflate &&
+        twice go test -c -mod=mod -modfile="$to/go.mod" -o "$to/bin/centrifuge-go.test" \
+            github.com/centrifugal/centrifuge-go
 }
 
 # Maven downloads the libraries. The classes are compiled with javac.
@@ -215,6 +223,7 @@ java_tools() {
     local from=tests/clients/java to
     mkdir -p "$tools/java" && to=$(realpath "$tools/java") || return
     if ! fresh "$from/pom.xml" "$to"; then
+        rm -rf "${to:?}/lib"
         twice mvn -q -B -f "$from/pom.xml" -Dmaven.repo.local="$to/repository" \
             dependency:copy-dependencies -DoutputDirectory="$to/lib" &&
             cp "$from/pom.xml" "$to/installed" || return
@@ -418,6 +427,8 @@ clients() {
         local python=$tools/python/bin/python
         checks clients clients "$python" tests/clients/run.py \
             --fanfare "$fanfare" --tools "$tools" --logs "$logs/clients"
+        checks suites suites "$python" tests/clients/suites.py \
+            --fanfare "$fanfare" --tools "$tools" --logs "$logs/suites"
         checks deflate deflate "$python" tests/clients/deflate.py \
             --fanfare "$fanfare" --tools "$tools" --logs "$logs/deflate"
         checks apple apple "$python" tests/clients/apple.py \
