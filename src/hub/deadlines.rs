@@ -1,6 +1,8 @@
 //! Actions at deadlines: handshake timeouts, pings, close timeouts, pending commands and
 //! drains. Shard core.
 
+use crate::wire::handshake::HttpRefusal;
+
 use super::Hub;
 use super::close_reason::CloseReason;
 use super::closing::SocketClose;
@@ -46,7 +48,7 @@ impl Hub {
         };
         match session.stage() {
             Stage::Handshake => {
-                self.counts.refused_timeout += 1;
+                self.note_refusal(Some(id), None, &HttpRefusal::RequestTimeout, now_us);
                 self.end(id, SocketClose::Reset);
             }
             Stage::Connecting => self.close(id, CloseReason::NoConnect, now_us),

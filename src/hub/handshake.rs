@@ -11,6 +11,7 @@ use crate::wire::handshake::{self, AgreedDeflate, DeflateOffer, HttpRefusal, Htt
 
 use super::Hub;
 use super::connection_id::ConnectionId;
+use super::refusals::{RefusalReason, RefusedHandshake};
 use super::sessions::{Admission, Inbound, Protocol};
 
 /// The paths that WebSocket clients connect to, and the path of health checks.
@@ -240,15 +241,29 @@ impl Hub {
         refusal: &HttpRefusal,
         now_us: u64,
     ) {
-        let is_shutting_down = self.is_shutting_down();
-        let counts = &mut self.counts;
-        *match refusal {
-            HttpRefusal::ForbiddenOrigin => &mut counts.refused_origin,
-            HttpRefusal::Unavailable(_) if is_shutting_down => &mut counts.refused_draining,
-            HttpRefusal::Unavailable(_) => &mut counts.refused_limit,
-            _ => &mut counts.refused_request,
-        } += 1;
+        self.note_refusal(Some(id), request, refusal, now_us);
         self.send_response(id, request, refusal.response(), now_us);
+    }
+
+    /// Counts a refused handshake, and reports it to the shell. `id` and `request` are `None` if
+    /// the refusal comes before them.
+    pub(super) fn note_refusal(
+        &mut self,
+        id: Option<ConnectionId>,
+        request: Option<&HttpRequest>,
+        refusal: &HttpRefusal,
+        now_us: u64,
+    ) {
+        let reason = RefusalReason::of(refusal, self.is_shutting_down());
+        *reason.counter(&mut self.counts) += 1;
+        self.refusals.report(id, request, reason, refusal, now_us);
+    }
+
+    /// Returns the next refused handshake to log. The shell calls it in every turn, before it
+    /// carries out socket actions.
+    #[must_use]
+    pub fn poll_refused_handshake(&mut self) -> Option<RefusedHandshake> {
+        self.refusals.pop()
     }
 
     /// Sends a response without an upgrade, and closes the connection after it.

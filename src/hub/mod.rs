@@ -13,6 +13,7 @@
 //! pending        commands that are answered later
 //!
 //! handshake      from the request head to an upgrade, a health response or a refusal
+//! refusals       refused handshakes: counted, and reported to the shell for the log
 //! inbound        from bytes to messages and control frames
 //! commands       the client protocol
 //! publish        from a broadcast to outboxes
@@ -37,6 +38,7 @@ mod outboxes;
 mod pages;
 mod pending;
 mod publish;
+mod refusals;
 mod sessions;
 mod subscriptions;
 mod survey;
@@ -52,11 +54,13 @@ use crate::delivery::TopicHasher;
 use crate::limits::TURN_BYTES;
 use crate::observe::{Histogram, ShardCounts};
 use crate::protocol::codec::CommandDecoder;
+use crate::wire::handshake::HttpRefusal;
 use crate::wire::{Deflater, Inflater};
 
 use drain::Drain;
 use outboxes::Outboxes;
 use pending::PendingCommands;
+use refusals::Refusals;
 use sessions::{Admission, Sessions};
 use subscriptions::Subscriptions;
 
@@ -67,6 +71,7 @@ pub use outboxes::{Egress, Send, SendOutcome};
 pub use pages::Pages;
 pub use pending::{Answer, PublishAnswer, Question, Ticket};
 pub use publish::Writability;
+pub use refusals::{RefusalReason, RefusedHandshake};
 pub use survey::{SlowConnection, Survey, SurveyProgress};
 pub use upstream::{SocketAdmission, Upstream};
 
@@ -89,6 +94,7 @@ pub struct Hub {
     outboxes: Outboxes,
     pending: PendingCommands,
     draining: Option<Drain>,
+    refusals: Refusals,
     actions: VecDeque<SocketAction>,
     decoder: CommandDecoder,
     inflater: Inflater,
@@ -122,6 +128,7 @@ impl Hub {
             outboxes: Outboxes::default(),
             pending: PendingCommands::default(),
             draining: None,
+            refusals: Refusals::default(),
             actions: VecDeque::new(),
             decoder: CommandDecoder::default(),
             inflater: Inflater::default(),
@@ -142,7 +149,8 @@ impl Hub {
             SocketAdmission::OverLimit => Admission::OverLimit,
             SocketAdmission::Refused => {
                 self.counts.accepted += 1;
-                self.counts.refused_limit += 1;
+                let refusal = HttpRefusal::Unavailable("closed without a response");
+                self.note_refusal(None, None, &refusal, now_us);
                 return None;
             }
         };

@@ -16,6 +16,7 @@ use super::envelope::{Checker, Publication, split_router};
 use super::messages::{Frame, Frames, Received, send};
 use super::meta::Meta;
 use super::publishers::Publishers;
+use super::refusals::RefusalLog;
 use super::route::{FullLanePolicy, LaneRouter};
 use super::sockets::SocketKind;
 use super::zap::{Authenticator, Decision};
@@ -37,6 +38,7 @@ pub(super) struct MessageHandler {
     router: LaneRouter,
     frames: Frames,
     counts: IngestCounts,
+    refusals: RefusalLog,
     /// Results of submissions. They are sent after the batch is pushed, so that an accepted
     /// publication is on the lanes before its sender gets the result.
     results: Vec<(ReplyTarget, Vec<SubmissionResult>)>,
@@ -50,6 +52,7 @@ impl MessageHandler {
             router: LaneRouter::new(Arc::clone(&fabric), config),
             frames: Frames::default(),
             counts: IngestCounts::default(),
+            refusals: RefusalLog::default(),
             results: Vec::new(),
             fabric,
         }
@@ -118,6 +121,28 @@ impl MessageHandler {
         if !route.is_empty() && reply(socket, route, result).is_err() {
             counts.replies_lost += 1;
         }
+        if let SubmissionResult::Rejected(rejection) = result {
+            self.log_rejected(kind, rejection, arrived_us);
+        }
+    }
+
+    /// Logs the rejection of the message in `self.frames`.
+    fn log_rejected(&mut self, kind: SocketKind, rejection: Rejection, now_us: u64) {
+        let source = match kind {
+            SocketKind::Pull => "pull",
+            SocketKind::Router => "router",
+            SocketKind::Sub => "sub",
+        };
+        let Some(mut line) = self.refusals.reject(source, rejection, now_us) else {
+            return;
+        };
+        line.peer = self.frames.peer();
+        let frames = self.frames.as_slice();
+        let parts = match kind {
+            SocketKind::Router => split_router(frames).parts.unwrap_or_default(),
+            SocketKind::Pull | SocketKind::Sub => frames,
+        };
+        line.write(parts);
     }
 
     /// Handles submissions until their publications reach [`SOCKET_TURN_MESSAGES`].
@@ -138,11 +163,21 @@ impl MessageHandler {
             publications,
             reply,
         } = submission;
-        let (received, policy) = match source {
-            SubmissionSource::Client => (&mut self.counts.received_client, FullLanePolicy::Refuse),
-            SubmissionSource::Admin => (&mut self.counts.received_admin, FullLanePolicy::Refuse),
+        let counts = &mut self.counts;
+        let (name, received, policy) = match source {
+            SubmissionSource::Client => {
+                let received = &mut counts.received_client;
+                ("client", received, FullLanePolicy::Refuse)
+            }
+            SubmissionSource::Admin => {
+                let received = &mut counts.received_admin;
+                ("admin", received, FullLanePolicy::Refuse)
+            }
             // One full lane must not keep the canary from the other shards.
-            SubmissionSource::Canary => (&mut self.counts.received_canary, FullLanePolicy::Drop),
+            SubmissionSource::Canary => {
+                let received = &mut counts.received_canary;
+                ("canary", received, FullLanePolicy::Drop)
+            }
         };
         *received += publications.len() as u64;
         let mut results = Vec::with_capacity(publications.len());
@@ -150,7 +185,13 @@ impl MessageHandler {
             let parts = [publication.topic.as_bytes(), &publication.payload];
             let checked = self.checker.check(&parts);
             let (router, counts) = (&mut self.router, &mut self.counts);
-            results.push(settle(checked, arrived_us, policy, router, counts));
+            let result = settle(checked, arrived_us, policy, router, counts);
+            if let SubmissionResult::Rejected(rejection) = result
+                && let Some(line) = self.refusals.reject(name, rejection, arrived_us)
+            {
+                line.write(&parts);
+            }
+            results.push(result);
         }
         self.results.push((reply, results));
     }

@@ -1,5 +1,7 @@
 //! Receives and sends the multipart messages of ZeroMQ sockets without waiting. Ingest thread.
 
+use std::net::IpAddr;
+
 use zmq::{DONTWAIT, Message, SNDMORE, Socket};
 
 use crate::limits::MESSAGE_FRAMES;
@@ -76,6 +78,15 @@ impl Frames {
                 return received;
             }
         }
+    }
+
+    /// Returns the address of the publisher of the message that was received last, if it is known.
+    /// libzmq knows it for TCP connections.
+    pub(super) fn peer(&mut self) -> Option<IpAddr> {
+        let first = self.frames[..self.used].first_mut()?;
+        let address: IpAddr = first.0.gets("Peer-Address")?.parse().ok()?;
+        // IPv4 addresses are reported in their IPv6 form, because the sockets accept both.
+        Some(address.to_canonical())
     }
 
     /// Returns the frames of the message that was received last.

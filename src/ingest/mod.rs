@@ -3,6 +3,7 @@
 //! ```text
 //! sockets      opens and binds the ZeroMQ sockets
 //! ingest_loop  the loop: poll, read each ready socket up to a bound, route
+//! refusals     logs what is refused: messages and connections
 //! readiness    which descriptors are ready
 //! messages     receives and sends multipart messages
 //! handler      what happens to a message or a submission, and the reply to its sender
@@ -21,6 +22,7 @@ mod messages;
 mod meta;
 mod publishers;
 mod readiness;
+mod refusals;
 mod route;
 mod sequence;
 mod sockets;

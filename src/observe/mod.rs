@@ -1,11 +1,12 @@
-//! Counters, histograms and the health state. Each block is written by one thread and may be read
-//! by any thread; neither waits for the other.
+//! Counters, histograms, the health state and the bound on log lines. Each block of counters is
+//! written by one thread and may be read by any thread; neither waits for the other.
 
 pub mod atomics;
 mod clock;
 mod counts;
 mod health;
 mod histogram;
+mod log_limiter;
 pub mod lossy;
 mod published;
 mod sequence_lock;
@@ -15,5 +16,6 @@ pub use clock::Clock;
 pub use counts::{Counts, Description, IngestCounts, Kind, ShardCounts};
 pub use health::Health;
 pub use histogram::{Histogram, HistogramSnapshot};
+pub use log_limiter::{LogLimiter, LogPermit, clip, excerpt};
 pub use published::Published;
 pub use stage::{Flow, PipelineStage};

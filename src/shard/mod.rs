@@ -5,6 +5,7 @@
 //! executor    the thread: a glommio executor that runs the main loop
 //! shard_loop  the main loop: one turn handles completions, requests and the lane, and sends
 //! dispatch    handles completions
+//! refusals    logs refused handshakes
 //! questions   passes publications of clients to the ingest thread, and the results to the hub
 //! lane        passes publications from the ingest thread to the hub
 //! egress      sends pending bytes, in rounds
@@ -34,6 +35,7 @@ mod lane;
 mod listener;
 mod preflight;
 mod questions;
+mod refusals;
 mod requests;
 mod ring;
 mod shard_loop;

@@ -130,6 +130,7 @@ impl<R: Ring> ShardLoop<R> {
         self.end_accepting(now_us)?;
         self.rearm(now_us)?;
         worked |= self.flush()? == Work::Done;
+        self.log_refused_handshakes();
         self.apply_socket_actions();
         let survey = self.surveys.step(&mut self.hub, &self.sockets, now_us);
         worked |= survey == Work::Done;

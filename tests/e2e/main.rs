@@ -29,6 +29,7 @@ mod hostile;
 mod http;
 mod malformed;
 mod process;
+mod refusals;
 mod share;
 mod slow;
 mod statsd;

@@ -18,6 +18,7 @@ mod negotiation;
 mod opening;
 mod pending;
 mod protobuf;
+mod refusals;
 mod sends;
 mod share;
 mod slow;

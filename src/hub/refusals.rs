@@ -1,0 +1,172 @@
+//! Refused handshakes: the reasons, and the reports that the shell logs. Shard core.
+
+use std::collections::VecDeque;
+
+use crate::config::OriginRule;
+use crate::limits::LOG_EXCERPT_BYTES;
+use crate::observe::{LogLimiter, LogPermit, ShardCounts, excerpt};
+use crate::wire::handshake::{HttpRefusal, HttpRequest};
+
+use super::connection_id::ConnectionId;
+
+/// The reasons by which refusals are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefusalReason {
+    /// The server drains.
+    Draining,
+    /// The server has as many connections as it may have.
+    Limit,
+    /// `ws.origins` does not allow the page.
+    Origin,
+    /// The request is malformed, or asks for something that the server does not have.
+    Request,
+    /// The request head was not complete in time.
+    Timeout,
+}
+
+impl RefusalReason {
+    pub(super) fn of(refusal: &HttpRefusal, is_shutting_down: bool) -> Self {
+        match refusal {
+            HttpRefusal::ForbiddenOrigin => Self::Origin,
+            HttpRefusal::Unavailable(_) if is_shutting_down => Self::Draining,
+            HttpRefusal::Unavailable(_) => Self::Limit,
+            HttpRefusal::RequestTimeout => Self::Timeout,
+            _ => Self::Request,
+        }
+    }
+
+    /// Returns the label `reason` of the metric `fanfare_refused_total`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Draining => "draining",
+            Self::Limit => "limit",
+            Self::Origin => "origin",
+            Self::Request => "request",
+            Self::Timeout => "timeout",
+        }
+    }
+
+    /// Returns the counter of refusals for this reason.
+    pub(super) fn counter(self, counts: &mut ShardCounts) -> &mut u64 {
+        match self {
+            Self::Draining => &mut counts.refused_draining,
+            Self::Limit => &mut counts.refused_limit,
+            Self::Origin => &mut counts.refused_origin,
+            Self::Request => &mut counts.refused_request,
+            Self::Timeout => &mut counts.refused_timeout,
+        }
+    }
+}
+
+/// A refused handshake that is worth a line in the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefusedHandshake {
+    /// The connection, or `None` if the socket was closed at once.
+    pub id: Option<ConnectionId>,
+    pub reason: RefusalReason,
+    /// The fault and its remedy. Text of the client is clipped and escaped.
+    pub text: String,
+    /// Refusals of this kind that were not reported since the last one that was.
+    pub suppressed: u64,
+}
+
+/// The reports that the shell has not taken yet.
+#[derive(Default)]
+pub(super) struct Refusals {
+    /// Bounds the reports of each reason and each kind of refusal.
+    limiter: LogLimiter<(&'static str, &'static str)>,
+    reports: VecDeque<RefusedHandshake>,
+}
+
+impl Refusals {
+    /// Returns the oldest report that was not taken.
+    pub(super) fn pop(&mut self) -> Option<RefusedHandshake> {
+        self.reports.pop_front()
+    }
+
+    /// Reports a refusal unless there were many of its kind. `id` and `request` are `None` if the
+    /// refusal comes before them.
+    pub(super) fn report(
+        &mut self,
+        id: Option<ConnectionId>,
+        request: Option<&HttpRequest>,
+        reason: RefusalReason,
+        refusal: &HttpRefusal,
+        now_us: u64,
+    ) {
+        let kind = (reason.name(), refusal.name());
+        if let LogPermit::Granted { suppressed } = self.limiter.admit(kind, now_us) {
+            self.reports.push_back(RefusedHandshake {
+                id,
+                reason,
+                text: describe(reason, request, refusal),
+                suppressed,
+            });
+        }
+    }
+}
+
+/// Returns the fault and its remedy.
+fn describe(reason: RefusalReason, request: Option<&HttpRequest>, refusal: &HttpRefusal) -> String {
+    match (reason, request) {
+        (RefusalReason::Origin, _) => {
+            describe_origin(request.and_then(|request| request.header("origin")))
+        }
+        (RefusalReason::Limit, _) => {
+            "the server is full: raise ws.max_connections, or the limit on descriptors if that is \
+             lower, or add a node"
+                .into()
+        }
+        (RefusalReason::Timeout, _) => {
+            "the client sent no complete request head within ws.handshake_timeout".into()
+        }
+        (RefusalReason::Draining | RefusalReason::Request, Some(request)) => {
+            format!("{refusal} (path {})", excerpt(request.path().as_bytes()))
+        }
+        (RefusalReason::Draining | RefusalReason::Request, None) => refusal.to_string(),
+    }
+}
+
+/// Returns the fault of an origin, and the entry of `ws.origins` that allows it.
+fn describe_origin(origin: Option<&str>) -> String {
+    let listable = origin.filter(|origin| {
+        origin.len() <= LOG_EXCERPT_BYTES
+            && OriginRule::parse(origin).is_ok_and(|rule| rule.allows(origin))
+    });
+    let Some(origin) = listable else {
+        let origin = excerpt(origin.unwrap_or_default().as_bytes());
+        return format!("the Origin header \"{origin}\" names no page that ws.origins could list");
+    };
+    format!(
+        "pages from {origin} are not allowed: add \"{origin}\" to ws.origins to allow them. A list \
+         that is not empty must name every origin, also the server's own"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observe::Counts as _;
+
+    #[test]
+    fn each_reason_has_the_counter_with_its_name() {
+        for reason in [
+            RefusalReason::Draining,
+            RefusalReason::Limit,
+            RefusalReason::Origin,
+            RefusalReason::Request,
+            RefusalReason::Timeout,
+        ] {
+            let mut counts = ShardCounts::default();
+            *reason.counter(&mut counts) += 1;
+            let counted: Vec<_> = counts
+                .each()
+                .into_iter()
+                .filter(|(_, value)| *value == 1)
+                .map(|(metric, _)| (metric.name, metric.label))
+                .collect();
+            let label = Some(("reason", reason.name()));
+            assert_eq!(counted, [("refused", label)]);
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! Logs the handshakes that the hub has refused. Runs on the shard thread.
+
+use std::net::SocketAddr;
+
+use crate::hub::{RefusalReason, RefusedHandshake};
+
+use super::ring::Ring;
+use super::shard_loop::ShardLoop;
+
+impl<R: Ring> ShardLoop<R> {
+    /// Logs what the hub reports. The hub bounds the number of reports.
+    pub(super) fn log_refused_handshakes(&mut self) {
+        while let Some(refused) = self.hub.poll_refused_handshake() {
+            let peer = refused.id.and_then(|id| self.sockets.peer(id));
+            log(self.index, peer, &refused);
+        }
+    }
+}
+
+/// Writes one line. A refusal that the configuration can prevent is a warning.
+fn log(shard: usize, peer: Option<SocketAddr>, refused: &RefusedHandshake) {
+    let text = &refused.text;
+    macro_rules! write_line {
+        ($level:ident) => {
+            tracing::$level!(
+                reason = refused.reason.name(),
+                peer = peer.map(tracing::field::display),
+                shard,
+                suppressed = refused.suppressed,
+                "refused a handshake: {text}"
+            )
+        };
+    }
+    match refused.reason {
+        RefusalReason::Limit | RefusalReason::Origin => write_line!(warn),
+        RefusalReason::Draining | RefusalReason::Request | RefusalReason::Timeout => {
+            write_line!(info);
+        }
+    }
+}
