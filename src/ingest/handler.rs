@@ -13,10 +13,11 @@ use crate::limits::SOCKET_TURN_MESSAGES;
 use crate::observe::{IngestCounts, PipelineStage, lossy};
 
 use super::envelope::{Checker, Publication, split_router};
+use super::handshake_monitor::HandshakeMonitor;
 use super::messages::{Frame, Frames, Received, send};
 use super::meta::Meta;
 use super::publishers::Publishers;
-use super::refusals::RefusalLog;
+use super::refusals::{Denial, RefusalLog};
 use super::route::{FullLanePolicy, LaneRouter};
 use super::sockets::SocketKind;
 use super::zap::{Authenticator, Decision};
@@ -128,12 +129,7 @@ impl MessageHandler {
 
     /// Logs the rejection of the message in `self.frames`.
     fn log_rejected(&mut self, kind: SocketKind, rejection: Rejection, now_us: u64) {
-        let source = match kind {
-            SocketKind::Pull => "pull",
-            SocketKind::Router => "router",
-            SocketKind::Sub => "sub",
-        };
-        let Some(mut line) = self.refusals.reject(source, rejection, now_us) else {
+        let Some(mut line) = self.refusals.reject(kind.name(), rejection, now_us) else {
             return;
         };
         line.peer = self.frames.peer();
@@ -197,14 +193,29 @@ impl MessageHandler {
     }
 
     /// Replies to all requests of libzmq for the admission of a connection.
-    pub(super) fn answer_authenticator(&mut self, authenticator: &Authenticator) {
-        while let Some(decision) = authenticator.reply() {
-            match decision {
-                Decision::Allowed => {}
-                Decision::DeniedAddress => self.counts.denied_address += 1,
-                Decision::DeniedPassword => self.counts.denied_password += 1,
-            }
+    pub(super) fn answer_authenticator(&mut self, authenticator: &Authenticator, now_us: u64) {
+        while let Some(answer) = authenticator.reply() {
+            let (counter, denial) = match answer.decision {
+                Decision::Allowed => continue,
+                Decision::DeniedAddress => (&mut self.counts.denied_address, Denial::Address),
+                Decision::DeniedPassword => (&mut self.counts.denied_password, Denial::Password),
+            };
+            *counter += 1;
+            self.refusals.deny(denial, answer.peer, None, now_us);
         }
+    }
+
+    /// Counts the publishers whose handshake failed, up to [`SOCKET_TURN_MESSAGES`].
+    pub(super) fn drain_monitor(&mut self, monitor: &HandshakeMonitor, now_us: u64) -> Drained {
+        for _ in 0..SOCKET_TURN_MESSAGES {
+            let Some(endpoint) = monitor.next_failure() else {
+                return Drained::Empty;
+            };
+            self.counts.denied_handshake += 1;
+            self.refusals
+                .deny(Denial::Handshake, None, Some(&endpoint), now_us);
+        }
+        Drained::BoundReached
     }
 
     /// Ends a round: pushes the batch, publishes the counters, sends the results of submissions,

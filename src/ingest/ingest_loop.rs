@@ -10,17 +10,19 @@ use crate::config::Config;
 use crate::fabric::Fabric;
 
 use super::handler::{Drained, MessageHandler};
+use super::handshake_monitor::HandshakeMonitor;
 use super::readiness::{PollMode, Readiness};
 use super::sockets::{SocketKind, Sockets};
 use super::zap::Authenticator;
 
-/// Index of each descriptor in the poll set: submissions, authentication if it is configured, then
-/// the sockets that receive publications.
+/// Index of each descriptor in the poll set: submissions, authentication if it is configured, the
+/// sockets that receive publications, then their monitors.
 const SUBMISSIONS: usize = 0;
 const AUTHENTICATION: usize = 1;
 
 pub(super) struct IngestLoop {
     receivers: Vec<(SocketKind, Socket)>,
+    monitors: Vec<HandshakeMonitor>,
     authenticator: Option<Authenticator>,
     readiness: Readiness,
     handler: MessageHandler,
@@ -33,6 +35,7 @@ impl IngestLoop {
     pub(super) fn new(sockets: Sockets, config: &Config, fabric: Arc<Fabric>) -> io::Result<Self> {
         let Sockets {
             receivers,
+            monitors,
             authenticator,
             context,
         } = sockets;
@@ -43,11 +46,15 @@ impl IngestLoop {
         for (_, socket) in &receivers {
             descriptors.push(socket.get_fd()?);
         }
+        for monitor in &monitors {
+            descriptors.push(monitor.socket.get_fd()?);
+        }
         let mut readiness = Readiness::new(&descriptors)?;
         // A ready event descriptor is read, and that would block while it has no signal.
         readiness.clear(SUBMISSIONS);
         Ok(Self {
             receivers,
+            monitors,
             authenticator,
             readiness,
             handler: MessageHandler::new(Arc::clone(&fabric), config),
@@ -82,8 +89,17 @@ impl IngestLoop {
         if let Some(authenticator) = &self.authenticator
             && self.readiness.is_ready(AUTHENTICATION)
         {
-            self.handler.answer_authenticator(authenticator);
+            self.handler.answer_authenticator(authenticator, arrived_us);
             self.readiness.clear(AUTHENTICATION);
+        }
+        let first = first + self.receivers.len();
+        for (index, monitor) in self.monitors.iter().enumerate() {
+            let index = first + index;
+            if self.readiness.is_ready(index)
+                && self.handler.drain_monitor(monitor, arrived_us) == Drained::Empty
+            {
+                self.readiness.clear(index);
+            }
         }
         self.handler.finish_round(arrived_us);
     }

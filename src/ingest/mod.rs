@@ -13,10 +13,12 @@
 //! sequence     the sequence numbers of one publisher
 //! route        publications to batches, batches to lanes
 //! zap          which publishers may connect
+//! handshake_monitor  publishers whose handshake fails before that
 //! ```
 
 pub mod envelope;
 mod handler;
+mod handshake_monitor;
 mod ingest_loop;
 mod messages;
 mod meta;

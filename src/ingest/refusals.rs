@@ -1,4 +1,5 @@
-//! Logs the messages that are rejected, with a bound on the lines. Ingest thread.
+//! Logs the messages that are rejected and the publishers that are denied, with a bound on the
+//! lines. Ingest thread.
 //!
 //! A line has the topic, because its name leads to the publisher, and never bytes of the payload,
 //! which may be secret.
@@ -10,14 +11,61 @@ use serde::de::IgnoredAny;
 use crate::fabric::Rejection;
 use crate::observe::{LogLimiter, LogPermit, clip};
 
+/// The reason why a publisher may not connect. `Display` is an instruction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Denial {
+    #[error("to admit it, add its network to ingest.allow")]
+    Address,
+    #[error(
+        "its handshake failed, most likely because only one side uses PLAIN: set the user and the \
+         password in the publisher if ingest.plain is set, and no user otherwise"
+    )]
+    Handshake,
+    #[error("correct its user or password, or add the pair to ingest.plain")]
+    Password,
+}
+
+impl Denial {
+    /// Returns the label `reason` of the metric `fanfare_denied_total`.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Address => "address",
+            Self::Handshake => "handshake",
+            Self::Password => "password",
+        }
+    }
+}
+
 /// Decides which refusals are logged.
 #[derive(Default)]
 pub(super) struct RefusalLog {
-    /// The lines for each socket and reason, so that many of one publisher do not hide another's.
+    /// The lines for each socket and reason.
     rejections: LogLimiter<(&'static str, Rejection)>,
+    denials: LogLimiter<Denial>,
 }
 
 impl RefusalLog {
+    /// Logs a denied publisher, unless there were many for this reason. `endpoint` is the one that
+    /// the publisher connected to.
+    pub(super) fn deny(
+        &mut self,
+        denial: Denial,
+        peer: Option<IpAddr>,
+        endpoint: Option<&str>,
+        now_us: u64,
+    ) {
+        let permit = self.denials.admit(denial, now_us);
+        if let LogPermit::Granted { suppressed } = permit {
+            tracing::warn!(
+                reason = denial.name(),
+                peer = peer.map(tracing::field::display),
+                endpoint,
+                suppressed,
+                "denied a publisher: {denial}"
+            );
+        }
+    }
+
     /// Notes a rejected message. Returns the line to write, unless there were many of its kind.
     /// `source` is the label `socket` of the metric `fanfare_received_total`.
     pub(super) fn reject(

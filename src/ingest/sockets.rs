@@ -9,6 +9,7 @@ use zmq::{Context, Socket, SocketType};
 use crate::config::{Config, Endpoint, IngestConfig};
 use crate::limits::{MESSAGE_FRAME_SLACK, ZEROMQ_LINGER};
 
+use super::handshake_monitor::HandshakeMonitor;
 use super::zap::{self, Authenticator};
 
 /// The kind of socket that a message arrived on.
@@ -20,6 +21,17 @@ pub(super) enum SocketKind {
     Router,
     /// Receives from PUB sockets.
     Sub,
+}
+
+impl SocketKind {
+    /// Returns the label `socket` of the metric `fanfare_received_total`.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Pull => "pull",
+            Self::Router => "router",
+            Self::Sub => "sub",
+        }
+    }
 }
 
 /// Why an endpoint could not be bound.
@@ -49,6 +61,8 @@ pub enum BindError {
 /// All sockets of the ingest thread, bound.
 pub struct Sockets {
     pub(super) receivers: Vec<(SocketKind, Socket)>,
+    /// One for each receiver.
+    pub(super) monitors: Vec<HandshakeMonitor>,
     /// `None` if neither `ingest.allow` nor `ingest.plain` restricts publishers.
     pub(super) authenticator: Option<Authenticator>,
     /// The last field, because a context must outlive its sockets.
@@ -65,7 +79,7 @@ impl Sockets {
         let ingest = &config.ingest;
         // libzmq asks the authenticator from the first connection on, so it is opened first.
         let authenticator = Authenticator::open(&context, ingest)?;
-        let mut receivers = Vec::new();
+        let (mut receivers, mut monitors) = (Vec::new(), Vec::new());
         for (kind, socket_type, key, endpoints) in [
             (SocketKind::Pull, zmq::PULL, "ingest.pull", &ingest.pull),
             (SocketKind::Sub, zmq::SUB, "ingest.sub", &ingest.sub),
@@ -84,6 +98,12 @@ impl Sockets {
                 socket.set_zap_domain(zap::DOMAIN)?;
                 socket.set_plain_server(!ingest.plain.is_empty())?;
             }
+            monitors.push(HandshakeMonitor::open(
+                &context,
+                kind.name(),
+                &socket,
+                ingest,
+            )?);
             for endpoint in endpoints {
                 bind(&socket, key, endpoint, ingest.ipc_mode)?;
             }
@@ -91,6 +111,7 @@ impl Sockets {
         }
         Ok(Self {
             receivers,
+            monitors,
             authenticator,
             context,
         })

@@ -26,6 +26,13 @@ pub(super) enum Decision {
     DeniedPassword,
 }
 
+/// A decision, and the publisher that it is about.
+pub(super) struct Answer {
+    pub(super) decision: Decision,
+    /// `None` for a peer on an `ipc://` endpoint.
+    pub(super) peer: Option<IpAddr>,
+}
+
 /// The ZAP handler: the socket that libzmq sends requests to, and the rules.
 pub(super) struct Authenticator {
     pub(super) socket: Socket,
@@ -50,7 +57,7 @@ impl Authenticator {
     }
 
     /// Replies to one request. Returns `None` if there is no request.
-    pub(super) fn reply(&self) -> Option<Decision> {
+    pub(super) fn reply(&self) -> Option<Answer> {
         let mut request = Vec::new();
         while request.is_empty() || self.socket.get_rcvmore().ok()? {
             request.push(retry_interrupted(|| self.socket.recv_bytes(DONTWAIT)).ok()?);
@@ -66,7 +73,11 @@ impl Authenticator {
         // libzmq in this process sent the request. If it no longer receives, the connection is
         // gone and the reply is not needed.
         let _ = send(&self.socket, &reply);
-        Some(decision)
+        let address = request.get(3).map_or(&b""[..], Vec::as_slice);
+        Some(Answer {
+            decision,
+            peer: numeric(address),
+        })
     }
 }
 
@@ -111,13 +122,8 @@ impl AccessRules {
         if self.allow.is_empty() || matches!(address, b"" | b"localhost") {
             return true;
         }
-        let address = str::from_utf8(address)
-            .ok()
-            .and_then(|text| text.parse::<IpAddr>().ok());
-        address.is_some_and(|address| {
-            let address = address.to_canonical();
-            self.allow.iter().any(|network| network.contains(&address))
-        })
+        numeric(address)
+            .is_some_and(|address| self.allow.iter().any(|network| network.contains(&address)))
     }
 
     /// Returns whether the pair is configured. All pairs are compared in full, so that the time
@@ -129,6 +135,12 @@ impl AccessRules {
         }
         is_known
     }
+}
+
+/// Parses a numeric address. An IPv4 address in the IPv6 form becomes an IPv4 address.
+fn numeric(address: &[u8]) -> Option<IpAddr> {
+    let address = str::from_utf8(address).ok()?.parse::<IpAddr>().ok()?;
+    Some(address.to_canonical())
 }
 
 #[cfg(test)]

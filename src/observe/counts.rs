@@ -185,6 +185,7 @@ counts! {
         publishers: Gauge "publishers" "Publishers whose numbers are tracked",
         replies_lost: Counter "replies_lost" "Replies of the router socket that could not be sent to the publisher",
         denied_address: Counter "denied" ["reason" = "address"] "Publisher connections denied, by reason",
+        denied_handshake: Counter "denied" ["reason" = "handshake"] "Publisher connections denied, by reason",
         denied_password: Counter "denied" ["reason" = "password"] "Publisher connections denied, by reason",
     }
 }

@@ -25,6 +25,7 @@ fn only_publishers_from_allowed_networks_are_accepted() {
     let denied = || server.metric("fanfare_denied_total", &["address"]);
     outsider.try_send("a", "\"outside\"");
     wait_until("a denied publisher", || denied() > 0);
+    server.await_output("add its network to ingest.allow");
     // Allowed networks do not apply to socket files. The mode of the file restricts access.
     local.send("a", "\"inside\"");
     assert_eq!(raw.next_text(), "\"inside\"");
@@ -51,13 +52,34 @@ fn only_publishers_with_a_known_password_are_accepted() {
         wrong.try_send("a", "\"wrong\"");
         wait_until("a denied publisher", || denied() > before);
     }
+    server.await_output("denied a publisher: correct its user or password");
     let anonymous = publisher(None);
     anonymous.try_send("a", "\"anonymous\"");
+    let mismatches = || server.metric("fanfare_denied_total", &["handshake"]);
+    wait_until("a publisher without PLAIN", || mismatches() > 0);
+    server.await_output("set the user and the password in the publisher");
+    let output = server.output();
+    let port = format!(":{}\"", server.ports.router);
+    assert!(output.contains(&port), "the endpoint is named: {output}");
+    assert!(!output.contains("Secret"), "no password is logged");
     let right = publisher(Some(("ann", "secret")));
     right.send_parts(&[b"", b"a", b"\"right\""]);
     assert_eq!(right.reply(), [&b""[..], b"ok"]);
     assert_eq!(raw.next_text(), "\"right\"");
     server.await_metric("fanfare_received_total", &["router"], 1);
+}
+
+#[test]
+fn a_publisher_with_a_password_where_none_is_asked_for_is_counted() {
+    let server = Server::start(&[]);
+    let endpoint = format!("tcp://127.0.0.1:{}", server.ports.pull);
+    let _publisher = Publisher::connect_to(zmq::PUSH, &endpoint, |socket| {
+        socket.set_plain_username(Some("ann")).unwrap();
+        socket.set_plain_password(Some("secret")).unwrap();
+    });
+    let mismatches = || server.metric("fanfare_denied_total", &["handshake"]);
+    wait_until("a publisher with PLAIN", || mismatches() > 0);
+    server.await_output("denied a publisher: its handshake failed");
 }
 
 #[test]
