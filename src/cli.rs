@@ -5,6 +5,7 @@ mod check;
 mod doctor;
 mod drain;
 mod exit;
+mod keys;
 #[cfg(test)]
 mod pages;
 mod publish;
@@ -32,6 +33,7 @@ enum Command {
     Serve(Settings),
     /// Read the configuration as `serve` does, and print what differs from the defaults.
     Check(Settings),
+    Keys(keys::Keys),
     Publish(publish::Publish),
     Subscribe(subscribe::Subscribe),
     Top(top::Top),
@@ -44,6 +46,7 @@ pub(crate) fn run() -> ExitCode {
     match Cli::parse().command {
         Command::Serve(settings) => serve::run(settings),
         Command::Check(settings) => check::run(settings),
+        Command::Keys(command) => keys::run(&command),
         Command::Publish(command) => publish::run(&command),
         Command::Subscribe(command) => subscribe::run(&command),
         Command::Top(command) => top::run(command),

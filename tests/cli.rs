@@ -54,7 +54,15 @@ fn wrong_arguments_print_the_usage() {
     );
     let (code, out, _) = run(&["--help"]);
     assert_eq!(code, 0);
-    for command in ["serve", "check", "publish", "subscribe", "top", "doctor"] {
+    for command in [
+        "serve",
+        "check",
+        "keys",
+        "publish",
+        "subscribe",
+        "top",
+        "doctor",
+    ] {
         assert!(out.contains(command), "{out}");
     }
 }
@@ -89,6 +97,47 @@ fn a_wrong_configuration_has_exit_code_2() {
         assert_eq!(code, 2);
         assert!(error.contains("/nonexistent/fanfare.toml"), "{error}");
     }
+}
+
+#[test]
+fn every_error_of_a_configuration_is_printed_on_a_line() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = directory.path().join("fanfare.toml");
+    std::fs::write(&path, "[ws]\nping = 3\n[log]\nformat = 'xml'\n").expect("the file is written");
+    let path = path.to_str().expect("a path in UTF-8");
+    for command in ["check", "serve", "doctor"] {
+        let (code, out, error) = run(&[command, "-c", path, "-s", "ws.max_topics=0"]);
+        assert_eq!((code, out.as_str()), (2, ""), "{command}");
+        let lines: Vec<_> = error.lines().collect();
+        let places = [
+            format!("fanfare: {path}:2:8: ws.ping: "),
+            format!("fanfare: {path}:4:10: log.format: "),
+            "fanfare: -s ws.max_topics=0: ws.max_topics must not be 0".into(),
+        ];
+        assert_eq!(lines.len(), places.len(), "{error}");
+        for (line, place) in lines.iter().zip(places) {
+            assert!(line.starts_with(&place), "{line}");
+        }
+    }
+}
+
+#[test]
+fn keys_are_listed() {
+    let (code, out, error) = run(&["keys"]);
+    assert_eq!((code, error.as_str()), (0, ""));
+    assert!(
+        out.starts_with("ws.listen = 0.0.0.0:8000\n    address; changes at a restart."),
+        "{out}"
+    );
+    let (_, out, _) = run(&["keys", "deflate.level"]);
+    assert!(out.starts_with("ws.deflate.level = 1\n"), "{out}");
+    assert!(out.contains("1 to 12"), "{out}");
+    let (code, out, error) = run(&["keys", "nonsense"]);
+    assert_eq!((code, out.as_str()), (2, ""));
+    assert_eq!(
+        error,
+        "fanfare: no key contains `nonsense`; `fanfare keys` lists all keys\n"
+    );
 }
 
 #[test]

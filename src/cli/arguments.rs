@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
 use clap::{Arg, Args, Command};
-use fanfare::config::{self, Config, ConfigError, ConfigSource};
+use fanfare::config::{self, Config, ConfigErrors, ConfigSource};
 
 /// The arguments of every command that reads the configuration.
 #[derive(Args)]
@@ -27,7 +27,7 @@ impl Settings {
     }
 
     /// Reads the configuration.
-    pub(super) fn load(self) -> Result<(Config, ConfigSource), ConfigError> {
+    pub(super) fn load(self) -> Result<(Config, ConfigSource), ConfigErrors> {
         let source = self.into_source();
         Ok((source.load()?, source))
     }

@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use super::arguments::Settings;
-use super::exit::{FAILURE, USAGE, fail};
+use super::exit::{FAILURE, USAGE, fail, fail_each};
 
 pub(super) fn run(settings: Settings) -> ExitCode {
     let file = settings
@@ -13,7 +13,7 @@ pub(super) fn run(settings: Settings) -> ExitCode {
         .map(|path| path.display().to_string());
     let (config, _) = match settings.load() {
         Ok(loaded) => loaded,
-        Err(error) => return fail(USAGE, &error),
+        Err(errors) => return fail_each(USAGE, errors),
     };
     let mut lines = vec![format!("{}: ok", file.as_deref().unwrap_or("defaults"))];
     for difference in config.differences() {

@@ -23,7 +23,7 @@ use fanfare::config::Config;
 use fanfare::limits::EXPECTED_CONNECTIONS;
 
 use super::arguments::Settings;
-use super::exit::{FAILURE, USAGE, fail};
+use super::exit::{FAILURE, USAGE, fail, fail_each};
 use host::Host;
 use knob::Verdict;
 use plan::Plan;
@@ -86,7 +86,7 @@ pub(super) fn run(doctor: Doctor) -> ExitCode {
     }
     let config = match source.load() {
         Ok(config) => config,
-        Err(error) => return fail(USAGE, &error),
+        Err(errors) => return fail_each(USAGE, errors),
     };
     let plan = plan(&host, config, source.allowed_cores, connections);
     let (text, verdict) = match print {

@@ -5,12 +5,12 @@ use std::process::ExitCode;
 use fanfare::{engine, lifecycle::logging};
 
 use super::arguments::Settings;
-use super::exit::{FAILURE, USAGE, fail};
+use super::exit::{FAILURE, USAGE, fail, fail_each};
 
 pub(super) fn run(settings: Settings) -> ExitCode {
     let (config, source) = match settings.load() {
         Ok(loaded) => loaded,
-        Err(error) => return fail(USAGE, &error),
+        Err(errors) => return fail_each(USAGE, errors),
     };
     logging::init(&config.log);
     for warning in config.warnings() {

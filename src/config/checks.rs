@@ -9,18 +9,34 @@ use super::tables::{CpuConfig, Namespace, ScaleConfig};
 use super::units;
 use crate::limits;
 
-/// Returns an error if the configuration has values that cannot be used, alone or together.
-/// `allowed_cores` are the cores that the process may use, or empty if they are not known.
-pub(super) fn check(config: &Config, allowed_cores: &[usize]) -> Result<(), Contradiction> {
-    for key in registry::keys() {
-        (key.check)(config)?;
-    }
-    check_pong_timeout(config)?;
-    check_outbox(config)?;
-    listeners::check(config)?;
-    check_cores(&config.cpu, allowed_cores)?;
-    check_scale(&config.scale)?;
-    check_namespaces(&config.namespaces)
+/// Returns the values that are out of their bounds.
+pub(super) fn check_bounds(config: &Config) -> Vec<Contradiction> {
+    let checks = registry::keys().map(|key| (key.check)(config));
+    let namespaces = config.namespaces.iter();
+    let in_namespaces = namespaces.flat_map(|namespace| {
+        let keys = NAMESPACE_KEYS.iter();
+        keys.map(|key| (key.check)(namespace))
+    });
+    checks
+        .chain(in_namespaces)
+        .filter_map(Result::err)
+        .collect()
+}
+
+/// Returns the values that conflict with each other or with the host. `allowed_cores` are the cores
+/// that the process may use, or empty if they are not known.
+pub(super) fn check_together(config: &Config, allowed_cores: &[usize]) -> Vec<Contradiction> {
+    let checks = [
+        check_pong_timeout(config),
+        check_outbox(config),
+        check_cores(&config.cpu, allowed_cores),
+    ];
+    let checks = checks.into_iter().filter_map(Result::err);
+    checks
+        .chain(listeners::check(config))
+        .chain(check_scale(&config.scale))
+        .chain(check_namespaces(&config.namespaces))
+        .collect()
 }
 
 fn check_pong_timeout(config: &Config) -> Result<(), Contradiction> {
@@ -72,11 +88,11 @@ fn check_cores(cpu: &CpuConfig, allowed: &[usize]) -> Result<(), Contradiction> 
     }
 }
 
-fn check_scale(scale: &ScaleConfig) -> Result<(), Contradiction> {
+fn check_scale(scale: &ScaleConfig) -> Vec<Contradiction> {
     let in_below = ("scale.in_below", scale.in_below);
     let out_above = ("scale.out_above", scale.out_above);
     let urgent_above = ("scale.urgent_above", scale.urgent_above);
-    for ((lower, low), (upper, high), consequence) in [
+    let orders = [
         (
             in_below,
             out_above,
@@ -87,34 +103,33 @@ fn check_scale(scale: &ScaleConfig) -> Result<(), Contradiction> {
             urgent_above,
             "the load exceeds the urgent level before the normal level",
         ),
-    ] {
-        if low >= high {
-            return Err(Contradiction::Disorder {
-                lower,
-                low,
-                upper,
-                high,
-                consequence,
-            });
-        }
-    }
-    Ok(())
+    ];
+    let wrong = orders
+        .into_iter()
+        .filter(|((_, low), (_, high), _)| low >= high);
+    let wrong = wrong.map(
+        |((lower, low), (upper, high), consequence)| Contradiction::Disorder {
+            lower,
+            low,
+            upper,
+            high,
+            consequence,
+        },
+    );
+    wrong.collect()
 }
 
-fn check_namespaces(namespaces: &[Namespace]) -> Result<(), Contradiction> {
+fn check_namespaces(namespaces: &[Namespace]) -> Vec<Contradiction> {
+    let mut found = Vec::new();
     for (index, namespace) in namespaces.iter().enumerate() {
         let name = namespace.name.clone();
         if namespaces[..index].iter().any(|other| other.name == name) {
-            return Err(Contradiction::NamespaceTwice { name });
-        }
-        if let Some(fault) = fault_of_name(&name) {
-            return Err(Contradiction::NamespaceName { name, fault });
-        }
-        for key in NAMESPACE_KEYS {
-            (key.check)(namespace)?;
+            found.push(Contradiction::NamespaceTwice { name });
+        } else if let Some(fault) = fault_of_name(&name) {
+            found.push(Contradiction::NamespaceName { name, fault });
         }
     }
-    Ok(())
+    found
 }
 
 /// Returns the reason why topics cannot have this namespace, or `None` if they can.

@@ -57,3 +57,29 @@ pub enum Contradiction {
     #[error("namespace `{name}` {fault}", name = name.escape_debug())]
     NamespaceName { name: String, fault: &'static str },
 }
+
+impl Contradiction {
+    /// Returns the keys outside namespaces whose values are at fault together.
+    pub(super) fn keys(&self) -> Vec<&'static str> {
+        match self {
+            Self::Zero { key, .. } | Self::Ceiling { key, .. } | Self::BelowMinimum { key, .. } => {
+                vec![key]
+            }
+            Self::PongAfterPing { .. } => vec!["ws.pong_timeout", "ws.ping"],
+            Self::OutboxBelowPayload { .. } => vec!["ws.outbox", "ingest.max_payload"],
+            Self::SameAddress { first, second, .. } => vec![first, second],
+            Self::Disorder { lower, upper, .. } => vec![lower, upper],
+            Self::CoreNotAllowed { .. } | Self::CoreTwice { .. } => vec!["cpu.cores"],
+            Self::MoreShardsThanCores { .. } => vec!["cpu.shards", "cpu.cores"],
+            Self::NamespaceTwice { .. } | Self::NamespaceName { .. } => Vec::new(),
+        }
+    }
+
+    /// Returns the namespace that is at fault.
+    pub(super) fn namespace(&self) -> Option<&str> {
+        match self {
+            Self::NamespaceTwice { name } | Self::NamespaceName { name, .. } => Some(name),
+            _ => None,
+        }
+    }
+}

@@ -1,5 +1,5 @@
-//! Errors in a configuration, and the places of values. At start, the main thread prints the error
-//! and exits with code 2. At a reload, the control thread logs the error, and the running
+//! Errors in a configuration, and the places of values. At start, the main thread prints the errors
+//! and exits with code 2. At a reload, the control thread logs the errors, and the running
 //! configuration stays in force.
 
 use std::fmt;
@@ -15,11 +15,12 @@ pub enum ConfigError {
     Read { path: PathBuf, source: io::Error },
     #[error("{at}: {text}")]
     Syntax { at: ValueSource, text: String },
-    #[error("{at}: unknown key `{key}`, did you mean `{nearest}`?")]
+    #[error("{at}: unknown key `{key}`{}", hint(*nearest))]
     UnknownKey {
         at: ValueSource,
         key: String,
-        nearest: &'static str,
+        /// A key with a similar name.
+        nearest: Option<&'static str>,
     },
     #[error("{at}: `{table}` is a table and cannot have a value; set one of its keys: {}", keys.join(", "))]
     Table {
@@ -34,8 +35,62 @@ pub enum ConfigError {
         key: String,
         text: String,
     },
-    #[error(transparent)]
-    Contradiction(#[from] Contradiction),
+    #[error("{}{contradiction}", prefix(at.as_ref()))]
+    Contradiction {
+        /// The last value that it refers to. `None` if all of them are defaults.
+        at: Option<ValueSource>,
+        contradiction: Contradiction,
+    },
+}
+
+/// Every error of a configuration, at least one: first those of the file in the order of the file,
+/// then those of the environment and of the command line.
+#[derive(Debug)]
+pub struct ConfigErrors(Vec<ConfigError>);
+
+impl ConfigErrors {
+    /// Returns `None` if there are no errors.
+    pub(super) fn new(mut errors: Vec<ConfigError>) -> Option<Self> {
+        errors.sort_by_key(ConfigError::position);
+        (!errors.is_empty()).then_some(Self(errors))
+    }
+}
+
+impl IntoIterator for ConfigErrors {
+    type Item = ConfigError;
+    type IntoIter = std::vec::IntoIter<ConfigError>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+impl ConfigError {
+    /// Returns the position in the order of all errors.
+    fn position(&self) -> (u8, usize, usize) {
+        match self {
+            Self::Read { .. } => (0, 0, 0),
+            Self::Contradiction { at: None, .. } => (u8::MAX, 0, 0),
+            Self::Contradiction { at: Some(at), .. }
+            | Self::Syntax { at, .. }
+            | Self::UnknownKey { at, .. }
+            | Self::Table { at, .. }
+            | Self::Value { at, .. } => at.position(),
+        }
+    }
+}
+
+/// Returns the end of the message about an unknown key.
+fn hint(nearest: Option<&str>) -> String {
+    match nearest {
+        Some(nearest) => format!(", did you mean `{nearest}`?"),
+        None => "; `fanfare keys` lists all keys".into(),
+    }
+}
+
+/// Returns the beginning of the message about values that are not allowed.
+fn prefix(at: Option<&ValueSource>) -> String {
+    at.map_or_else(String::new, |at| format!("{at}: "))
 }
 
 /// Where a value was given.
@@ -52,6 +107,18 @@ pub enum ValueSource {
     /// The argument of `-s`. Secret values have been replaced with `***` before this variant is
     /// created.
     Flag(String),
+}
+
+impl ValueSource {
+    /// Returns the position in the order in which sources are read: first the file by line and
+    /// column, then the environment, then the command line.
+    pub(super) fn position(&self) -> (u8, usize, usize) {
+        match self {
+            Self::File { line, column, .. } => (0, *line, *column),
+            Self::Environment(_) => (1, 0, 0),
+            Self::Flag(_) => (2, 0, 0),
+        }
+    }
 }
 
 impl fmt::Display for ValueSource {

@@ -24,26 +24,29 @@ impl<'a> File<'a> {
     }
 
     /// Sets every key of the file in `draft`.
-    pub(super) fn read(&self, draft: &mut Draft) -> Result<(), ConfigError> {
-        let document = DeTable::parse(self.text).map_err(|error| ConfigError::Syntax {
-            at: self.place(&error.span().unwrap_or(0..0)),
-            text: error.message().into(),
-        })?;
+    pub(super) fn read(&self, draft: &mut Draft) {
+        let (document, errors) = DeTable::parse_recoverable(self.text);
+        if !errors.is_empty() {
+            for error in errors {
+                let place = error.span().unwrap_or(0..0);
+                draft.unreadable(self.syntax(&place, error.message()));
+            }
+            return;
+        }
         for (name, value) in document.get_ref() {
             match (name.get_ref().as_ref(), value.get_ref()) {
                 ("namespace", DeValue::Array(items)) => {
                     for item in items {
-                        self.read_namespace(draft, item)?;
+                        self.read_namespace(draft, item);
                     }
                 }
                 ("namespace", _) => {
                     let text = "write a namespace as [[namespace]], with a name in it";
-                    return Err(self.syntax(&name.span(), text));
+                    draft.fail(self.syntax(&name.span(), text));
                 }
-                (key, _) => self.read_value(draft, key, &name.span(), value)?,
+                (key, _) => self.read_value(draft, key, &name.span(), value),
             }
         }
-        Ok(())
     }
 
     /// Sets `key`, or the keys in it if its value is a table. `name` is the place of the key in the
@@ -54,46 +57,40 @@ impl<'a> File<'a> {
         key: &str,
         name: &Range<usize>,
         value: &Spanned<DeValue<'_>>,
-    ) -> Result<(), ConfigError> {
+    ) {
         let is_known = registry::find_key(key).is_some();
         match value.get_ref() {
             DeValue::Table(table) if !is_known => {
                 if table.is_empty() && !registry::is_section(key) {
-                    return Err(draft::not_a_key(key, self.place(name)));
+                    draft.fail(draft::not_a_key(key, self.place(name)));
                 }
                 for (inner, value) in table {
                     let key = format!("{key}.{}", inner.get_ref());
-                    self.read_value(draft, &key, &inner.span(), value)?;
+                    self.read_value(draft, &key, &inner.span(), value);
                 }
-                Ok(())
             }
             other => {
                 // An error refers to the value of a known key, and to the name of an unknown key.
                 let place = if is_known { value.span() } else { name.clone() };
-                draft.set(key, &RawValue::from_toml(other), || self.place(&place))
+                draft.set(key, &RawValue::from_toml(other), self.place(&place));
             }
         }
     }
 
-    fn read_namespace(
-        &self,
-        draft: &mut Draft,
-        item: &Spanned<DeValue<'_>>,
-    ) -> Result<(), ConfigError> {
+    fn read_namespace(&self, draft: &mut Draft, item: &Spanned<DeValue<'_>>) {
         let DeValue::Table(table) = item.get_ref() else {
-            return Err(self.syntax(&item.span(), "a namespace is a table with a name"));
+            return draft.fail(self.syntax(&item.span(), "a namespace is a table with a name"));
         };
-        let index = draft.add_namespace();
+        let name = table.get_key_value("name").map(|(name, _)| name.span());
+        let index = draft.add_namespace(self.place(&name.unwrap_or_else(|| item.span())));
         for (name, value) in table {
             let raw = RawValue::from_toml(value.get_ref());
-            let at = || self.place(&name.span());
-            draft.set_namespace(index, name.get_ref(), &raw, at)?;
+            draft.set_namespace(index, name.get_ref(), &raw, self.place(&name.span()));
         }
         if !table.contains_key("name") {
             let text = "a namespace needs a name; the name \"\" is for all other topics";
-            return Err(self.syntax(&item.span(), text));
+            draft.fail(self.syntax(&item.span(), text));
         }
-        Ok(())
     }
 
     fn syntax(&self, span: &Range<usize>, text: &str) -> ConfigError {

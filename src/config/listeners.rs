@@ -25,22 +25,23 @@ enum BindAddress {
     Unix(String),
 }
 
-/// Checks that no two sockets listen on the same address.
-pub(super) fn check(config: &Config) -> Result<(), Contradiction> {
+/// Returns the sockets that would listen on the address of an earlier one.
+pub(super) fn check(config: &Config) -> Vec<Contradiction> {
+    let mut found = Vec::new();
     let listeners = listeners(config);
     for (index, second) in listeners.iter().enumerate() {
         let first = listeners[..index]
             .iter()
             .find(|first| first.address.conflicts_with(&second.address));
         if let Some(first) = first {
-            return Err(Contradiction::SameAddress {
+            found.push(Contradiction::SameAddress {
                 first: first.key,
                 second: second.key,
                 address: second.text.clone(),
             });
         }
     }
-    Ok(())
+    found
 }
 
 fn listeners(config: &Config) -> Vec<Listener> {

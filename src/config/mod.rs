@@ -9,7 +9,7 @@
 //! value/         raw values, and the formats that turn them into typed values
 //! source, file   where values come from; draft: values that were set so far
 //! checks         values that conflict
-//! summary, reload, reference, template   derived from the registry
+//! summary, reload, reference, template, listing   derived from the registry
 //! ```
 
 mod bounds;
@@ -26,6 +26,7 @@ mod host_and_port;
 mod key;
 mod layout;
 mod listeners;
+mod listing;
 mod log_filter;
 mod origin;
 mod reference;
@@ -46,10 +47,11 @@ pub use configuration::Config;
 pub use contradiction::Contradiction;
 pub use credentials::{BearerToken, PlainCredential};
 pub use endpoint::{Endpoint, TcpHost, Transport};
-pub use error::{ConfigError, ValueSource};
+pub use error::{ConfigError, ConfigErrors, ValueSource};
 pub use host_and_port::HostAndPort;
 pub use key::{Key, Reload};
 pub use layout::Layout;
+pub use listing::listing;
 pub use log_filter::LogFilter;
 pub use origin::{OriginRule, WebOrigin};
 pub use reference::reference;

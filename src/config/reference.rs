@@ -40,8 +40,11 @@ slow = \"conflate\"
 ```
 
 `fanfare check -c fanfare.toml` reads the file like `serve` and prints what differs from the defaults. An unknown
-key, an invalid value and values that contradict each other are errors. The message names the place of the error,
-and fanfare exits with code 2.
+key, an invalid value and values that contradict each other are errors. All errors are printed, in the order of the
+file, each with its line and column, and fanfare exits with code 2.
+
+`fanfare keys` lists every key with its default, its type and its meaning, as this page does. `fanfare keys timeout`
+lists the keys whose names contain `timeout`.
 
 ## Values
 

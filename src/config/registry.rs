@@ -96,8 +96,12 @@ pub(super) fn variable(name: &str) -> String {
     name.to_uppercase().replace('.', "_")
 }
 
-/// Returns the key whose name, with or without its tables, is most similar to `name`.
-pub(super) fn nearest(name: &str) -> &'static str {
+/// Minimum similarity of a name that a message suggests: two of three characters are right.
+const SIMILARITY_MIN: f64 = 2.0 / 3.0;
+
+/// Returns the key whose name, with or without its tables, is most similar to `name`, if one is
+/// similar enough to be meant.
+pub(super) fn nearest(name: &str) -> Option<&'static str> {
     let similarity = |known: &str| {
         let ends = known.match_indices('.').map(|(dot, _)| &known[dot + 1..]);
         [known]
@@ -106,17 +110,22 @@ pub(super) fn nearest(name: &str) -> &'static str {
             .map(|end| strsim::normalized_damerau_levenshtein(name, end))
             .fold(0.0, f64::max)
     };
-    let names = keys().map(|key| key.name).chain(["namespace"]);
-    names
-        .max_by(|a, b| similarity(a).total_cmp(&similarity(b)))
-        .expect("there is at least one key")
+    most_similar(keys().map(|key| key.name).chain(["namespace"]), similarity)
 }
 
-/// Returns the key of a namespace whose name is most similar to `name`.
-pub(super) fn nearest_in_namespace(name: &str) -> &'static str {
+/// Returns the key of a namespace whose name is most similar to `name`, if one is similar enough to
+/// be meant.
+pub(super) fn nearest_in_namespace(name: &str) -> Option<&'static str> {
     let similarity = |known: &str| strsim::normalized_damerau_levenshtein(name, known);
-    let names = NAMESPACE_KEYS.iter().map(|key| key.name);
-    names
-        .max_by(|a, b| similarity(a).total_cmp(&similarity(b)))
-        .expect("there is at least one key")
+    most_similar(NAMESPACE_KEYS.iter().map(|key| key.name), similarity)
+}
+
+fn most_similar(
+    names: impl Iterator<Item = &'static str>,
+    similarity: impl Fn(&str) -> f64,
+) -> Option<&'static str> {
+    let names = names.map(|name| (name, similarity(name)));
+    let similar = names.filter(|(_, similarity)| *similarity >= SIMILARITY_MIN);
+    let best = similar.max_by(|(_, a), (_, b)| a.total_cmp(b));
+    best.map(|(name, _)| name)
 }

@@ -4,10 +4,9 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use super::checks;
 use super::configuration::Config;
 use super::draft::Draft;
-use super::error::{ConfigError, ValueSource};
+use super::error::{ConfigError, ConfigErrors, ValueSource};
 use super::file::File;
 use super::registry::{self, SECTIONS};
 use super::value::{RawValue, Visibility};
@@ -48,25 +47,25 @@ impl ConfigSource {
         }
     }
 
-    /// Reads all sources in order and checks the result.
-    pub fn load(&self) -> Result<Config, ConfigError> {
+    /// Reads all sources in order and checks the result. Returns every error, not only the first.
+    pub fn load(&self) -> Result<Config, ConfigErrors> {
         let mut draft = Draft::default();
         if let Some(path) = &self.file {
-            let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
-                path: path.clone(),
-                source,
-            })?;
-            File::new(path, &text).read(&mut draft)?;
+            match std::fs::read_to_string(path) {
+                Ok(text) => File::new(path, &text).read(&mut draft),
+                Err(source) => draft.unreadable(ConfigError::Read {
+                    path: path.clone(),
+                    source,
+                }),
+            }
         }
         for (name, value) in &self.environment {
-            read_variable(&mut draft, name, value)?;
+            read_variable(&mut draft, name, value);
         }
         for text in &self.overrides {
-            read_override(&mut draft, text)?;
+            read_override(&mut draft, text);
         }
-        let config = draft.finish();
-        checks::check(&config, &self.allowed_cores)?;
-        Ok(config)
+        draft.finish(&self.allowed_cores)
     }
 }
 
@@ -75,11 +74,11 @@ impl ConfigSource {
 /// A variable that is not a key is an error if it begins with the name of a table or is similar to
 /// a key. Other variables are ignored, because Kubernetes sets variables such as `FANFARE_PORT_...`
 /// for a service called `fanfare`.
-fn read_variable(draft: &mut Draft, name: &str, value: &str) -> Result<(), ConfigError> {
+fn read_variable(draft: &mut Draft, name: &str, value: &str) {
     let Some(bare) = name.strip_prefix(PREFIX) else {
-        return Ok(());
+        return;
     };
-    let at = || ValueSource::Environment(name.into());
+    let at = ValueSource::Environment(name.into());
     let keys = registry::keys().map(|key| key.name);
     let mut known = keys.chain(SECTIONS.iter().map(|section| section.name));
     if let Some(known) = known.find(|known| registry::variable(known) == bare) {
@@ -88,40 +87,37 @@ fn read_variable(draft: &mut Draft, name: &str, value: &str) -> Result<(), Confi
     let lowercase = bare.to_lowercase();
     let section = lowercase.split('_').next().unwrap_or_default();
     let nearest = registry::nearest(&lowercase.replacen('_', ".", 1));
-    let is_similar = strsim::damerau_levenshtein(&registry::variable(nearest), bare) <= 2;
+    let distance = |known: &str| strsim::damerau_levenshtein(&registry::variable(known), bare);
+    let is_similar = nearest.is_some_and(|known| distance(known) <= 2);
     if is_similar || registry::is_section(section) {
-        return Err(ConfigError::UnknownKey {
-            at: at(),
+        draft.fail(ConfigError::UnknownKey {
+            at,
             key: lowercase,
             nearest,
         });
     }
-    Ok(())
 }
 
 /// Reads an argument of `-s`: `section.key=value` or `namespace.NAME.key=value`.
-fn read_override(draft: &mut Draft, text: &str) -> Result<(), ConfigError> {
+fn read_override(draft: &mut Draft, text: &str) {
     let Some((key, value)) = text.split_once('=') else {
-        return Err(ConfigError::Syntax {
+        return draft.fail(ConfigError::Syntax {
             at: ValueSource::Flag(text.into()),
             text: "expected section.key=value".into(),
         });
     };
     let (key, value) = (key.trim(), RawValue::from_text(value.trim()));
     let is_secret = registry::find_key(key).is_some_and(|key| key.visibility == Visibility::Secret);
-    let at = || {
-        let shown = if is_secret {
-            format!("{key}=***")
-        } else {
-            text.into()
-        };
-        ValueSource::Flag(shown)
-    };
+    let at = ValueSource::Flag(if is_secret {
+        format!("{key}=***")
+    } else {
+        text.into()
+    });
     let namespace = key.strip_prefix("namespace.");
     match namespace.and_then(|rest| rest.rsplit_once('.')) {
         Some((name, key)) => {
-            let index = draft.namespace_index(name);
-            draft.set_namespace(index, key, &value, at)
+            let index = draft.namespace_index(name, &at);
+            draft.set_namespace(index, key, &value, at);
         }
         None => draft.set(key, &value, at),
     }

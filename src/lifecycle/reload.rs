@@ -51,7 +51,12 @@ impl Reload {
     pub(super) fn run(&mut self) {
         let new = match self.source.load() {
             Ok(new) => new,
-            Err(error) => return tracing::error!("reload: {error}; nothing has changed"),
+            Err(errors) => {
+                for error in errors {
+                    tracing::error!("reload: {error}; nothing has changed");
+                }
+                return;
+            }
         };
         let LiveChanges {
             applied,

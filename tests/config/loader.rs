@@ -42,24 +42,44 @@ impl Loader {
     }
 
     #[track_caller]
-    pub(crate) fn error(&self) -> ConfigError {
-        self.source
+    pub(crate) fn errors(&self) -> Vec<ConfigError> {
+        let errors = self
+            .source
             .load()
-            .expect_err("the configuration is invalid")
+            .expect_err("the configuration is invalid");
+        errors.into_iter().collect()
+    }
+
+    /// Returns the texts of all errors without the directory of the file.
+    #[track_caller]
+    pub(crate) fn texts(&self) -> Vec<String> {
+        let errors = self.errors();
+        let texts = errors.iter().map(|error| self.without_directory(error));
+        texts.collect()
+    }
+
+    /// Returns the only error.
+    #[track_caller]
+    pub(crate) fn error(&self) -> ConfigError {
+        let mut errors = self.errors();
+        assert_eq!(errors.len(), 1, "{errors:?}");
+        errors.remove(0)
     }
 
     /// Returns the text of the error without the directory of the file.
     #[track_caller]
     pub(crate) fn text(&self) -> String {
+        self.without_directory(&self.error())
+    }
+
+    fn without_directory(&self, error: &ConfigError) -> String {
         let directory = self
             .path
             .parent()
             .expect("a file has a directory")
             .display()
             .to_string();
-        self.error()
-            .to_string()
-            .replace(&format!("{directory}/"), "")
+        error.to_string().replace(&format!("{directory}/"), "")
     }
 }
 
@@ -74,7 +94,7 @@ pub(crate) fn flags(overrides: &[&str]) -> Loader {
 #[track_caller]
 pub(crate) fn contradiction(overrides: &[&str]) -> Contradiction {
     match flags(overrides).error() {
-        ConfigError::Contradiction(contradiction) => contradiction,
+        ConfigError::Contradiction { contradiction, .. } => contradiction,
         other => panic!("the error of {overrides:?} is {other}"),
     }
 }

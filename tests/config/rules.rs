@@ -260,7 +260,7 @@ fn invalid_and_repeated_names_of_namespaces_are_refused() {
     let twice = "[[namespace]]\nname = 'a'\n[[namespace]]\nname = 'a'";
     assert_eq!(
         file(twice).text(),
-        "namespace `a` is given twice; remove one"
+        "fanfare.toml:4:1: namespace `a` is given twice; remove one"
     );
     assert!(
         contradiction(&["namespace.a:b.publish=true"])
@@ -270,7 +270,7 @@ fn invalid_and_repeated_names_of_namespaces_are_refused() {
     let control = file("[[namespace]]\nname = \"a\\u0007\"").text();
     assert_eq!(
         control,
-        "namespace `a\\u{7}` contains a control character, which no topic may contain"
+        "fanfare.toml:2:1: namespace `a\\u{7}` contains a control character, which no topic may contain"
     );
     let long = format!("namespace.{}.publish=true", "n".repeat(255));
     assert!(

@@ -25,6 +25,9 @@ _fanfare() {
             fanfare,drain)
                 cmd="fanfare__subcmd__drain"
                 ;;
+            fanfare,keys)
+                cmd="fanfare__subcmd__keys"
+                ;;
             fanfare,publish)
                 cmd="fanfare__subcmd__publish"
                 ;;
@@ -44,7 +47,7 @@ _fanfare() {
 
     case "${cmd}" in
         fanfare)
-            opts="-h -V --help --version serve check publish subscribe top drain doctor"
+            opts="-h -V --help --version serve check keys publish subscribe top drain doctor"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -156,6 +159,20 @@ _fanfare() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        fanfare__subcmd__keys)
+            opts="-h --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 *)
                     COMPREPLY=()
                     ;;

@@ -28,6 +28,7 @@ complete -c fanfare -n "__fish_fanfare_needs_command" -s h -l help -d 'Print hel
 complete -c fanfare -n "__fish_fanfare_needs_command" -s V -l version -d 'Print version'
 complete -c fanfare -n "__fish_fanfare_needs_command" -f -a "serve" -d 'Run the engine'
 complete -c fanfare -n "__fish_fanfare_needs_command" -f -a "check" -d 'Read the configuration as `serve` does, and print what differs from the defaults'
+complete -c fanfare -n "__fish_fanfare_needs_command" -f -a "keys" -d 'List the configuration keys: default, type, bounds and meaning of each'
 complete -c fanfare -n "__fish_fanfare_needs_command" -f -a "publish" -d 'Publish to a topic, and print whether the engine accepted it'
 complete -c fanfare -n "__fish_fanfare_needs_command" -f -a "subscribe" -d 'Print the publications of topics, one payload per line'
 complete -c fanfare -n "__fish_fanfare_needs_command" -f -a "top" -d 'Watch a running node: rates, latencies, drops, shards, the slowest connections'
@@ -145,6 +146,7 @@ statsd.address\t''
 statsd.prefix\t''
 statsd.interval\t''"
 complete -c fanfare -n "__fish_fanfare_using_subcommand check" -s h -l help -d 'Print help'
+complete -c fanfare -n "__fish_fanfare_using_subcommand keys" -s h -l help -d 'Print help'
 complete -c fanfare -n "__fish_fanfare_using_subcommand publish" -l to -d 'The engine\'s `ingest.router`' -r
 complete -c fanfare -n "__fish_fanfare_using_subcommand publish" -l plain -d 'Credentials, if the engine has `ingest.plain`' -r
 complete -c fanfare -n "__fish_fanfare_using_subcommand publish" -l timeout -d 'Seconds to wait for each reply' -r
