@@ -69,6 +69,27 @@ pub enum Scenario {
 }
 
 impl Scenario {
+    /// Returns the name and the planned duration of a run in seconds. It is 0 if it is not known.
+    pub fn plan(&self) -> (&'static str, u32) {
+        match self {
+            Self::Helpshift(options) => ("helpshift", options.duration_s()),
+            Self::Broadcast(options) => ("broadcast", options.duration_s()),
+            Self::Burst(options) => ("burst", options.duration_s()),
+            Self::Single(options) => ("single", options.duration_s()),
+            Self::Ingest(options) => ("ingest", options.duration_s()),
+            Self::Custom(options) => ("custom", options.duration_s()),
+            Self::Slow(options) => ("slow", options.duration_s()),
+            Self::Toggle(options) => ("toggle", options.duration_s()),
+            Self::Deflate(options) => ("deflate", options.duration_s()),
+            Self::Feeds(options) => ("feeds", options.duration_s()),
+            Self::Idle(options) => ("idle", options.duration_s()),
+            Self::Storm(_) => ("storm", 0),
+            Self::Floor(_) | Self::Guard(_) => {
+                unreachable!("main runs these subcommands itself")
+            }
+        }
+    }
+
     /// Returns whether the report of this scenario contains a timeline.
     fn has_timeline(&self) -> bool {
         matches!(

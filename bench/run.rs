@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use crate::arguments::{Arguments, Scenario};
 use crate::error::BenchError;
 use crate::report::results::Report;
+use crate::report::schedule::PairSchedule;
 use crate::report::{pairs, plot};
 use crate::scenarios::{
     broadcast, burst, custom, deflate, feeds, helpshift, idle, ingest, single, slow, storm, toggle,
@@ -56,7 +57,9 @@ fn measure(arguments: &Arguments) -> Result<Report, BenchError> {
     rlimit::increase_nofile_limit(u64::MAX)?;
     let cores = CoreAssignment::new(options);
     if let Some(count) = options.pairs {
-        return pairs::run(options, count, cores, |context| {
+        let (name, run_s) = scenario.plan();
+        let schedule = PairSchedule::start(name, count, run_s);
+        return pairs::run(options, &schedule, cores, |context| {
             run_scenario(scenario, context)
         });
     }

@@ -3,8 +3,10 @@
 
 use crate::error::BenchError;
 use crate::options::CommonOptions;
-use crate::report::results::{Bound, Report};
-use crate::report::spread::{Spread, rounded};
+use crate::report::comparison::ComparisonTable;
+use crate::report::results::{Bound, Failure, Report};
+use crate::report::schedule::PairSchedule;
+use crate::report::spread::Spread;
 use crate::targets::context::{self, RunContext};
 use crate::targets::cores::CoreAssignment;
 use crate::targets::name::TargetName;
@@ -109,10 +111,10 @@ struct PairReports {
     opponent: Report,
 }
 
-/// Measures `count` pairs of the target and its opponent with the scenario `measure`.
+/// Measures pairs of the target and its opponent with the scenario `measure`.
 pub fn run(
     options: &CommonOptions,
-    count: u32,
+    schedule: &PairSchedule,
     cores: CoreAssignment,
     measure: impl Fn(&RunContext) -> Result<Report, BenchError>,
 ) -> Result<Report, BenchError> {
@@ -123,12 +125,12 @@ pub fn run(
         measure(&context)
     };
     let mut pairs = Vec::new();
-    for nth in 1..=count {
-        eprintln!("fanfare-bench: pair {nth} of {count}");
+    for nth in 1..=schedule.pairs {
         pairs.push(PairReports {
             subject: measure_one(names[0])?,
             opponent: measure_one(names[1])?,
         });
+        schedule.finish_pair(nth);
     }
     Ok(compare(names, &pairs))
 }
@@ -146,24 +148,22 @@ fn compare(names: [&TargetName; 2], pairs: &[PairReports]) -> Report {
         }
     }
     let labels = labels(names);
-    report.add_note("\n  medians (least to most)".to_owned());
-    let ratios = "of medians, and median of ratios (least to most) of the pairs";
-    report.add_note(line("", &labels[0], &labels[1], ratios));
+    let mut table = ComparisonTable::new(&labels);
     for figure in FIGURES {
         let both =
             |pair: &PairReports| Some((pair.subject.value(figure)?, pair.opponent.value(figure)?));
         let values: Vec<_> = pairs.iter().filter_map(both).collect();
         let is_reported = values.len() == pairs.len();
         let ratio = if is_reported {
-            add_figure(&mut report, &labels, figure, &values)
+            add_figure(&mut report, &mut table, &labels, figure, &values)
         } else {
             f64::NAN
         };
         for bound in bounds(names, scenario, figure) {
-            let name = format!("{figure}, times that of {}", labels[1]);
-            report.check_bound(&name, ratio, bound);
+            report.check_ratio(figure, &labels[1], ratio, bound);
         }
     }
+    report.add_note(table.text());
     add_failures(&mut report, &labels, pairs);
     report
 }
@@ -197,9 +197,10 @@ fn bounds(
     RATIO_BOUNDS.iter().filter(applies).map(|bound| bound.bound)
 }
 
-/// Adds a figure of both servers as one line of the table. Returns the ratio of the medians.
+/// Adds a figure of both servers as one row of the table. Returns the ratio of the medians.
 fn add_figure(
     report: &mut Report,
+    table: &mut ComparisonTable,
     [subject, opponent]: &[String; 2],
     figure: &str,
     values: &[(f64, f64)],
@@ -211,22 +212,16 @@ fn add_figure(
     add_spread(report, &format!("{opponent}_{figure}"), opponent_spread);
     let ratio = subject_spread.median / opponent_spread.median;
     let ratios: Vec<f64> = values.iter().map(|(one, other)| one / other).collect();
-    let mut compared = String::new();
+    let mut compared = None;
     // A count of zero has no ratio.
     if ratio.is_finite() && ratios.iter().all(|ratio| ratio.is_finite()) {
         let spread = Spread::of(&ratios);
         report.add_detail(format!("{figure}_ratio_of_medians"), ratio);
         add_spread(report, &format!("{figure}_median_of_ratios"), spread);
         report.add_detail_list(format!("{figure}_ratios"), &ratios);
-        let texts: Vec<_> = ratios.iter().map(|it| rounded(*it).to_string()).collect();
-        compared = format!("{ratio:>9.3}  {spread}  of {}", texts.join(", "));
+        compared = Some((ratio, spread));
     }
-    report.add_note(line(
-        figure,
-        &subject_spread.to_string(),
-        &opponent_spread.to_string(),
-        &compared,
-    ));
+    table.add(figure, values, [subject_spread, opponent_spread], compared);
     ratio
 }
 
@@ -240,17 +235,16 @@ fn add_spread(report: &mut Report, name: &str, spread: Spread) {
 fn add_failures(report: &mut Report, [subject, opponent]: &[String; 2], pairs: &[PairReports]) {
     for (nth, pair) in (1..).zip(pairs) {
         for failure in pair.subject.failures() {
-            report.check(false, || format!("pair {nth}, {subject}: {failure}"));
+            report.fail(Failure {
+                text: format!("pair {nth}, {subject}: {}", failure.text),
+                readable: format!("pair {nth}, {subject}: {}", failure.readable),
+            });
         }
         for failure in pair.opponent.failures() {
-            report.add_note(format!("  note    pair {nth}, {opponent}: {failure}"));
+            let text = &failure.readable;
+            report.add_note(format!("  note    pair {nth}, {opponent}: {text}"));
         }
     }
-}
-
-fn line(figure: &str, subject: &str, opponent: &str, compared: &str) -> String {
-    let line = format!("  {figure:<46} {subject:>34} {opponent:>34}  {compared}");
-    line.trim_end().to_owned()
 }
 
 #[cfg(test)]
@@ -299,8 +293,17 @@ mod tests {
             1_f64.to_bits()
         );
         assert!(report.value("missing_ratio_of_medians").is_none());
-        assert!(report.is_passed() && report.table().contains("met "));
-        assert!(report.table().contains("of 0.75, 1, 1.5"));
+        assert!(report.is_passed() && report.table().contains("  met  server CPU per delivery"));
+        let table = report.table();
+        let cells = |words: &str| {
+            let line = table.lines().find(|line| line.contains(words)).unwrap();
+            line.split_whitespace().collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(
+            cells("µs"),
+            "server CPU per delivery µs 3 (2–9) 4 (2–6) 0.750 1.000 (0.750–1.500)"
+        );
+        assert_eq!(cells("missing"), "missing 0 (0–0) 0 (0–0)");
         let ratios = r#""server_cpu_us_per_delivery_ratios":[0.75,1.0,1.5]"#;
         assert!(report.json().contains(ratios));
     }

@@ -3,6 +3,7 @@
 
 use std::fmt::Write;
 
+use crate::report::scale::{Scale, number, time};
 use crate::report::timeline::TimelineInterval;
 
 const WIDTH: f64 = 960.0;
@@ -11,10 +12,18 @@ const LEFT: f64 = 90.0;
 const RIGHT: f64 = 880.0;
 
 /// Maximum length of the command above the panels in characters.
-const COMMAND_CHARACTERS: usize = 160;
+const COMMAND_CHARACTERS: usize = 130;
 
-/// Maximum number of steps between the ticks of an axis.
-const TICKS: f64 = 6.0;
+/// Distance of the baseline of a title and a legend from their panel in pixels. The labels of the
+/// uppermost ticks extend 6 pixels above the panel.
+const TITLE_DISTANCE: f64 = 16.0;
+
+/// Sizes of a legend in pixels: a line in the color of its curve, its distance from the name, the
+/// distance between two names, and a character, which is 7 pixels wide on average.
+const SAMPLE: f64 = 24.0;
+const SAMPLE_DISTANCE: f64 = 6.0;
+const NAME_DISTANCE: f64 = 26.0;
+const CHARACTER: f64 = 7.5;
 
 const P50: &str = "#1b6ca8";
 const P99: &str = "#c0392b";
@@ -23,7 +32,7 @@ const CPU: &str = "#7f7f7f";
 
 const STYLE: &str = "text{font:13px sans-serif;fill:#222}.title{font-size:16px;font-weight:bold}\
     .small{font-size:11px;fill:#555}.grid{stroke:#ddd}.frame{fill:none;stroke:#888}\
-    polyline{fill:none;stroke-width:1.6}";
+    polyline{fill:none;stroke-width:1.6}.sample{stroke-width:3}";
 
 /// Position of a panel in pixels from the top.
 #[derive(Clone, Copy, Debug)]
@@ -33,61 +42,13 @@ struct Panel {
 }
 
 const LATENCY: Panel = Panel {
-    top: 80.0,
+    top: 88.0,
     bottom: 310.0,
 };
 const THROUGHPUT: Panel = Panel {
-    top: 360.0,
+    top: 378.0,
     bottom: 560.0,
 };
-
-/// Maps values to a share of an axis, 0 to 1.
-#[derive(Clone, Copy, Debug)]
-enum Scale {
-    Linear { most: f64 },
-    Log { least: f64, most: f64 },
-}
-
-impl Scale {
-    fn share(self, value: f64) -> f64 {
-        let share = match self {
-            Self::Linear { most } => value / most,
-            Self::Log { least, most } => (value.max(least) / least).ln() / (most / least).ln(),
-        };
-        share.clamp(0.0, 1.0)
-    }
-
-    /// Returns a linear axis from 0 to a round value of at least `value`, and its ticks.
-    fn linear(value: f64) -> (Self, Vec<f64>) {
-        let step = step(value.max(1e-9));
-        let mut ticks = vec![0.0];
-        let mut most = 0.0;
-        while most < value * 0.999_999 || ticks.len() < 2 {
-            most = step * ticks.len() as f64;
-            ticks.push(most);
-        }
-        (Self::Linear { most }, ticks)
-    }
-
-    /// Returns a logarithmic axis of whole decades around the values, and its ticks.
-    fn log(least: f64, most: f64) -> (Self, Vec<f64>) {
-        let low = least.max(1.0).log10().floor();
-        let high = most.max(1.0).log10().ceil().max(low + 1.0);
-        let decades = (high - low) as i32;
-        let ticks = (0..=decades).map(|nth| 10_f64.powf(low + f64::from(nth)));
-        let (least, most) = (10_f64.powf(low), 10_f64.powf(high));
-        (Self::Log { least, most }, ticks.collect())
-    }
-}
-
-/// Returns a step of 1, 2 or 5 times a power of ten, so that at most [`TICKS`] steps reach `value`.
-fn step(value: f64) -> f64 {
-    let raw = value / TICKS;
-    let power = 10_f64.powf(raw.log10().floor());
-    let round = [1.0, 2.0, 5.0].map(|factor| factor * power);
-    let fitting = round.into_iter().find(|round| *round >= raw * 0.999_999);
-    fitting.unwrap_or(10.0 * power)
-}
 
 /// Returns the drawing. `title` is the scenario and `command` the command line.
 pub fn svg(title: &str, command: &str, intervals: &[TimelineInterval]) -> String {
@@ -131,7 +92,8 @@ fn draw_latency(out: &mut String, intervals: &[TimelineInterval], x: &impl Fn(f6
     let least = p50.clone().map(|(_, us)| us).fold(f64::INFINITY, f64::min);
     let most = p99.clone().map(|(_, us)| us).fold(1.0, f64::max);
     let (scale, ticks) = Scale::log(least.min(most), most);
-    axis(out, LATENCY, "delivery latency, us (log)", scale, &ticks);
+    let title = "delivery latency (logarithmic)";
+    axis(out, LATENCY, title, scale, &ticks, time);
     line(out, LATENCY, P50, scale, p50, x);
     line(out, LATENCY, P99, scale, p99, x);
     legend(out, LATENCY, &[("p50", P50), ("p99", P99)]);
@@ -143,7 +105,7 @@ fn draw_throughput(out: &mut String, intervals: &[TimelineInterval], x: &impl Fn
         .map(|interval| (interval.end_s, interval.deliveries_per_second));
     let most = rates.clone().map(|(_, rate)| rate).fold(1.0, f64::max);
     let (scale, ticks) = Scale::linear(most);
-    axis(out, THROUGHPUT, "deliveries/s", scale, &ticks);
+    axis(out, THROUGHPUT, "deliveries/s", scale, &ticks, number);
     line(out, THROUGHPUT, RATE, scale, rates, x);
     let cpu: Vec<_> = intervals
         .iter()
@@ -172,7 +134,14 @@ fn y(panel: Panel, scale: Scale, value: f64) -> f64 {
 }
 
 /// Draws the frame of a panel, the ticks on its left with grid lines, and its title.
-fn axis(out: &mut String, panel: Panel, name: &str, scale: Scale, ticks: &[f64]) {
+fn axis(
+    out: &mut String,
+    panel: Panel,
+    name: &str,
+    scale: Scale,
+    ticks: &[f64],
+    label: fn(f64) -> String,
+) {
     for &tick in ticks {
         let at = y(panel, scale, tick);
         element(
@@ -181,7 +150,7 @@ fn axis(out: &mut String, panel: Panel, name: &str, scale: Scale, ticks: &[f64])
                 "<line class=\"grid\" x1=\"{LEFT}\" x2=\"{RIGHT}\" y1=\"{at:.1}\" y2=\"{at:.1}\"/>"
             ),
         );
-        text(out, (LEFT - 8.0, at + 4.0), "end", "", &number(tick));
+        text(out, (LEFT - 8.0, at + 4.0), "end", "", &label(tick));
     }
     let (top, height) = (panel.top, panel.bottom - panel.top);
     let width = RIGHT - LEFT;
@@ -191,7 +160,8 @@ fn axis(out: &mut String, panel: Panel, name: &str, scale: Scale, ticks: &[f64])
             "<rect class=\"frame\" x=\"{LEFT}\" y=\"{top}\" width=\"{width}\" height=\"{height}\"/>"
         ),
     );
-    text(out, (LEFT, panel.top - 10.0), "start", "", name);
+    let at = (LEFT, panel.top - TITLE_DISTANCE);
+    text(out, at, "start", "", name);
 }
 
 /// Draws a line through values over time.
@@ -213,22 +183,24 @@ fn line(
     );
 }
 
-/// Draws names in their colors above the right end of a panel.
+/// Draws names behind lines in their colors, above the right end of a panel.
 fn legend(out: &mut String, panel: Panel, names: &[(&str, &str)]) {
-    let mut spans = String::new();
-    for (name, color) in names {
-        let name = escaped(name);
-        // SVG drops ordinary spaces at the end of a span, but not no-break spaces.
-        let _ = write!(
-            spans,
-            "<tspan fill=\"{color}\">\u{2014} {name}\u{a0}\u{a0}\u{a0}</tspan>"
+    let mut right = RIGHT;
+    let baseline = panel.top - TITLE_DISTANCE;
+    for (name, color) in names.iter().rev() {
+        let start = right - CHARACTER * name.chars().count() as f64;
+        let (from, to) = (start - SAMPLE_DISTANCE - SAMPLE, start - SAMPLE_DISTANCE);
+        let middle = baseline - 4.0;
+        element(
+            out,
+            format_args!(
+                "<line class=\"sample\" stroke=\"{color}\" x1=\"{from:.1}\" x2=\"{to:.1}\" \
+                 y1=\"{middle:.1}\" y2=\"{middle:.1}\"/>"
+            ),
         );
+        text(out, (start, baseline), "start", "name", name);
+        right = from - NAME_DISTANCE;
     }
-    let at = panel.top - 10.0;
-    element(
-        out,
-        format_args!("<text x=\"{RIGHT}\" y=\"{at}\" text-anchor=\"end\">{spans}</text>"),
-    );
 }
 
 fn text(out: &mut String, (x, y): (f64, f64), anchor: &str, class: &str, words: &str) {
@@ -259,20 +231,6 @@ fn escaped(words: &str) -> String {
     words.replace('>', "&gt;")
 }
 
-/// Returns the label of a tick, such as 250, 1.5k or 2M.
-fn number(value: f64) -> String {
-    let (value, unit) = match value {
-        large if large >= 1e6 => (large / 1e6, "M"),
-        large if large >= 1e3 => (large / 1e3, "k"),
-        small => (small, ""),
-    };
-    let digits = format!("{value:.2}");
-    format!(
-        "{}{unit}",
-        digits.trim_end_matches('0').trim_end_matches('.')
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -288,28 +246,6 @@ mod tests {
             }),
             server_cpu_percent: Some(50.0),
         }
-    }
-
-    #[test]
-    fn axes_end_at_round_values_that_include_all_values() {
-        for (value, most, count) in [
-            (75_000.0, 80_000.0, 5),
-            (5_600_000.0, 6_000_000.0, 7),
-            (1.0, 1.0, 6),
-            (60.0, 60.0, 7),
-        ] {
-            let (scale, ticks) = Scale::linear(value);
-            assert!(
-                (ticks[ticks.len() - 1] - most).abs() < 1e-6 * most,
-                "{value}"
-            );
-            assert_eq!(ticks.len(), count, "{value}");
-            assert!(scale.share(value) <= 1.0 && scale.share(value / 2.0) < 0.51);
-        }
-        let (scale, ticks) = Scale::log(150.0, 40_000.0);
-        let texts: Vec<_> = ticks.iter().map(|&tick| number(tick)).collect();
-        assert_eq!(texts, ["100", "1k", "10k", "100k"]);
-        assert!((scale.share(1000.0) - 1.0 / 3.0).abs() < 1e-9);
     }
 
     #[test]
@@ -337,6 +273,32 @@ mod tests {
                 assert!((panel.top..=panel.bottom).contains(&y), "{line}");
             }
         }
+    }
+
+    #[test]
+    fn the_legend_is_above_its_panel_and_its_parts_do_not_touch() {
+        let svg = svg("custom", "", &[interval(0.25, 100)]);
+        let attribute = |line: &str, name: &str| -> f64 {
+            let value = line.split(&format!(" {name}=\"")).nth(1).unwrap();
+            value.split('"').next().unwrap().parse().unwrap()
+        };
+        let lines: Vec<_> = svg.lines().collect();
+        let entries = lines.windows(2).filter(|two| two[0].contains("\"sample\""));
+        let mut left_of_others = [RIGHT, RIGHT];
+        for (nth, two) in entries.enumerate() {
+            let (panel, left) = ([LATENCY, THROUGHPUT][nth / 2], &mut left_of_others[nth / 2]);
+            let (sample, name) = (two[0], two[1]);
+            let length = name.split(['>', '<']).nth(2).unwrap().len() as f64;
+            assert!(attribute(name, "y") <= panel.top - 14.0);
+            assert!(attribute(sample, "x2") + 4.0 < attribute(name, "x"));
+            assert!(attribute(name, "x") + 7.0 * length <= *left);
+            *left = attribute(sample, "x1") - 20.0;
+        }
+        assert!(
+            left_of_others
+                .iter()
+                .all(|&left| LEFT + 250.0 < left && left < RIGHT - 100.0)
+        );
     }
 
     #[test]

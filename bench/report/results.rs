@@ -5,14 +5,45 @@ use hdrhistogram::Histogram;
 use serde_json::{Map, Value, json};
 
 use crate::client::ledger::DeliveryCounts;
+use crate::report::columns::{Column, aligned};
+use crate::report::quantity::FigureName;
 use crate::report::spread::{Spread, rounded};
 use crate::report::timeline::{self, TimelineInterval};
+
+/// The beginning of the text of a failure whose bound is not met.
+const NOT_MET: &str = "not met: ";
 
 /// The bound of a figure.
 #[derive(Clone, Copy, Debug)]
 pub enum Bound {
     AtLeast(f64),
     AtMost(f64),
+}
+
+impl Bound {
+    fn is_met(self, value: f64) -> bool {
+        match self {
+            Self::AtLeast(least) => value >= least,
+            Self::AtMost(most) => value <= most,
+        }
+    }
+
+    /// Returns the words and the value of the bound.
+    fn parts(self) -> (&'static str, f64) {
+        match self {
+            Self::AtLeast(least) => ("at least", least),
+            Self::AtMost(most) => ("at most", most),
+        }
+    }
+}
+
+/// A check that failed.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    /// The text of the JSON form. It contains the names and units of the JSON form.
+    pub text: String,
+    /// The text of the table.
+    pub readable: String,
 }
 
 /// Named figures in the order in which they were added, and the checks that failed.
@@ -24,7 +55,9 @@ pub struct Report {
     details: Vec<(String, Value)>,
     /// Lines that only the table contains.
     notes: Vec<String>,
-    failures: Vec<String>,
+    /// Lines that only the table contains: outcome, name, and value and bound.
+    bounds: Vec<[String; 3]>,
+    failures: Vec<Failure>,
     /// The run over time, for scenarios that record it.
     timeline: Vec<TimelineInterval>,
 }
@@ -36,6 +69,7 @@ impl Report {
             rows: Vec::new(),
             details: Vec::new(),
             notes: Vec::new(),
+            bounds: Vec::new(),
             failures: Vec::new(),
             timeline: Vec::new(),
         }
@@ -107,21 +141,43 @@ impl Report {
     /// Adds a count, and checks that it is zero.
     pub fn add_zero(&mut self, name: &str, value: u64) {
         self.add(name, value);
-        self.check(value == 0, || format!("{name}: {value}, expected 0"));
+        if value != 0 {
+            let figure = FigureName::parse(name);
+            let found = figure.text(value as f64);
+            self.failures.push(Failure {
+                text: format!("{name}: {value}, expected 0"),
+                readable: format!("{}: {found}, expected 0", figure.words),
+            });
+        }
     }
 
     /// Checks that a figure keeps a bound, and adds a line with both.
     pub fn check_bound(&mut self, name: &str, value: f64, bound: Bound) {
-        let (met, wanted) = match bound {
-            Bound::AtLeast(least) => (value >= least, format!("at least {least}")),
-            Bound::AtMost(most) => (value <= most, format!("at most {most}")),
-        };
-        let text = format!("{name}: {}, {wanted}", rounded(value));
-        if met {
-            self.notes.push(format!("  met     {text}"));
-        } else {
-            self.failures.push(format!("not met: {text}"));
+        self.add_bound(name, &FigureName::parse(name), value, bound);
+    }
+
+    /// Checks that the ratio of a figure to that of an opponent keeps a bound.
+    pub fn check_ratio(&mut self, figure: &str, opponent: &str, ratio: f64, bound: Bound) {
+        let name = format!("{figure}, times that of {opponent}");
+        let words = FigureName::parse(figure).words;
+        let readable = FigureName::ratio(format!("{words}, times that of {opponent}"));
+        self.add_bound(&name, &readable, ratio, bound);
+    }
+
+    fn add_bound(&mut self, name: &str, figure: &FigureName, value: f64, bound: Bound) {
+        let (wanted, limit) = bound.parts();
+        let [found, limit_text] = figure.beside_bound(value, limit);
+        let readable = format!("{found}, {wanted} {limit_text}");
+        let is_met = bound.is_met(value);
+        if !is_met {
+            self.failures.push(Failure {
+                text: format!("{NOT_MET}{name}: {}, {wanted} {limit}", rounded(value)),
+                readable: format!("{NOT_MET}{}: {readable}", figure.words),
+            });
         }
+        let outcome = if is_met { "met" } else { "not met" };
+        self.bounds
+            .push([outcome.to_owned(), figure.words.clone(), readable]);
     }
 
     /// Sets the run over time.
@@ -137,15 +193,22 @@ impl Report {
         &self.timeline
     }
 
-    pub fn failures(&self) -> &[String] {
+    pub fn failures(&self) -> &[Failure] {
         &self.failures
     }
 
     /// Adds a failure unless a check passed.
     pub fn check(&mut self, passed: bool, failure: impl FnOnce() -> String) {
         if !passed {
-            self.failures.push(failure());
+            let text = failure();
+            let readable = text.clone();
+            self.failures.push(Failure { text, readable });
         }
+    }
+
+    /// Adds a failed check.
+    pub fn fail(&mut self, failure: Failure) {
+        self.failures.push(failure);
     }
 
     /// Returns whether every check passed.
@@ -155,20 +218,23 @@ impl Report {
 
     /// Returns the report as a table.
     pub fn table(&self) -> String {
-        let names = self.rows.iter().map(|(name, _)| name.len());
-        let width = names.max().unwrap_or(0);
-        // A JSON value ignores the width of a format, so it is converted to a string first.
         let row = |(name, value): &(String, Value)| {
-            format!("  {name:<width$}  {:>14}", value.to_string())
+            let (figure, value) = (FigureName::parse(name), value.as_f64().unwrap_or(f64::NAN));
+            let format = figure.format(&[value]);
+            [figure.words, format.number(value), format.symbol.to_owned()]
         };
+        let rows: Vec<_> = self.rows.iter().map(row).collect();
         let mut lines = vec![self.scenario.to_owned()];
-        lines.extend(self.rows.iter().map(row));
+        lines.extend(aligned(
+            [Column::Left, Column::Right, Column::Joined],
+            &rows,
+        ));
         lines.extend(self.notes.iter().cloned());
-        lines.extend(
-            self.failures
-                .iter()
-                .map(|failure| format!("  FAILED  {failure}")),
-        );
+        lines.extend(aligned([Column::Left; 3], &self.bounds));
+        // A bound that is not met has a line already.
+        let others = |failure: &&Failure| !failure.text.starts_with(NOT_MET);
+        let failures = self.failures.iter().filter(others);
+        lines.extend(failures.map(|failure| format!("  FAILED  {}", failure.readable)));
         lines.push(if self.is_passed() { "ok\n" } else { "failed\n" }.to_owned());
         lines.join("\n")
     }
@@ -176,9 +242,12 @@ impl Report {
     /// Returns the report as one line of JSON.
     pub fn json(&self) -> String {
         let values: Map<String, Value> = self.rows.iter().chain(&self.details).cloned().collect();
-        let (scenario, failures) = (self.scenario, &self.failures);
+        let failures: Vec<_> = self.failures.iter().map(|failure| &failure.text).collect();
         let mut out = json!({
-            "scenario": scenario, "ok": self.is_passed(), "failures": failures, "values": values
+            "scenario": self.scenario,
+            "ok": self.is_passed(),
+            "failures": failures,
+            "values": values,
         });
         if !self.timeline.is_empty() {
             out["timeline"] = timeline::json(&self.timeline);
@@ -242,7 +311,9 @@ mod tests {
             let mut report = Report::new("test");
             report.check_bound("x", value, bound);
             assert_eq!(report.is_passed(), met, "{value}");
-            assert_eq!(report.table().contains("not met: x"), !met);
+            assert_eq!(report.table().contains("  not met  x  "), !met);
+            assert_eq!(report.table().contains("  met  x  "), met);
+            assert_eq!(report.json().contains("not met: x: "), !met);
         }
     }
 

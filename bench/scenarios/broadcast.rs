@@ -174,6 +174,13 @@ struct Throughput {
     usage: Usage,
 }
 
+impl BroadcastOptions {
+    /// Returns the planned duration of a run in seconds.
+    pub fn duration_s(&self) -> u32 {
+        self.warm_up + self.seconds
+    }
+}
+
 pub fn run(context: &RunContext, options: &BroadcastOptions) -> Result<Report, BenchError> {
     if options.subscribers == 0 || options.window == 0 || options.seconds == 0 {
         let text = "--subscribers, --window and --seconds: at least 1";
@@ -219,7 +226,7 @@ fn measure(
     publisher: &mut WindowPublisher,
 ) -> Result<Throughput, BenchError> {
     let clock = publisher.clock;
-    let _indicator = ProgressIndicator::start("broadcast", options.warm_up + options.seconds);
+    let _indicator = ProgressIndicator::start("broadcast", options.duration_s());
     let warm_up_end_us = clock.now_us() + u64::from(options.warm_up) * 1_000_000;
     publish_until(warm_up_end_us, fleet, subscribers, publisher)?;
 

@@ -89,7 +89,7 @@ pub fn run(context: &RunContext, options: &BurstOptions) -> Result<Report, Bench
         lateness: latency::histogram(),
     };
 
-    let _indicator = ProgressIndicator::start("burst", options.warm_up + options.seconds);
+    let _indicator = ProgressIndicator::start("burst", options.duration_s());
     let now_us = clock.now_us();
     let start_us = now_us + u64::from(options.warm_up) * 1_000_000;
     let due_us = random_times(&mut random, warm_up_answers, now_us, start_us - now_us);
@@ -174,6 +174,11 @@ fn report(
 }
 
 impl BurstOptions {
+    /// Returns the planned duration of a run in seconds.
+    pub fn duration_s(&self) -> u32 {
+        self.warm_up + self.seconds
+    }
+
     fn check(&self) -> Result<(), BenchError> {
         let error = |text: &str| Err(BenchError::Arguments(text.to_owned()));
         if self.connections == 0 || self.answers == 0 || self.seconds == 0 {

@@ -40,6 +40,13 @@ pub struct CustomOptions {
     p99_us: Option<u32>,
 }
 
+impl CustomOptions {
+    /// Returns the planned duration of a run in seconds.
+    pub fn duration_s(&self) -> u32 {
+        self.warm_up + self.seconds
+    }
+}
+
 pub fn run(context: &RunContext, options: &CustomOptions) -> Result<Report, BenchError> {
     let load = SteadyLoad {
         scenario: "custom",

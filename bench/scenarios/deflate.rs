@@ -59,6 +59,13 @@ enum Compression {
     Deflate,
 }
 
+impl DeflateOptions {
+    /// Returns the planned duration of a run in seconds.
+    pub fn duration_s(&self) -> u32 {
+        2 * self.rounds as u32 * self.seconds
+    }
+}
+
 pub fn run(context: &RunContext, options: &DeflateOptions) -> Result<Report, BenchError> {
     if options.subscribers == 0 || options.rate == 0 || options.rounds == 0 {
         let text = "--subscribers, --rate and --rounds: at least 1";
@@ -72,8 +79,7 @@ pub fn run(context: &RunContext, options: &DeflateOptions) -> Result<Report, Ben
         plain: Vec::new(),
         deflate: Vec::new(),
     };
-    let seconds = 2 * options.rounds as u32 * options.seconds;
-    let _indicator = ProgressIndicator::start("deflate", seconds);
+    let _indicator = ProgressIndicator::start("deflate", options.duration_s());
     for _ in 0..options.rounds {
         let plain = measure(context, options, server, Compression::Plain)?;
         rounds.plain.push(plain);

@@ -70,7 +70,7 @@ pub fn run(context: &RunContext, options: &FeedsOptions) -> Result<Report, Bench
     let mut replies = ReplyCounts::default();
     let mut rows = Vec::new();
     let publications = options.publications;
-    let _indicator = ProgressIndicator::start("feeds", duration_s(publications, arrivals));
+    let _indicator = ProgressIndicator::start("feeds", options.duration_s());
     let mut topic = 0;
     for feed in Feed::ALL {
         let mut figures = [[FeedFigures::default(); 2]; 2];
@@ -97,14 +97,6 @@ pub fn run(context: &RunContext, options: &FeedsOptions) -> Result<Report, Bench
     let sent = Feed::ALL.len() * arrivals.len() * publications;
     connection.await_replies(&mut replies, sent as u64)?;
     Ok(report(options, &fleets, &rows, replies.rejected))
-}
-
-/// Returns the time that publishing all feeds takes, in seconds.
-fn duration_s(publications: usize, arrivals: [Arrival; 2]) -> u32 {
-    let duration_us =
-        |arrival: Arrival| publications.div_ceil(arrival.size) as u64 * arrival.period_us;
-    let feed_us: u64 = arrivals.into_iter().map(duration_us).sum();
-    (feed_us * Feed::ALL.len() as u64).div_ceil(1_000_000) as u32
 }
 
 fn report(options: &FeedsOptions, fleets: &[Fleet; 2], rows: &[FeedRow], rejected: u64) -> Report {
@@ -205,6 +197,15 @@ impl FeedPublisher<'_> {
 }
 
 impl FeedsOptions {
+    /// Returns the planned duration of a run in seconds.
+    pub fn duration_s(&self) -> u32 {
+        let duration_us =
+            |arrival: Arrival| self.publications.div_ceil(arrival.size) as u64 * arrival.period_us;
+        let arrivals = self.arrivals().into_iter().flatten();
+        let feed_us: u64 = arrivals.map(duration_us).sum();
+        (feed_us * Feed::ALL.len() as u64).div_ceil(1_000_000) as u32
+    }
+
     /// Returns the two kinds of arrival. Returns an error if a number is 0.
     fn arrivals(&self) -> Result<[Arrival; 2], BenchError> {
         let counts = [self.subscribers, self.publications, self.burst];

@@ -62,6 +62,11 @@ pub fn run(context: &RunContext, options: &HelpshiftOptions) -> Result<Report, B
 }
 
 impl HelpshiftOptions {
+    /// Returns the planned duration of a run in seconds.
+    pub fn duration_s(&self) -> u32 {
+        self.warm_up + self.seconds
+    }
+
     /// Returns `--rate`, or the publications per second that cause the deliveries of `--out`.
     fn rate(&self) -> u32 {
         let Some(out) = self.out else {

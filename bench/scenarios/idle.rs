@@ -57,13 +57,20 @@ impl IdleSeconds {
     }
 }
 
+impl IdleOptions {
+    /// Returns the planned duration of a run in seconds.
+    pub fn duration_s(&self) -> u32 {
+        self.seconds
+    }
+}
+
 pub fn run(context: &RunContext, options: &IdleOptions) -> Result<Report, BenchError> {
     let clock = Clock::new();
     let server = context.server;
     let mut fleet = Fleet::new(context, clock, payload::SMALLEST)?;
     let opening = open_all(&mut fleet, options, server, clock)?;
 
-    let _indicator = ProgressIndicator::start("idle", options.seconds);
+    let _indicator = ProgressIndicator::start("idle", options.duration_s());
     // The seconds without a ping are counted separately: between pings the server should do
     // nothing.
     let (mut without_pings, mut with_pings) = (IdleSeconds::default(), IdleSeconds::default());

@@ -76,6 +76,13 @@ impl IngestPhase {
     }
 }
 
+impl IngestOptions {
+    /// Returns the planned duration of a run in seconds.
+    pub fn duration_s(&self) -> u32 {
+        2 * (self.warm_up + self.seconds)
+    }
+}
+
 pub fn run(context: &RunContext, options: &IngestOptions) -> Result<Report, BenchError> {
     if options.topics == 0 || options.senders == 0 || options.seconds == 0 || options.rate == 0 {
         let text = "--topics, --senders, --rate and --seconds: at least 1";
@@ -86,8 +93,7 @@ pub fn run(context: &RunContext, options: &IngestOptions) -> Result<Report, Benc
         return Err(BenchError::Arguments(text.into()));
     }
     let (rate, tick_us) = (options.rate, options.tick_us.max(1));
-    let seconds = 2 * (options.warm_up + options.seconds);
-    let _indicator = ProgressIndicator::start("ingest", seconds);
+    let _indicator = ProgressIndicator::start("ingest", options.duration_s());
     let saturated = measure(context, options, options.senders, SendPace::Saturated)?;
     let fixed = measure(context, options, 1, SendPace::Fixed { rate, tick_us })?;
 

@@ -29,6 +29,13 @@ pub struct SingleOptions {
     p99_us: u32,
 }
 
+impl SingleOptions {
+    /// Returns the planned duration of a run in seconds.
+    pub fn duration_s(&self) -> u32 {
+        self.warm_up + self.seconds
+    }
+}
+
 pub fn run(context: &RunContext, options: &SingleOptions) -> Result<Report, BenchError> {
     let load = SteadyLoad {
         scenario: "single",

@@ -70,6 +70,13 @@ struct SlowOutcome {
     rss_bytes_before: Option<u64>,
 }
 
+impl SlowOptions {
+    /// Returns the planned duration of a run in seconds.
+    pub fn duration_s(&self) -> u32 {
+        2 * self.seconds
+    }
+}
+
 pub fn run(context: &RunContext, options: &SlowOptions) -> Result<Report, BenchError> {
     if options.readers == 0 || options.rate == 0 {
         return Err(BenchError::Arguments(
@@ -83,7 +90,7 @@ pub fn run(context: &RunContext, options: &SlowOptions) -> Result<Report, BenchE
     let assignment = TopicAssignment::single_topic(options.readers);
     let mut receiver = Receiver::new(Ledger::new(assignment));
     let generator = CpuMeter::start(Process::own())?;
-    let _indicator = ProgressIndicator::start("slow", 2 * options.seconds);
+    let _indicator = ProgressIndicator::start("slow", options.duration_s());
     let outcome = measure(context, options, clock, &mut fleet, &mut receiver)?;
 
     let mut report = Report::new("slow");

@@ -47,6 +47,13 @@ pub struct ToggleOptions {
     others: usize,
 }
 
+impl ToggleOptions {
+    /// Returns the planned duration of a run in seconds.
+    pub fn duration_s(&self) -> u32 {
+        self.seconds
+    }
+}
+
 pub fn run(context: &RunContext, options: &ToggleOptions) -> Result<Report, BenchError> {
     if options.rate == 0 || options.toggles == 0 {
         return Err(BenchError::Arguments(
@@ -69,7 +76,7 @@ pub fn run(context: &RunContext, options: &ToggleOptions) -> Result<Report, Benc
         body: context.options.body,
         sequences: vec![0],
     };
-    let _indicator = ProgressIndicator::start("toggle", options.seconds);
+    let _indicator = ProgressIndicator::start("toggle", options.duration_s());
     let publisher = Publisher::start(context, clock, schedule)?;
     let others = Ledger::new(TopicAssignment::single_topic(options.others));
     let mut client = TogglingClient::new(Arc::clone(&publisher.progress), others, clock);
