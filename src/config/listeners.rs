@@ -1,5 +1,5 @@
-//! Finds sockets of the configuration that would listen on the same address. Used on the main
-//! thread at start and on the control thread at a reload.
+//! Finds sockets of the configuration that would listen on the same address, and sockets that other
+//! hosts can reach. Used on the main thread at start and on the control thread at a reload.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -42,6 +42,14 @@ pub(super) fn check(config: &Config) -> Vec<Contradiction> {
         }
     }
     found
+}
+
+/// Returns key and address of every socket that other hosts can reach.
+pub(super) fn reachable_from_other_hosts(config: &Config) -> Vec<String> {
+    let listeners = listeners(config).into_iter();
+    let reachable = listeners.filter(|listener| listener.address.is_reachable_from_other_hosts());
+    let text = |Listener { key, text, .. }| format!("{key} = {text}");
+    reachable.map(text).collect()
 }
 
 fn listeners(config: &Config) -> Vec<Listener> {
@@ -103,6 +111,14 @@ impl BindAddress {
     fn of_ip(ip: IpAddr, port: u16) -> Self {
         let ip = Some(ip).filter(|ip| !ip.is_unspecified());
         Self::Tcp { ip, port }
+    }
+
+    fn is_reachable_from_other_hosts(&self) -> bool {
+        match self {
+            Self::Tcp { ip, .. } => ip.is_none_or(|ip| !ip.is_loopback()),
+            Self::TcpName { name, .. } => name != "localhost",
+            Self::Unix(_) => false,
+        }
     }
 
     /// Returns whether the two addresses cannot be bound at the same time. The kernel chooses a

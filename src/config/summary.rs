@@ -1,9 +1,10 @@
-//! The differences of a configuration from the defaults, and warnings about likely mistakes. Used
-//! on the main thread.
+//! The differences of a configuration from the defaults, warnings about likely mistakes, and who
+//! can use the server. Used on the main thread.
 
 use std::fmt;
 
 use super::configuration::Config;
+use super::listeners;
 use super::registry::{self, NAMESPACE_KEYS};
 use super::tables::Namespace;
 
@@ -35,6 +36,19 @@ impl Config {
             lines.push(format!("namespace {name:?}: {}", values.join(", ")));
         }
         lines
+    }
+
+    /// Describes who can use the server: clients are not authenticated, and some sockets may be
+    /// reachable from other hosts.
+    pub fn exposure(&self) -> String {
+        let reachable = match listeners::reachable_from_other_hosts(self).as_slice() {
+            [] => "none".to_owned(),
+            sockets => sockets.join(", "),
+        };
+        format!(
+            "clients are not authenticated: everyone who reaches ws.listen may subscribe to every \
+             topic; listening for other hosts: {reachable}"
+        )
     }
 
     /// Returns a sentence for every setting that is valid but probably a mistake.

@@ -359,6 +359,30 @@ fn errors_of_invalid_files_name_the_place() {
 }
 
 #[test]
+fn sockets_that_other_hosts_reach_are_named() {
+    let reachable = |settings: &[&str]| {
+        let exposure = flags(settings).config().exposure();
+        assert!(exposure.starts_with("clients are not authenticated"));
+        exposure.rsplit_once(": ").unwrap().1.to_owned()
+    };
+    assert_eq!(reachable(&[]), "ws.listen = 0.0.0.0:8000");
+    let local = "ws.listen=127.0.0.1:8000";
+    assert_eq!(reachable(&[local]), "none");
+    assert_eq!(
+        reachable(&[
+            local,
+            "admin.listen=[::]:8001",
+            "ingest.pull=tcp://eth0:5560"
+        ]),
+        "admin.listen = [::]:8001, ingest.pull = tcp://eth0:5560"
+    );
+    assert_eq!(
+        reachable(&[local, "ingest.pull=ipc:///run/fanfare/pull"]),
+        "none"
+    );
+}
+
+#[test]
 fn addresses_that_other_hosts_reach_cause_warnings() {
     let config = flags(&["admin.listen=0.0.0.0:8001", "ingest.pull=tcp://*:5560"]).config();
     assert_eq!(config.warnings().len(), 2, "{:?}", config.warnings());
