@@ -77,6 +77,7 @@ def clients(tools, at):
         **dict(sdks(tools, at)),
         "protocol": Client([python, HERE / "protocol.py"], [at.client, at.control, at.pull]),
         "forms": Client([python, HERE / "forms.py"], [at.client, at.raw, at.control]),
+        "Protobuf": Client([python, HERE / "derived.py"], [at.client, at.control]),
         "ws": Client([node, HERE / "raw.mjs"], [at.raw, at.control]),
         "websockets": Client([python, HERE / "raw.py"], [at.raw, at.control]),
         "pyzmq": Client([python, HERE / "publisher.py"], publisher),
