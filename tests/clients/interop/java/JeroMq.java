@@ -35,6 +35,9 @@ public final class JeroMq {
         Socket socket = context.createSocket(type);
         socket.setSendTimeOut(10_000);
         socket.setReceiveTimeOut(10_000);
+        // Up to 1 of 100 connections of JeroMQ send no greeting, whatever the peer, and JeroMQ connects
+        // again when this time has passed, by default 30 s (zeromq/jeromq, pull request 1022).
+        socket.setHandshakeIvl(1_000);
         socket.connect(endpoint);
         return socket;
     }
