@@ -41,19 +41,19 @@ def proxies(tools):
 
 
 def programs(name, tools, at, port):
-    """Returns a dictionary from name to command."""
-    python = tools / "python/bin/python"
+    """Returns a dictionary from name to client."""
+    python, node = tools / "python/bin/python", shutil.which("node") or "node"
     url = f"ws://127.0.0.1:{port}"
+    sdk = [f"{url}/connection/websocket", at.control]
     programs = {
-        f"{name}: own checks": [python, CONFIGS / "proxy.py", url, at.control],
-        f"{name}: websockets": [python, run.HERE / "raw.py", f"{url}/raw", at.control],
-        f"{name}: centrifuge-js": [
-            shutil.which("node"), run.HERE / "sdk.mjs", f"{url}/connection/websocket", at.control
-        ],
+        "own checks": run.Client([python, CONFIGS / "proxy.py"], [url, at.control]),
+        "websockets": run.Client([python, run.HERE / "raw.py"], [f"{url}/raw", at.control]),
+        "centrifuge-js": run.Client([node, run.HERE / "sdk.mjs"], [*sdk, "json"], True),
+        "centrifuge-js, Protobuf": run.Client([node, run.HERE / "sdk.mjs"], [*sdk, "protobuf"], True),
     }
     if name == "HAProxy":
-        http2 = ["127.0.0.1", "18021"]
-        programs[f"{name}: HTTP/2"] = [python, CONFIGS / "http2_client.py", *http2, at.control]
+        http2 = ["127.0.0.1", "18021", at.control]
+        programs["HTTP/2"] = run.Client([python, CONFIGS / "http2_client.py"], http2)
     return programs
 
 
@@ -111,9 +111,10 @@ def run_one(arguments, name):
             return True
         try:
             with Proxy(command, port, arguments.logs / f"{name.lower()}.proxy.log"):
-                for program, line in programs(name, arguments.tools, at, port).items():
-                    each = run.Run(program, arguments, at, options)
-                    each.run(line)
+                for program, client in programs(name, arguments.tools, at, port).items():
+                    program = f"{name}: {program}"
+                    each = run.Run(program, client.compressed, arguments, at, options)
+                    each.run([*client.command, *client.arguments])
                     clean &= each.clean
         except RuntimeError as fault:
             print(f"not ok {name}: start: {fault}", flush=True)
