@@ -49,6 +49,7 @@ class Client(NamedTuple):
 def sdks(tools, at):
     """Yields the name and the client of each SDK in each form, with compression and without."""
     java = tools / "java"
+    runtime = shutil.which("java") if (java / "classes").exists() else None
     programs = {
         "centrifuge-js in Node": ([shutil.which("node") or "node", HERE / "sdk.mjs"], FORMS),
         "centrifuge-js in Chromium": (None, FORMS),
@@ -56,7 +57,7 @@ def sdks(tools, at):
         "centrifuge-python": ([tools / "python/bin/python", HERE / "sdk.py"], FORMS),
         "centrifuge-go": ([tools / "go/bin/sdk"], FORMS),
         "centrifuge-java": (
-            [shutil.which("java") or "java", "-cp", f"{java}/lib/*:{java}/classes", "Sdk"],
+            [runtime or "Java or Maven", "-cp", f"{java}/lib/*:{java}/classes", "Sdk"],
             ["protobuf"],
         ),
     }
@@ -105,7 +106,7 @@ class Run:
 
     def run(self, command):
         if not command[0] or not os.path.exists(command[0]):
-            program = pathlib.Path(command[0] or "the browser").name
+            program = pathlib.Path(command[0] or self.name.split(",")[0]).name
             return self.print_check(f"SKIPPED {program} is not installed")
         server = Server(
             self.arguments.fanfare,

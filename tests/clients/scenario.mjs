@@ -92,8 +92,9 @@ export async function run({ Centrifuge, WebSocket, url, control, form, report })
     }
   };
 
-  await check("connect", async (client) => {
+  await check("connect", async (client, seen) => {
     same(client.state, "connected", "state");
+    same(seen.socket.protocol, form === "protobuf" ? "centrifuge-protobuf" : "", "subprotocol");
   });
 
   await check("1,000 messages in order", async (client) => {

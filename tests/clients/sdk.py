@@ -74,6 +74,8 @@ class Topic(centrifuge.SubscriptionEventHandler):
 async def connect():
     async with Session() as session:
         same(session.client.state, centrifuge.ClientState.CONNECTED, "state")
+        subprotocol = "centrifuge-protobuf" if PROTOBUF else None
+        same(session.client._conn.subprotocol, subprotocol, "subprotocol")
 
 
 async def in_order():
