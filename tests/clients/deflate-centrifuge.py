@@ -1,4 +1,4 @@
-"""centrifuge-python with default settings in the deflate check. Argument: client URL."""
+"""centrifuge-python in the deflate check. Arguments: client URL, json or protobuf."""
 
 import asyncio
 import json
@@ -6,6 +6,8 @@ import sys
 
 import centrifuge
 from corpus import Chain
+
+PROTOBUF = sys.argv[2] == "protobuf"
 
 
 def report(**line):
@@ -22,7 +24,7 @@ class Subscriber(centrifuge.SubscriptionEventHandler):
         report(open=None)  # the SDK does not show what was negotiated
 
     async def on_publication(self, ctx):
-        data = ctx.pub.data
+        data = json.loads(ctx.pub.data) if PROTOBUF else ctx.pub.data
         self.disorder += data["n"] != self.chain.count
         self.chain.add(data["text"].encode())
         if data.get("last"):
@@ -36,7 +38,7 @@ class Session(centrifuge.ClientEventHandler):
 
 
 async def main():
-    client = centrifuge.Client(sys.argv[1], events=Session(), proxy=None)
+    client = centrifuge.Client(sys.argv[1], events=Session(), use_protobuf=PROTOBUF, proxy=None)
     subscriber = Subscriber()
     await client.connect()
     await client.new_subscription("bursts", events=subscriber).subscribe()

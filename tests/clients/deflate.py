@@ -68,7 +68,8 @@ def programs(tools, raw, client):
         "gorilla/websocket": [go, "gorilla", raw],
         "coder/websocket": [go, "coder", raw],
         "Java-WebSocket": [installed, "-cp", f"{java}/lib/*:{java}/classes", "Deflate", raw],
-        "centrifuge-python": [python, HERE / "deflate-centrifuge.py", client],
+        "centrifuge-python, JSON": [python, HERE / "deflate-centrifuge.py", client, "json"],
+        "centrifuge-python, Protobuf": [python, HERE / "deflate-centrifuge.py", client, "protobuf"],
     }
 
 
