@@ -19,6 +19,7 @@ pub(super) fn routes(sampler: Arc<Sampler>, monitor: Arc<Monitor>) -> Router {
     let fabric = Arc::clone(&sampler.fabric);
     let connections = connections::routes(Arc::clone(&fabric));
     Router::new()
+        .route("/", get(get_index))
         .route("/metrics", get(get_metrics))
         .with_state((Arc::clone(&sampler), Arc::clone(&monitor)))
         .route("/stats", get(get_stats))
@@ -30,6 +31,24 @@ pub(super) fn routes(sampler: Arc<Sampler>, monitor: Arc<Monitor>) -> Router {
         .with_state(fabric)
         .merge(connections)
         .merge(load::routes(monitor))
+}
+
+/// The answer to `GET /`.
+const INDEX: &str = concat!(
+    "fanfare ",
+    env!("CARGO_PKG_VERSION"),
+    ", the port for operators (admin.listen)\n\n",
+    "GET  /health       the state of the server\n",
+    "GET  /metrics      metrics for Prometheus\n",
+    "GET  /stats        the same figures as JSON\n",
+    "GET  /connections  the connections with the most pending bytes\n",
+    "GET  /load         the load, and advice on the number of servers\n",
+    "POST /publish      publishes {\"channel\":\"news\",\"data\":{\"hello\":\"world\"}}\n",
+    "POST /drain        closes a share of the connections: /drain?share=20%25&period=60s\n",
+);
+
+async fn get_index() -> &'static str {
+    INDEX
 }
 
 async fn get_health(State(fabric): State<Arc<Fabric>>) -> impl IntoResponse {

@@ -214,9 +214,42 @@ fn the_type_of_the_body_does_not_matter_outside_of_browsers() {
 }
 
 #[test]
+fn the_root_of_both_ports_lists_their_paths() {
+    let admin = AdminPort::start(&[]);
+    let response = admin.get("/");
+    assert_eq!(status(&response), 200);
+    let (_, index) = response.split_once("\r\n\r\n").unwrap();
+    let lines = index.lines().filter_map(|line| line.split_once(" /"));
+    let mut paths = 0;
+    for (method, rest) in lines {
+        let path = rest.split(' ').next().unwrap();
+        let request = format!("{} /{path}", method.trim());
+        let response = admin.request(&request, &["Host: localhost"], "");
+        // POST without a body or a query is refused, but not as unknown.
+        assert!(
+            ![404, 405].contains(&status(&response)),
+            "{request}: {response}"
+        );
+        paths += 1;
+    }
+    assert_eq!(paths, 7, "{index}");
+
+    let request = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    let response = exchange(admin.server.ws_address(), request);
+    assert_eq!(
+        status(&response),
+        404,
+        "a load balancer must not take it for health"
+    );
+    for path in ["/connection/websocket", "/raw?topic=NAME", "/health"] {
+        assert!(response.contains(path), "{response}");
+    }
+}
+
+#[test]
 fn unknown_paths_methods_and_large_bodies_are_refused() {
     let admin = AdminPort::start(&["ingest.max_payload=3000"]);
-    assert_eq!(status(&admin.get("/")), 404);
+    assert_eq!(status(&admin.get("/nothing")), 404);
     assert_eq!(status(&admin.get("/publish")), 405);
     assert_eq!(
         status(&admin.request("POST /metrics", &["Host: localhost"], "")),

@@ -15,7 +15,12 @@ pub enum HttpRefusal {
     ForbiddenOrigin,
     #[error("permission denied: the request names a reserved topic")]
     ReservedTopic,
-    #[error("not found: the server has no resource at this path")]
+    /// The answer to `GET /` too. It is no success, because a load balancer that checks `/` must not
+    /// take a server that drains for a healthy one.
+    #[error(
+        "not found: this is the port of fanfare for WebSocket clients; it has \
+         /connection/websocket for SDKs, /raw?topic=NAME for other clients, and /health"
+    )]
     NotFound,
     #[error("method not allowed: use GET")]
     MethodNotAllowed,
