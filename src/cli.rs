@@ -6,6 +6,7 @@ mod doctor;
 mod drain;
 mod exit;
 mod keys;
+mod node_address;
 #[cfg(test)]
 mod pages;
 mod publish;
@@ -47,8 +48,8 @@ pub(crate) fn run() -> ExitCode {
         Command::Serve(settings) => serve::run(settings),
         Command::Check(settings) => check::run(settings),
         Command::Keys(command) => keys::run(&command),
-        Command::Publish(command) => publish::run(&command),
-        Command::Subscribe(command) => subscribe::run(&command),
+        Command::Publish(command) => publish::run(command),
+        Command::Subscribe(command) => subscribe::run(command),
         Command::Top(command) => top::run(command),
         Command::Drain(command) => drain::run(command),
         Command::Doctor(command) => doctor::run(command),

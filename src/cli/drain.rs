@@ -10,7 +10,9 @@ use fanfare::admin_client::{AdminClient, AdminClientError};
 use fanfare::config;
 use serde::Deserialize;
 
-use super::exit::{FAILURE, USAGE, fail};
+use super::arguments::Settings;
+use super::exit::{FAILURE, fail};
+use super::node_address;
 
 /// HTTP status of the response when the drain has begun.
 const ACCEPTED: u16 = 202;
@@ -26,12 +28,16 @@ pub(super) struct Drain {
     /// The period over which the connections are closed.
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = period)]
     period: Duration,
-    /// The node's `admin.listen`.
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8001")]
-    admin: String,
-    /// The node's `admin.token`. Default: the environment variable `FANFARE_ADMIN_TOKEN`.
+    /// The node's admin port. Default: `admin.listen` of the configuration, which is
+    /// `http://127.0.0.1:8001` if it is not set.
+    #[arg(long, value_name = "URL", conflicts_with_all = ["file", "set"])]
+    admin: Option<String>,
+    /// The node's `admin.token`. Default: that of the configuration, or with `--admin` the
+    /// environment variable `FANFARE_ADMIN_TOKEN`.
     #[arg(long, value_name = "TOKEN")]
     token: Option<String>,
+    #[command(flatten)]
+    settings: Settings,
 }
 
 /// The reason why the drain did not begin.
@@ -66,19 +72,19 @@ fn period(text: &str) -> Result<Duration, String> {
 }
 
 pub(super) fn run(command: Drain) -> ExitCode {
-    match drain(command) {
+    let client = match node_address::admin(command.admin, command.token, command.settings) {
+        Ok(client) => client,
+        Err(code) => return code,
+    };
+    match drain(&client, command.share, command.period) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(DrainError::Admin(error @ AdminClientError::Address(_))) => fail(USAGE, &error),
         Err(error) => fail(FAILURE, &error),
     }
 }
 
-fn drain(command: Drain) -> Result<(), DrainError> {
-    let token = command.token;
-    let token = token.or_else(|| std::env::var("FANFARE_ADMIN_TOKEN").ok());
-    let client = AdminClient::new(&command.admin, token)?;
-    let period_ms = command.period.as_millis();
-    let target = format!("/drain?share={}&period={period_ms}ms", command.share);
+fn drain(client: &AdminClient, share: f64, period: Duration) -> Result<(), DrainError> {
+    let period_ms = period.as_millis();
+    let target = format!("/drain?share={share}&period={period_ms}ms");
     let answer = client.request("POST", &target)?;
     if answer.status != ACCEPTED {
         return Err(client.status_error(&target, &answer).into());
@@ -90,7 +96,7 @@ fn drain(command: Drain) -> Result<(), DrainError> {
         "moving {} of {} connections away over {:?}; GET /load shows the progress",
         started.leaving,
         started.connections,
-        command.period,
+        period,
     )?;
     if !started.refused_shards.is_empty() {
         let shards = started.refused_shards;

@@ -3,12 +3,15 @@
 
 use std::io::{self, BufRead as _, Read as _, Write as _};
 use std::process::ExitCode;
+use std::thread;
 use std::time::Duration;
 
 use clap::Args;
+use fanfare::fabric::BUSY_CODE;
 
-use super::arguments::seconds;
+use super::arguments::{Settings, seconds};
 use super::exit::{FAILURE, fail};
+use super::node_address;
 
 /// Publish to a topic, and print whether the engine accepted it.
 #[derive(Args)]
@@ -22,19 +25,29 @@ pub(super) struct Publish {
         allow_negative_numbers = true
     )]
     payload: Option<String>,
-    /// Publish each line of stdin separately.
+    /// Publish each line of stdin separately. A line that is refused is reported with its number,
+    /// and the next one is published; the exit code is then 1.
     #[arg(long)]
     lines: bool,
-    /// The engine's `ingest.router`.
-    #[arg(long, value_name = "ENDPOINT", default_value = "tcp://127.0.0.1:5563")]
-    to: String,
+    /// The engine's ZeroMQ endpoint for REQ. Default: the first `ingest.router` of the
+    /// configuration, which is `tcp://127.0.0.1:5563` if it is not set.
+    #[arg(long, value_name = "ENDPOINT", conflicts_with_all = ["file", "set"])]
+    to: Option<String>,
     /// Credentials, if the engine has `ingest.plain`.
     #[arg(long, value_name = "USER:PASSWORD")]
     plain: Option<String>,
     /// Seconds to wait for each reply.
     #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
     timeout: Duration,
+    #[command(flatten)]
+    settings: Settings,
 }
+
+/// How often a publication is sent again that the engine answers with `busy`.
+const BUSY_RETRIES: u32 = 10;
+
+/// The pause before a publication is sent again.
+const BUSY_PAUSE: Duration = Duration::from_millis(100);
 
 /// The reason why publishing stopped.
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +61,15 @@ enum PublishError {
     Timeout { to: String, seconds: f64 },
     #[error("refused: {code}: {text}")]
     Refused { code: String, text: String },
+    #[error("{accepted} lines were accepted, {refused} refused")]
+    Lines { accepted: u64, refused: u64 },
+    #[error("line {line}, after {accepted} accepted and {refused} refused: {error}")]
+    Stopped {
+        line: u64,
+        accepted: u64,
+        refused: u64,
+        error: Box<Self>,
+    },
     #[error("{0} sent an invalid reply")]
     Reply(String),
     #[error("ZeroMQ: {0}")]
@@ -56,8 +78,20 @@ enum PublishError {
     Io(#[from] io::Error),
 }
 
-pub(super) fn run(command: &Publish) -> ExitCode {
-    match publish(command) {
+pub(super) fn run(command: Publish) -> ExitCode {
+    let to = match node_address::router(command.to, command.settings) {
+        Ok(to) => to,
+        Err(code) => return code,
+    };
+    let plain = command.plain.as_deref();
+    let outcome = Publisher::connect(to, command.topic, plain, command.timeout).and_then(|it| {
+        if command.lines {
+            it.publish_lines()
+        } else {
+            it.publish_one(command.payload.as_deref().unwrap_or_default())
+        }
+    });
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         // The reader of stdout has closed it. This is not an error.
         Err(PublishError::Io(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
@@ -67,69 +101,130 @@ pub(super) fn run(command: &Publish) -> ExitCode {
     }
 }
 
-fn publish(command: &Publish) -> Result<(), PublishError> {
-    let socket = connect(command)?;
-    let mut out = io::stdout().lock();
-    if command.lines {
-        for line in io::stdin().lock().split(b'\n') {
-            request(&socket, command, &line?)?;
-            writeln!(out, "ok")?;
-        }
-        return Ok(());
-    }
-    let mut payload = Vec::new();
-    match command.payload.as_deref() {
-        Some("-") => drop(io::stdin().lock().read_to_end(&mut payload)?),
-        argument => payload.extend(argument.unwrap_or_default().bytes()),
-    }
-    request(&socket, command, &payload)?;
-    writeln!(out, "ok")?;
-    Ok(())
+/// A connection to the engine for one topic.
+struct Publisher {
+    socket: zmq::Socket,
+    to: String,
+    topic: String,
+    timeout: Duration,
 }
 
-fn connect(command: &Publish) -> Result<zmq::Socket, PublishError> {
-    let socket = zmq::Context::new().socket(zmq::REQ)?;
-    // Discard unsent messages at exit: the reply has already timed out.
-    socket.set_linger(0)?;
-    let timeout_ms = i32::try_from(command.timeout.as_millis()).unwrap_or(i32::MAX);
-    socket.set_sndtimeo(timeout_ms)?;
-    socket.set_rcvtimeo(timeout_ms)?;
-    if let Some((user, password)) = command.plain.as_deref().map(user_and_password) {
-        socket.set_plain_username(Some(user))?;
-        socket.set_plain_password(Some(password))?;
+impl Publisher {
+    fn connect(
+        to: String,
+        topic: String,
+        plain: Option<&str>,
+        timeout: Duration,
+    ) -> Result<Self, PublishError> {
+        let socket = zmq::Context::new().socket(zmq::REQ)?;
+        // Discard unsent messages at exit: the reply has already timed out.
+        socket.set_linger(0)?;
+        let timeout_ms = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
+        socket.set_sndtimeo(timeout_ms)?;
+        socket.set_rcvtimeo(timeout_ms)?;
+        if let Some((user, password)) = plain.map(user_and_password) {
+            socket.set_plain_username(Some(user))?;
+            socket.set_plain_password(Some(password))?;
+        }
+        let refused = |error| PublishError::Connect(to.clone(), error);
+        socket.connect(&to).map_err(refused)?;
+        Ok(Self {
+            socket,
+            to,
+            topic,
+            timeout,
+        })
     }
-    let refused = |error| PublishError::Connect(command.to.clone(), error);
-    socket.connect(&command.to).map_err(refused)?;
-    Ok(socket)
+
+    /// Publishes the argument, or stdin as a whole if it is `-`.
+    fn publish_one(&self, argument: &str) -> Result<(), PublishError> {
+        let mut payload = Vec::new();
+        match argument {
+            "-" => drop(io::stdin().lock().read_to_end(&mut payload)?),
+            argument => payload.extend(argument.bytes()),
+        }
+        self.publish(&payload)?;
+        writeln!(io::stdout(), "ok")?;
+        Ok(())
+    }
+
+    /// Publishes each line of stdin. Reports a line that is refused and goes on with the next one.
+    fn publish_lines(&self) -> Result<(), PublishError> {
+        let mut out = io::stdout().lock();
+        let (mut accepted, mut refused) = (0, 0);
+        for line in io::stdin().lock().split(b'\n') {
+            let number = accepted + refused + 1;
+            match line
+                .map_err(PublishError::Io)
+                .and_then(|it| self.publish(&it))
+            {
+                Ok(()) => {
+                    accepted += 1;
+                    writeln!(out, "ok")?;
+                }
+                Err(error @ PublishError::Refused { .. }) => {
+                    refused += 1;
+                    let _ = writeln!(io::stderr(), "fanfare: line {number}: {error}");
+                }
+                // Without a reply, the socket cannot send the next line.
+                Err(error) => {
+                    return Err(PublishError::Stopped {
+                        line: number,
+                        accepted,
+                        refused,
+                        error: Box::new(error),
+                    });
+                }
+            }
+        }
+        match refused {
+            0 => Ok(()),
+            refused => Err(PublishError::Lines { accepted, refused }),
+        }
+    }
+
+    /// Publishes a payload. While the engine is busy, tries again [`BUSY_RETRIES`] times.
+    fn publish(&self, payload: &[u8]) -> Result<(), PublishError> {
+        let mut retries = 0..BUSY_RETRIES;
+        loop {
+            match self.request(payload) {
+                Err(PublishError::Refused { code, .. })
+                    if code == BUSY_CODE && retries.next().is_some() =>
+                {
+                    thread::sleep(BUSY_PAUSE);
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    fn request(&self, payload: &[u8]) -> Result<(), PublishError> {
+        let describe = |error| match error {
+            zmq::Error::EAGAIN => PublishError::Timeout {
+                to: self.to.clone(),
+                seconds: self.timeout.as_secs_f64(),
+            },
+            other => PublishError::Zmq(other),
+        };
+        self.socket
+            .send_multipart([self.topic.as_bytes(), payload], 0)
+            .map_err(describe)?;
+        let reply = self.socket.recv_multipart(0).map_err(describe)?;
+        let words: Vec<_> = reply
+            .iter()
+            .map(|part| String::from_utf8_lossy(part))
+            .collect();
+        match words.as_slice() {
+            [ok] if ok == "ok" => Ok(()),
+            [error, code, text] if error == "error" => Err(PublishError::Refused {
+                code: code.to_string(),
+                text: text.to_string(),
+            }),
+            _ => Err(PublishError::Reply(self.to.clone())),
+        }
+    }
 }
 
 fn user_and_password(pair: &str) -> (&str, &str) {
     pair.split_once(':').unwrap_or((pair, ""))
-}
-
-fn request(socket: &zmq::Socket, command: &Publish, payload: &[u8]) -> Result<(), PublishError> {
-    let to = || command.to.clone();
-    let describe = |error| match error {
-        zmq::Error::EAGAIN => PublishError::Timeout {
-            to: to(),
-            seconds: command.timeout.as_secs_f64(),
-        },
-        other => PublishError::Zmq(other),
-    };
-    socket
-        .send_multipart([command.topic.as_bytes(), payload], 0)
-        .map_err(describe)?;
-    let reply = socket.recv_multipart(0).map_err(describe)?;
-    let words: Vec<_> = reply
-        .iter()
-        .map(|part| String::from_utf8_lossy(part))
-        .collect();
-    match words.as_slice() {
-        [ok] if ok == "ok" => Ok(()),
-        [error, code, text] if error == "error" => Err(PublishError::Refused {
-            code: code.to_string(),
-            text: text.to_string(),
-        }),
-        _ => Err(PublishError::Reply(to())),
-    }
 }

@@ -9,23 +9,26 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
+use fanfare::protocol;
 use serde_json::json;
 use tungstenite::http::Uri;
 use tungstenite::{Message, WebSocket};
 
-use super::arguments::seconds;
+use super::arguments::{Settings, seconds};
 use super::exit::{FAILURE, fail};
+use super::node_address;
 use reply::{Disconnect, Push, Reply, ReplyError};
 
 /// Print the publications of topics, one payload per line.
 #[derive(Args)]
 pub(super) struct Subscribe {
     /// Topics to subscribe to.
-    #[arg(required = true, value_name = "TOPIC")]
+    #[arg(required = true, value_name = "TOPIC", value_parser = topic)]
     topics: Vec<String>,
-    /// The engine's WebSocket address.
-    #[arg(long, default_value = "ws://127.0.0.1:8000/connection/websocket")]
-    url: String,
+    /// The engine's WebSocket address. Default: `ws.listen` of the configuration, which means
+    /// `ws://127.0.0.1:8000/connection/websocket` if it is not set.
+    #[arg(long, conflicts_with_all = ["file", "set"])]
+    url: Option<String>,
     /// Exit after this many publications.
     #[arg(long, value_name = "N")]
     count: Option<u64>,
@@ -35,6 +38,24 @@ pub(super) struct Subscribe {
     /// Seconds to wait for the connection and its replies.
     #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
     timeout: Duration,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+/// The topics to subscribe to, and the server.
+struct Request {
+    url: String,
+    /// Each topic once.
+    topics: Vec<String>,
+    count: Option<u64>,
+    with_topics: bool,
+    timeout: Duration,
+}
+
+/// Accepts what the engine accepts as a topic.
+fn topic(text: &str) -> Result<String, String> {
+    let topic = protocol::topic::check(text.as_bytes());
+    topic.map(str::to_owned).map_err(|error| error.to_string())
 }
 
 /// The reason why the command ended.
@@ -68,8 +89,26 @@ enum SubscribeError {
 /// How late a ping may be. The SDKs use the same value.
 const PING_GRACE: Duration = Duration::from_secs(10);
 
-pub(super) fn run(command: &Subscribe) -> ExitCode {
-    let subscription = Subscription::open(command);
+pub(super) fn run(command: Subscribe) -> ExitCode {
+    let url = match node_address::websocket(command.url, command.settings) {
+        Ok(url) => url,
+        Err(code) => return code,
+    };
+    let mut topics = Vec::new();
+    for topic in command.topics {
+        // The engine refuses a second subscription to a topic.
+        if !topics.contains(&topic) {
+            topics.push(topic);
+        }
+    }
+    let request = Request {
+        url,
+        topics,
+        count: command.count,
+        with_topics: command.with_topics,
+        timeout: command.timeout,
+    };
+    let subscription = Subscription::open(&request);
     match subscription.and_then(|subscription| subscription.print(&mut io::stdout().lock())) {
         Ok(()) => ExitCode::SUCCESS,
         // The reader of stdout has closed it, as in `fanfare subscribe news | head -1`.
@@ -82,7 +121,7 @@ pub(super) fn run(command: &Subscribe) -> ExitCode {
 
 /// A connection that has sent its commands: connect, and a subscribe for each topic.
 struct Subscription<'a> {
-    command: &'a Subscribe,
+    command: &'a Request,
     socket: WebSocket<TcpStream>,
     /// Commands without a reply.
     pending_replies: usize,
@@ -94,7 +133,7 @@ struct Subscription<'a> {
 
 impl<'a> Subscription<'a> {
     /// Connects and sends the commands.
-    fn open(command: &'a Subscribe) -> Result<Self, SubscribeError> {
+    fn open(command: &'a Request) -> Result<Self, SubscribeError> {
         let stream = connect(&command.url, command.timeout)?;
         let (socket, _) = tungstenite::client(&command.url, stream)
             .map_err(|error| SubscribeError::Handshake(error.to_string()))?;

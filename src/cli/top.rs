@@ -25,10 +25,10 @@ use std::thread;
 use std::time::Duration;
 
 use clap::Args;
-use fanfare::admin_client::AdminClient;
 
-use super::arguments::seconds;
-use super::exit::{FAILURE, USAGE, fail};
+use super::arguments::{Settings, seconds};
+use super::exit::{FAILURE, fail};
+use super::node_address;
 use error::TopError;
 use model::Screen;
 use node::Node;
@@ -36,12 +36,16 @@ use node::Node;
 /// Watch a running node: rates, latencies, drops, shards, the slowest connections.
 #[derive(Args)]
 pub(super) struct Top {
-    /// The node's `admin.listen`.
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8001")]
-    admin: String,
-    /// The node's `admin.token`. Default: the environment variable `FANFARE_ADMIN_TOKEN`.
+    /// The node's admin port. Default: `admin.listen` of the configuration, which is
+    /// `http://127.0.0.1:8001` if it is not set.
+    #[arg(long, value_name = "URL", conflicts_with_all = ["file", "set"])]
+    admin: Option<String>,
+    /// The node's `admin.token`. Default: that of the configuration, or with `--admin` the
+    /// environment variable `FANFARE_ADMIN_TOKEN`.
     #[arg(long, value_name = "TOKEN")]
     token: Option<String>,
+    #[command(flatten)]
+    settings: Settings,
     /// Seconds over which rates are measured, at least 0.1.
     #[arg(long, value_name = "SECONDS", default_value = "1s", value_parser = interval)]
     interval: Duration,
@@ -62,11 +66,9 @@ fn interval(text: &str) -> Result<Duration, String> {
 }
 
 pub(super) fn run(command: Top) -> ExitCode {
-    let environment = || std::env::var("FANFARE_ADMIN_TOKEN").ok();
-    let token = command.token.or_else(environment);
-    let node = match AdminClient::new(&command.admin, token) {
+    let node = match node_address::admin(command.admin, command.token, command.settings) {
         Ok(client) => Node::new(client),
-        Err(error) => return fail(USAGE, &error),
+        Err(code) => return code,
     };
     let is_terminal = io::stdout().is_terminal() && io::stdin().is_terminal();
     let outcome = if command.once || !is_terminal {

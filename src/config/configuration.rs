@@ -2,13 +2,14 @@
 
 use super::key::HasTable;
 use super::tables::{
-    AdminConfig, AgentConfig, CpuConfig, DeflateConfig, DrainConfig, IngestConfig, LoadConfig,
-    LogConfig, Namespace, ScaleConfig, StatsdConfig, WsConfig,
+    AdminConfig, AgentConfig, CpuConfig, DeflateConfig, DrainConfig, IngestConfig, InstanceConfig,
+    LoadConfig, LogConfig, Namespace, ScaleConfig, StatsdConfig, WsConfig,
 };
 
 /// The configuration. [`ConfigSource::load`](super::ConfigSource::load) returns a checked one.
 #[derive(Clone, PartialEq)]
 pub struct Config {
+    pub instance: InstanceConfig,
     pub ws: WsConfig,
     pub ingest: IngestConfig,
     pub cpu: CpuConfig,
@@ -28,6 +29,7 @@ impl Default for Config {
         let ws = WsConfig::default();
         let namespaces = vec![Namespace::inherited(&ws)];
         Self {
+            instance: InstanceConfig::default(),
             ws,
             ingest: IngestConfig::default(),
             cpu: CpuConfig::default(),
@@ -71,6 +73,7 @@ macro_rules! has_tables {
 }
 
 has_tables! {
+    InstanceConfig: instance;
     WsConfig: ws;
     DeflateConfig: ws.deflate;
     IngestConfig: ingest;

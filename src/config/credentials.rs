@@ -73,6 +73,11 @@ impl BearerToken {
         Ok(Self(text.into()))
     }
 
+    /// Returns the token, for a client of the admin port.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// Compares in a time that depends only on the lengths.
     pub fn matches(&self, token: &[u8]) -> bool {
         equals_in_constant_time(self.0.as_bytes(), token)

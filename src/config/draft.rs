@@ -9,6 +9,7 @@ use super::configuration::Config;
 use super::contradiction::Contradiction;
 use super::error::{ConfigError, ConfigErrors, ValueSource};
 use super::key::Key;
+use super::port_offset;
 use super::registry::{self, NAMESPACE_KEYS};
 use super::tables::{Namespace, WsConfig};
 use super::value::RawValue;
@@ -122,7 +123,8 @@ impl Draft {
     /// `allowed_cores` are the cores that the process may use, or empty if they are not known.
     pub(super) fn finish(mut self, allowed_cores: &[usize]) -> Result<Config, ConfigErrors> {
         self.inherit();
-        let config = std::mem::take(&mut self.config);
+        let mut config = std::mem::take(&mut self.config);
+        port_offset::apply(&mut config, |key| self.places.contains_key(key));
         if !self.is_file_missing {
             self.add_contradictions(checks::check_bounds(&config));
             self.add_contradictions(checks::check_together(&config, allowed_cores));

@@ -8,6 +8,7 @@
 //! key, registry  what is known about a key; all keys
 //! value/         raw values, and the formats that turn them into typed values
 //! source, file   where values come from; draft: values that were set so far
+//! port_offset    moves the default ports
 //! checks         values that conflict
 //! summary, reload, reference, template, listing   derived from the registry
 //! ```
@@ -29,6 +30,7 @@ mod listeners;
 mod listing;
 mod log_filter;
 mod origin;
+mod port_offset;
 mod reference;
 mod registry;
 mod reload;
@@ -60,8 +62,8 @@ pub use reload::{LiveChanges, live_changes};
 pub use source::ConfigSource;
 pub use statsd_prefix::StatsdPrefix;
 pub use tables::{
-    AdminConfig, AgentConfig, CpuConfig, DeflateConfig, DrainConfig, IngestConfig, LoadConfig,
-    LogConfig, Namespace, ScaleConfig, StatsdConfig, WsConfig,
+    AdminConfig, AgentConfig, CpuConfig, DeflateConfig, DrainConfig, IngestConfig, InstanceConfig,
+    LoadConfig, LogConfig, Namespace, ScaleConfig, StatsdConfig, WsConfig,
 };
 pub use template::template;
 pub use units::{duration, share};

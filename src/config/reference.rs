@@ -46,6 +46,18 @@ file, each with its line and column, and fanfare exits with code 2.
 `fanfare keys` lists every key with its default, its type and its meaning, as this page does. `fanfare keys timeout`
 lists the keys whose names contain `timeout`.
 
+## A second instance on a host
+
+`-s port_offset=100` moves all default ports, so that a second fanfare can run next to the first one. The commands
+`publish`, `subscribe`, `top` and `drain` read the configuration like `serve`, to find the node that they talk to. So
+they take the same `-s`, `-c` and variables, unless they are given an address with `--to`, `--url` or `--admin`:
+
+```sh
+fanfare serve -s port_offset=100
+fanfare subscribe -s port_offset=100 news
+fanfare publish -s port_offset=100 news '{\"hello\":\"world\"}'
+```
+
 ## Values
 
 | format | how to write it |
@@ -85,7 +97,12 @@ pub fn reference() -> String {
     let mut page = String::from(INTRODUCTION);
     let defaults = Config::default();
     for section in SECTIONS {
-        let _ = writeln!(page, "## `[{}]`\n", section.name);
+        let header = section.header();
+        let header = header.map_or_else(
+            || "Outside of tables".into(),
+            |header| format!("`{header}`"),
+        );
+        let _ = writeln!(page, "## {header}\n");
         wrap(&mut page, &section.doc(), "", COLUMNS);
         page.push_str("\n| key | format | default | range | live | description |\n");
         page.push_str("|---|---|---|---|---|---|\n");

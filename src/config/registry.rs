@@ -5,8 +5,8 @@
 use super::configuration::Config;
 use super::key::{HasTable, Key, Table};
 use super::tables::{
-    AdminConfig, AgentConfig, CpuConfig, DeflateConfig, DrainConfig, IngestConfig, LoadConfig,
-    LogConfig, Namespace, ScaleConfig, StatsdConfig, WsConfig,
+    AdminConfig, AgentConfig, CpuConfig, DeflateConfig, DrainConfig, IngestConfig, InstanceConfig,
+    LoadConfig, LogConfig, Namespace, ScaleConfig, StatsdConfig, WsConfig,
 };
 use super::text::one_line;
 
@@ -18,6 +18,7 @@ pub const NAMESPACE_KEYS: &[Key<Namespace>] = <Namespace as Table<Namespace>>::K
 
 /// A table with its keys.
 pub(super) struct Section {
+    /// Empty for the keys outside of tables.
     pub(super) name: &'static str,
     doc: &'static [&'static str],
     pub(super) keys: &'static [ConfigKey],
@@ -25,6 +26,7 @@ pub(super) struct Section {
 
 /// Every table that is given at most once, in the order of the documentation.
 pub(super) const SECTIONS: &[Section] = &[
+    Section::of::<InstanceConfig>(),
     Section::of::<WsConfig>(),
     Section::of::<DeflateConfig>(),
     Section::of::<IngestConfig>(),
@@ -54,6 +56,11 @@ impl Section {
     pub(super) fn doc(&self) -> String {
         one_line(self.doc)
     }
+
+    /// Returns the header of the table in a file. The keys outside of tables have none.
+    pub(super) fn header(&self) -> Option<String> {
+        (!self.name.is_empty()).then(|| format!("[{}]", self.name))
+    }
 }
 
 /// Returns the documentation of `[[namespace]]` as one line of Markdown.
@@ -78,7 +85,7 @@ pub(super) fn find_key(name: &str) -> Option<&'static ConfigKey> {
 
 /// Returns whether there is a table with this name.
 pub(super) fn is_section(name: &str) -> bool {
-    SECTIONS.iter().any(|section| section.name == name)
+    !name.is_empty() && SECTIONS.iter().any(|section| section.name == name)
 }
 
 /// Returns the names of the keys in a table and in the tables within it. Empty if there is no

@@ -80,7 +80,8 @@ fn read_variable(draft: &mut Draft, name: &str, value: &str) {
     };
     let at = ValueSource::Environment(name.into());
     let keys = registry::keys().map(|key| key.name);
-    let mut known = keys.chain(SECTIONS.iter().map(|section| section.name));
+    let sections = SECTIONS.iter().map(|section| section.name);
+    let mut known = keys.chain(sections.filter(|name| !name.is_empty()));
     if let Some(known) = known.find(|known| registry::variable(known) == bare) {
         return draft.set(known, &RawValue::from_text(value), at);
     }

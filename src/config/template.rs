@@ -27,7 +27,9 @@ pub fn template() -> String {
     for section in SECTIONS {
         file.push('\n');
         comment(&mut file, &section.doc());
-        let _ = writeln!(file, "[{}]", section.name);
+        if let Some(header) = section.header() {
+            let _ = writeln!(file, "{header}");
+        }
         for key in section.keys {
             let live = match key.reload {
                 Reload::Live => " (live)",

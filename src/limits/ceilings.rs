@@ -10,6 +10,9 @@ use super::outbox::GATHER_BYTES;
 /// objects should be published as links.
 pub const PAYLOAD_CEILING_BYTES: usize = 64 * 1024 * 1024;
 
+/// Ceiling for `port_offset`. The largest default port, 8001, then becomes the largest port.
+pub const PORT_OFFSET_CEILING: u32 = u16::MAX as u32 - 8001;
+
 /// Ceiling for `ws.max_message`. A connection collects a message in memory before it is checked.
 pub const MESSAGE_CEILING_BYTES: usize = 16 * 1024 * 1024;
 

@@ -76,11 +76,11 @@ _fanfare() {
                     return 0
                     ;;
                 --set)
-                    COMPREPLY=($(compgen -W "ws.listen ws.origins ws.ping ws.pong_timeout ws.handshake_timeout ws.max_message ws.max_topics ws.max_connections ws.max_command_rate ws.outbox ws.slow ws.batch ws.echo ws.deflate.enabled ws.deflate.level ws.deflate.threshold ws.deflate.apple ingest.pull ingest.sub ingest.router ingest.max_payload ingest.high_water_mark ingest.allow ingest.plain ingest.ipc_mode cpu.shards cpu.cores admin.listen admin.token drain.period drain.dwell agent.listen load.cpu load.egress load.lag load.queued load.memory load.connections load.up load.down load.fresh load.hysteresis load.rise scale.out_above scale.out_after scale.urgent_above scale.urgent_after scale.in_below scale.in_after log.format log.level statsd.address statsd.prefix statsd.interval" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "port_offset ws.listen ws.origins ws.ping ws.pong_timeout ws.handshake_timeout ws.max_message ws.max_topics ws.max_connections ws.max_command_rate ws.outbox ws.slow ws.batch ws.echo ws.deflate.enabled ws.deflate.level ws.deflate.threshold ws.deflate.apple ingest.pull ingest.sub ingest.router ingest.max_payload ingest.high_water_mark ingest.allow ingest.plain ingest.ipc_mode cpu.shards cpu.cores admin.listen admin.token drain.period drain.dwell agent.listen load.cpu load.egress load.lag load.queued load.memory load.connections load.up load.down load.fresh load.hysteresis load.rise scale.out_above scale.out_after scale.urgent_above scale.urgent_after scale.in_below scale.in_after log.format log.level statsd.address statsd.prefix statsd.interval" -- "${cur}"))
                     return 0
                     ;;
                 -s)
-                    COMPREPLY=($(compgen -W "ws.listen ws.origins ws.ping ws.pong_timeout ws.handshake_timeout ws.max_message ws.max_topics ws.max_connections ws.max_command_rate ws.outbox ws.slow ws.batch ws.echo ws.deflate.enabled ws.deflate.level ws.deflate.threshold ws.deflate.apple ingest.pull ingest.sub ingest.router ingest.max_payload ingest.high_water_mark ingest.allow ingest.plain ingest.ipc_mode cpu.shards cpu.cores admin.listen admin.token drain.period drain.dwell agent.listen load.cpu load.egress load.lag load.queued load.memory load.connections load.up load.down load.fresh load.hysteresis load.rise scale.out_above scale.out_after scale.urgent_above scale.urgent_after scale.in_below scale.in_after log.format log.level statsd.address statsd.prefix statsd.interval" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "port_offset ws.listen ws.origins ws.ping ws.pong_timeout ws.handshake_timeout ws.max_message ws.max_topics ws.max_connections ws.max_command_rate ws.outbox ws.slow ws.batch ws.echo ws.deflate.enabled ws.deflate.level ws.deflate.threshold ws.deflate.apple ingest.pull ingest.sub ingest.router ingest.max_payload ingest.high_water_mark ingest.allow ingest.plain ingest.ipc_mode cpu.shards cpu.cores admin.listen admin.token drain.period drain.dwell agent.listen load.cpu load.egress load.lag load.queued load.memory load.connections load.up load.down load.fresh load.hysteresis load.rise scale.out_above scale.out_after scale.urgent_above scale.urgent_after scale.in_below scale.in_after log.format log.level statsd.address statsd.prefix statsd.interval" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -106,11 +106,11 @@ _fanfare() {
                     return 0
                     ;;
                 --set)
-                    COMPREPLY=($(compgen -W "ws.listen ws.origins ws.ping ws.pong_timeout ws.handshake_timeout ws.max_message ws.max_topics ws.max_connections ws.max_command_rate ws.outbox ws.slow ws.batch ws.echo ws.deflate.enabled ws.deflate.level ws.deflate.threshold ws.deflate.apple ingest.pull ingest.sub ingest.router ingest.max_payload ingest.high_water_mark ingest.allow ingest.plain ingest.ipc_mode cpu.shards cpu.cores admin.listen admin.token drain.period drain.dwell agent.listen load.cpu load.egress load.lag load.queued load.memory load.connections load.up load.down load.fresh load.hysteresis load.rise scale.out_above scale.out_after scale.urgent_above scale.urgent_after scale.in_below scale.in_after log.format log.level statsd.address statsd.prefix statsd.interval" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "port_offset ws.listen ws.origins ws.ping ws.pong_timeout ws.handshake_timeout ws.max_message ws.max_topics ws.max_connections ws.max_command_rate ws.outbox ws.slow ws.batch ws.echo ws.deflate.enabled ws.deflate.level ws.deflate.threshold ws.deflate.apple ingest.pull ingest.sub ingest.router ingest.max_payload ingest.high_water_mark ingest.allow ingest.plain ingest.ipc_mode cpu.shards cpu.cores admin.listen admin.token drain.period drain.dwell agent.listen load.cpu load.egress load.lag load.queued load.memory load.connections load.up load.down load.fresh load.hysteresis load.rise scale.out_above scale.out_after scale.urgent_above scale.urgent_after scale.in_below scale.in_after log.format log.level statsd.address statsd.prefix statsd.interval" -- "${cur}"))
                     return 0
                     ;;
                 -s)
-                    COMPREPLY=($(compgen -W "ws.listen ws.origins ws.ping ws.pong_timeout ws.handshake_timeout ws.max_message ws.max_topics ws.max_connections ws.max_command_rate ws.outbox ws.slow ws.batch ws.echo ws.deflate.enabled ws.deflate.level ws.deflate.threshold ws.deflate.apple ingest.pull ingest.sub ingest.router ingest.max_payload ingest.high_water_mark ingest.allow ingest.plain ingest.ipc_mode cpu.shards cpu.cores admin.listen admin.token drain.period drain.dwell agent.listen load.cpu load.egress load.lag load.queued load.memory load.connections load.up load.down load.fresh load.hysteresis load.rise scale.out_above scale.out_after scale.urgent_above scale.urgent_after scale.in_below scale.in_after log.format log.level statsd.address statsd.prefix statsd.interval" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "port_offset ws.listen ws.origins ws.ping ws.pong_timeout ws.handshake_timeout ws.max_message ws.max_topics ws.max_connections ws.max_command_rate ws.outbox ws.slow ws.batch ws.echo ws.deflate.enabled ws.deflate.level ws.deflate.threshold ws.deflate.apple ingest.pull ingest.sub ingest.router ingest.max_payload ingest.high_water_mark ingest.allow ingest.plain ingest.ipc_mode cpu.shards cpu.cores admin.listen admin.token drain.period drain.dwell agent.listen load.cpu load.egress load.lag load.queued load.memory load.connections load.up load.down load.fresh load.hysteresis load.rise scale.out_above scale.out_after scale.urgent_above scale.urgent_after scale.in_below scale.in_after log.format log.level statsd.address statsd.prefix statsd.interval" -- "${cur}"))
                     return 0
                     ;;
                 --connections)
@@ -137,7 +137,7 @@ _fanfare() {
             return 0
             ;;
         fanfare__subcmd__drain)
-            opts="-h --share --period --admin --token --help"
+            opts="-c -s -h --share --period --admin --token --config --set --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -157,6 +157,22 @@ _fanfare() {
                     ;;
                 --token)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --set)
+                    COMPREPLY=($(compgen -W "port_offset ws.listen ws.origins ws.ping ws.pong_timeout ws.handshake_timeout ws.max_message ws.max_topics ws.max_connections ws.max_command_rate ws.outbox ws.slow ws.batch ws.echo ws.deflate.enabled ws.deflate.level ws.deflate.threshold ws.deflate.apple ingest.pull ingest.sub ingest.router ingest.max_payload ingest.high_water_mark ingest.allow ingest.plain ingest.ipc_mode cpu.shards cpu.cores admin.listen admin.token drain.period drain.dwell agent.listen load.cpu load.egress load.lag load.queued load.memory load.connections load.up load.down load.fresh load.hysteresis load.rise scale.out_above scale.out_after scale.urgent_above scale.urgent_after scale.in_below scale.in_after log.format log.level statsd.address statsd.prefix statsd.interval" -- "${cur}"))
+                    return 0
+                    ;;
+                -s)
+                    COMPREPLY=($(compgen -W "port_offset ws.listen ws.origins ws.ping ws.pong_timeout ws.handshake_timeout ws.max_message ws.max_topics ws.max_connections ws.max_command_rate ws.outbox ws.slow ws.batch ws.echo ws.deflate.enabled ws.deflate.level ws.deflate.threshold ws.deflate.apple ingest.pull ingest.sub ingest.router ingest.max_payload ingest.high_water_mark ingest.allow ingest.plain ingest.ipc_mode cpu.shards cpu.cores admin.listen admin.token drain.period drain.dwell agent.listen load.cpu load.egress load.lag load.queued load.memory load.connections load.up load.down load.fresh load.hysteresis load.rise scale.out_above scale.out_after scale.urgent_above scale.urgent_after scale.in_below scale.in_after log.format log.level statsd.address statsd.prefix statsd.interval" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -181,7 +197,7 @@ _fanfare() {
             return 0
             ;;
         fanfare__subcmd__publish)
-            opts="-h --lines --to --plain --timeout --help"
+            opts="-c -s -h --lines --to --plain --timeout --config --set --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -197,6 +213,22 @@ _fanfare() {
                     ;;
                 --timeout)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --set)
+                    COMPREPLY=($(compgen -W "port_offset ws.listen ws.origins ws.ping ws.pong_timeout ws.handshake_timeout ws.max_message ws.max_topics ws.max_connections ws.max_command_rate ws.outbox ws.slow ws.batch ws.echo ws.deflate.enabled ws.deflate.level ws.deflate.threshold ws.deflate.apple ingest.pull ingest.sub ingest.router ingest.max_payload ingest.high_water_mark ingest.allow ingest.plain ingest.ipc_mode cpu.shards cpu.cores admin.listen admin.token drain.period drain.dwell agent.listen load.cpu load.egress load.lag load.queued load.memory load.connections load.up load.down load.fresh load.hysteresis load.rise scale.out_above scale.out_after scale.urgent_above scale.urgent_after scale.in_below scale.in_after log.format log.level statsd.address statsd.prefix statsd.interval" -- "${cur}"))
+                    return 0
+                    ;;
+                -s)
+                    COMPREPLY=($(compgen -W "port_offset ws.listen ws.origins ws.ping ws.pong_timeout ws.handshake_timeout ws.max_message ws.max_topics ws.max_connections ws.max_command_rate ws.outbox ws.slow ws.batch ws.echo ws.deflate.enabled ws.deflate.level ws.deflate.threshold ws.deflate.apple ingest.pull ingest.sub ingest.router ingest.max_payload ingest.high_water_mark ingest.allow ingest.plain ingest.ipc_mode cpu.shards cpu.cores admin.listen admin.token drain.period drain.dwell agent.listen load.cpu load.egress load.lag load.queued load.memory load.connections load.up load.down load.fresh load.hysteresis load.rise scale.out_above scale.out_after scale.urgent_above scale.urgent_after scale.in_below scale.in_after log.format log.level statsd.address statsd.prefix statsd.interval" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -222,11 +254,11 @@ _fanfare() {
                     return 0
                     ;;
                 --set)
-                    COMPREPLY=($(compgen -W "ws.listen ws.origins ws.ping ws.pong_timeout ws.handshake_timeout ws.max_message ws.max_topics ws.max_connections ws.max_command_rate ws.outbox ws.slow ws.batch ws.echo ws.deflate.enabled ws.deflate.level ws.deflate.threshold ws.deflate.apple ingest.pull ingest.sub ingest.router ingest.max_payload ingest.high_water_mark ingest.allow ingest.plain ingest.ipc_mode cpu.shards cpu.cores admin.listen admin.token drain.period drain.dwell agent.listen load.cpu load.egress load.lag load.queued load.memory load.connections load.up load.down load.fresh load.hysteresis load.rise scale.out_above scale.out_after scale.urgent_above scale.urgent_after scale.in_below scale.in_after log.format log.level statsd.address statsd.prefix statsd.interval" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "port_offset ws.listen ws.origins ws.ping ws.pong_timeout ws.handshake_timeout ws.max_message ws.max_topics ws.max_connections ws.max_command_rate ws.outbox ws.slow ws.batch ws.echo ws.deflate.enabled ws.deflate.level ws.deflate.threshold ws.deflate.apple ingest.pull ingest.sub ingest.router ingest.max_payload ingest.high_water_mark ingest.allow ingest.plain ingest.ipc_mode cpu.shards cpu.cores admin.listen admin.token drain.period drain.dwell agent.listen load.cpu load.egress load.lag load.queued load.memory load.connections load.up load.down load.fresh load.hysteresis load.rise scale.out_above scale.out_after scale.urgent_above scale.urgent_after scale.in_below scale.in_after log.format log.level statsd.address statsd.prefix statsd.interval" -- "${cur}"))
                     return 0
                     ;;
                 -s)
-                    COMPREPLY=($(compgen -W "ws.listen ws.origins ws.ping ws.pong_timeout ws.handshake_timeout ws.max_message ws.max_topics ws.max_connections ws.max_command_rate ws.outbox ws.slow ws.batch ws.echo ws.deflate.enabled ws.deflate.level ws.deflate.threshold ws.deflate.apple ingest.pull ingest.sub ingest.router ingest.max_payload ingest.high_water_mark ingest.allow ingest.plain ingest.ipc_mode cpu.shards cpu.cores admin.listen admin.token drain.period drain.dwell agent.listen load.cpu load.egress load.lag load.queued load.memory load.connections load.up load.down load.fresh load.hysteresis load.rise scale.out_above scale.out_after scale.urgent_above scale.urgent_after scale.in_below scale.in_after log.format log.level statsd.address statsd.prefix statsd.interval" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "port_offset ws.listen ws.origins ws.ping ws.pong_timeout ws.handshake_timeout ws.max_message ws.max_topics ws.max_connections ws.max_command_rate ws.outbox ws.slow ws.batch ws.echo ws.deflate.enabled ws.deflate.level ws.deflate.threshold ws.deflate.apple ingest.pull ingest.sub ingest.router ingest.max_payload ingest.high_water_mark ingest.allow ingest.plain ingest.ipc_mode cpu.shards cpu.cores admin.listen admin.token drain.period drain.dwell agent.listen load.cpu load.egress load.lag load.queued load.memory load.connections load.up load.down load.fresh load.hysteresis load.rise scale.out_above scale.out_after scale.urgent_above scale.urgent_after scale.in_below scale.in_after log.format log.level statsd.address statsd.prefix statsd.interval" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -237,7 +269,7 @@ _fanfare() {
             return 0
             ;;
         fanfare__subcmd__subscribe)
-            opts="-h --url --count --topics --timeout --help"
+            opts="-c -s -h --url --count --topics --timeout --config --set --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -255,6 +287,22 @@ _fanfare() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --set)
+                    COMPREPLY=($(compgen -W "port_offset ws.listen ws.origins ws.ping ws.pong_timeout ws.handshake_timeout ws.max_message ws.max_topics ws.max_connections ws.max_command_rate ws.outbox ws.slow ws.batch ws.echo ws.deflate.enabled ws.deflate.level ws.deflate.threshold ws.deflate.apple ingest.pull ingest.sub ingest.router ingest.max_payload ingest.high_water_mark ingest.allow ingest.plain ingest.ipc_mode cpu.shards cpu.cores admin.listen admin.token drain.period drain.dwell agent.listen load.cpu load.egress load.lag load.queued load.memory load.connections load.up load.down load.fresh load.hysteresis load.rise scale.out_above scale.out_after scale.urgent_above scale.urgent_after scale.in_below scale.in_after log.format log.level statsd.address statsd.prefix statsd.interval" -- "${cur}"))
+                    return 0
+                    ;;
+                -s)
+                    COMPREPLY=($(compgen -W "port_offset ws.listen ws.origins ws.ping ws.pong_timeout ws.handshake_timeout ws.max_message ws.max_topics ws.max_connections ws.max_command_rate ws.outbox ws.slow ws.batch ws.echo ws.deflate.enabled ws.deflate.level ws.deflate.threshold ws.deflate.apple ingest.pull ingest.sub ingest.router ingest.max_payload ingest.high_water_mark ingest.allow ingest.plain ingest.ipc_mode cpu.shards cpu.cores admin.listen admin.token drain.period drain.dwell agent.listen load.cpu load.egress load.lag load.queued load.memory load.connections load.up load.down load.fresh load.hysteresis load.rise scale.out_above scale.out_after scale.urgent_above scale.urgent_after scale.in_below scale.in_after log.format log.level statsd.address statsd.prefix statsd.interval" -- "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -263,7 +311,7 @@ _fanfare() {
             return 0
             ;;
         fanfare__subcmd__top)
-            opts="-h --admin --token --interval --once --help"
+            opts="-c -s -h --admin --token --config --set --interval --once --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -275,6 +323,22 @@ _fanfare() {
                     ;;
                 --token)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --set)
+                    COMPREPLY=($(compgen -W "port_offset ws.listen ws.origins ws.ping ws.pong_timeout ws.handshake_timeout ws.max_message ws.max_topics ws.max_connections ws.max_command_rate ws.outbox ws.slow ws.batch ws.echo ws.deflate.enabled ws.deflate.level ws.deflate.threshold ws.deflate.apple ingest.pull ingest.sub ingest.router ingest.max_payload ingest.high_water_mark ingest.allow ingest.plain ingest.ipc_mode cpu.shards cpu.cores admin.listen admin.token drain.period drain.dwell agent.listen load.cpu load.egress load.lag load.queued load.memory load.connections load.up load.down load.fresh load.hysteresis load.rise scale.out_above scale.out_after scale.urgent_above scale.urgent_after scale.in_below scale.in_after log.format log.level statsd.address statsd.prefix statsd.interval" -- "${cur}"))
+                    return 0
+                    ;;
+                -s)
+                    COMPREPLY=($(compgen -W "port_offset ws.listen ws.origins ws.ping ws.pong_timeout ws.handshake_timeout ws.max_message ws.max_topics ws.max_connections ws.max_command_rate ws.outbox ws.slow ws.batch ws.echo ws.deflate.enabled ws.deflate.level ws.deflate.threshold ws.deflate.apple ingest.pull ingest.sub ingest.router ingest.max_payload ingest.high_water_mark ingest.allow ingest.plain ingest.ipc_mode cpu.shards cpu.cores admin.listen admin.token drain.period drain.dwell agent.listen load.cpu load.egress load.lag load.queued load.memory load.connections load.up load.down load.fresh load.hysteresis load.rise scale.out_above scale.out_after scale.urgent_above scale.urgent_after scale.in_below scale.in_after log.format log.level statsd.address statsd.prefix statsd.interval" -- "${cur}"))
                     return 0
                     ;;
                 --interval)

@@ -10,6 +10,9 @@ pub(super) fn configured(config: &Config) -> Vec<(&'static str, SocketAddr)> {
     if let Some(address) = config.admin.listen {
         addresses.push(("admin.listen", address));
     }
+    if let Some(address) = config.agent.listen {
+        addresses.push(("agent.listen", address));
+    }
     let ingest = &config.ingest;
     let endpoints = [
         ("ingest.pull", &ingest.pull),

@@ -15,9 +15,7 @@ pub(super) fn examine(host: &Host, plan: &Plan) -> Vec<Finding> {
         .filter_map(|knob| finding(knob, host, plan))
         .collect();
     if host.is_for_new_process() {
-        for (key, address) in addresses::configured(&plan.config) {
-            findings.push(ports::check(key, address));
-        }
+        findings.extend(ports::check(&addresses::configured(&plan.config)));
     }
     findings
 }

@@ -1,12 +1,16 @@
-//! Checks whether an address is free, and otherwise which process uses it.
+//! Checks whether the addresses are free, and otherwise which process uses them.
 
 use std::collections::HashSet;
+use std::fmt;
 use std::fs;
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener};
 
+use fanfare::admin_client::AdminClient;
+
 use super::finding::Finding;
 use super::knob::Verdict;
+use crate::cli::node_address::loopback;
 
 /// Columns of /proc/net/tcp (proc(5)): local address and port, state, and inode of the socket.
 const LOCAL_ADDRESS: usize = 1;
@@ -16,33 +20,131 @@ const INODE: usize = 9;
 /// The state of a listening socket in /proc/net/tcp.
 const LISTEN: &str = "0A";
 
-/// Checks whether the address of `key` can be bound.
-pub(super) fn check(key: &'static str, address: SocketAddr) -> Finding {
-    let (verdict, found) = match TcpListener::bind(address) {
-        Ok(_) => (Verdict::Fine, "free".into()),
-        Err(error) if error.kind() == ErrorKind::AddrInUse => {
-            let found = match owner(address.port()) {
-                Some(owner) => format!("taken by {owner}"),
-                None => "taken".into(),
-            };
-            (Verdict::Blocks, found)
-        }
-        Err(error) => (Verdict::Blocks, error.to_string()),
-    };
-    Finding {
-        name: key,
-        verdict,
-        found: format!("{address} is {found}"),
-        wanted: "free, unless fanfare runs already".into(),
-        formula: "free",
-        source: "bind(2)",
-        why: "Two processes cannot listen on the same address.",
-        fix: format!("stop what listens there, or set {key} to another address"),
+/// Whether an address can be bound.
+enum State {
+    Free,
+    /// The process is `None` if this user may not see it.
+    Taken(Option<Process>),
+    Unusable(String),
+}
+
+/// A process that listens on a port.
+#[derive(PartialEq, Eq)]
+struct Process {
+    name: String,
+    pid: String,
+}
+
+/// An address that `serve` would bind.
+struct Address {
+    key: &'static str,
+    bound_to: SocketAddr,
+    state: State,
+}
+
+/// Checks whether addresses, each with its key, can be bound. The first one is `ws.listen`. If a
+/// running fanfare has all of them, there is one finding.
+pub(super) fn check(configured: &[(&'static str, SocketAddr)]) -> Vec<Finding> {
+    let addresses: Vec<_> = configured
+        .iter()
+        .map(|(key, address)| Address {
+            key,
+            bound_to: *address,
+            state: State::of(*address),
+        })
+        .collect();
+    match running_server(&addresses) {
+        Some(server) => vec![running(&server, addresses.len())],
+        None => addresses.iter().map(Address::finding).collect(),
     }
 }
 
-/// Returns the name and the id of the process that listens on `port`, if this user may see it.
-fn owner(port: u16) -> Option<String> {
+/// Returns the fanfare that has all addresses, if there is one.
+fn running_server(addresses: &[Address]) -> Option<String> {
+    let mut owners = Vec::new();
+    for address in addresses {
+        let State::Taken(owner) = &address.state else {
+            return None;
+        };
+        owners.push(owner);
+    }
+    let first = *owners.first()?;
+    if owners.iter().any(|owner| *owner != first) {
+        return None;
+    }
+    match first {
+        Some(process) if process.name == "fanfare" => Some(process.to_string()),
+        Some(_) => None,
+        None => answers_as_fanfare(addresses.first()?.bound_to)
+            .then(|| "a fanfare of another user".into()),
+    }
+}
+
+/// Returns whether the port for clients is that of a fanfare, which answers `GET /` with its name.
+fn answers_as_fanfare(address: SocketAddr) -> bool {
+    let client = AdminClient::new(&loopback(address).to_string(), None);
+    let response = client.and_then(|client| client.request("GET", "/"));
+    response.is_ok_and(|response| response.body.contains("fanfare"))
+}
+
+fn running(server: &str, addresses: usize) -> Finding {
+    Finding {
+        name: "running server",
+        verdict: Verdict::Fine,
+        found: format!("{server}, listens on all {addresses} addresses"),
+        wanted: "all addresses free, or used by one fanfare".into(),
+        formula: "free, or used by one fanfare",
+        source: "bind(2)",
+        why: "Two processes cannot listen on the same address.",
+        fix: "for a second fanfare on this host, set port_offset, for example to 100".into(),
+    }
+}
+
+impl State {
+    fn of(address: SocketAddr) -> Self {
+        match TcpListener::bind(address) {
+            Ok(_) => Self::Free,
+            Err(error) if error.kind() == ErrorKind::AddrInUse => {
+                Self::Taken(owner(address.port()))
+            }
+            Err(error) => Self::Unusable(error.to_string()),
+        }
+    }
+}
+
+impl Address {
+    fn finding(&self) -> Finding {
+        let (verdict, found) = match &self.state {
+            State::Free => (Verdict::Fine, "free".into()),
+            State::Taken(Some(owner)) => (Verdict::Blocks, format!("taken by {owner}")),
+            State::Taken(None) => (Verdict::Blocks, "taken".into()),
+            State::Unusable(error) => (Verdict::Blocks, error.clone()),
+        };
+        let (key, address) = (self.key, self.bound_to);
+        Finding {
+            name: key,
+            verdict,
+            found: format!("{address} is {found}"),
+            wanted: "free".into(),
+            formula: "free",
+            source: "bind(2)",
+            why: "Two processes cannot listen on the same address.",
+            fix: format!(
+                "stop what listens there, set {key} to another address, or set port_offset, for \
+                 example to 100"
+            ),
+        }
+    }
+}
+
+impl fmt::Display for Process {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}, pid {}", self.name, self.pid)
+    }
+}
+
+/// Returns the process that listens on `port`, if this user may see it.
+fn owner(port: u16) -> Option<Process> {
     let sockets: HashSet<String> = ["/proc/net/tcp", "/proc/net/tcp6"]
         .iter()
         .filter_map(|path| fs::read_to_string(path).ok())
@@ -56,11 +158,10 @@ fn owner(port: u16) -> Option<String> {
         let mut links = descriptors.filter_map(|descriptor| fs::read_link(descriptor.path()).ok());
         if links.any(|link| link.to_str().is_some_and(|link| sockets.contains(link))) {
             let name = fs::read_to_string(process.path().join("comm")).unwrap_or_default();
-            return Some(format!(
-                "{}, pid {}",
-                name.trim(),
-                process.file_name().display()
-            ));
+            return Some(Process {
+                name: name.trim().into(),
+                pid: process.file_name().display().to_string(),
+            });
         }
     }
     None

@@ -1,5 +1,5 @@
 //! The tables of the configuration, one file each. A key is declared by one entry in the file of
-//! its table.
+//! its table. `instance` has the keys outside of tables.
 
 mod admin;
 mod agent;
@@ -7,6 +7,7 @@ mod cpu;
 mod deflate;
 mod drain;
 mod ingest;
+mod instance;
 mod load;
 mod log;
 mod namespace;
@@ -20,6 +21,7 @@ pub use cpu::CpuConfig;
 pub use deflate::DeflateConfig;
 pub use drain::DrainConfig;
 pub use ingest::IngestConfig;
+pub use instance::InstanceConfig;
 pub use load::LoadConfig;
 pub use log::LogConfig;
 pub use namespace::Namespace;

@@ -15,8 +15,8 @@ pub enum HttpRefusal {
     ForbiddenOrigin,
     #[error("permission denied: the request names a reserved topic")]
     ReservedTopic,
-    /// The answer to `GET /` too. It is no success, because a load balancer that checks `/` must not
-    /// take a server that drains for a healthy one.
+    /// The answer to `GET /` too. It is no success, because a load balancer that checks `/` must
+    /// not take a server that drains for a healthy one.
     #[error(
         "not found: this is the port of fanfare for WebSocket clients; it has \
          /connection/websocket for SDKs, /raw?topic=NAME for other clients, and /health"

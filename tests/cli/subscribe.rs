@@ -1,0 +1,158 @@
+//! `fanfare subscribe` with servers that send given messages.
+
+use std::io::Read as _;
+use std::net::{TcpListener, TcpStream};
+use std::process::Stdio;
+use std::thread;
+use std::time::Duration;
+
+use tungstenite::protocol::CloseFrame;
+use tungstenite::{Message, WebSocket};
+
+use crate::{fanfare, result, run};
+
+/// Starts a WebSocket server for one client. `talk` is called after the client has sent its
+/// commands.
+fn server(
+    talk: impl FnOnce(WebSocket<TcpStream>) + Send + 'static,
+) -> (String, thread::JoinHandle<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("the socket is bound");
+    let thread = thread::spawn(move || {
+        let (stream, _) = listener.accept().expect("a client");
+        stream
+            .set_read_timeout(Some(Duration::from_secs(20)))
+            .expect("a timeout can be set");
+        let mut socket = tungstenite::accept(stream).expect("a handshake");
+        let commands = socket.read().expect("commands").into_text().expect("text");
+        let wanted = "{\"id\":1,\"connect\":{}}\n{\"id\":2,\"subscribe\":{\"channel\":\"a\"}}";
+        assert_eq!(commands.as_str(), wanted);
+        talk(socket);
+    });
+    (format!("ws://{address}/connection/websocket"), thread)
+}
+
+const REPLIES: &str = "{\"id\":1,\"connect\":{\"client\":\"c\",\"ping\":25,\"pong\":true}}\n{\"id\":2,\"subscribe\":{}}";
+
+fn publication(data: &str) -> String {
+    format!(r#"{{"push":{{"channel":"a","pub":{{"data":{data}}}}}}}"#)
+}
+
+#[test]
+fn subscribe_prints_payloads_answers_pings_and_exits_after_count() {
+    let (url, served) = server(|mut socket| {
+        socket.send(Message::text(REPLIES)).expect("sent");
+        socket.send(Message::text("{}")).expect("sent");
+        assert_eq!(
+            socket
+                .read()
+                .expect("a pong")
+                .into_text()
+                .expect("text")
+                .as_str(),
+            "{}"
+        );
+        let batch = [
+            publication(r#"{ "x": 1.50 }"#),
+            publication("\"two\""),
+            publication("3"),
+        ];
+        socket.send(Message::text(batch.join("\n"))).expect("sent");
+        assert!(
+            matches!(socket.read(), Ok(Message::Close(_))),
+            "the client sends a close frame"
+        );
+    });
+    let (code, out, error) = run(&["subscribe", "a", "--url", &url, "--count", "2", "--topics"]);
+    assert_eq!(
+        (code, out.as_str()),
+        (0, "a\t{ \"x\": 1.50 }\na\t\"two\"\n")
+    );
+    assert_eq!(error, "fanfare: subscribed to a\n");
+    served.join().expect("the assertions of the server hold");
+}
+
+#[test]
+fn subscribe_prints_the_reason_of_its_end() {
+    let (url, served) = server(|mut socket| {
+        let frame = CloseFrame {
+            code: 3001.into(),
+            reason: "shutdown".into(),
+        };
+        socket.close(Some(frame)).expect("sent");
+        let _ = socket.read();
+    });
+    let (code, out, error) = run(&["subscribe", "a", "--url", &url]);
+    assert_eq!((code, out.as_str()), (1, ""));
+    assert_eq!(
+        error,
+        "fanfare: the server closed the connection: 3001 shutdown\n"
+    );
+    served.join().expect("the server ends");
+
+    let (url, served) = server(|mut socket| {
+        let refusal = r#"{"id":2,"error":{"code":106,"message":"limit exceeded"}}"#;
+        socket.send(Message::text(refusal)).expect("sent");
+        let _ = socket.read();
+    });
+    let (code, _, error) = run(&["subscribe", "a", "--url", &url]);
+    assert_eq!(
+        (code, error.as_str()),
+        (1, "fanfare: a: 106 limit exceeded\n")
+    );
+    served.join().expect("the server ends");
+
+    let (code, _, error) = run(&["subscribe", "a", "--url", "wss://127.0.0.1/"]);
+    assert_eq!(code, 1);
+    assert!(error.contains("does not speak TLS"), "{error}");
+}
+
+#[test]
+fn subscribe_succeeds_when_the_reader_of_its_output_closes() {
+    let (url, served) = server(|mut socket| {
+        socket.send(Message::text(REPLIES)).expect("sent");
+        // Sends until the client ends. The client fails to write its second line.
+        while socket.send(Message::text(publication("1"))).is_ok() {
+            thread::sleep(Duration::from_millis(1));
+        }
+    });
+    let mut command = fanfare(&["subscribe", "a", "--url", &url]);
+    let mut child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program runs");
+    let mut line = [0; 2];
+    child
+        .stdout
+        .take()
+        .expect("a pipe")
+        .read_exact(&mut line)
+        .expect("a line");
+    assert_eq!(&line, b"1\n");
+    let (code, _, error) = result(
+        child
+            .wait_with_output()
+            .expect("the thread or process ends"),
+    );
+    assert_eq!((code, error.as_str()), (0, "fanfare: subscribed to a\n"));
+    served.join().expect("the server ends");
+}
+
+#[test]
+fn subscribe_takes_a_topic_once_and_refuses_empty_names() {
+    let (url, served) = server(|mut socket| {
+        socket.send(Message::text(REPLIES)).expect("sent");
+        socket.send(Message::text(publication("1"))).expect("sent");
+        let _ = socket.read();
+    });
+    let (code, out, error) = run(&["subscribe", "a", "a", "--url", &url, "--count", "1"]);
+    assert_eq!((code, out.as_str()), (0, "1\n"));
+    assert_eq!(error, "fanfare: subscribed to a\n");
+    served.join().expect("the server ends");
+    for (topic, reason) in [("", "is empty"), ("a\nb", "control character")] {
+        let (code, _, error) = run(&["subscribe", "news", topic]);
+        assert_eq!(code, 2);
+        assert!(error.contains(reason), "{error}");
+    }
+}
