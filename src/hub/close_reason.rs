@@ -4,6 +4,8 @@ use crate::observe::ShardCounts;
 use crate::protocol::codes::Disconnect;
 use crate::wire::violation::ProtocolViolation;
 
+use super::sessions::CloseAnswer;
+
 /// Why the server closes an open connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CloseReason {
@@ -44,6 +46,21 @@ impl CloseReason {
             }
         };
         (Some(disconnect.code()), disconnect.reason().into())
+    }
+
+    /// Returns whether the peer answers the close frame with its own. A peer that violates the
+    /// protocol is not waited for: RFC 6455, section 7.1.7, does not require it.
+    pub(super) fn close_answer(self) -> CloseAnswer {
+        match self {
+            Self::Peer(_) | Self::Violation(_) => CloseAnswer::NotAwaited,
+            Self::BadRequest
+            | Self::NoConnect
+            | Self::NoPong
+            | Self::Shutdown
+            | Self::Slow
+            | Self::TooFast
+            | Self::Unsupported => CloseAnswer::Awaited,
+        }
     }
 
     /// Returns the counter of connections that are closed for this reason.

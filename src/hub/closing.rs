@@ -3,10 +3,11 @@
 use bytes::Bytes;
 
 use crate::limits::CLOSE_TIMEOUT;
+use crate::wire::decode::Skipped;
 
 use super::close_reason::CloseReason;
 use super::connection_id::ConnectionId;
-use super::sessions::Stage;
+use super::sessions::{CloseAnswer, Inbound, Stage};
 use super::{Hub, SocketAction};
 
 /// How a socket is closed.
@@ -32,12 +33,20 @@ impl Hub {
         }
         self.leave_open_stage(id);
         let (code, text) = reason.code_and_reason();
-        self.send_last(id, transport.close(code, &text), now_us);
+        let last = transport.close(code, &text);
+        self.send_last(id, last, reason.close_answer(), now_us);
     }
 
-    /// Queues the last bytes of a connection, and limits the time that they may take.
-    pub(super) fn send_last(&mut self, id: ConnectionId, bytes: Bytes, now_us: u64) {
-        self.sessions[id].start_closing();
+    /// Queues the last bytes of a connection, and limits the time that they and the answer of the
+    /// peer may take.
+    pub(super) fn send_last(
+        &mut self,
+        id: ConnectionId,
+        bytes: Bytes,
+        answer: CloseAnswer,
+        now_us: u64,
+    ) {
+        self.sessions[id].start_closing(answer);
         self.sessions
             .set_deadline(id, now_us + CLOSE_TIMEOUT.as_micros() as u64);
         self.outboxes.push(id.into(), bytes, &mut self.counts);
@@ -88,10 +97,34 @@ impl Hub {
         if session.stage() != Stage::Closing {
             return;
         }
-        if session.is_read_closed() {
-            self.end(id, SocketClose::Orderly);
-        } else {
-            self.actions.push_back(SocketAction::FinishWriting(id));
+        match session.close_answer() {
+            CloseAnswer::Received => self.end(id, SocketClose::Orderly),
+            CloseAnswer::NotAwaited | CloseAnswer::Awaited if session.is_read_closed() => {
+                self.end(id, SocketClose::Orderly);
+            }
+            CloseAnswer::NotAwaited => self.actions.push_back(SocketAction::FinishWriting(id)),
+            // Ending the stream now could make the client report a broken connection (RFC 6455,
+            // section 7.1.1). The close timeout limits the wait.
+            CloseAnswer::Awaited => {}
+        }
+    }
+
+    /// Searches the input of a closing connection for the close frame that is awaited.
+    pub(super) fn receive_close_answer(&mut self, id: ConnectionId, input: &mut [u8]) {
+        let max_message = self.config.ws.max_message;
+        let session = &mut self.sessions[id];
+        let is_deflated = session.encoding().is_deflated();
+        let Inbound::Frames(decoder) = &mut session.inbound else {
+            return;
+        };
+        let answer = match decoder.skip_to_close(input, max_message, is_deflated) {
+            Skipped::Input => return,
+            Skipped::ToClose => CloseAnswer::Received,
+            Skipped::ToViolation => CloseAnswer::NotAwaited,
+        };
+        session.set_close_answer(answer);
+        if self.outboxes.is_empty(id.into()) {
+            self.outbox_is_empty(id);
         }
     }
 

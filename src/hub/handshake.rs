@@ -12,7 +12,7 @@ use crate::wire::handshake::{self, AgreedDeflate, DeflateOffer, HttpRefusal, Htt
 use super::Hub;
 use super::connection_id::ConnectionId;
 use super::refusals::{RefusalReason, RefusedHandshake};
-use super::sessions::{Admission, Inbound, Protocol};
+use super::sessions::{Admission, CloseAnswer, Inbound, Protocol};
 
 /// The paths that WebSocket clients connect to, and the path of health checks.
 const PATH_CLIENT: &str = "/connection/websocket";
@@ -277,7 +277,7 @@ impl Hub {
         if request.is_some_and(HttpRequest::is_head) {
             response = handshake::without_body(response);
         }
-        self.send_last(id, response.into(), now_us);
+        self.send_last(id, response.into(), CloseAnswer::NotAwaited, now_us);
     }
 }
 

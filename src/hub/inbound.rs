@@ -11,7 +11,7 @@ use super::Hub;
 use super::close_reason::CloseReason;
 use super::connection_id::ConnectionId;
 use super::outboxes::Room;
-use super::sessions::{Allowance, Inbound, Protocol, Stage};
+use super::sessions::{Allowance, CloseAnswer, Inbound, Protocol, Stage};
 
 impl Hub {
     /// Processes bytes of a connection, and unmasks them in place.
@@ -23,7 +23,10 @@ impl Hub {
             Stage::Handshake => self.receive_head(id, input, now_us),
             Stage::Connecting | Stage::Open => self.receive_frames(id, input, now_us),
             // A closing connection is read to its end, because closing a socket with unread bytes
-            // resets it, and the reset may overtake the last bytes. The input has no effect.
+            // resets it, and the reset may overtake the last bytes.
+            Stage::Closing if session.close_answer() == CloseAnswer::Awaited => {
+                self.receive_close_answer(id, input);
+            }
             Stage::Closing | Stage::Gone | Stage::Vacant => {}
         }
     }
@@ -50,10 +53,19 @@ impl Hub {
         let session = &mut self.sessions[id];
         if session.is_open() {
             session.inbound = Inbound::Frames(decoder);
+        } else if session.stage() == Stage::Closing
+            && session.close_answer() == CloseAnswer::Awaited
+        {
+            session.inbound = Inbound::Frames(decoder);
+            self.receive_close_answer(id, input);
         }
     }
 
     fn handle_incoming(&mut self, id: ConnectionId, incoming: Incoming<'_>, now_us: u64) {
+        // A close frame is not charged: after it, the decoder finds no answer to another close.
+        if let Incoming::Close { code, .. } = incoming {
+            return self.close(id, CloseReason::Peer(code), now_us);
+        }
         if self.charge(id, now_us) == Allowance::Exhausted {
             return self.close(id, CloseReason::TooFast, now_us);
         }
@@ -62,10 +74,7 @@ impl Hub {
                 let pong = self.sessions[id].transport().pong(payload);
                 return self.send(id, pong, now_us);
             }
-            Incoming::Pong(_) => return,
-            Incoming::Close { code, .. } => {
-                return self.close(id, CloseReason::Peer(code), now_us);
-            }
+            Incoming::Pong(_) | Incoming::Close { .. } => return,
             Incoming::Text(message) => (Data::Text, message),
             Incoming::Binary(message) => (Data::Binary, message),
         };

@@ -34,6 +34,17 @@ pub enum Incoming<'a> {
     Close { code: Option<u16>, reason: &'a str },
 }
 
+/// The outcome of [`Decoder::skip_to_close`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Skipped {
+    /// All of the input is consumed, and a close frame may follow.
+    Input,
+    /// The input contains a close frame.
+    ToClose,
+    /// The input violates the protocol, so that no close frame can be recognized any more.
+    ToViolation,
+}
+
 /// Decodes the bytes of one connection. The result does not depend on how the bytes are divided
 /// into reads.
 ///
@@ -103,6 +114,37 @@ impl Decoder {
             OpCode::Control(Control::Ping) => Ok(Some(Incoming::Ping(payload))),
             OpCode::Control(Control::Pong) => Ok(Some(Incoming::Pong(payload))),
             OpCode::Control(_) => parse_close(payload).map(Some),
+        }
+    }
+
+    /// Discards messages and control frames up to a close frame. Messages are not inflated, but
+    /// `max_message_bytes` applies to them. `allows_compression` is set if permessage-deflate was
+    /// negotiated.
+    pub fn skip_to_close(
+        &mut self,
+        mut input: &mut [u8],
+        max_message_bytes: usize,
+        allows_compression: bool,
+    ) -> Skipped {
+        let rules = MessageRules {
+            max_message_bytes,
+            allows_compression,
+        };
+        loop {
+            self.free_previous_result();
+            let outcome = match self.read_until_complete(&mut input, rules) {
+                Ok(Some(frame)) if frame.opcode == OpCode::Control(Control::Close) => {
+                    Skipped::ToClose
+                }
+                Ok(Some(_)) => continue,
+                Ok(None) => return Skipped::Input,
+                Err(_) => Skipped::ToViolation,
+            };
+            *self = Self {
+                partial: None,
+                has_ended: true,
+            };
+            return outcome;
         }
     }
 

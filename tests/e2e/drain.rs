@@ -1,10 +1,11 @@
 //! Signals: a drain over a period, a second signal that ends the process at once, and a reload.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use fanfare::limits::CLOSE_TIMEOUT;
 use serde_json::json;
 use tungstenite::Message;
 
@@ -99,6 +100,42 @@ fn a_drain_under_load_loses_no_publication_before_the_close() {
         assert!(reader.join().expect("no number was missing") > 0);
     }
     assert_eq!(server.await_exit().code(), Some(0));
+}
+
+#[test]
+fn a_client_that_answers_the_close_frame_does_not_delay_the_end() {
+    let mut server = Server::start(&["drain.period=100ms"]);
+    let mut stream = TcpStream::connect(server.ws_address()).unwrap();
+    stream.set_read_timeout(Some(TIMEOUT)).unwrap();
+    stream.write_all(UPGRADE).unwrap();
+    let mut received = Vec::new();
+    let mut byte = [0];
+    while !received.ends_with(b"\r\n\r\n") {
+        stream.read_exact(&mut byte).unwrap();
+        received.push(byte[0]);
+    }
+    server.signal("TERM");
+    let mut header = [0; 2];
+    stream.read_exact(&mut header).unwrap();
+    assert_eq!(header[0], 0x88, "a close frame");
+    let mut payload = vec![0; usize::from(header[1])];
+    stream.read_exact(&mut payload).unwrap();
+    assert_eq!(payload[..2], 3001_u16.to_be_bytes());
+    // The server's stream ends after the answer and not before.
+    let wait = Duration::from_millis(300);
+    stream.set_read_timeout(Some(wait)).unwrap();
+    let before = stream.read(&mut byte).map_err(|error| error.kind());
+    assert_eq!(before, Err(ErrorKind::WouldBlock));
+    let answered = Instant::now();
+    let masked_3001 = [0x88, 0x82, 0, 0, 0, 0, 0x0b, 0xb9];
+    stream.write_all(&masked_3001).unwrap();
+    stream.set_read_timeout(Some(TIMEOUT)).unwrap();
+    assert_eq!(stream.read(&mut byte).unwrap(), 0, "the end of the stream");
+    assert_eq!(server.await_exit().code(), Some(0));
+    assert!(
+        answered.elapsed() < CLOSE_TIMEOUT,
+        "the process ends at once"
+    );
 }
 
 #[test]

@@ -64,6 +64,76 @@ fn a_connection_that_the_server_closes_ends_after_the_close_frame_of_the_client(
 }
 
 #[test]
+fn rfc6455_7_1_1_the_stream_stays_open_until_the_client_has_answered_the_close_frame() {
+    let mut harness = HubHarness::new(config());
+    let id = harness.connect_client();
+    harness.send_text(id, "nonsense");
+    assert_eq!(harness.read_frames(id), [ServerFrame::Close(Some(3501))]);
+    // Messages and an incomplete frame may be under way before the answer.
+    harness.send_text(id, r#"{"id":2,"subscribe":{"channel":"a"}}"#);
+    let answer = wire::close_frame(3501);
+    let (first, rest) = answer.split_at(3);
+    harness.send_bytes(id, first);
+    harness.run_turn();
+    let socket = harness.socket(id);
+    assert!(!socket.is_write_shut_down && socket.closed.is_none());
+    harness.send_bytes(id, rest);
+    assert_eq!(
+        harness.closed(id),
+        Some(CloseKind::Orderly),
+        "the server ends the connection first"
+    );
+    assert!(harness.hub.is_empty());
+}
+
+#[test]
+fn an_answer_that_crosses_the_close_frame_ends_the_connection_after_the_close_frame() {
+    let mut harness = HubHarness::new(config());
+    let id = harness.connect_client();
+    harness.socket(id).room_bytes = 1;
+    let crossing = [wire::text_frame("nonsense"), wire::close_frame(1000)].concat();
+    harness.send_bytes(id, &crossing);
+    harness.run_turn();
+    assert_eq!(harness.closed(id), None, "the close frame is pending");
+    harness.add_room(id, 100);
+    assert_eq!(harness.read_frames(id), [ServerFrame::Close(Some(3501))]);
+    assert_eq!(harness.closed(id), Some(CloseKind::Orderly));
+    let counts = harness.counts();
+    assert_eq!((counts.closed_bad_request, counts.closed_peer), (1, 0));
+}
+
+#[test]
+fn a_client_that_violates_the_protocol_is_not_waited_for() {
+    let mut harness = HubHarness::new(config());
+    let id = harness.connect_client();
+    harness.send_bytes(id, b"\x81\x01x");
+    assert_eq!(harness.read_frames(id), [ServerFrame::Close(Some(1002))]);
+    assert!(harness.socket(id).is_write_shut_down);
+
+    let id = harness.connect_client();
+    harness.send_text(id, "nonsense");
+    assert_eq!(harness.read_frames(id), [ServerFrame::Close(Some(3501))]);
+    assert!(!harness.socket(id).is_write_shut_down);
+    harness.send_bytes(id, b"\x81\x01x");
+    harness.run_turn();
+    assert!(harness.socket(id).is_write_shut_down);
+}
+
+#[test]
+fn a_close_frame_is_accepted_beyond_the_rate_of_commands() {
+    let mut config = config();
+    config.ws.max_command_rate = 1;
+    let mut harness = HubHarness::new(config);
+    let id = harness.open_websocket("/raw?topic=a");
+    harness.send_bytes(id, &wire::client_frame(wire::PING, b""));
+    assert_eq!(harness.read_frames(id), [ServerFrame::Pong(Vec::new())]);
+    harness.send_bytes(id, &wire::close_frame(1000));
+    assert_eq!(harness.read_frames(id), [ServerFrame::Close(Some(1000))]);
+    let counts = harness.counts();
+    assert_eq!((counts.closed_peer, counts.closed_too_fast), (1, 0));
+}
+
+#[test]
 fn a_client_that_ends_the_stream_after_its_close_frame_gets_the_answer() {
     let mut harness = HubHarness::new(config());
     let id = harness.connect_client();

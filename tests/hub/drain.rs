@@ -5,7 +5,7 @@ use fanfare::hub::{ConnectionId, DrainScope};
 
 use crate::harness::{CLOSE_TIMEOUT_US, CloseKind, HubHarness, SECOND_US, TICK_US};
 use crate::upstream::config;
-use crate::wire::{ServerFrame, upgrade_request};
+use crate::wire::{ServerFrame, close_frame, upgrade_request};
 
 const PERIOD_US: u64 = 10 * SECOND_US;
 
@@ -69,6 +69,24 @@ fn no_connection_is_left_after_the_period_and_the_close_timeout() {
         ids.iter().all(|id| closed(id) == Some(CloseKind::Reset)),
         "clients that do not answer the close frame are reset"
     );
+}
+
+#[test]
+fn clients_that_answer_the_close_frame_do_not_delay_the_end() {
+    let mut harness = HubHarness::new(config());
+    let ids: Vec<_> = (0..10).map(|_| harness.connect_client()).collect();
+    let now_us = harness.now_us;
+    harness.hub.drain(DrainScope::All, 0, now_us);
+    harness.hub.tick(now_us);
+    for id in ids {
+        let frames = harness.read_frames(id);
+        assert_eq!(frames.last(), Some(&ServerFrame::Close(Some(3001))));
+        let socket = harness.socket(id);
+        assert!(!socket.is_write_shut_down && socket.closed.is_none());
+        harness.send_bytes(id, &close_frame(3001));
+        assert_eq!(harness.closed(id), Some(CloseKind::Orderly));
+    }
+    assert!(harness.hub.is_empty());
 }
 
 #[test]

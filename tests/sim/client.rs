@@ -317,6 +317,12 @@ impl Client {
         self.close_code.is_some() || self.status.is_some_and(|status| status != 101)
     }
 
+    /// Returns whether the client waits for the server to end the connection: it has answered a
+    /// close frame (RFC 6455, section 7.1.1).
+    pub fn awaits_end(&self) -> bool {
+        self.close_code.is_some()
+    }
+
     /// Checks bytes that were received from the server. Returns the number of pings among them.
     pub fn read(&mut self, bytes: &[u8]) -> usize {
         self.inbound.extend_from_slice(bytes);
@@ -353,7 +359,7 @@ impl Client {
         pings
     }
 
-    /// Records a close frame, and checks that its code explains missing frames.
+    /// Records a close frame and answers it. Checks that its code explains missing frames.
     fn close(&mut self, code: u16) {
         assert!(
             !self.misses_publication || code == 3008,
@@ -362,6 +368,10 @@ impl Client {
         let is_explained = !self.misses_reply || matches!(code, 3008 | 3013);
         assert!(is_explained, "replies are missing before close code {code}");
         self.close_code = Some(code);
+        self.send_unanswered(&match code {
+            1005 => wire::client_frame(wire::CLOSE, b""),
+            code => wire::close_frame(code),
+        });
     }
 
     /// Checks that the frame is the next expected frame. Publications before it may be missing.

@@ -1,6 +1,7 @@
 //! RFC 6455, sections 5.5.1 and 7.4: close frames.
 
 use fanfare::wire::ProtocolViolation;
+use fanfare::wire::decode::{Decoder, Skipped};
 
 use crate::support::*;
 
@@ -83,4 +84,37 @@ fn rfc6455_7_4_only_permitted_codes_are_accepted() {
             );
         }
     }
+}
+
+#[test]
+fn rfc6455_7_1_1_the_close_frame_is_found_behind_messages_that_are_discarded() {
+    let messages = [
+        &frame(0x81, b"text")[..],
+        &frame(0x01, b"begin"),
+        &frame(0x89, b"ping"),
+        &frame(0x80, b"end"),
+    ]
+    .concat();
+    let close = frame(0x88, &1000_u16.to_be_bytes());
+    let whole = [&messages[..], &close, b"rest"].concat();
+    for piece_bytes in [1, 2, 7, whole.len()] {
+        let mut decoder = Decoder::default();
+        let mut found_after = None;
+        let mut fed = 0;
+        for piece in whole.chunks(piece_bytes) {
+            fed += piece.len();
+            match decoder.skip_to_close(&mut piece.to_vec(), 100, false) {
+                Skipped::Input => {}
+                Skipped::ToClose => found_after = found_after.or(Some(fed)),
+                Skipped::ToViolation => panic!("the frames are valid"),
+            }
+        }
+        let end = messages.len() + close.len();
+        let expected = end.next_multiple_of(piece_bytes).min(whole.len());
+        assert_eq!(found_after, Some(expected), "pieces of {piece_bytes}");
+        assert_eq!(decoder.buffered_bytes(), 0);
+    }
+    let mut decoder = Decoder::default();
+    let skipped = decoder.skip_to_close(&mut b"\x81\x01x".to_vec(), 100, false);
+    assert_eq!(skipped, Skipped::ToViolation, "an unmasked frame");
 }

@@ -10,7 +10,9 @@ use super::connection_id::{ConnectionId, Slot};
 use super::pages::Pages;
 use super::timers::{UNPLACED, Wheel};
 
-pub(super) use session::{Admission, Allowance, Inbound, Keepalive, Protocol, Session, Stage};
+pub(super) use session::{
+    Admission, Allowance, CloseAnswer, Inbound, Keepalive, Protocol, Session, Stage,
+};
 
 /// The sessions of one shard by slot, and their deadlines.
 #[derive(Default)]

@@ -20,7 +20,7 @@ pub(in crate::hub) enum Stage {
     Connecting,
     /// Messages are exchanged.
     Open,
-    /// The last bytes are queued, and input is discarded.
+    /// The last bytes are queued. Input is discarded up to the close frame that is awaited.
     Closing,
     /// [`super::SocketAction::Close`] was issued; the slot waits for the socket to be closed.
     Gone,
@@ -46,6 +46,18 @@ pub(in crate::hub) enum Admission {
     OverLimit,
     /// Opened by this process: not counted, and open until the shard ends.
     Internal,
+}
+
+/// The part of the peer in the end of a connection. Relevant in [`Stage::Closing`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::hub) enum CloseAnswer {
+    /// No close frame is awaited: the peer has sent the first one, or violates the protocol, or the
+    /// last bytes are an HTTP response.
+    NotAwaited,
+    /// The server has queued the first close frame.
+    Awaited,
+    /// The peer has answered it.
+    Received,
 }
 
 /// Input that is not complete yet.
@@ -94,6 +106,7 @@ pub(in crate::hub) struct Session {
     awaits_pong: bool,
     /// The peer has ended its side of the stream.
     read_closed: bool,
+    close_answer: CloseAnswer,
     pub(in crate::hub) inbound: Inbound,
     /// Commands allowed in what is left of the second `commands_second`.
     commands_left: u32,
@@ -115,6 +128,7 @@ impl Session {
             admission,
             awaits_pong: false,
             read_closed: false,
+            close_answer: CloseAnswer::NotAwaited,
             inbound: Inbound::Head(Box::default()),
             commands_left: 0,
             commands_second: NO_SECOND,
@@ -172,11 +186,23 @@ impl Session {
         self.stage = Stage::Open;
     }
 
-    /// Stops reading. The stage after the handshake or an open stage.
-    pub(in crate::hub) fn start_closing(&mut self) {
+    /// Stops to process messages. The stage after the handshake or an open stage. If an answer is
+    /// awaited, incomplete input is kept, because the close frame follows it.
+    pub(in crate::hub) fn start_closing(&mut self, answer: CloseAnswer) {
         debug_assert!(self.stage != Stage::Vacant && self.stage != Stage::Gone);
         self.stage = Stage::Closing;
-        self.inbound = Inbound::default();
+        self.set_close_answer(answer);
+    }
+
+    pub(in crate::hub) fn close_answer(&self) -> CloseAnswer {
+        self.close_answer
+    }
+
+    pub(in crate::hub) fn set_close_answer(&mut self, answer: CloseAnswer) {
+        self.close_answer = answer;
+        if answer != CloseAnswer::Awaited {
+            self.inbound = Inbound::default();
+        }
     }
 
     /// Ends the session; its slot stays taken until [`Sessions::remove`].

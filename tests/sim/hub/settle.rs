@@ -64,7 +64,8 @@ impl Simulation {
             self.hub.end_of_stream(id);
             return true;
         }
-        was_busy
+        let client = &self.peers[&id].client;
+        was_busy || client.delivered < client.outbound.len()
     }
 
     /// Checks the conditions that must hold when everything has arrived.

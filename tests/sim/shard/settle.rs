@@ -208,17 +208,19 @@ impl World {
         !self.kernel.backlog.is_empty() && (has_reserve || !descriptors.is_full())
     }
 
-    /// Lets clients send and read all bytes and close ended connections, and completes every
-    /// operation that can complete. Returns whether anything changed.
+    /// Lets clients send and read all bytes and close ended connections. Clients that have answered
+    /// a close frame wait until the server closes. Completes every operation that can complete.
+    /// Returns whether anything changed.
     pub fn settle_clients(&mut self) -> bool {
         let mut has_moved = self.answer_submission();
         for key in self.peers.keys().copied().collect::<Vec<_>>() {
             has_moved |= self.transmit(key, usize::MAX);
             has_moved |= self.read(key, usize::MAX);
             let connection = &self.kernel.connections[&key];
+            let client = &self.peers[&key].client;
             let is_over = connection.is_at_end()
                 || connection.client_reset
-                || self.peers[&key].client.is_over();
+                || (client.is_over() && !client.awaits_end());
             has_moved |= is_over && self.disconnect(key);
         }
         has_moved | self.kernel.progress_all(&mut self.random, self.now_us)
