@@ -82,7 +82,7 @@ const checks = {
   async "pings are answered"() {
     const seen = await open("quiet");
     await until(() => seen.pings >= 3, () => `3 pings, got ${seen.pings}`);
-    await sleep(1500); // longer than the pong timeout
+    await sleep(2500); // longer than the pong timeout
     expect(seen.closed === null, `closed with ${seen.closed}`);
   },
   "kill -9 closes with 1006": () => ends("kill", 1006),

@@ -171,7 +171,7 @@ export async function run({ Centrifuge, WebSocket, url, control, form, report })
   await check("pings are answered", async (client, seen) => {
     const pings = () => seen.messages.flatMap(replies).filter((reply) => reply.ping).length;
     await until(() => pings() >= 3, () => `3 pings, seen ${pings()}`);
-    await sleep(1500); // longer than the pong timeout
+    await sleep(2500); // longer than the pong timeout
     same([client.state, seen.connecting.length], ["connected", 1], "after three pings");
   });
 
