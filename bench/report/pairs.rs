@@ -197,7 +197,7 @@ fn bounds(
     RATIO_BOUNDS.iter().filter(applies).map(|bound| bound.bound)
 }
 
-/// Adds a figure of both servers as one row of the table. Returns the ratio of the medians.
+/// Adds a row to the table with one figure of both servers. Returns the ratio of the medians.
 fn add_figure(
     report: &mut Report,
     table: &mut ComparisonTable,

@@ -30,7 +30,7 @@ pub fn first_message(topics: &[String]) -> FirstMessage {
     }
 }
 
-/// Returns a command with its length in front.
+/// Returns a command, preceded by its length.
 fn command(id: u64, method: u8, parameters: &[u8]) -> Vec<u8> {
     let mut command = vec![ID];
     put_varint(&mut command, id);
@@ -41,7 +41,7 @@ fn command(id: u64, method: u8, parameters: &[u8]) -> Vec<u8> {
     out
 }
 
-/// Returns a field whose content is bytes.
+/// Returns a length-delimited field: its tag, the length of its content, and the content.
 fn field(tag: u8, content: &[u8]) -> Vec<u8> {
     let mut out = vec![tag];
     put_varint(&mut out, content.len() as u64);

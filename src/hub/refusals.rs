@@ -18,7 +18,7 @@ pub enum RefusalReason {
     Limit,
     /// `ws.origins` does not allow the page.
     Origin,
-    /// The request is malformed, or asks for something that the server does not have.
+    /// The request is malformed, or its path, method or WebSocket version is not supported.
     Request,
     /// The request head was not complete in time.
     Timeout,

@@ -1,5 +1,6 @@
-//! Counters, histograms, the health state and the bound on log lines. Each block of counters is
-//! written by one thread and may be read by any thread; neither waits for the other.
+//! Counters, histograms, the health state and the bound on log lines. One thread writes each block
+//! of counters, and any thread may read the block. The writer and the readers never wait for each
+//! other.
 
 pub mod atomics;
 mod clock;

@@ -13,7 +13,7 @@ pub struct RunLog {
 }
 
 impl RunLog {
-    /// Enough events to see what led to a failure, on one screen.
+    /// The number of events that are kept. The report of a failure then fits on one screen.
     const LINES: usize = 50;
 
     pub fn new(seed: u64, steps: u64) -> Self {

@@ -1,7 +1,7 @@
 //! The interactive mode: sets up the terminal, draws, and restores the terminal, also after a
-//! panic. Two other threads query the node and read the terminal. The main thread waits for neither
-//! of them longer than [`POLL_INTERVAL`], so that signals and a closed terminal end the program,
-//! whatever the node and the terminal do.
+//! panic. Two other threads query the node and read the terminal. The main thread waits at most
+//! [`POLL_INTERVAL`] for their results and then checks for signals and for a closed terminal.
+//! Therefore a node or a terminal that does not respond cannot keep the program from ending.
 
 use std::io::{self, ErrorKind};
 use std::mem;

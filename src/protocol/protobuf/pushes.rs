@@ -36,8 +36,8 @@ impl Lengths {
     }
 }
 
-/// Appends the push of a publication, with its length in front. The payload is the data of the
-/// publication whatever its kind: the text of JSON, UTF-8, or bytes.
+/// Appends the push of a publication. The length of the push precedes it as a varint. The payload
+/// is copied unchanged, whether it is JSON, text or bytes.
 pub fn publication(out: &mut Vec<u8>, topic: &str, payload: &[u8]) {
     let lengths = Lengths::new(topic, payload);
     varint(out, lengths.reply as u64);
