@@ -48,11 +48,12 @@ impl CloseReason {
         (Some(disconnect.code()), disconnect.reason().into())
     }
 
-    /// Returns whether the peer answers the close frame with its own. A peer that violates the
+    /// Returns whether the server waits for a close frame of the peer. A peer that violates the
     /// protocol is not waited for: RFC 6455, section 7.1.7, does not require it.
     pub(super) fn close_answer(self) -> CloseAnswer {
         match self {
-            Self::Peer(_) | Self::Violation(_) => CloseAnswer::NotAwaited,
+            Self::Peer(_) => CloseAnswer::Received,
+            Self::Violation(_) => CloseAnswer::NotAwaited,
             Self::BadRequest
             | Self::NoConnect
             | Self::NoPong

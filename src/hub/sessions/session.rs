@@ -51,12 +51,12 @@ pub(in crate::hub) enum Admission {
 /// The part of the peer in the end of a connection. Relevant in [`Stage::Closing`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::hub) enum CloseAnswer {
-    /// No close frame is awaited: the peer has sent the first one, or violates the protocol, or the
-    /// last bytes are an HTTP response.
+    /// No close frame is awaited: the peer violates the protocol, or the last bytes are an HTTP
+    /// response.
     NotAwaited,
     /// The server has queued the first close frame.
     Awaited,
-    /// The peer has answered it.
+    /// The peer has sent its close frame, first or as an answer.
     Received,
 }
 
