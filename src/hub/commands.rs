@@ -66,7 +66,7 @@ impl Hub {
         let mut close = None;
         for (index, command) in codec.commands(message).enumerate() {
             // The frame itself was charged as the first command.
-            if index > 0 && self.charge(id, now_us) == Allowance::Exhausted {
+            if index > 0 && self.charge(id, 1) == Allowance::Exhausted {
                 close = Some(CloseReason::TooFast);
             } else if index == COMMANDS_PER_MESSAGE {
                 close = Some(CloseReason::BadRequest);

@@ -1,6 +1,7 @@
 //! Actions at deadlines: handshake timeouts, pings, close timeouts, pending commands and
 //! drains. Shard core.
 
+use crate::limits::{SILENCE_GRACE, TIMER_TICK};
 use crate::wire::handshake::HttpRefusal;
 
 use super::Hub;
@@ -9,6 +10,9 @@ use super::closing::SocketClose;
 use super::connection_id::ConnectionId;
 use super::drain::Drain;
 use super::sessions::{Keepalive, Protocol, Stage};
+
+/// The number of checks in [`SILENCE_GRACE`].
+const SILENCE_GRACE_TICKS: u8 = (SILENCE_GRACE.as_micros() / TIMER_TICK.as_micros()) as u8;
 
 impl Hub {
     /// Returns when [`Hub::tick`] is to be called next.
@@ -47,14 +51,45 @@ impl Hub {
             return;
         };
         match session.stage() {
+            Stage::Handshake | Stage::Connecting => self.check_silence(id, now_us),
+            Stage::Open => self.keep_alive(id, now_us),
+            Stage::Closing => self.end(id, SocketClose::Reset),
+            Stage::Gone | Stage::Vacant => {}
+        }
+    }
+
+    /// Asks the shell whether a peer that did not meet a deadline has sent nothing, and asks again
+    /// after a tick. A peer whose bytes are not received for [`SILENCE_GRACE`] is treated as
+    /// silent, so that a flood of bytes does not keep a connection open.
+    fn check_silence(&mut self, id: ConnectionId, now_us: u64) {
+        let tick_us = TIMER_TICK.as_micros() as u64;
+        if self.sessions[id].count_silence_check() > SILENCE_GRACE_TICKS {
+            return self.silent(id, now_us);
+        }
+        self.sessions.set_deadline(id, now_us + tick_us);
+        self.silence_checks.push_back(id);
+    }
+
+    /// Returns the next connection that did not meet a deadline. If the shell has received all that
+    /// its peer has sent, it calls [`Hub::silent`].
+    #[must_use]
+    pub fn poll_silence_check(&mut self) -> Option<ConnectionId> {
+        self.silence_checks.pop_front()
+    }
+
+    /// Ends a connection whose peer did not send in time what it had to send.
+    pub fn silent(&mut self, id: ConnectionId, now_us: u64) {
+        let Some(session) = self.sessions.get(id) else {
+            return;
+        };
+        match session.stage() {
             Stage::Handshake => {
                 self.note_refusal(Some(id), None, &HttpRefusal::RequestTimeout, now_us);
                 self.end(id, SocketClose::Reset);
             }
             Stage::Connecting => self.close(id, CloseReason::NoConnect, now_us),
-            Stage::Open => self.keep_alive(id, now_us),
-            Stage::Closing => self.end(id, SocketClose::Reset),
-            Stage::Gone | Stage::Vacant => {}
+            Stage::Open => self.close(id, CloseReason::NoPong, now_us),
+            Stage::Closing | Stage::Gone | Stage::Vacant => {}
         }
     }
 
@@ -67,10 +102,10 @@ impl Hub {
         self.sessions.set_deadline(id, due_us);
     }
 
-    /// Sends a ping that is due, or closes a connection that did not answer the last one.
+    /// Sends a ping that is due. Checks a connection that did not answer the last one.
     fn keep_alive(&mut self, id: ConnectionId, now_us: u64) {
         match self.sessions[id].keepalive(now_us) {
-            Keepalive::Dead => self.close(id, CloseReason::NoPong, now_us),
+            Keepalive::Dead => self.check_silence(id, now_us),
             Keepalive::Wait { until_us } => self.sessions.set_deadline(id, until_us),
             Keepalive::Ping => self.send_ping(id, now_us),
         }

@@ -57,7 +57,7 @@ impl Hub {
             match handshake::parse(input) {
                 Ok(Some((used, request))) => {
                     self.respond(id, &request, now_us);
-                    self.receive(id, &mut input[used..], now_us);
+                    self.process(id, &mut input[used..], now_us);
                 }
                 Ok(None) => head.extend_from_slice(input),
                 Err(refusal) => self.refuse(id, None, &refusal, now_us),
@@ -75,7 +75,7 @@ impl Hub {
             Ok(Some((used, request))) => {
                 let mut head = mem::take(head);
                 self.respond(id, &request, now_us);
-                self.receive(id, &mut head[used..], now_us);
+                self.process(id, &mut head[used..], now_us);
             }
             Ok(None) => {}
             Err(refusal) => self.refuse(id, None, &refusal, now_us),

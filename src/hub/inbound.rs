@@ -13,9 +13,40 @@ use super::connection_id::ConnectionId;
 use super::outboxes::Room;
 use super::sessions::{Allowance, CloseAnswer, Inbound, Protocol, Stage};
 
+/// Whether a connection may be read at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reading {
+    Continues,
+    /// The peer has sent more than `ws.max_receive_rate` allows. The rest of its bytes stay in the
+    /// socket until this time, so that TCP slows the peer down.
+    Paused {
+        until_us: u64,
+    },
+}
+
 impl Hub {
-    /// Processes bytes of a connection, and unmasks them in place.
-    pub fn receive(&mut self, id: ConnectionId, input: &mut [u8], now_us: u64) {
+    /// Processes bytes of a connection, and unmasks them in place. Returns when the connection may
+    /// be read again.
+    pub fn receive(&mut self, id: ConnectionId, input: &mut [u8], now_us: u64) -> Reading {
+        let Some(session) = self.sessions.get_mut(id) else {
+            return Reading::Continues;
+        };
+        session.renew_allowance(&self.config.ws, now_us);
+        let allowance = session.charge_bytes(input.len());
+        let until_us = session.allowance_end_us();
+        self.process(id, input, now_us);
+        match self.sessions[id].protocol() {
+            // For tests.
+            Protocol::Echo => Reading::Continues,
+            Protocol::Client(_) | Protocol::Raw => match allowance {
+                Allowance::Granted => Reading::Continues,
+                Allowance::Exhausted => Reading::Paused { until_us },
+            },
+        }
+    }
+
+    /// Processes bytes according to the stage of the session.
+    pub(super) fn process(&mut self, id: ConnectionId, input: &mut [u8], now_us: u64) {
         let Some(session) = self.sessions.get(id) else {
             return;
         };
@@ -40,12 +71,18 @@ impl Hub {
         let is_deflated = session.encoding().is_deflated();
         let mut inflater = mem::take(&mut self.inflater);
         let max_message = self.config.ws.max_message;
-        while self.sessions[id].is_open() {
+        let mut is_consumed = false;
+        while !is_consumed && self.sessions[id].is_open() {
             let inflater = is_deflated.then_some(&mut inflater);
             match decoder.next(&mut input, max_message, inflater) {
                 Ok(Some(incoming)) => self.handle_incoming(id, incoming, now_us),
-                Ok(None) => break,
+                Ok(None) => is_consumed = true,
                 Err(violation) => self.close(id, CloseReason::Violation(violation), now_us),
+            }
+            // The fragments of a message, except the first one, which counts as its message.
+            let fragments = decoder.take_continuations();
+            if self.charge(id, fragments) == Allowance::Exhausted {
+                self.close(id, CloseReason::TooFast, now_us);
             }
         }
         inflater.trim();
@@ -66,7 +103,7 @@ impl Hub {
         if let Incoming::Close { code, .. } = incoming {
             return self.close(id, CloseReason::Peer(code), now_us);
         }
-        if self.charge(id, now_us) == Allowance::Exhausted {
+        if self.charge(id, 1) == Allowance::Exhausted {
             return self.close(id, CloseReason::TooFast, now_us);
         }
         let (data, message) = match incoming {
@@ -100,15 +137,13 @@ impl Hub {
         self.send(id, out.into(), now_us);
     }
 
-    /// Charges one command or frame to the allowance of a connection. Echo connections, which are
-    /// for tests, have no limit.
-    pub(super) fn charge(&mut self, id: ConnectionId, now_us: u64) -> Allowance {
+    /// Charges commands or frames to the allowance of a connection. Echo connections, which are for
+    /// tests, have no limit.
+    pub(super) fn charge(&mut self, id: ConnectionId, count: u32) -> Allowance {
         let session = &mut self.sessions[id];
         match session.protocol() {
             Protocol::Echo => Allowance::Granted,
-            Protocol::Client(_) | Protocol::Raw => {
-                session.charge(self.config.ws.max_command_rate, now_us)
-            }
+            Protocol::Client(_) | Protocol::Raw => session.charge(count),
         }
     }
 

@@ -2,9 +2,9 @@
 //!
 //! Inputs are calls with bytes and time as arguments ([`Hub::accept`], [`Hub::receive`],
 //! [`Hub::publish`], [`Hub::answer`], [`Hub::tick`] and others). Outputs are polled
-//! ([`Hub::poll_egress`], [`Hub::poll_socket_action`], [`Hub::take_questions`],
-//! [`Hub::deadline_us`]). The hub blocks nowhere, reads no clock and owns no descriptor, so that
-//! tests drive it with a simulated clock.
+//! ([`Hub::poll_egress`], [`Hub::poll_socket_action`], [`Hub::poll_silence_check`],
+//! [`Hub::take_questions`], [`Hub::deadline_us`]). The hub blocks nowhere, reads no clock and owns
+//! no descriptor, so that tests drive it with a simulated clock.
 //!
 //! ```text
 //! sessions       stage, protocol, deadline and allowance of each connection
@@ -67,6 +67,7 @@ use subscriptions::Subscriptions;
 pub use close_reason::CloseReason;
 pub use connection_id::ConnectionId;
 pub use drain::DrainScope;
+pub use inbound::Reading;
 pub use outboxes::{Egress, Send, SendOutcome};
 pub use pages::Pages;
 pub use pending::{Answer, PublishAnswer, Question, Ticket};
@@ -104,6 +105,8 @@ pub struct Hub {
     client_seeds: [u64; 2],
     latency: Arc<Histogram>,
     counts: ShardCounts,
+    /// The connections that missed a deadline. They may have sent bytes that were not received.
+    silence_checks: VecDeque<ConnectionId>,
     /// The connections whose deadline has passed; empty between calls, its memory is reused.
     expired: Vec<ConnectionId>,
 }
@@ -137,6 +140,7 @@ impl Hub {
             random,
             latency,
             counts: ShardCounts::default(),
+            silence_checks: VecDeque::new(),
             expired: Vec::new(),
         }
     }

@@ -10,11 +10,16 @@ pub const RING_ENTRIES: u32 = 4096;
 /// submission, so this is larger than the submission queue.
 pub const RING_COMPLETIONS: u32 = 16 * 1024;
 
-/// Receive buffers of a shard, shared by all its connections. A power of two.
+/// Receive buffers of a shard, shared by all its connections. A power of two. A connection waits
+/// until the others before it are read, and a larger number would not change that.
 pub const RECEIVE_BUFFERS: u16 = 512;
 
 /// Size of a receive buffer: several commands, or one page of a large message.
 pub const RECEIVE_BUFFER_BYTES: usize = 4096;
+
+/// Time for which a turn processes received bytes. Publications of the same turn wait for that
+/// long. It is enough for some hundred commands, so the other work of a turn takes a small share.
+pub const TURN_RECEIVE_TIME: Duration = Duration::from_millis(1);
 
 /// Memory that glommio registers for disk IO. Shards do no disk IO; this is the smallest setting.
 pub const GLOMMIO_IO_MEMORY_BYTES: usize = 64 * 1024;

@@ -13,6 +13,11 @@ pub const WHEEL_SLOTS: usize = 512;
 /// the entries move from slot to slot, and each slot would keep the memory of its peak.
 pub const KEPT_WHEEL_ENTRIES: usize = 16;
 
+/// Time for which a client that missed a deadline stays connected while the shard has not received
+/// everything that the client has sent. An overloaded shard reads every connection within about a
+/// second.
+pub const SILENCE_GRACE: Duration = Duration::from_secs(10);
+
 /// Time that a client has to receive the last bytes and to close its side when the server closes a
 /// connection.
 pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);

@@ -7,7 +7,7 @@ use std::os::fd::OwnedFd;
 use crate::hub::{ConnectionId, SendOutcome, Writability};
 
 use super::acceptor::{Exhaustion, Shortage};
-use super::ring::{Completion, Errno, Multishot, ReceivedBuffer, Ring};
+use super::ring::{Completion, Errno, Multishot, Ring, SocketInput};
 use super::shard_loop::ShardLoop;
 
 impl<R: Ring> ShardLoop<R> {
@@ -24,13 +24,10 @@ impl<R: Ring> ShardLoop<R> {
                 id,
                 result,
                 buffer,
-                series,
+                input,
             } => {
-                self.handle_received(id, result, buffer, now_us);
-                match series {
-                    Multishot::Continues => Ok(()),
-                    Multishot::Ended => self.handle_receive_end(id, result),
-                }
+                self.handle_received(id, result, buffer, input);
+                Ok(())
             }
             Completion::Send { id, result } => self.handle_sent(id, result, now_us),
             Completion::Writable { id } => {
@@ -75,7 +72,7 @@ impl<R: Ring> ShardLoop<R> {
             return Ok(());
         };
         self.sockets.insert(id, socket);
-        self.start_receive(id)
+        self.start_receive(id, SocketInput::Drained)
     }
 
     /// Registers a connection whose other end belongs to this process.
@@ -83,7 +80,7 @@ impl<R: Ring> ShardLoop<R> {
         let id = self.hub.accept_internal(now_us);
         let socket = self.ring.adopt(stream);
         self.sockets.insert(id, socket);
-        self.start_receive(id)
+        self.start_receive(id, SocketInput::Drained)
     }
 
     /// Counts and logs the connections that were refused because no descriptor was left.
@@ -106,46 +103,6 @@ impl<R: Ring> ShardLoop<R> {
         }
     }
 
-    /// Passes received bytes to the hub and returns the buffer to the kernel.
-    fn handle_received(
-        &mut self,
-        id: ConnectionId,
-        result: Result<u32, Errno>,
-        buffer: Option<ReceivedBuffer>,
-        now_us: u64,
-    ) {
-        let Some(buffer) = buffer else { return };
-        if let Ok(len @ 1..) = result {
-            let bytes = self.ring.bytes(&buffer, len as usize);
-            self.hub.receive(id, bytes, now_us);
-        }
-        self.ring.return_buffer(buffer);
-    }
-
-    /// Handles the end of a receive operation: at the end of the stream informs the hub, and
-    /// otherwise starts the operation again, now or in a later turn.
-    fn handle_receive_end(
-        &mut self,
-        id: ConnectionId,
-        result: Result<u32, Errno>,
-    ) -> io::Result<()> {
-        self.sockets.set_receiving(id, false);
-        match result {
-            Ok(0) => self.hub.end_of_stream(id),
-            // The kernel ends a multishot operation when the completion queue is full.
-            Ok(_) => self.start_receive(id)?,
-            // `rearm` starts the receive operation again when this turn has returned its buffers.
-            Err(Errno(libc::ENOBUFS)) => {
-                self.hub.counts_mut().buffers_exhausted += 1;
-                self.receives_to_restart.push(id);
-            }
-            Err(Errno(libc::EINTR | libc::EAGAIN)) => self.receives_to_restart.push(id),
-            Err(_) => self.hub.lost(id),
-        }
-        self.release(id);
-        Ok(())
-    }
-
     /// Passes the result of a send to the hub. Waits for writability if the socket is full.
     pub(super) fn handle_sent(
         &mut self,
@@ -163,15 +120,6 @@ impl<R: Ring> ShardLoop<R> {
         {
             self.ring.wait_writable(socket, id)?;
             self.sockets.set_awaiting_writable(id, true);
-        }
-        Ok(())
-    }
-
-    /// Starts to receive from a connection, unless the hub has closed it.
-    pub(super) fn start_receive(&mut self, id: ConnectionId) -> io::Result<()> {
-        if let Some(socket) = self.sockets.open(id) {
-            self.ring.receive(socket, id)?;
-            self.sockets.set_receiving(id, true);
         }
         Ok(())
     }

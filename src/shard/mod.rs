@@ -5,6 +5,8 @@
 //! executor    the thread: a glommio executor that runs the main loop
 //! shard_loop  the main loop: one turn handles completions, requests and the lane, and sends
 //! dispatch    handles completions
+//! receives    receives from connections in turn, and passes the bytes to the hub
+//! receive_queue  the connections that wait to be read
 //! refusals    logs refused handshakes
 //! questions   passes publications of clients to the ingest thread, and the results to the hub
 //! lane        passes publications from the ingest thread to the hub
@@ -35,6 +37,8 @@ mod lane;
 mod listener;
 mod preflight;
 mod questions;
+mod receive_queue;
+mod receives;
 mod refusals;
 mod requests;
 mod ring;
@@ -53,7 +57,7 @@ pub use listener::listen;
 pub use preflight::{PreflightError, memlock_wanted_bytes, preflight};
 pub use ring::{
     Cancelled, Completion, CompletionSignals, Errno, Listener, Multishot, PinnedBytes,
-    ReceivedBuffer, Ring, Socket,
+    ReceivedBuffer, Ring, Socket, SocketInput,
 };
 pub use shard_loop::{ShardLoop, Turn};
 pub use sleep::Sleep;

@@ -30,8 +30,14 @@ pub trait Ring {
     /// Starts to accept connections. Each accepted connection is a completion.
     fn accept(&mut self, listener: &Self::Listener) -> io::Result<()>;
 
-    /// Starts to receive into provided buffers. Each filled buffer is a completion.
-    fn receive(&mut self, socket: &Self::Socket, id: ConnectionId) -> io::Result<()>;
+    /// Receives once into a provided buffer, as soon as the socket has input. An operation that
+    /// waits for input uses no buffer.
+    fn receive(
+        &mut self,
+        socket: &Self::Socket,
+        id: ConnectionId,
+        input: SocketInput,
+    ) -> io::Result<()>;
 
     /// Sends as many bytes as the socket has room for. Completes without waiting for the peer.
     fn send(
@@ -62,6 +68,9 @@ pub trait Ring {
     /// Does the same as [`Ring::reap`], but waits until at least one operation has completed.
     fn reap_one(&mut self, completions: &mut Vec<Completion<Self::Socket>>) -> io::Result<()>;
 
+    /// Returns whether an operation has completed.
+    fn has_completed(&mut self) -> bool;
+
     /// Returns whether an operation has completed or is queued for submission.
     fn has_work(&mut self) -> bool;
 
@@ -90,6 +99,9 @@ pub trait Socket {
     /// Returns the peer's address, or `None` if the connection is broken or is not a TCP
     /// connection.
     fn peer(&self) -> Option<SocketAddr>;
+
+    /// Returns whether the peer has sent bytes that no receive operation has taken.
+    fn has_unread(&self) -> bool;
 
     /// Ends the stream to the peer. The peer can still send.
     fn shut_down_writing(&self);
@@ -120,7 +132,7 @@ pub enum Completion<S> {
         id: ConnectionId,
         result: Result<u32, Errno>,
         buffer: Option<ReceivedBuffer>,
-        series: Multishot,
+        input: SocketInput,
     },
     /// A number of bytes was sent.
     Send {
@@ -143,6 +155,15 @@ pub enum Completion<S> {
 pub enum Multishot {
     Continues,
     Ended,
+}
+
+/// The input of a socket, as far as it is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SocketInput {
+    /// The last receive operation has taken all of it, or there was none yet.
+    Drained,
+    /// There was more than one buffer of it, or no buffer for it.
+    Waiting,
 }
 
 /// The operations that can be cancelled.

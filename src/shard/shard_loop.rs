@@ -1,9 +1,9 @@
 //! The main loop of a shard, one turn at a time. Runs on the shard thread.
 //!
-//! A turn reaps completions, carries out requests, handles the completions, drains the lane, and
-//! sends all pending bytes. After a turn without work, the shard sleeps (sleep.rs). The loop uses
-//! neither glommio nor `io_uring` directly: [`super::executor`] runs it on a real ring, and the
-//! simulation in tests/sim runs it on a simulated ring.
+//! A turn reaps completions, carries out requests, handles the completions, passes received bytes
+//! to the hub, drains the lane, and sends all pending bytes. After a turn without work, the shard
+//! sleeps (sleep.rs). The loop uses neither glommio nor `io_uring` directly: [`super::executor`]
+//! runs it on a real ring, and the simulation in tests/sim runs it on a simulated ring.
 
 use std::io;
 use std::sync::Arc;
@@ -14,6 +14,7 @@ use crate::hub::{ConnectionId, Egress, Hub, SocketAction};
 use crate::observe::lossy;
 
 use super::acceptor::{AcceptEvent, Acceptor};
+use super::receive_queue::ReceiveQueue;
 use super::ring::{Completion, CompletionSignals, Ring};
 use super::sockets::{Removal, Sockets};
 use super::survey::SurveyQueue;
@@ -37,9 +38,7 @@ pub struct ShardLoop<R: Ring> {
     pub(super) completions: Vec<Completion<R::Socket>>,
     /// The completions that the current turn handles. Kept only to reuse its memory.
     handling: Vec<Completion<R::Socket>>,
-    /// Connections whose receive operation has ended for lack of buffers or was interrupted. It is
-    /// started again at the end of the turn.
-    pub(super) receives_to_restart: Vec<ConnectionId>,
+    pub(super) receives: ReceiveQueue,
     /// The time at which the timer that was started last fires.
     pub(super) timer_due_us: Option<u64>,
     /// Whether a read of the event descriptor is under way in the ring.
@@ -91,7 +90,7 @@ impl<R: Ring> ShardLoop<R> {
             egress: Egress::default(),
             completions: Vec::new(),
             handling: Vec::new(),
-            receives_to_restart: Vec::new(),
+            receives: ReceiveQueue::default(),
             timer_due_us: None,
             reading_wake: false,
             accept_until_us: None,
@@ -124,11 +123,14 @@ impl<R: Ring> ShardLoop<R> {
             }
         }
         self.handle_completions(now_us)?;
+        worked |= self.process_received(now_us)? == Work::Done;
         self.submit_questions(now_us);
         worked |= self.drain_lane(now_us)? == Work::Done;
         self.hub.tick(now_us);
+        self.confirm_silence(now_us);
         self.end_accepting(now_us)?;
-        self.rearm(now_us)?;
+        worked |= self.start_receives(now_us)? == Work::Done;
+        self.resume_accepting(now_us)?;
         worked |= self.flush()? == Work::Done;
         self.log_refused_handshakes();
         self.apply_socket_actions();
@@ -144,6 +146,12 @@ impl<R: Ring> ShardLoop<R> {
             return Ok(Turn::Ended);
         }
         Ok(if worked { Turn::Worked } else { Turn::Idle })
+    }
+
+    /// Returns the number of connections that are not read until the next second, so that tests can
+    /// check it.
+    pub fn paused_connections(&self) -> usize {
+        self.receives.paused()
     }
 
     /// Returns the hub, so that tests can check its state.
@@ -174,12 +182,9 @@ impl<R: Ring> ShardLoop<R> {
         Ok(())
     }
 
-    /// Starts operations again that had ended early: receive operations that lacked buffers or were
-    /// interrupted, and the accept operation that lacked descriptors.
-    fn rearm(&mut self, now_us: u64) -> io::Result<()> {
-        for id in std::mem::take(&mut self.receives_to_restart) {
-            self.start_receive(id)?;
-        }
+    /// Starts the accept operation again if it had ended for lack of descriptors and its pause is
+    /// over.
+    fn resume_accepting(&mut self, now_us: u64) -> io::Result<()> {
         if self.acceptor.advance(now_us, &mut self.ring)? == AcceptEvent::Recovered {
             self.set_out_of_descriptors(false);
             tracing::info!(

@@ -44,11 +44,12 @@ impl<R: Ring> ShardLoop<R> {
     /// the executor run its own tasks.
     pub fn sleep(&mut self) -> io::Result<Sleep> {
         self.arm_timer()?;
-        if self.park() == LastCheck::NoWork {
+        // The short sleep submits what is queued. So only completions are work for this check.
+        if self.park(Ring::has_completed) == LastCheck::NoWork {
             self.hub.counts_mut().parks += 1;
             if self.sleep_in_ring()? == LastCheck::NoWork {
                 self.ring.set_signals(CompletionSignals::On);
-                if self.park() == LastCheck::NoWork {
+                if self.park(Ring::has_work) == LastCheck::NoWork {
                     return Ok(Sleep::Executor);
                 }
                 self.ring.set_signals(CompletionSignals::Off);
@@ -72,15 +73,17 @@ impl<R: Ring> ShardLoop<R> {
             .deadline_us()
             .into_iter()
             .chain(self.acceptor.deadline_us())
+            .chain(self.receives.deadline_us())
             .chain(accept_end_us)
             .min()
     }
 
-    /// Lets other threads signal the event descriptor, and checks for work once more.
-    fn park(&mut self) -> LastCheck {
+    /// Lets other threads signal the event descriptor, and checks for work once more. `has_work`
+    /// checks the ring.
+    fn park(&mut self, has_work: impl Fn(&mut R) -> bool) -> LastCheck {
         let lane = &self.fabric.shards[self.index].lane;
         lane.wake.park();
-        if lane.is_empty() && !self.ring.has_work() && self.completions.is_empty() {
+        if lane.is_empty() && !has_work(&mut self.ring) && self.completions.is_empty() {
             LastCheck::NoWork
         } else {
             LastCheck::Work
@@ -96,7 +99,7 @@ impl<R: Ring> ShardLoop<R> {
             self.reading_wake = true;
         }
         self.ring.short_sleep(SHORT_SLEEP)?;
-        if self.park() == LastCheck::Work {
+        if self.park(Ring::has_work) == LastCheck::Work {
             return Ok(LastCheck::Work);
         }
         self.ring.cancel(Cancelled::WakeRead)?;

@@ -66,6 +66,12 @@ impl<S: Socket> Sockets<S> {
         self.get(id)?.socket.peer()
     }
 
+    /// Returns the socket of an open connection with a receive operation under way.
+    pub(super) fn receiving(&self, id: ConnectionId) -> Option<&S> {
+        let entry = self.get(id)?;
+        (entry.receiving && !entry.closing).then_some(&entry.socket)
+    }
+
     /// Records that a receive operation has started or ended.
     pub(super) fn set_receiving(&mut self, id: ConnectionId, receiving: bool) {
         if let Some(entry) = self.get_mut(id) {

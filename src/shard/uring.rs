@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io;
 use std::net::{Shutdown, SocketAddr, TcpListener};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::ptr;
 use std::sync::atomic::{Ordering, fence};
 use std::time::Duration;
 
@@ -12,13 +13,13 @@ use io_uring::{IoUring, cqueue, opcode, squeue};
 use socket2::SockRef;
 
 use crate::hub::ConnectionId;
-use crate::limits::{RING_COMPLETIONS, RING_ENTRIES};
+use crate::limits::{RECEIVE_BUFFER_BYTES, RING_COMPLETIONS, RING_ENTRIES};
 use crate::observe::Clock;
 
 use super::buffers::{Buffers, GROUP};
 use super::ring::{
     Cancelled, Completion, CompletionSignals, Errno, Listener, Multishot, PinnedBytes,
-    ReceivedBuffer, Ring, Socket,
+    ReceivedBuffer, Ring, Socket, SocketInput,
 };
 
 /// The kind of an operation, in the top four bits of its `user_data`. The id of the connection is
@@ -36,6 +37,9 @@ enum Operation {
 }
 
 const OPERATION_SHIFT: u32 = 60;
+
+/// `IORING_RECVSEND_POLL_FIRST`: wait for input before the first attempt to receive.
+const RECEIVE_POLL_FIRST: u16 = 1;
 
 /// `IORING_ENTER_GETEVENTS`: run deferred work and flush overflowed completions.
 const ENTER_GETEVENTS: u32 = 1;
@@ -157,8 +161,24 @@ impl Ring for UringRing {
         self.push(&entry.user_data(user_data(Operation::Accept, 0)))
     }
 
-    fn receive(&mut self, socket: &OwnedFd, id: ConnectionId) -> io::Result<()> {
-        let entry = opcode::RecvMulti::new(Fd(socket.as_raw_fd()), GROUP).build();
+    fn receive(
+        &mut self,
+        socket: &OwnedFd,
+        id: ConnectionId,
+        input: SocketInput,
+    ) -> io::Result<()> {
+        // Without input, an attempt to receive would fail before the kernel waits for input.
+        let priority = match input {
+            SocketInput::Drained => RECEIVE_POLL_FIRST,
+            SocketInput::Waiting => 0,
+        };
+        // The kernel selects the buffer when there is input.
+        let buffer_bytes = RECEIVE_BUFFER_BYTES as u32;
+        let entry = opcode::Recv::new(Fd(socket.as_raw_fd()), ptr::null_mut(), buffer_bytes)
+            .buf_group(GROUP)
+            .ioprio(priority)
+            .build()
+            .flags(squeue::Flags::BUFFER_SELECT);
         self.push(&entry.user_data(user_data(Operation::Receive, id.to_bits())))
     }
 
@@ -215,6 +235,11 @@ impl Ring for UringRing {
             self.enter(to_submit, 0)?;
         }
         self.collect(completions);
+        // The deadlines of this turn depend on what has arrived, so nothing may be left out.
+        while self.uring.submission().cq_overflow() {
+            self.enter(0, 0)?;
+            self.collect(completions);
+        }
         Ok(())
     }
 
@@ -225,12 +250,16 @@ impl Ring for UringRing {
         Ok(())
     }
 
-    fn has_work(&mut self) -> bool {
-        let pending = {
+    fn has_completed(&mut self) -> bool {
+        let is_deferred = {
             let submission = self.uring.submission();
-            !submission.is_empty() || submission.taskrun() || submission.cq_overflow()
+            submission.taskrun() || submission.cq_overflow()
         };
-        pending || !self.uring.completion().is_empty()
+        is_deferred || !self.uring.completion().is_empty()
+    }
+
+    fn has_work(&mut self) -> bool {
+        !self.uring.submission().is_empty() || self.has_completed()
     }
 
     fn short_sleep(&mut self, limit: Duration) -> io::Result<()> {
@@ -280,6 +309,13 @@ impl Ring for UringRing {
 impl Socket for OwnedFd {
     fn peer(&self) -> Option<SocketAddr> {
         SockRef::from(self).peer_addr().ok()?.as_socket()
+    }
+
+    fn has_unread(&self) -> bool {
+        let mut bytes: libc::c_int = 0;
+        // SAFETY: FIONREAD writes one integer to the address.
+        let result = unsafe { libc::ioctl(self.as_raw_fd(), libc::FIONREAD, &raw mut bytes) };
+        result == 0 && bytes > 0
     }
 
     fn shut_down_writing(&self) {
@@ -333,7 +369,11 @@ fn completion(entry: &cqueue::Entry) -> Option<Completion<OwnedFd>> {
             id,
             result,
             buffer: cqueue::buffer_select(flags).map(ReceivedBuffer::new),
-            series,
+            input: if cqueue::sock_nonempty(flags) {
+                SocketInput::Waiting
+            } else {
+                SocketInput::Drained
+            },
         },
         3 => Completion::Send { id, result },
         4 => Completion::Writable { id },

@@ -148,6 +148,13 @@ impl Decoder {
         }
     }
 
+    /// Returns the number of continuation frames since the last call. A message may have many of
+    /// them, and they may be empty, so the caller limits their rate.
+    pub fn take_continuations(&mut self) -> u32 {
+        let partial = self.partial.as_mut();
+        partial.map_or(0, |partial| mem::take(&mut partial.uncounted_continuations))
+    }
+
     /// Returns the heap memory of the decoder in bytes; 0 if nothing is incomplete.
     pub fn buffered_bytes(&self) -> usize {
         self.partial.as_ref().map_or(0, |partial| {
@@ -267,6 +274,7 @@ impl Decoder {
             (Data::Continue, None) => return Err(ProtocolViolation::UnexpectedContinuation),
             (Data::Continue, Some(message)) => {
                 message.continuations += 1;
+                message.uncounted_continuations += 1;
                 if message.continuations >= limits::FRAGMENTS {
                     return Err(ProtocolViolation::TooManyFragments);
                 }

@@ -1,7 +1,7 @@
 //! Commands of the client protocol: replies, errors, and messages that close the connection.
 
 use fanfare::config::{Config, Namespace, PayloadKind, SlowPolicy};
-use fanfare::hub::PublishAnswer;
+use fanfare::hub::{PublishAnswer, Reading};
 use fanfare::limits::COMMANDS_PER_MESSAGE;
 
 use crate::harness::{HubHarness, SECOND_US};
@@ -314,4 +314,68 @@ fn commands_in_the_first_second_of_the_clock_are_within_the_rate() {
     let id = harness.connect_client();
     harness.send_text(id, r#"{"id":2,"ping":{}}"#);
     assert_eq!(harness.read_texts(id), [r#"{"id":2,"ping":{}}"#]);
+}
+
+#[test]
+fn fragments_count_toward_the_rate_even_if_their_message_never_ends() {
+    let mut config = config();
+    config.ws.max_command_rate = 5;
+    let mut harness = HubHarness::new(config);
+    let id = harness.connect_client();
+    harness.advance_clock(SECOND_US);
+    harness.send_bytes(id, &wire::fragment(wire::TEXT, b"{"));
+    for _ in 0..5 {
+        harness.send_bytes(id, &wire::fragment(wire::CONTINUATION, b" "));
+        assert_eq!(harness.read_frames(id), []);
+    }
+    harness.advance_clock(SECOND_US);
+    // All in one read, and with the end of the message.
+    let mut bytes = wire::fragment(wire::CONTINUATION, b" ").repeat(5);
+    bytes.extend(wire::client_frame(wire::CONTINUATION, b"}"));
+    harness.send_bytes(id, &bytes);
+    assert_eq!(
+        harness.read_frames(id).last(),
+        Some(&ServerFrame::Close(Some(3013)))
+    );
+    assert_eq!(harness.counts().closed_too_fast, 1);
+}
+
+#[test]
+fn a_message_in_some_fragments_is_accepted() {
+    let mut config = config();
+    config.ws.max_command_rate = 5;
+    let mut harness = HubHarness::new(config);
+    let id = harness.connect_client();
+    harness.advance_clock(SECOND_US);
+    let mut bytes = wire::fragment(wire::TEXT, br#"{"id":2,"#);
+    bytes.extend(wire::fragment(wire::CONTINUATION, br#""ping""#));
+    bytes.extend(wire::client_frame(wire::CONTINUATION, b":{}}"));
+    harness.send_bytes(id, &bytes);
+    assert_eq!(harness.read_texts(id), [r#"{"id":2,"ping":{}}"#]);
+}
+
+#[test]
+fn a_client_above_the_receive_rate_is_read_again_in_the_next_second() {
+    let mut config = config();
+    config.ws.max_receive_rate = 1000;
+    let mut harness = HubHarness::new(config);
+    let id = harness.connect_client();
+    harness.advance_clock(SECOND_US);
+    let second_us = harness.now_us / SECOND_US * SECOND_US;
+    let mut receive = |bytes: usize, now_us: u64| {
+        let mut frame = wire::client_frame(wire::PONG, &[b'x'; 100]);
+        frame.truncate(bytes);
+        harness.hub.receive(id, &mut frame, now_us)
+    };
+    let frame_bytes = wire::client_frame(wire::PONG, &[b'x'; 100]).len();
+    for _ in 0..1000 / frame_bytes {
+        assert_eq!(receive(frame_bytes, second_us + 1), Reading::Continues);
+    }
+    let until_us = second_us + SECOND_US;
+    assert_eq!(
+        receive(frame_bytes, second_us + 2),
+        Reading::Paused { until_us }
+    );
+    assert_eq!(receive(frame_bytes, until_us), Reading::Continues);
+    assert_eq!(harness.read_frames(id), [], "the connection stays open");
 }

@@ -2,6 +2,7 @@
 //! within one tick of the timer wheel.
 
 use fanfare::hub::ConnectionId;
+use fanfare::limits::{SILENCE_GRACE, TIMER_TICK};
 
 use crate::harness::{CLOSE_TIMEOUT_US, CloseKind, HubHarness, SECOND_US, TICK_US};
 use crate::upstream::config;
@@ -61,7 +62,7 @@ fn deadlines_are_exact_after_ten_idle_minutes() {
             "the new connection is not overdue"
         );
         // The shell calls `tick` in the same turn.
-        harness.hub.tick(harness.now_us);
+        harness.tick();
         let accepted_us = harness.now_us;
         while harness.closed(id).is_none() {
             let due_us = harness
@@ -210,7 +211,7 @@ fn an_idle_hub_has_no_deadline_and_a_clock_that_jumps_closes_no_connection() {
     advance_to_ping(&mut harness, id);
     harness.send_text(id, "{}");
     harness.now_us += 10_000 * SECOND_US;
-    harness.hub.tick(harness.now_us);
+    harness.tick();
     assert_eq!(
         harness.read_texts(id),
         ["{}"],
@@ -240,4 +241,45 @@ fn the_ping_of_the_client_protocol_is_an_empty_command_in_a_text_frame() {
     }
     let ping = fanfare::wire::encode::text(fanfare::protocol::json::replies::PING);
     assert_eq!(harness.socket(id).unread, ping);
+}
+
+/// Runs what is due, and returns the connections that missed a deadline.
+fn unread_after(harness: &mut HubHarness, us: u64) -> Vec<ConnectionId> {
+    harness.now_us += us;
+    harness.hub.tick(harness.now_us);
+    std::iter::from_fn(|| harness.hub.poll_silence_check()).collect()
+}
+
+#[test]
+fn a_pong_that_the_shard_has_not_read_in_time_counts() {
+    let mut harness = HubHarness::new(config());
+    let id = harness.connect_client();
+    advance_to_ping(&mut harness, id);
+    assert_eq!(unread_after(&mut harness, PONG_US + TICK_US), [id]);
+    for _ in 0..20 {
+        assert_eq!(
+            unread_after(&mut harness, TICK_US),
+            [id],
+            "it is asked in every tick"
+        );
+    }
+    harness.send_text(id, "{}");
+    assert_eq!(unread_after(&mut harness, TICK_US), []);
+    assert_eq!(harness.read_frames(id), []);
+    advance_to_ping(&mut harness, id);
+    harness.advance_clock(PONG_US + TICK_US);
+    assert_eq!(harness.read_frames(id), [ServerFrame::Close(Some(3012))]);
+}
+
+#[test]
+fn a_connection_whose_bytes_are_never_read_is_closed_after_the_grace_time() {
+    let mut harness = HubHarness::new(config());
+    let id = harness.open_websocket("/connection/websocket");
+    harness.now_us += HANDSHAKE_US;
+    for _ in 0..SILENCE_GRACE.as_micros() / TIMER_TICK.as_micros() {
+        assert_eq!(unread_after(&mut harness, TICK_US), [id]);
+        assert_eq!(harness.read_frames(id), []);
+    }
+    assert_eq!(unread_after(&mut harness, TICK_US), []);
+    assert_eq!(harness.read_frames(id), [ServerFrame::Close(Some(3502))]);
 }

@@ -10,7 +10,9 @@ pub const TEXT: OpCode = OpCode::Data(Data::Text);
 pub const BINARY: OpCode = OpCode::Data(Data::Binary);
 pub const PING: OpCode = OpCode::Control(Control::Ping);
 pub const PONG: OpCode = OpCode::Control(Control::Pong);
+pub const CONTINUATION: OpCode = OpCode::Data(Data::Continue);
 pub const CLOSE: OpCode = OpCode::Control(Control::Close);
+const FIN: u8 = 0x80;
 const RSV1: u8 = 0x40;
 
 /// A header line that offers permessage-deflate with a server window of 15 bits.
@@ -49,6 +51,13 @@ pub fn client_frame(opcode: OpCode, payload: &[u8]) -> Vec<u8> {
     for (index, byte) in payload.iter().enumerate() {
         frame.push(byte ^ mask[index % mask.len()]);
     }
+    frame
+}
+
+/// Returns a fragment of a message that is not its last one.
+pub fn fragment(opcode: OpCode, payload: &[u8]) -> Vec<u8> {
+    let mut frame = client_frame(opcode, payload);
+    frame[0] &= !FIN;
     frame
 }
 

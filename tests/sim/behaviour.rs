@@ -17,6 +17,7 @@ pub fn random_config(random: &mut Rng) -> Config {
     config.ws.outbox = [500, 2_000, 8_000, 60_000][random.usize(..4)];
     config.ws.deflate.threshold = [0, 256][random.usize(..2)];
     config.ws.max_command_rate = [10, 100_000][random.usize(..2)];
+    config.ws.max_receive_rate = [300, 4 * 1024 * 1024][random.usize(..2)];
     config.namespaces = vec![
         namespace("", SlowPolicy::Disconnect),
         namespace("old", SlowPolicy::DropOldest),

@@ -44,9 +44,13 @@ table! {
         /// allows.
         max_connections: Option<usize> as COUNT_OR_AUTO = None, Restart,
             NotZero("no client could connect");
-        /// The maximum number of commands per second from one client. A client may send the
-        /// commands of one second in a burst.
+        /// The maximum number of commands, frames and fragments of messages per second from one
+        /// client. A client may send those of one second in a burst.
         max_command_rate: u32 as COUNT_U32 = 1000, Live, NotZero("no command could be accepted");
+        /// The maximum number of bytes per second that are read from one client. Further bytes are
+        /// read in the next second.
+        max_receive_rate: usize as SIZE = 4 * 1024 * 1024, Live,
+            NotZero("nothing could be read"), AtMost(OUTBOX_CEILING_BYTES);
         /// The maximum number of bytes that are pending for one connection. It must not be smaller
         /// than `ingest.max_payload`.
         outbox: usize as SIZE = 1024 * 1024, Live, AtMost(OUTBOX_CEILING_BYTES);

@@ -1,5 +1,6 @@
 //! The session of one connection: stage, protocol, keepalive and allowance. Shard core.
 
+use crate::config::WsConfig;
 use crate::delivery::{Codec, Encoding};
 use crate::protocol::codec::ClientCodec;
 use crate::wire::decode::Decoder;
@@ -85,15 +86,17 @@ pub(in crate::hub) enum Keepalive {
     Dead,
 }
 
-/// Whether a command is within the rate that `ws.max_command_rate` allows.
+/// Whether a peer is within the rates that `ws.max_command_rate` and `ws.max_receive_rate` allow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::hub) enum Allowance {
     Granted,
     Exhausted,
 }
 
-/// `commands_second` of a session that has received nothing: 136 years after the start.
+/// `allowance_second` of a session that has received nothing: 136 years after the start.
 const NO_SECOND: u32 = u32::MAX;
+
+const SECOND_US: u64 = 1_000_000;
 
 /// The session of one connection. Small, because idle connections come in millions.
 pub(in crate::hub) struct Session {
@@ -108,9 +111,14 @@ pub(in crate::hub) struct Session {
     read_closed: bool,
     close_answer: CloseAnswer,
     pub(in crate::hub) inbound: Inbound,
-    /// Commands allowed in what is left of the second `commands_second`.
+    /// The number of times that the shell was asked whether the peer is silent, since the last
+    /// input.
+    silence_checks: u8,
+    /// Frames and commands allowed in what is left of the second `allowance_second`.
     commands_left: u32,
-    commands_second: u32,
+    /// Bytes allowed in what is left of this second. Negative: the last buffer exceeded the rate.
+    bytes_left: i32,
+    allowance_second: u32,
     pub(super) generation: u32,
     ping_due_us: u64,
     pub(super) deadline_us: u64,
@@ -130,8 +138,10 @@ impl Session {
             read_closed: false,
             close_answer: CloseAnswer::NotAwaited,
             inbound: Inbound::Head(Box::default()),
+            silence_checks: 0,
             commands_left: 0,
-            commands_second: NO_SECOND,
+            bytes_left: 0,
+            allowance_second: NO_SECOND,
             generation,
             ping_due_us: 0,
             deadline_us: 0,
@@ -178,12 +188,14 @@ impl Session {
         self.protocol = protocol;
         self.encoding = encoding;
         self.inbound = Inbound::default();
+        self.silence_checks = 0;
     }
 
     /// Opens the session: the connect command was accepted.
     pub(in crate::hub) fn connect(&mut self) {
         debug_assert_eq!(self.stage, Stage::Connecting);
         self.stage = Stage::Open;
+        self.silence_checks = 0;
     }
 
     /// Stops to process messages. The stage after the handshake or an open stage. If an answer is
@@ -229,6 +241,15 @@ impl Session {
     /// Records input, which answers any ping.
     pub(in crate::hub) fn note_input(&mut self) {
         self.awaits_pong = false;
+        if self.stage == Stage::Open {
+            self.silence_checks = 0;
+        }
+    }
+
+    /// Counts a check whether the peer is silent. Returns the number of checks.
+    pub(in crate::hub) fn count_silence_check(&mut self) -> u8 {
+        self.silence_checks += 1;
+        self.silence_checks
     }
 
     pub(in crate::hub) fn schedule_ping(&mut self, due_us: u64) {
@@ -253,20 +274,41 @@ impl Session {
         self.ping_due_us = next_due_us;
     }
 
-    /// Charges one command or frame to the allowance of the current second.
-    pub(in crate::hub) fn charge(&mut self, rate_per_second: u32, now_us: u64) -> Allowance {
-        let second = (now_us / 1_000_000) as u32;
-        if self.commands_second != second {
-            self.commands_second = second;
-            self.commands_left = rate_per_second;
+    /// Grants a new allowance if a new second has begun.
+    pub(in crate::hub) fn renew_allowance(&mut self, ws: &WsConfig, now_us: u64) {
+        let second = (now_us / SECOND_US) as u32;
+        if self.allowance_second != second {
+            self.allowance_second = second;
+            self.commands_left = ws.max_command_rate;
+            self.bytes_left = i32::try_from(ws.max_receive_rate).unwrap_or(i32::MAX);
         }
-        match self.commands_left.checked_sub(1) {
+    }
+
+    /// Charges frames or commands to the allowance of the current second.
+    pub(in crate::hub) fn charge(&mut self, count: u32) -> Allowance {
+        match self.commands_left.checked_sub(count) {
             Some(left) => {
                 self.commands_left = left;
                 Allowance::Granted
             }
             None => Allowance::Exhausted,
         }
+    }
+
+    /// Charges received bytes to the allowance of the current second.
+    pub(in crate::hub) fn charge_bytes(&mut self, bytes: usize) -> Allowance {
+        let bytes = i32::try_from(bytes).unwrap_or(i32::MAX);
+        self.bytes_left = self.bytes_left.saturating_sub(bytes);
+        if self.bytes_left > 0 {
+            Allowance::Granted
+        } else {
+            Allowance::Exhausted
+        }
+    }
+
+    /// Returns when the current allowance ends, in microseconds.
+    pub(in crate::hub) fn allowance_end_us(&self) -> u64 {
+        (u64::from(self.allowance_second) + 1) * SECOND_US
     }
 
     /// Returns whether this is the session that an identifier names.

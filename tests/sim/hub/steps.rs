@@ -268,5 +268,13 @@ impl Simulation {
         {
             self.hub.tick(self.now_us);
         }
+        while let Some(id) = self.hub.poll_silence_check() {
+            let is_silent = self.peers.get(&id).is_none_or(|peer| {
+                peer.kernel.reset || peer.client.delivered == peer.client.outbound.len()
+            });
+            if is_silent {
+                self.hub.silent(id, self.now_us);
+            }
+        }
     }
 }

@@ -38,6 +38,8 @@ coverage! {
     buffers_missing,
     /// Receive operations that ended before the end of the stream.
     receives_ended_early,
+    /// Connections that were not read until the next second, added up over all sleeps.
+    paused,
     /// Sends that took only some of the bytes.
     short_sends,
     /// Sends that took no bytes, because the socket was full or the kernel was out of memory.

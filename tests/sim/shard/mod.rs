@@ -119,7 +119,12 @@ impl Simulation {
                 self.check_turn(turn);
             }
             Thread::Sleep => {
-                self.world.borrow_mut().deadline_us = self.shard.hub().deadline_us();
+                {
+                    let mut world = self.world.borrow_mut();
+                    world.deadline_us = self.shard.deadline_us();
+                    world.paused = self.shard.paused_connections();
+                    world.kernel.coverage.paused += world.paused as u64;
+                }
                 let sleep = self
                     .shard
                     .sleep()

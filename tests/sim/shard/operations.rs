@@ -1,7 +1,7 @@
 //! The operations of the simulated ring, and their completions.
 
 use fanfare::hub::ConnectionId;
-use fanfare::shard::{Cancelled, Errno, Multishot};
+use fanfare::shard::{Cancelled, Errno, Multishot, SocketInput};
 
 use super::descriptors::Key;
 
@@ -33,7 +33,7 @@ pub enum Completed {
         id: ConnectionId,
         result: Result<u32, Errno>,
         buffer: Option<u16>,
-        series: Multishot,
+        input: SocketInput,
     },
     Send(Handle, Result<u32, Errno>),
     Writable(ConnectionId),

@@ -1,6 +1,6 @@
 //! Completes operations of the simulated kernel, at random times and in random order.
 
-use fanfare::shard::{Errno, Multishot};
+use fanfare::shard::{Errno, Multishot, SocketInput};
 use fastrand::Rng;
 
 use super::connection::{Receive, ServerEnd};
@@ -37,7 +37,9 @@ impl Kernel {
         let keys: Vec<_> = self.connections.keys().copied().collect();
         for key in keys {
             // Without the condition `can_receive`, runs with few buffers would take very long.
-            while self.can_receive(key) && self.receive_some(key, random) {}
+            if self.can_receive(key) {
+                self.receive_some(key, random);
+            }
             self.complete_writable(key, false);
         }
         self.accept_some(random);
@@ -139,11 +141,11 @@ impl Kernel {
         }
     }
 
-    /// Completes a receive operation once, if there are bytes, the stream has ended, or the
-    /// operation fails. Returns whether the operation continues.
-    pub fn receive_some(&mut self, key: Key, random: &mut Rng) -> bool {
+    /// Completes a receive operation if there are bytes, the stream has ended, or the operation
+    /// fails.
+    pub fn receive_some(&mut self, key: Key, random: &mut Rng) {
         if self.is_queued(key) {
-            return false;
+            return;
         }
         let has_faults = self.has_faults;
         let connection = self
@@ -151,14 +153,14 @@ impl Kernel {
             .get_mut(&key)
             .expect("a connection is kept until both of its ends are closed");
         let Receive::Armed(id) = connection.receive else {
-            return false;
+            return;
         };
         let fault = if has_faults { random.u32(..60) } else { 60 };
         let end = |result| Completed::Receive {
             id,
             result,
             buffer: None,
-            series: Multishot::Ended,
+            input: SocketInput::Drained,
         };
         if connection.to_server.is_empty() {
             let ended = match fault {
@@ -168,7 +170,7 @@ impl Kernel {
                 _ if connection.client_ended || connection.shut_down => Some(Ok(0)),
                 _ => None,
             };
-            let Some(result) = ended else { return false };
+            let Some(result) = ended else { return };
             let is_fault = matches!(result, Err(Errno(libc::EINTR | libc::EAGAIN)));
             connection.receive = if is_fault {
                 Receive::Idle
@@ -176,33 +178,30 @@ impl Kernel {
                 Receive::Ended
             };
             self.coverage.receives_ended_early += u64::from(is_fault);
-            self.post(end(result));
-            return false;
+            return self.post(end(result));
         }
         let Some(index) = self.free_buffers.pop_front() else {
             connection.receive = Receive::Idle;
             self.coverage.buffers_missing += 1;
-            self.post(end(Err(Errno(libc::ENOBUFS))));
-            return false;
+            return self.post(end(Err(Errno(libc::ENOBUFS))));
         };
         let len = connection.to_server.len().min(self.buffer_bytes);
         let buffer = &mut self.buffers[usize::from(index)];
         buffer.bytes.clear();
         buffer.bytes.extend(connection.to_server.drain(..len));
         buffer.filled_for = Some(key);
-        let series = if fault == 2 {
-            connection.receive = Receive::Idle;
-            self.coverage.receives_ended_early += 1;
-            Multishot::Ended
+        connection.receive = Receive::Idle;
+        // Some kinds of sockets do not report the rest.
+        let input = if connection.to_server.is_empty() || random.u32(..4) == 0 {
+            SocketInput::Drained
         } else {
-            Multishot::Continues
+            SocketInput::Waiting
         };
         self.post(Completed::Receive {
             id,
             result: Ok(len as u32),
             buffer: Some(index),
-            series,
+            input,
         });
-        series == Multishot::Continues
     }
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use fanfare::hub::ConnectionId;
 use fanfare::shard::{
     Cancelled, Completion, CompletionSignals, Listener, PinnedBytes, ReceivedBuffer, Ring, Socket,
+    SocketInput,
 };
 
 use super::connection::ServerEnd;
@@ -72,12 +73,12 @@ impl SimulatedRing {
                 id,
                 result,
                 buffer,
-                series,
+                input,
             } => Completion::Receive {
                 id,
                 result,
                 buffer: buffer.map(ReceivedBuffer::new),
-                series,
+                input,
             },
             Completed::Send(handle, result) => {
                 let id = handle.id;
@@ -134,7 +135,12 @@ impl Ring for SimulatedRing {
         Ok(())
     }
 
-    fn receive(&mut self, socket: &SimulatedSocket, id: ConnectionId) -> io::Result<()> {
+    fn receive(
+        &mut self,
+        socket: &SimulatedSocket,
+        id: ConnectionId,
+        _input: SocketInput,
+    ) -> io::Result<()> {
         self.push(Queued::Receive(socket.handle(id)));
         Ok(())
     }
@@ -205,6 +211,14 @@ impl Ring for SimulatedRing {
         }
         self.take_completed(completions);
         Ok(())
+    }
+
+    fn has_completed(&mut self) -> bool {
+        let world = &mut *self.world.borrow_mut();
+        world.interleave(3);
+        let has_completed = world.kernel.has_completed();
+        world.interleave(6);
+        has_completed
     }
 
     fn has_work(&mut self) -> bool {
@@ -308,6 +322,11 @@ impl Socket for SimulatedSocket {
     fn peer(&self) -> Option<SocketAddr> {
         let port = self.key as u16;
         Some(([127, 0, 0, 1], port).into())
+    }
+
+    fn has_unread(&self) -> bool {
+        let world = &mut *self.descriptor.world.borrow_mut();
+        !world.kernel.connection(self.key).to_server.is_empty()
     }
 
     fn shut_down_writing(&self) {

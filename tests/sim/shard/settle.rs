@@ -25,17 +25,19 @@ impl Simulation {
             self.run_until_asleep();
             let world = &mut *self.world.borrow_mut();
             world.check_surveys();
-            if has_moved || world.kernel.event_count > 0 || self.thread == Thread::Turn {
+            let has_work = !world.fabric.submissions.is_empty() || world.kernel.event_count > 0;
+            if has_moved || has_work || self.thread == Thread::Turn {
                 continue;
             }
-            // Connections may wait for the end of an accept pause.
-            if self.thread == Thread::Ended || !world.can_accept() {
+            // Connections may wait for the end of an accept pause or of a pause in reading.
+            let is_paused = world.can_accept() || self.shard.paused_connections() > 0;
+            if self.thread == Thread::Ended || !is_paused {
                 break;
             }
             let timers = world.kernel.timers.iter().map(|timer| timer.fires_us);
             world.now_us = timers
                 .min()
-                .expect("a timer runs for the end of the accept pause")
+                .expect("a timer runs for the end of the pause")
                 .max(world.now_us);
         }
         self.world.borrow_mut().set_settling(false);
@@ -210,9 +212,10 @@ impl World {
 
     /// Lets clients send and read all bytes and close ended connections. Clients that have answered
     /// a close frame wait until the server closes. Completes every operation that can complete.
-    /// Returns whether anything changed.
+    /// Returns whether anything changed, or changes with the next submit.
     pub fn settle_clients(&mut self) -> bool {
-        let mut has_moved = self.answer_submission();
+        let has_queued = !self.kernel.queue.is_empty();
+        let mut has_moved = self.answer_submission() || has_queued;
         for key in self.peers.keys().copied().collect::<Vec<_>>() {
             has_moved |= self.transmit(key, usize::MAX);
             has_moved |= self.read(key, usize::MAX);

@@ -60,8 +60,10 @@ pub struct World {
     pub skipped: u64,
     /// The number of compressed frames that these clients received.
     pub inflated: u64,
-    /// The next deadline of the hub, as of the last turn.
+    /// The next deadline of the shard, as of the last turn.
     pub deadline_us: Option<u64>,
+    /// The number of connections that are not read until then.
+    pub paused: usize,
     /// Whether the run settles. Then no random events occur.
     pub is_settling: bool,
     /// Whether the shard is in a turn. Signals would then be wasted system calls.
@@ -100,6 +102,7 @@ impl World {
             skipped: 0,
             inflated: 0,
             deadline_us: None,
+            paused: 0,
             is_settling: false,
             is_in_turn: false,
         }
