@@ -175,7 +175,13 @@ fn malicious_commands_are_errors() {
     }
     assert_eq!(
         parser.parse(&vec![b'['; 64 * 1024]),
-        Err(CommandError::TooDeep)
+        Err(CommandError::NotAnObject)
+    );
+    let deep = ["[".repeat(32 * 1024), "]".repeat(32 * 1024)].concat();
+    let deep = format!(r#"{{"publish":{{"channel":"x","data":{deep}}},"id":7}}"#);
+    assert_eq!(
+        parser.parse(deep.as_bytes()),
+        Err(CommandError::TooDeep { id: 7 })
     );
     let next = parser.parse(b"{\"id\":1,\"ping\":{}}");
     assert_eq!(
@@ -305,6 +311,9 @@ proptest! {
 
     #[test]
     fn the_limit_of_depth_is_exact(depth in 1..2 * limits::JSON_DEPTH, inner in json_text()) {
-        envelope(format!("j{}{inner}{}", "[".repeat(depth), "]".repeat(depth)).as_bytes());
+        let data = format!("{}{inner}{}", "[".repeat(depth), "]".repeat(depth));
+        envelope(&prefixed(b'j', data.as_bytes()));
+        let data = data.replace(['\n', '\r'], " ");
+        commands(format!(r#"{{"id":1,"publish":{{"channel":"x","data":{data}}}}}"#).as_bytes());
     }
 }

@@ -53,10 +53,14 @@ pub const PENDING_QUESTION_BYTES: usize = 16 * 1024 * 1024;
 /// them before that.
 pub const PENDING_COMMAND_TIMEOUT: Duration = Duration::from_secs(4);
 
-/// Maximum nesting of arrays and objects in JSON from clients and publishers. Real messages nest
-/// fewer than 10 levels. The parsers of browsers and SDKs are recursive, so deep nesting could
+/// Maximum nesting of arrays and objects in a JSON payload, whichever way it arrives. Real messages
+/// nest fewer than 10 levels. The parsers of browsers and SDKs are recursive, so deep nesting could
 /// exhaust their stack.
 pub const JSON_DEPTH: usize = 64;
+
+/// Maximum nesting of a client's command in JSON: the data of a publish command is a member of the
+/// object of its parameters, which is a member of the object of the command.
+pub const COMMAND_DEPTH: usize = JSON_DEPTH + 2;
 
 /// Memory that a JSON parse buffer keeps between two parses. A parse needs up to 24 times the size
 /// of the text, so the memory for a rare large text must be released.

@@ -59,8 +59,6 @@ pub enum CommandError {
     NotJson,
     #[error("a command is not a Protobuf message")]
     NotProtobuf,
-    #[error("a command is nested too deep")]
-    TooDeep,
     #[error("a command is not a JSON object")]
     NotAnObject,
     #[error("a command has no id")]
@@ -75,6 +73,8 @@ pub enum CommandError {
     SeveralMethods { id: u32 },
     #[error("a command lacks a parameter, or has one of the wrong type")]
     BadParameters { id: u32 },
+    #[error("a command is nested too deep")]
+    TooDeep { id: u32 },
     #[error("a command's channel is invalid: {fault}")]
     BadChannel { id: u32, fault: TopicError },
 }
@@ -94,7 +94,6 @@ impl CommandError {
         match *self {
             Self::NotJson
             | Self::NotProtobuf
-            | Self::TooDeep
             | Self::NotAnObject
             | Self::IdMissing
             | Self::IdInvalid
@@ -105,6 +104,7 @@ impl CommandError {
             },
             Self::SeveralMethods { id }
             | Self::BadParameters { id }
+            | Self::TooDeep { id }
             | Self::BadChannel { id, .. } => ErrorEffect::Reply {
                 id,
                 error: ClientError::BadRequest,
@@ -117,7 +117,7 @@ impl CommandError {
         match self {
             Self::NotJson => "command_not_json",
             Self::NotProtobuf => "command_not_protobuf",
-            Self::TooDeep => "command_too_deep",
+            Self::TooDeep { .. } => "command_too_deep",
             Self::NotAnObject => "command_not_an_object",
             Self::IdMissing => "command_id_missing",
             Self::IdInvalid => "command_id_invalid",

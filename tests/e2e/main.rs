@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, unreachable_pub)]
 
 mod client;
+#[path = "../fuzz/client_proto.rs"]
+mod client_proto;
 mod configured;
 mod frame_client;
 mod publisher;
@@ -23,6 +25,7 @@ mod connections;
 mod deadlines;
 mod deflate;
 mod delivery;
+mod depth;
 mod descriptors;
 mod drain;
 mod hostile;

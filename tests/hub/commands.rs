@@ -188,6 +188,28 @@ fn an_invalid_command_closes_with_3501() {
 }
 
 #[test]
+fn a_command_that_is_nested_too_deep_is_error_107() {
+    let deep = |depth| ["[".repeat(depth), "]".repeat(depth)].concat();
+    let message = [
+        format!(
+            r#"{{"publish":{{"channel":"a","data":{}}},"id":2}}"#,
+            deep(65)
+        ),
+        format!(r#"{{"id":3,"ping":{{"later":{}}}}}"#, deep(10_000)),
+        r#"{"id":4,"ping":{}}"#.to_owned(),
+    ];
+    let expected = [
+        error(2, 107, "bad request"),
+        error(3, 107, "bad request"),
+        r#"{"id":4,"ping":{}}"#.to_owned(),
+    ];
+    assert_eq!(replies(config(), &message.join("\n")), expected.join("\n"));
+    let without_id = format!(r#"{{"send":{{"data":{}}}}}"#, deep(10_000));
+    let close = ServerFrame::Close(Some(3501));
+    assert_eq!(frames_after(config(), &without_id), [close]);
+}
+
+#[test]
 fn a_command_before_connect_closes_with_3501() {
     for message in [
         r#"{"id":1,"subscribe":{"channel":"a"}}"#,

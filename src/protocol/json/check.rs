@@ -2,7 +2,8 @@
 //! commands on shards, payloads on the ingest core.
 //!
 //! The accepted texts are exactly those that `JSON.parse` accepts (the grammar of RFC 8259), nested
-//! at most [`limits::JSON_DEPTH`] deep. simd-json makes values of a text and therefore refuses some
+//! at most [`limits::JSON_DEPTH`] deep in payloads and [`limits::COMMAND_DEPTH`] deep in commands.
+//! Neither parser recurses. simd-json makes values of a text and therefore refuses some
 //! valid texts: integers beyond 64 bits, numbers beyond a double, and escapes of lone surrogates,
 //! which a browser sends when a program cuts an emoji in half. A second, slower parser checks every
 //! text that simd-json refuses.
@@ -23,11 +24,11 @@ pub enum JsonError {
     Syntax,
     #[error("JSON that is not UTF-8")]
     NotUtf8,
-    #[error("JSON nested deeper than {} levels", limits::JSON_DEPTH)]
+    #[error("JSON that is nested too deep")]
     TooDeep,
 }
 
-/// Checks one text after the other and reuses its memory.
+/// Checks one payload after the other and reuses its memory.
 pub struct Checker {
     scratch: Scratch,
     tape: Tape<'static>,
@@ -36,7 +37,7 @@ pub struct Checker {
 impl Checker {
     pub fn new() -> Self {
         Self {
-            scratch: Scratch::new(),
+            scratch: Scratch::new(limits::JSON_DEPTH),
             tape: empty_tape(),
         }
     }
@@ -49,7 +50,7 @@ impl Checker {
         match parsed {
             Ok(()) => Ok(()),
             Err(SimdRefusal::TooDeep) => Err(JsonError::TooDeep),
-            Err(SimdRefusal::Other) => check_grammar(text),
+            Err(SimdRefusal::Other) => check_grammar(text, limits::JSON_DEPTH),
         }
     }
 }
@@ -60,7 +61,7 @@ impl Default for Checker {
     }
 }
 
-/// Reads texts onto tapes whose strings borrow from the reader.
+/// Reads commands onto tapes whose strings borrow from the reader.
 pub(super) struct Reader {
     fast: Scratch,
     /// For texts that simd-json accepts only after [`scan::make_representable`].
@@ -70,8 +71,8 @@ pub(super) struct Reader {
 impl Reader {
     pub(super) fn new() -> Self {
         Self {
-            fast: Scratch::new(),
-            replaced: Scratch::new(),
+            fast: Scratch::new(limits::COMMAND_DEPTH),
+            replaced: Scratch::new(limits::COMMAND_DEPTH),
         }
     }
 
@@ -85,7 +86,7 @@ impl Reader {
         match self.fast.parse(text, tape) {
             Ok(()) => return Ok(()),
             Err(SimdRefusal::TooDeep) => return Err(JsonError::TooDeep),
-            Err(SimdRefusal::Other) => check_grammar(text)?,
+            Err(SimdRefusal::Other) => check_grammar(text, limits::COMMAND_DEPTH)?,
         }
         let mut replacement = text.to_vec();
         scan::make_representable(&mut replacement);
@@ -99,6 +100,7 @@ impl Reader {
 struct Scratch {
     buffers: Buffers,
     text: Vec<u8>,
+    depth_max: usize,
 }
 
 /// Why simd-json refuses a text. Only `TooDeep` is final.
@@ -108,16 +110,17 @@ enum SimdRefusal {
 }
 
 impl Scratch {
-    fn new() -> Self {
+    fn new(depth_max: usize) -> Self {
         Self {
-            buffers: Buffers::with_max_depth(0, limits::JSON_DEPTH),
+            buffers: Buffers::with_max_depth(0, depth_max),
             text: Vec::new(),
+            depth_max,
         }
     }
 
     fn parse<'a>(&'a mut self, text: &[u8], tape: &mut Tape<'a>) -> Result<(), SimdRefusal> {
         if self.text.capacity() > limits::JSON_KEPT_BYTES {
-            *self = Self::new();
+            *self = Self::new(self.depth_max);
         }
         self.text.clear();
         self.text.reserve(text.len() + INPUT_PADDING);
@@ -144,10 +147,10 @@ pub(super) fn recycle(tape: Tape<'_>) -> Tape<'static> {
 
 /// Checks the grammar alone, without making values.
 #[cold]
-fn check_grammar(text: &[u8]) -> Result<(), JsonError> {
+fn check_grammar(text: &[u8], depth_max: usize) -> Result<(), JsonError> {
     let text = str::from_utf8(text).map_err(|_| JsonError::NotUtf8)?;
     serde_json::from_str::<IgnoredAny>(text).map_err(|_| JsonError::Syntax)?;
-    if scan::depth(text.as_bytes()) > limits::JSON_DEPTH {
+    if scan::depth(text.as_bytes()) > depth_max {
         return Err(JsonError::TooDeep);
     }
     Ok(())

@@ -13,12 +13,33 @@ use crate::protocol::command::{Command, CommandError, PublishData, Request};
 use crate::protocol::method::{CommandMembers, Method};
 use crate::protocol::topic;
 
-impl From<JsonError> for CommandError {
-    fn from(fault: JsonError) -> Self {
-        match fault {
-            JsonError::Syntax | JsonError::NotUtf8 => Self::NotJson,
-            JsonError::TooDeep => Self::TooDeep,
-        }
+/// Returns the error of a command that is not read.
+#[cold]
+fn not_read(fault: JsonError, line: &[u8]) -> CommandError {
+    match fault {
+        JsonError::Syntax | JsonError::NotUtf8 => CommandError::NotJson,
+        JsonError::TooDeep => too_deep(line),
+    }
+}
+
+/// Returns the error of a command that is nested too deep. If it is JSON with an id, the error
+/// contains the id, so that the command gets a reply. The parser skips the other members without
+/// recursion.
+fn too_deep(line: &[u8]) -> CommandError {
+    #[derive(Deserialize)]
+    struct Line {
+        #[serde(default)]
+        id: u32,
+    }
+    // serde would read an array as the members in order.
+    if line.trim_ascii_start().first() != Some(&b'{') {
+        return CommandError::NotAnObject;
+    }
+    match serde_json::from_slice(line) {
+        Ok(Line { id: 0 }) => CommandError::IdMissing,
+        Ok(Line { id }) => CommandError::TooDeep { id },
+        Err(error) if error.is_data() => CommandError::IdInvalid,
+        Err(_) => CommandError::NotJson,
     }
 }
 
@@ -56,7 +77,7 @@ impl Parser {
         let mut tape = mem::replace(&mut self.tape, empty_tape()).reset();
         let read = self.reader.read(line, &mut tape);
         let request = read
-            .map_err(CommandError::from)
+            .map_err(|fault| not_read(fault, line))
             .and_then(|()| request(&tape.0, line));
         self.tape = recycle(tape);
         request

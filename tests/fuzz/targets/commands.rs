@@ -1,13 +1,16 @@
-//! Any bytes as a client's message: there is no panic, and every accepted command is also valid for
-//! `serde_json`.
+//! Any bytes as a client's message: there is no panic, every accepted command is also valid for
+//! `serde_json`, and a command is nested too deep exactly if a scan finds it so.
 #![allow(unreachable_pub, reason = "each runner includes this file as a module")]
 
 use fanfare::config::PayloadKind;
-use fanfare::protocol::command::{Command, ErrorEffect, PublishData, Request};
+use fanfare::limits;
+use fanfare::protocol::command::{Command, CommandError, ErrorEffect, PublishData, Request};
 use fanfare::protocol::json::{Parser, lines, pushes};
 use fanfare::protocol::topic;
 use serde_json::Value;
 use serde_json::value::RawValue;
+
+use super::envelope::depth;
 
 /// Parses one input as a message of several commands.
 pub fn commands(data: &[u8]) {
@@ -25,6 +28,10 @@ pub fn commands(data: &[u8]) {
             Ok(request) => check_request(&request, line),
             Err(error) => {
                 assert!(!error.name().is_empty() && !error.to_string().is_empty());
+                if let CommandError::TooDeep { .. } = error {
+                    let raw: &RawValue = serde_json::from_slice(line).expect("JSON");
+                    assert!(depth(raw.get()) > limits::COMMAND_DEPTH);
+                }
                 if let ErrorEffect::Reply { id, .. } = error.effect() {
                     assert_ne!(id, 0, "a reply needs an id");
                 }
@@ -36,6 +43,7 @@ pub fn commands(data: &[u8]) {
 fn check_request(request: &Request<'_>, line: &[u8]) {
     let raw: &RawValue = serde_json::from_slice(line).expect("a command is JSON");
     assert!(raw.get().starts_with('{'));
+    assert!(depth(raw.get()) <= limits::COMMAND_DEPTH);
     let has_no_reply = matches!(request.command, Command::Pong | Command::Send);
     assert!(request.id != 0 || has_no_reply);
     // Lone surrogates and huge numbers are valid JSON, but serde_json cannot represent them as
@@ -60,6 +68,7 @@ fn check_request(request: &Request<'_>, line: &[u8]) {
         } => {
             check_channel("publish", channel);
             let raw: &RawValue = serde_json::from_slice(data).expect("data is JSON");
+            assert!(depth(raw.get()) <= limits::JSON_DEPTH);
             assert_eq!(
                 raw.get().as_bytes(),
                 data,

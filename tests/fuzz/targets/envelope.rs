@@ -133,7 +133,7 @@ fn embed(publication: &Publication<'_>) {
 }
 
 /// Returns the depth of nesting of well-formed JSON.
-fn depth(json: &str) -> usize {
+pub fn depth(json: &str) -> usize {
     let (mut depth, mut deepest, mut in_string, mut escaped) = (0_usize, 0, false, false);
     for byte in json.bytes() {
         match byte {

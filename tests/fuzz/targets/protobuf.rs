@@ -102,7 +102,7 @@ fn check_error(error: CommandError, oracle: &CommandFields) {
         }
         CommandError::NotJson
         | CommandError::NotProtobuf
-        | CommandError::TooDeep
+        | CommandError::TooDeep { .. }
         | CommandError::NotAnObject
         | CommandError::BadParameters { .. } => false,
     };

@@ -1,6 +1,7 @@
 //! Commands, line by line: what each one becomes, or which fault it has.
 
 use super::*;
+use crate::limits;
 use crate::protocol::codes::{ClientError, Disconnect};
 use crate::protocol::command::ErrorEffect;
 use crate::protocol::topic::TopicError;
@@ -135,7 +136,6 @@ fn features_that_a_client_would_rely_on_are_unsupported() {
 #[test]
 fn faults() {
     use CommandError as F;
-    let deep = format!(r#"{{"id":1,"connect":{{"data":{}}}}}"#, "[".repeat(64));
     let cases = [
         ("", F::NotJson),
         ("{", F::NotJson),
@@ -150,7 +150,6 @@ fn faults() {
         ("null", F::NotAnObject),
         (r#""{}""#, F::NotAnObject),
         (r#"[{"id":1,"ping":{}}]"#, F::NotAnObject),
-        (deep.as_str(), F::TooDeep),
         (r#"{"connect":{}}"#, F::IdMissing),
         (r#"{"id":0,"connect":{}}"#, F::IdMissing),
         (r#"{"later":{}}"#, F::IdMissing),
@@ -278,6 +277,67 @@ fn data_keeps_its_text() {
 }
 
 #[test]
+fn data_is_as_deep_as_a_payload_may_be() {
+    let deepest = limits::JSON_DEPTH;
+    let arrays = |depth, inner: &str| ["[".repeat(depth), inner.into(), "]".repeat(depth)].concat();
+    let objects = |depth: usize, inner: &str| {
+        let inner = if inner.is_empty() { "0" } else { inner };
+        ["{\"a\":".repeat(depth), inner.into(), "}".repeat(depth)].concat()
+    };
+    // Texts that simd-json refuses are read by another parser.
+    for inner in ["", "1", "1e999", r#""\ud800""#] {
+        for depth in deepest - 1..=deepest + 1 {
+            for data in [arrays(depth, inner), objects(depth, inner)] {
+                let expected = if depth > deepest {
+                    Err(CommandError::TooDeep { id: 7 })
+                } else {
+                    ok!(7, &format!("publish x {data}"))
+                };
+                let line = format!(r#"{{"publish":{{"channel":"x","data":{data}}},"id":7}}"#);
+                assert_eq!(parse(&line), expected, "{line}");
+                // Data that is not published may be as deep.
+                let line = format!(r#"{{"id":7,"connect":{{"data":{data}}}}}"#);
+                assert_eq!(parse(&line).is_ok(), expected.is_ok(), "{line}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_command_that_is_nested_too_deep_needs_an_id_for_its_reply() {
+    use CommandError as F;
+    let deep = ["[".repeat(100_000), "]".repeat(100_000)].concat();
+    let cases = [
+        (
+            r#"{"id":1,"publish":{"channel":"x","data":DEEP}}"#,
+            F::TooDeep { id: 1 },
+        ),
+        (
+            r#"{"publish":{"channel":"x","data":DEEP}, "id" : 4294967295 }"#,
+            F::TooDeep { id: u32::MAX },
+        ),
+        (r#"{"later":DEEP,"ping":{},"id":2}"#, F::TooDeep { id: 2 }),
+        (
+            r#"{"a":"\ud800","b":1e999,"later":DEEP,"id":3}"#,
+            F::TooDeep { id: 3 },
+        ),
+        (r#"{"send":{"data":DEEP}}"#, F::IdMissing),
+        (r#"{"id":0,"ping":DEEP}"#, F::IdMissing),
+        (r#"{"id":-1,"ping":DEEP}"#, F::IdInvalid),
+        (r#"{"id":1,"ping":DEEP,"id":1}"#, F::IdInvalid),
+        (r#"{"id":DEEP}"#, F::IdInvalid),
+        ("DEEP", F::NotAnObject),
+        (" [7,DEEP]", F::NotAnObject),
+        (r#"{"id":1,"ping":DEEP"#, F::NotJson),
+        (r#"{"id":1,"ping":DEEP]}"#, F::NotJson),
+        (r#"{"id":1,"ping":DEEP} x"#, F::NotJson),
+    ];
+    for (line, fault) in cases {
+        assert_eq!(parse(&line.replace("DEEP", &deep)), Err(fault), "{line}");
+    }
+}
+
+#[test]
 fn a_cut_emoji_elsewhere_does_not_disconnect() {
     let line = r#"{"id":1,"connect":{"data":{"text":"\ud83c","big":36893488147419103232}}}"#;
     assert_eq!(parse(line), ok!(1, "Connect"));
@@ -289,7 +349,6 @@ fn outcomes() {
     let reply = |error| ErrorEffect::Reply { id: 9, error };
     let cases = [
         (CommandError::NotJson, disconnect),
-        (CommandError::TooDeep, disconnect),
         (CommandError::NotAnObject, disconnect),
         (CommandError::IdMissing, disconnect),
         (CommandError::IdInvalid, disconnect),
@@ -304,6 +363,10 @@ fn outcomes() {
         ),
         (
             CommandError::BadParameters { id: 9 },
+            reply(ClientError::BadRequest),
+        ),
+        (
+            CommandError::TooDeep { id: 9 },
             reply(ClientError::BadRequest),
         ),
         (
