@@ -19,7 +19,7 @@ class Screen:
     """A minimal terminal: text, cursor movement, clearing, and the alternate screen."""
 
     def __init__(self, columns, rows):
-        self.alternate = self.entered = False
+        self.alternate = self.entered = self.hides_cursor = False
         self.resize(columns, rows)
 
     def resize(self, columns, rows):
@@ -53,6 +53,8 @@ class Screen:
         elif parameters == "?1049":
             self.alternate = final == "h"
             self.entered |= self.alternate
+        elif parameters == "?25":
+            self.hides_cursor = final == "l"
 
     def _write(self, text):
         for character in text:
@@ -124,8 +126,10 @@ class Terminal:
         return code, self.process.stderr.read().decode()
 
     def is_restored(self):
-        """Returns whether the terminal shows the main screen and has its original settings."""
-        return not self.screen.alternate and termios.tcgetattr(self.slave) == self.before
+        """Returns whether the terminal has its original settings and shows the main screen and the
+        cursor."""
+        is_shown = not self.screen.alternate and not self.screen.hides_cursor
+        return is_shown and termios.tcgetattr(self.slave) == self.before
 
     def _size(self, columns, rows):
         fcntl.ioctl(self.slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))

@@ -5,6 +5,7 @@ RATE publications per second.
 """
 
 import re
+import resource
 import selectors
 import signal
 import socket
@@ -156,12 +157,16 @@ def interrupt(options, node):
 
 
 def terminate(options, node):
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    """A signal restores the terminal and then ends `top`, as its parent sees."""
+    # SIGQUIT would write a core file.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
         with Terminal(top(options, node, "--token", TOKEN)) as terminal:
             terminal.until(figures, PATIENCE_S, "values")
+            assert terminal.screen.alternate and terminal.screen.hides_cursor
             terminal.process.send_signal(number)
-            assert terminal.end() == (0, "")
-            assert terminal.is_restored()
+            assert terminal.end() == (-number, ""), number
+            assert terminal.is_restored(), number
 
 
 def hang_up(options, node):
@@ -234,7 +239,7 @@ def main():
             report.check("--once prints one screen as text", once, options, node, load)
             report.check("a screen in a terminal, until q", live, options, node, load)
             report.check("Ctrl-C restores the terminal", interrupt, options, node)
-            report.check("SIGTERM and SIGHUP restore the terminal", terminate, options, node)
+            report.check("signals restore the terminal", terminate, options, node)
             report.check("the terminal is closed", hang_up, options, node)
             report.check("80 columns show whole headers", narrow, options, node)
             report.check("the window size changes", resize, options, node)

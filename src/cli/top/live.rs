@@ -1,7 +1,8 @@
 //! The interactive mode: sets up the terminal, draws, and restores the terminal, also after a
-//! panic. Two other threads query the node and read the terminal. The main thread waits at most
-//! [`POLL_INTERVAL`] for their results and then checks for signals and for a closed terminal.
-//! Therefore a node or a terminal that does not respond cannot keep the program from ending.
+//! panic and before a signal ends the program. Two other threads query the node and read the
+//! terminal. The main thread waits at most [`POLL_INTERVAL`] for their results and then checks for
+//! signals and for a closed terminal. Therefore a node or a terminal that does not respond cannot
+//! keep the program from ending.
 
 use std::io::{self, ErrorKind};
 use std::mem;
@@ -18,8 +19,8 @@ use ratatui::DefaultTerminal;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use ratatui::style::Stylize as _;
 use ratatui::text::Line;
-use signal_hook::consts::{SIGHUP, SIGTERM};
-use signal_hook::flag;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+use signal_hook::{flag, low_level};
 
 use super::error::TopError;
 use super::model::Screen;
@@ -40,25 +41,24 @@ enum Input {
 
 /// The reason why the screen is no longer shown.
 enum End {
-    /// A key or a signal.
-    Requested,
+    Key,
+    /// The signal with this number.
+    Signal(i32),
     /// The terminal was closed. It can no longer be restored.
     TerminalClosed,
 }
 
 /// Shows the node until a key, a signal or the end of the terminal ends the program. The first
 /// sample is taken before the terminal is set up, so that its errors are printed as ordinary
-/// messages.
+/// messages. A signal ends the process as if it were not handled, so that a shell or a script sees
+/// that a signal ended it; in this case the function does not return.
 pub(super) fn run(node: Node, interval: Duration) -> Result<(), TopError> {
     let first = node.sample()?;
-    let is_ended = Arc::new(AtomicBool::new(false));
-    for signal in [SIGTERM, SIGHUP] {
-        flag::register(signal, Arc::clone(&is_ended)).map_err(TopError::Terminal)?;
-    }
+    let signals = Signals::watch().map_err(TopError::Terminal)?;
     let mut hangup = Hangup::watch_stdin().map_err(TopError::Terminal)?;
     let mut terminal = ratatui::try_init().map_err(TopError::Terminal)?;
     let inputs = start_threads(node, interval);
-    let outcome = watch(&mut terminal, first, &inputs, &is_ended, &mut hangup);
+    let outcome = watch(&mut terminal, first, &inputs, &signals, &mut hangup);
     if terminal.show_cursor().is_err() {
         // The destructor would try it again and panic, because stderr is usually closed as well.
         mem::forget(terminal);
@@ -69,6 +69,9 @@ pub(super) fn run(node: Node, interval: Duration) -> Result<(), TopError> {
         _ => {}
     }
     match outcome {
+        Ok(End::Signal(number)) => {
+            low_level::emulate_default_handler(number).map_err(TopError::Terminal)
+        }
         // A closed terminal also makes drawing fail.
         Err(_) if is_closed => Ok(()),
         outcome => outcome.map(drop),
@@ -107,13 +110,16 @@ fn watch(
     terminal: &mut DefaultTerminal,
     first: Sample,
     inputs: &Receiver<Input>,
-    is_ended: &AtomicBool,
+    signals: &Signals,
     hangup: &mut Hangup,
 ) -> Result<End, TopError> {
     let mut screen = Screen::of(None, &first);
     let mut latest = first;
     let mut is_new = true;
-    while !is_ended.load(Ordering::Relaxed) {
+    loop {
+        if let Some(number) = signals.received() {
+            return Ok(End::Signal(number));
+        }
         if hangup.has_happened() {
             return Ok(End::TerminalClosed);
         }
@@ -132,7 +138,7 @@ fn watch(
                 true
             }
             Ok(Input::Terminal(event)) => match event.map_err(TopError::Terminal)? {
-                Event::Key(key) if is_quit(key) => return Ok(End::Requested),
+                Event::Key(key) if is_quit(key) => return Ok(End::Key),
                 Event::Resize(..) => true,
                 _ => false,
             },
@@ -140,7 +146,29 @@ fn watch(
             Err(RecvTimeoutError::Disconnected) => return Err(TopError::ThreadsEnded),
         };
     }
-    Ok(End::Requested)
+}
+
+/// The numbers of the signals that end the program after the terminal is restored, each with
+/// whether it was received.
+struct Signals([(i32, Arc<AtomicBool>); 4]);
+
+impl Signals {
+    /// Installs the handlers. From here on the signals do not end the process by themselves.
+    fn watch() -> io::Result<Self> {
+        let signals = [SIGHUP, SIGINT, SIGQUIT, SIGTERM].map(|number| (number, Arc::default()));
+        for (number, is_received) in &signals {
+            flag::register(*number, Arc::clone(is_received))?;
+        }
+        Ok(Self(signals))
+    }
+
+    fn received(&self) -> Option<i32> {
+        let mut received = self
+            .0
+            .iter()
+            .filter(|(_, flag)| flag.load(Ordering::Relaxed));
+        received.next().map(|(number, _)| *number)
+    }
 }
 
 /// Detects that the terminal on stdin was closed: `POLLHUP` of poll(2). SIGHUP does not always
