@@ -55,7 +55,11 @@ impl TypedValueParser for KeyAndValue {
     }
 }
 
-/// Parses a number of seconds above 0: `5`, `5s` or `0.5`.
+/// Maximum of [`seconds`], which can be added to every point in time: 136 years.
+const SECONDS_MAX: Duration = Duration::from_secs(u32::MAX as u64);
+
+/// Parses a number of seconds above 0: `5`, `5s` or `0.5`. A number above [`SECONDS_MAX`] stands
+/// for it.
 pub(super) fn seconds(text: &str) -> Result<Duration, String> {
     let number = text.strip_suffix('s').unwrap_or(text).parse::<f64>();
     let duration = number
@@ -63,5 +67,6 @@ pub(super) fn seconds(text: &str) -> Result<Duration, String> {
         .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     duration
         .filter(|duration| !duration.is_zero())
+        .map(|duration| duration.min(SECONDS_MAX))
         .ok_or_else(|| "expected seconds, above 0".into())
 }

@@ -1,24 +1,29 @@
 //! `fanfare publish`: sends one publication, or one per line of stdin, to the engine's ZeroMQ
 //! router socket, and waits for each reply.
 
-use std::io::{self, BufRead as _, Read as _, Write as _};
+mod requester;
+
+use std::io::{self, BufRead, Read as _, Write as _};
 use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
 
 use clap::Args;
-use fanfare::fabric::BUSY_CODE;
+use fanfare::fabric::{BUSY_CODE, Rejection};
+use fanfare::limits::PAYLOAD_CEILING_BYTES;
 
 use super::arguments::{Settings, seconds};
 use super::exit::{FAILURE, fail};
 use super::node_address;
+use requester::{Outcome, Requester};
 
 /// Publish to a topic, and print whether the engine accepted it.
 #[derive(Args)]
 pub(super) struct Publish {
     /// The topic, such as `news` or `chat:lobby`.
     topic: String,
-    /// The payload; `-` reads it from stdin. A JSON namespace requires JSON: `{"a":1}`, `"hi"`, 7.
+    /// The payload; `-` reads it from stdin, up to 64 MiB. A JSON namespace requires JSON:
+    /// `{"a":1}`, `"hi"`, 7.
     #[arg(
         required_unless_present = "lines",
         conflicts_with = "lines",
@@ -59,6 +64,17 @@ enum PublishError {
          ingest.router? If it has ingest.plain, give --plain"
     )]
     Timeout { to: String, seconds: f64 },
+    #[error(
+        "{to} closed the connection and did not reply. The payload has {bytes} bytes: if its \
+         ingest.max_payload is smaller, shorten the payload or raise it; otherwise, was \
+         `fanfare serve` restarted?"
+    )]
+    Closed { to: String, bytes: usize },
+    #[error(
+        "the payload has more than {PAYLOAD_CEILING_BYTES} bytes, the most that \
+         ingest.max_payload can be set to"
+    )]
+    TooLong,
     #[error("refused: {code}: {text}")]
     Refused { code: String, text: String },
     #[error("{accepted} lines were accepted, {refused} refused")]
@@ -84,7 +100,8 @@ pub(super) fn run(command: Publish) -> ExitCode {
         Err(code) => return code,
     };
     let plain = command.plain.as_deref();
-    let outcome = Publisher::connect(to, command.topic, plain, command.timeout).and_then(|it| {
+    let publisher = Publisher::connect(to, command.topic, plain, command.timeout);
+    let outcome = publisher.and_then(|mut it| {
         if command.lines {
             it.publish_lines()
         } else {
@@ -103,7 +120,7 @@ pub(super) fn run(command: Publish) -> ExitCode {
 
 /// A connection to the engine for one topic.
 struct Publisher {
-    socket: zmq::Socket,
+    requester: Requester,
     to: String,
     topic: String,
     timeout: Duration,
@@ -116,31 +133,26 @@ impl Publisher {
         plain: Option<&str>,
         timeout: Duration,
     ) -> Result<Self, PublishError> {
-        let socket = zmq::Context::new().socket(zmq::REQ)?;
-        // Discard unsent messages at exit: the reply has already timed out.
-        socket.set_linger(0)?;
-        let timeout_ms = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
-        socket.set_sndtimeo(timeout_ms)?;
-        socket.set_rcvtimeo(timeout_ms)?;
-        if let Some((user, password)) = plain.map(user_and_password) {
-            socket.set_plain_username(Some(user))?;
-            socket.set_plain_password(Some(password))?;
+        let plain = plain.map(user_and_password);
+        match Requester::connect(&to, plain, timeout) {
+            Ok(requester) => Ok(Self {
+                requester,
+                to,
+                topic,
+                timeout,
+            }),
+            Err(error) => Err(PublishError::Connect(to, error)),
         }
-        let refused = |error| PublishError::Connect(to.clone(), error);
-        socket.connect(&to).map_err(refused)?;
-        Ok(Self {
-            socket,
-            to,
-            topic,
-            timeout,
-        })
     }
 
     /// Publishes the argument, or stdin as a whole if it is `-`.
-    fn publish_one(&self, argument: &str) -> Result<(), PublishError> {
+    fn publish_one(&mut self, argument: &str) -> Result<(), PublishError> {
         let mut payload = Vec::new();
         match argument {
-            "-" => drop(io::stdin().lock().read_to_end(&mut payload)?),
+            "-" => {
+                let mut input = io::stdin().lock().take(PAYLOAD_CEILING_BYTES as u64 + 1);
+                input.read_to_end(&mut payload)?;
+            }
             argument => payload.extend(argument.bytes()),
         }
         self.publish(&payload)?;
@@ -149,15 +161,18 @@ impl Publisher {
     }
 
     /// Publishes each line of stdin. Reports a line that is refused and goes on with the next one.
-    fn publish_lines(&self) -> Result<(), PublishError> {
-        let mut out = io::stdout().lock();
+    fn publish_lines(&mut self) -> Result<(), PublishError> {
+        let (mut input, mut out) = (io::stdin().lock(), io::stdout().lock());
         let (mut accepted, mut refused) = (0, 0);
-        for line in io::stdin().lock().split(b'\n') {
+        let mut line = Vec::new();
+        loop {
+            let read = read_line(&mut input, &mut line);
+            if matches!(read, Ok(0)) {
+                break;
+            }
             let number = accepted + refused + 1;
-            match line
-                .map_err(PublishError::Io)
-                .and_then(|it| self.publish(&it))
-            {
+            let published = read.map_err(PublishError::Io);
+            match published.and_then(|_| self.publish(&line)) {
                 Ok(()) => {
                     accepted += 1;
                     writeln!(out, "ok")?;
@@ -184,7 +199,10 @@ impl Publisher {
     }
 
     /// Publishes a payload. While the engine is busy, tries again [`BUSY_RETRIES`] times.
-    fn publish(&self, payload: &[u8]) -> Result<(), PublishError> {
+    fn publish(&mut self, payload: &[u8]) -> Result<(), PublishError> {
+        if payload.len() > PAYLOAD_CEILING_BYTES {
+            return Err(PublishError::TooLong);
+        }
         let mut retries = 0..BUSY_RETRIES;
         loop {
             match self.request(payload) {
@@ -198,24 +216,36 @@ impl Publisher {
         }
     }
 
-    fn request(&self, payload: &[u8]) -> Result<(), PublishError> {
-        let describe = |error| match error {
-            zmq::Error::EAGAIN => PublishError::Timeout {
-                to: self.to.clone(),
-                seconds: self.timeout.as_secs_f64(),
-            },
-            other => PublishError::Zmq(other),
+    fn request(&mut self, payload: &[u8]) -> Result<(), PublishError> {
+        let reply = match self.requester.request([self.topic.as_bytes(), payload])? {
+            Outcome::Reply(parts) => parts,
+            Outcome::Timeout => {
+                return Err(PublishError::Timeout {
+                    to: self.to.clone(),
+                    seconds: self.timeout.as_secs_f64(),
+                });
+            }
+            Outcome::Closed => {
+                return Err(PublishError::Closed {
+                    to: self.to.clone(),
+                    bytes: payload.len(),
+                });
+            }
         };
-        self.socket
-            .send_multipart([self.topic.as_bytes(), payload], 0)
-            .map_err(describe)?;
-        let reply = self.socket.recv_multipart(0).map_err(describe)?;
         let words: Vec<_> = reply
             .iter()
             .map(|part| String::from_utf8_lossy(part))
             .collect();
         match words.as_slice() {
             [ok] if ok == "ok" => Ok(()),
+            [error, code, text]
+                if error == "error" && code == Rejection::PayloadTooLarge.name() =>
+            {
+                Err(PublishError::Refused {
+                    code: code.to_string(),
+                    text: format!("{text}; it has {} bytes", payload.len()),
+                })
+            }
             [error, code, text] if error == "error" => Err(PublishError::Refused {
                 code: code.to_string(),
                 text: text.to_string(),
@@ -223,6 +253,19 @@ impl Publisher {
             _ => Err(PublishError::Reply(self.to.clone())),
         }
     }
+}
+
+/// Reads a line without its newline, and of a line that is too long only the beginning. Returns the
+/// number of bytes read, which is 0 at the end of the input.
+fn read_line(input: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<usize> {
+    line.clear();
+    // One byte more than a payload may have, and the newline.
+    let mut input = input.take(PAYLOAD_CEILING_BYTES as u64 + 2);
+    let read = input.read_until(b'\n', line)?;
+    if line.last() == Some(&b'\n') {
+        line.pop();
+    }
+    Ok(read)
 }
 
 fn user_and_password(pair: &str) -> (&str, &str) {

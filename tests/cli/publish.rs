@@ -41,6 +41,23 @@ fn router_of(replies: Vec<&'static [&'static str]>) -> (String, thread::JoinHand
     (endpoint, thread)
 }
 
+/// Publishes an input without an end: writes to stdin until the program closes it. Returns the
+/// number of bytes that were written, at most `limit`, and the result.
+fn publish_endless(arguments: &[&str], limit: usize) -> (usize, (i32, String, String)) {
+    let mut command = fanfare(arguments);
+    command.stdin(Stdio::piped());
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the program runs");
+    let mut stdin = child.stdin.take().expect("a pipe");
+    let (chunk, mut written) = (vec![b'7'; 1 << 20], 0);
+    while written < limit && stdin.write_all(&chunk).is_ok() {
+        written += chunk.len();
+    }
+    drop(stdin);
+    let output = child.wait_with_output().expect("the process ends");
+    (written, result(output))
+}
+
 /// Publishes these lines with `--lines`.
 fn publish_lines(to: &str, lines: &[u8], further: &[&str]) -> (i32, String, String) {
     let mut command = fanfare(&["publish", "t", "--lines", "--to", to]);
@@ -148,4 +165,99 @@ fn publish_without_a_server_ends_with_a_hint() {
     let (code, _, error) = run(&["publish", "t", "1", "--to", &to, "--timeout", "0.2"]);
     assert_eq!(code, 1);
     assert!(error.contains("is `fanfare serve` running"), "{error}");
+}
+
+/// Publishes to a socket with a limit: libzmq closes the connection of a peer that sends more.
+#[test]
+fn a_payload_that_closes_the_connection_is_named_with_its_size_and_the_key() {
+    let socket = zmq::Context::new().socket(zmq::ROUTER).expect("a socket");
+    socket.set_maxmsgsize(1_000).expect("a limit can be set");
+    socket.bind("tcp://127.0.0.1:*").expect("a free port");
+    let endpoint = socket.get_last_endpoint().expect("the socket is bound");
+    let to = endpoint.expect("the endpoint is UTF-8");
+    for payload in ["7".repeat(1_001), "7".repeat(100_000)] {
+        let (code, out, error) = run(&["publish", "t", &payload, "--to", &to]);
+        assert_eq!((code, out.as_str()), (1, ""));
+        assert!(error.contains("closed the connection"), "{error}");
+        assert!(error.contains("ingest.max_payload"), "{error}");
+        assert!(
+            error.contains(&format!(" {} bytes", payload.len())),
+            "{error}"
+        );
+    }
+    let (code, out, error) = publish_lines(&to, "7".repeat(2_000).as_bytes(), &[]);
+    assert_eq!((code, out.as_str()), (1, ""));
+    let begin = "fanfare: line 1, after 0 accepted and 0 refused: ";
+    assert!(
+        error.starts_with(begin) && error.contains(" 2000 bytes"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_payload_that_is_refused_as_too_large_is_named_with_its_size() {
+    const REPLY: &[&str] = &["error", "payload_too_large", "raise ingest.max_payload"];
+    let (to, got) = router(REPLY, 1);
+    let (code, _, error) = run(&["publish", "t", "12345", "--to", &to]);
+    let expected =
+        "fanfare: refused: payload_too_large: raise ingest.max_payload; it has 5 bytes\n";
+    assert_eq!((code, error.as_str()), (1, expected));
+    got.join().expect("the thread ends");
+}
+
+/// Checks that a connection that was closed before a line was sent is not held against the line.
+#[test]
+fn a_line_after_a_restart_of_the_engine_is_published() {
+    let first = zmq::Context::new().socket(zmq::REP).expect("a socket");
+    first.set_rcvtimeo(20_000).expect("a timeout can be set");
+    first.bind("tcp://127.0.0.1:*").expect("a free port");
+    let endpoint = first.get_last_endpoint().expect("the socket is bound");
+    let to = endpoint.expect("the endpoint is UTF-8");
+    let mut command = fanfare(&["publish", "t", "--lines", "--timeout", "20", "--to", &to]);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = command.spawn().expect("the program runs");
+    let mut stdin = child.stdin.take().expect("a pipe");
+    let mut answer = |socket: &zmq::Socket, line: &str| {
+        stdin
+            .write_all(line.as_bytes())
+            .expect("the program reads its input");
+        let parts = socket.recv_multipart(0).expect("a request");
+        assert_eq!(parts[1], line.trim_end().as_bytes());
+        socket.send("ok", 0).expect("the reply is sent");
+    };
+    answer(&first, "1\n");
+    drop(first);
+    let context = zmq::Context::new();
+    let monitor = context.socket(zmq::PAIR).expect("a socket");
+    monitor.set_rcvtimeo(20_000).expect("a timeout can be set");
+    let second = context.socket(zmq::REP).expect("a socket");
+    let connected = zmq::SocketEvent::HANDSHAKE_SUCCEEDED.to_raw();
+    second
+        .monitor("inproc://events", connected.into())
+        .expect("a monitor");
+    monitor
+        .connect("inproc://events")
+        .expect("the monitor exists");
+    second.set_rcvtimeo(20_000).expect("a timeout can be set");
+    second.bind(&to).expect("the endpoint is free");
+    monitor
+        .recv_multipart(0)
+        .expect("the program connects again");
+    answer(&second, "2\n");
+    drop(stdin);
+    let (code, out, _) = result(child.wait_with_output().expect("the process ends"));
+    assert_eq!((code, out.as_str()), (0, "ok\nok\n"));
+}
+
+#[test]
+fn an_input_without_an_end_is_read_up_to_the_largest_payload() {
+    const MIB: usize = 1 << 20;
+    for argument in ["-", "--lines"] {
+        let to = ["publish", "t", argument, "--to", "tcp://127.0.0.1:1"];
+        let (written, (code, out, error)) = publish_endless(&to, 80 * MIB);
+        assert!((64 * MIB..66 * MIB).contains(&written), "{written}");
+        assert_eq!((code, out.as_str()), (1, ""));
+        assert!(error.contains("more than 67108864 bytes"), "{error}");
+        assert!(error.contains("ingest.max_payload"), "{error}");
+    }
 }
