@@ -9,6 +9,7 @@ mod keys;
 mod node_address;
 #[cfg(test)]
 mod pages;
+mod printable;
 mod publish;
 mod serve;
 mod subscribe;

@@ -1,8 +1,10 @@
-//! Exit codes of the program.
+//! Exit codes of the program, and its messages on stderr.
 
 use std::fmt::Display;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
+
+use super::printable::Destination;
 
 /// The command failed while it ran.
 pub(super) const FAILURE: u8 = 1;
@@ -20,7 +22,14 @@ pub(super) fn fail_each(code: u8, errors: impl IntoIterator<Item = impl Display>
 
 /// Prints an error on stderr and returns the exit code.
 pub(super) fn fail(code: u8, error: &dyn Display) -> ExitCode {
-    // A closed stderr must not replace the exit code by that of a panic.
-    let _ = writeln!(io::stderr(), "fanfare: {error}");
+    report(error);
     ExitCode::from(code)
+}
+
+/// Prints a message on stderr. It may contain text of another program.
+pub(super) fn report(message: &dyn Display) {
+    let message = message.to_string();
+    let shown = Destination::of(&io::stderr()).show(&message);
+    // A closed stderr must not replace the exit code by that of a panic.
+    let _ = writeln!(io::stderr(), "fanfare: {shown}");
 }

@@ -13,7 +13,7 @@ use fanfare::fabric::{BUSY_CODE, Rejection};
 use fanfare::limits::PAYLOAD_CEILING_BYTES;
 
 use super::arguments::{Settings, seconds};
-use super::exit::{FAILURE, fail};
+use super::exit::{FAILURE, fail, report};
 use super::node_address;
 use requester::{Outcome, Requester};
 
@@ -179,7 +179,7 @@ impl Publisher {
                 }
                 Err(error @ PublishError::Refused { .. }) => {
                     refused += 1;
-                    let _ = writeln!(io::stderr(), "fanfare: line {number}: {error}");
+                    report(&format_args!("line {number}: {error}"));
                 }
                 // Without a reply, the socket cannot send the next line.
                 Err(error) => {

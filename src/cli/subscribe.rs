@@ -2,24 +2,30 @@
 //! It uses the JSON codec of the Centrifugal client protocol, as the SDKs do.
 
 mod reply;
+mod stream;
 
 use std::io::{self, Write};
 use std::net::{TcpStream, ToSocketAddrs as _};
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use fanfare::protocol;
 use serde_json::json;
 use tungstenite::http::Uri;
-use tungstenite::{Message, WebSocket};
+use tungstenite::{HandshakeError, Message, WebSocket};
 
 use super::arguments::{Settings, seconds};
-use super::exit::{FAILURE, fail};
+use super::exit::{FAILURE, fail, report};
 use super::node_address;
+use super::printable::Destination;
 use reply::{Disconnect, Push, Reply, ReplyError};
+use stream::{BoundedStream, ReadLimit};
 
 /// Print the publications of topics, one payload per line.
+///
+/// On a terminal, control characters are printed as escapes such as `\u009b`. In a pipe or a file,
+/// payloads are unchanged.
 #[derive(Args)]
 pub(super) struct Subscribe {
     /// Topics to subscribe to.
@@ -35,7 +41,7 @@ pub(super) struct Subscribe {
     /// Print the topic and a tab before each payload.
     #[arg(long = "topics")]
     with_topics: bool,
-    /// Seconds to wait for the connection and its replies.
+    /// Seconds to wait for the connection and its replies, all together.
     #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
     timeout: Duration,
     #[command(flatten)]
@@ -50,6 +56,7 @@ struct Request {
     count: Option<u64>,
     with_topics: bool,
     timeout: Duration,
+    destination: Destination,
 }
 
 /// Accepts what the engine accepts as a topic.
@@ -107,6 +114,7 @@ pub(super) fn run(command: Subscribe) -> ExitCode {
         count: command.count,
         with_topics: command.with_topics,
         timeout: command.timeout,
+        destination: Destination::of(&io::stdout()),
     };
     let subscription = Subscription::open(&request);
     match subscription.and_then(|subscription| subscription.print(&mut io::stdout().lock())) {
@@ -122,27 +130,32 @@ pub(super) fn run(command: Subscribe) -> ExitCode {
 /// A connection that has sent its commands: connect, and a subscribe for each topic.
 struct Subscription<'a> {
     command: &'a Request,
-    socket: WebSocket<TcpStream>,
+    socket: WebSocket<BoundedStream>,
     /// Commands without a reply.
     pending_replies: usize,
-    /// How long to wait for the next message: the ping interval plus [`PING_GRACE`]. `None` if the
-    /// server does not send pings.
-    idle_timeout: Option<Duration>,
+    /// The wait for the next message after all replies: the ping interval plus [`PING_GRACE`],
+    /// without a limit if the server does not send pings.
+    idle: ReadLimit,
     printed: u64,
 }
 
 impl<'a> Subscription<'a> {
     /// Connects and sends the commands.
     fn open(command: &'a Request) -> Result<Self, SubscribeError> {
-        let stream = connect(&command.url, command.timeout)?;
-        let (socket, _) = tungstenite::client(&command.url, stream)
-            .map_err(|error| SubscribeError::Handshake(error.to_string()))?;
+        let deadline = Instant::now() + command.timeout;
+        let stream = connect(&command.url, deadline)?;
+        let stream = BoundedStream::new(stream, ReadLimit::Until(deadline));
+        let (socket, _) =
+            tungstenite::client(&command.url, stream).map_err(|error| match error {
+                HandshakeError::Failure(error) if is_timeout(&error) => command.timed_out(),
+                error => SubscribeError::Handshake(error.to_string()),
+            })?;
         let pending_replies = command.topics.len() + 1;
         let mut subscription = Self {
             command,
             socket,
             pending_replies,
-            idle_timeout: None,
+            idle: ReadLimit::Unlimited,
             printed: 0,
         };
         let mut commands = vec![r#"{"id":1,"connect":{}}"#.to_owned()];
@@ -157,7 +170,7 @@ impl<'a> Subscription<'a> {
     /// Prints publications until `--count` is reached or the connection ends.
     fn print(mut self, out: &mut impl Write) -> Result<(), SubscribeError> {
         while self.command.count.is_none_or(|count| self.printed < count) {
-            let message = self.socket.read().map_err(|error| self.describe(error))?;
+            let message = self.socket.read().map_err(|error| self.describe(&error))?;
             match message {
                 Message::Text(text) => {
                     for line in text.split('\n').filter(|line| !line.is_empty()) {
@@ -209,9 +222,12 @@ impl<'a> Subscription<'a> {
                 ..
             } => {
                 let ping = connect.map(|connected| connected.ping);
-                let ping = ping.filter(|seconds| *seconds > 0).map(Duration::from_secs);
-                self.idle_timeout = ping.map(|ping| ping + PING_GRACE).or(self.idle_timeout);
-                self.count_reply()
+                if let Some(seconds) = ping.filter(|seconds| *seconds > 0) {
+                    self.idle =
+                        ReadLimit::Each(Duration::from_secs(seconds).saturating_add(PING_GRACE));
+                }
+                self.count_reply();
+                Ok(())
             }
             Reply { .. } => self.send("{}".into()),
         }
@@ -229,62 +245,60 @@ impl<'a> Subscription<'a> {
             return Ok(());
         };
         let topic = if self.command.with_topics {
-            format!("{}\t", push.channel)
+            format!("{}\t", self.command.destination.show(&push.channel))
         } else {
             String::new()
         };
-        writeln!(out, "{topic}{}", publication.data).map_err(SubscribeError::Output)?;
+        let data = self.command.destination.show(publication.data.get());
+        writeln!(out, "{topic}{data}").map_err(SubscribeError::Output)?;
         out.flush().map_err(SubscribeError::Output)?;
         self.printed += 1;
         Ok(())
     }
 
-    /// Counts a reply. After the last one, reports the subscription and changes the read timeout to
-    /// the idle timeout.
-    fn count_reply(&mut self) -> Result<(), SubscribeError> {
+    /// Counts a reply. After the last one, reports the subscription and waits for messages without
+    /// the timeout of the command.
+    fn count_reply(&mut self) {
         self.pending_replies = self.pending_replies.saturating_sub(1);
         if self.pending_replies == 0 {
-            eprintln!("fanfare: subscribed to {}", self.command.topics.join(", "));
-            let lost = |error: io::Error| SubscribeError::Lost(error.to_string());
-            let stream = self.socket.get_ref();
-            stream.set_read_timeout(self.idle_timeout).map_err(lost)?;
+            let topics = self.command.topics.join(", ");
+            report(&format_args!("subscribed to {topics}"));
+            self.socket.get_mut().set_limit(self.idle);
         }
-        Ok(())
     }
 
     fn send(&mut self, text: String) -> Result<(), SubscribeError> {
         self.socket
             .send(Message::text(text))
-            .map_err(|error| self.describe(error))
+            .map_err(|error| self.describe(&error))
     }
 
-    fn describe(&self, error: tungstenite::Error) -> SubscribeError {
-        match error {
-            tungstenite::Error::Io(error)
-                if matches!(
-                    error.kind(),
-                    io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
-                ) =>
-            {
-                if self.pending_replies == 0 {
-                    return SubscribeError::Lost(
-                        "no message or ping was received within the ping interval".into(),
-                    );
-                }
-                let seconds = self.command.timeout.as_secs_f64();
-                SubscribeError::Timeout {
-                    url: self.command.url.clone(),
-                    seconds,
-                }
-            }
-            other => SubscribeError::Lost(other.to_string()),
+    fn describe(&self, error: &tungstenite::Error) -> SubscribeError {
+        if !is_timeout(error) {
+            return SubscribeError::Lost(error.to_string());
+        }
+        if self.pending_replies > 0 {
+            return self.command.timed_out();
+        }
+        SubscribeError::Lost("no message or ping was received within the ping interval".into())
+    }
+}
+
+fn is_timeout(error: &tungstenite::Error) -> bool {
+    matches!(error, tungstenite::Error::Io(error) if error.kind() == io::ErrorKind::TimedOut)
+}
+
+impl Request {
+    fn timed_out(&self) -> SubscribeError {
+        SubscribeError::Timeout {
+            url: self.url.clone(),
+            seconds: self.timeout.as_secs_f64(),
         }
     }
 }
 
-/// Connects to the first address of the URL's host that accepts the connection. `timeout` applies
-/// to connecting and to each read.
-fn connect(url: &str, timeout: Duration) -> Result<TcpStream, SubscribeError> {
+/// Connects to the first address of the URL's host that accepts the connection before the deadline.
+fn connect(url: &str, deadline: Instant) -> Result<TcpStream, SubscribeError> {
     let invalid = || SubscribeError::Url(url.into());
     let uri: Uri = url.parse().map_err(|_| invalid())?;
     if uri.scheme_str() != Some("ws") {
@@ -300,9 +314,12 @@ fn connect(url: &str, timeout: Duration) -> Result<TcpStream, SubscribeError> {
         .to_socket_addrs()
         .map_err(failed)?
     {
-        match TcpStream::connect_timeout(&address, timeout) {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(failed(io::ErrorKind::TimedOut.into()));
+        }
+        match TcpStream::connect_timeout(&address, left) {
             Ok(stream) => {
-                stream.set_read_timeout(Some(timeout)).map_err(failed)?;
                 stream.set_nodelay(true).map_err(failed)?;
                 return Ok(stream);
             }

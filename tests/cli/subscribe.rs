@@ -1,6 +1,6 @@
 //! `fanfare subscribe` with servers that send given messages.
 
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::process::Stdio;
 use std::thread;
@@ -155,4 +155,76 @@ fn subscribe_takes_a_topic_once_and_refuses_empty_names() {
         assert_eq!(code, 2);
         assert!(error.contains(reason), "{error}");
     }
+}
+
+/// Checks that `--timeout` bounds the wait for all replies together: neither pings nor a response
+/// that arrives in pieces prolong it.
+#[test]
+fn subscribe_waits_for_all_replies_until_its_timeout() {
+    // Without the bound, the servers end after 10 s, and the reason is another one.
+    const PIECES: usize = 200;
+    let pause = || thread::sleep(Duration::from_millis(50));
+    let (pinging, pings) = server(move |mut socket| {
+        for _ in 0..PIECES {
+            if socket.send(Message::text("{}")).is_err() {
+                break;
+            }
+            pause();
+        }
+    });
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("the socket is bound");
+    let dripping = format!("ws://{address}/connection/websocket");
+    let drops = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("a client");
+        let response = format!(
+            "HTTP/1.1 101 Switching Protocols\r\nX: {}",
+            "x".repeat(PIECES)
+        );
+        for byte in response.into_bytes() {
+            if stream.write_all(&[byte]).is_err() {
+                break;
+            }
+            pause();
+        }
+    });
+    for (url, served) in [(pinging, pings), (dripping, drops)] {
+        let (code, out, error) = run(&["subscribe", "a", "--url", &url, "--timeout", "0.5"]);
+        assert_eq!((code, out.as_str()), (1, ""));
+        let expected = format!("fanfare: {url} did not answer within 0.5 s\n");
+        assert_eq!(error, expected);
+        served.join().expect("the server ends");
+    }
+}
+
+#[test]
+fn subscribe_waits_for_publications_without_its_timeout() {
+    for ping in ["25", "0", "18446744073709551615"] {
+        let (url, served) = server(move |mut socket| {
+            socket
+                .send(Message::text(REPLIES.replace("25", ping)))
+                .expect("sent");
+            thread::sleep(Duration::from_millis(400));
+            socket.send(Message::text(publication("1"))).expect("sent");
+            let _ = socket.read();
+        });
+        let timeout = ["--timeout", "0.2", "--count", "1"];
+        let (code, out, error) = run(&[&["subscribe", "a", "--url", &url][..], &timeout].concat());
+        assert_eq!((code, out.as_str()), (0, "1\n"), "{error}");
+        served.join().expect("the server ends");
+    }
+}
+
+#[test]
+fn subscribe_writes_payloads_unchanged_into_a_pipe() {
+    let data = "\"\u{1b}\u{9b}2J\u{7f}\u{202e}\"".replace('\u{1b}', "\\u001b");
+    let sent = publication(&data);
+    let (url, served) = server(move |mut socket| {
+        socket.send(Message::text(REPLIES)).expect("sent");
+        socket.send(Message::text(sent)).expect("sent");
+        let _ = socket.read();
+    });
+    let (code, out, _) = run(&["subscribe", "a", "--url", &url, "--count", "1"]);
+    assert_eq!((code, out), (0, format!("{data}\n")));
+    served.join().expect("the server ends");
 }

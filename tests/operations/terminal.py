@@ -68,6 +68,7 @@ class Terminal:
 
     def __init__(self, command, columns=132, rows=40):
         self.screen = Screen(columns, rows)
+        self.output = ""
         self.master, self.slave = self.ends = pty.openpty()
         self._size(columns, rows)
         self.before = termios.tcgetattr(self.slave)
@@ -104,7 +105,9 @@ class Terminal:
         readable, _, _ = select.select([self.master], [], [], wait_s)
         if readable:
             # A multi-byte character may be cut in two. Figures are ASCII, so they are not affected.
-            self.screen.feed(os.read(self.master, 65536).decode(errors="replace"))
+            text = os.read(self.master, 65536).decode(errors="replace")
+            self.output += text
+            self.screen.feed(text)
         return bool(readable)
 
     def until(self, condition, timeout_s, what):

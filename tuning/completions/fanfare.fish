@@ -212,7 +212,7 @@ complete -c fanfare -n "__fish_fanfare_using_subcommand publish" -l lines -d 'Pu
 complete -c fanfare -n "__fish_fanfare_using_subcommand publish" -s h -l help -d 'Print help'
 complete -c fanfare -n "__fish_fanfare_using_subcommand subscribe" -l url -d 'The engine\'s WebSocket address. Default: `ws.listen` of the configuration, which means `ws://127.0.0.1:8000/connection/websocket` if it is not set' -r
 complete -c fanfare -n "__fish_fanfare_using_subcommand subscribe" -l count -d 'Exit after this many publications' -r
-complete -c fanfare -n "__fish_fanfare_using_subcommand subscribe" -l timeout -d 'Seconds to wait for the connection and its replies' -r
+complete -c fanfare -n "__fish_fanfare_using_subcommand subscribe" -l timeout -d 'Seconds to wait for the connection and its replies, all together' -r
 complete -c fanfare -n "__fish_fanfare_using_subcommand subscribe" -s c -l config -d 'Configuration file (TOML). Without it, the defaults apply' -r -F
 complete -c fanfare -n "__fish_fanfare_using_subcommand subscribe" -s s -l set -d 'Set one key; overrides the file and the environment. May be repeated' -r -f -a "port_offset\t''
 ws.listen\t''
@@ -270,7 +270,7 @@ statsd.address\t''
 statsd.prefix\t''
 statsd.interval\t''"
 complete -c fanfare -n "__fish_fanfare_using_subcommand subscribe" -l topics -d 'Print the topic and a tab before each payload'
-complete -c fanfare -n "__fish_fanfare_using_subcommand subscribe" -s h -l help -d 'Print help'
+complete -c fanfare -n "__fish_fanfare_using_subcommand subscribe" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c fanfare -n "__fish_fanfare_using_subcommand top" -l admin -d 'The node\'s admin port. Default: `admin.listen` of the configuration, which is `http://127.0.0.1:8001` if it is not set' -r
 complete -c fanfare -n "__fish_fanfare_using_subcommand top" -l token -d 'The node\'s `admin.token`. Default: that of the configuration, or with `--admin` the environment variable `FANFARE_ADMIN_TOKEN`' -r
 complete -c fanfare -n "__fish_fanfare_using_subcommand top" -s c -l config -d 'Configuration file (TOML). Without it, the defaults apply' -r -F
