@@ -1,10 +1,9 @@
 //! `fanfare check`: reads the configuration and prints the settings that differ from the defaults.
 
-use std::io::Write as _;
 use std::process::ExitCode;
 
 use super::arguments::Settings;
-use super::exit::{FAILURE, USAGE, fail, fail_each};
+use super::exit::{SUCCESS, USAGE, fail_each, print_result};
 
 pub(super) fn run(settings: Settings) -> ExitCode {
     let file = settings
@@ -22,8 +21,5 @@ pub(super) fn run(settings: Settings) -> ExitCode {
     for warning in config.warnings() {
         lines.push(format!("warning: {warning}"));
     }
-    match writeln!(std::io::stdout(), "{}", lines.join("\n")) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => fail(FAILURE, &error),
-    }
+    print_result(SUCCESS, &(lines.join("\n") + "\n"))
 }

@@ -14,7 +14,6 @@ mod process;
 mod report;
 mod sysctls;
 
-use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -23,7 +22,7 @@ use fanfare::config::Config;
 use fanfare::limits::EXPECTED_CONNECTIONS;
 
 use super::arguments::Settings;
-use super::exit::{FAILURE, USAGE, fail, fail_each};
+use super::exit::{FAILURE, USAGE, fail, fail_each, print_result};
 use host::Host;
 use knob::Verdict;
 use plan::Plan;
@@ -105,10 +104,7 @@ pub(super) fn run(doctor: Doctor) -> ExitCode {
             (text, finding::worst(&findings))
         }
     };
-    if let Err(error) = std::io::stdout().write_all(text.as_bytes()) {
-        return fail(FAILURE, &error);
-    }
-    ExitCode::from(u8::from(verdict == Verdict::Blocks))
+    print_result(u8::from(verdict == Verdict::Blocks), &text)
 }
 
 fn plan(host: &Host, config: Config, cores: Vec<usize>, argument: Option<u64>) -> Plan {

@@ -1,7 +1,6 @@
 //! `fanfare drain`: requests a running node to close a share of its connections, so that their
 //! clients reconnect to other nodes.
 
-use std::io::{self, Write as _};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -11,7 +10,7 @@ use fanfare::config;
 use serde::Deserialize;
 
 use super::arguments::Settings;
-use super::exit::{FAILURE, fail};
+use super::exit::{FAILURE, SUCCESS, fail, print_result, report};
 use super::node_address;
 
 /// HTTP status of the response when the drain has begun.
@@ -47,8 +46,6 @@ enum DrainError {
     Admin(#[from] AdminClientError),
     #[error("{0} sent an unknown response; is the node of another version?")]
     Response(String),
-    #[error(transparent)]
-    Output(#[from] io::Error),
 }
 
 /// The response of the admin port.
@@ -77,33 +74,36 @@ pub(super) fn run(command: Drain) -> ExitCode {
         Err(code) => return code,
     };
     match drain(&client, command.share, command.period) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(started) => started.print(command.period),
         Err(error) => fail(FAILURE, &error),
     }
 }
 
-fn drain(client: &AdminClient, share: f64, period: Duration) -> Result<(), DrainError> {
+fn drain(client: &AdminClient, share: f64, period: Duration) -> Result<Started, DrainError> {
     let period_ms = period.as_millis();
     let target = format!("/drain?share={share}&period={period_ms}ms");
     let answer = client.request("POST", &target)?;
     if answer.status != ACCEPTED {
         return Err(client.status_error(&target, &answer).into());
     }
-    let started: Started = serde_json::from_str(&answer.body)
-        .map_err(|_| DrainError::Response(client.address().to_owned()))?;
-    writeln!(
-        io::stdout(),
-        "moving {} of {} connections away over {:?}; GET /load shows the progress",
-        started.leaving,
-        started.connections,
-        period,
-    )?;
-    if !started.refused_shards.is_empty() {
-        let shards = started.refused_shards;
-        writeln!(
-            io::stderr(),
-            "shards {shards:?} did not accept the request and close no connections"
-        )?;
+    serde_json::from_str(&answer.body)
+        .map_err(|_| DrainError::Response(client.address().to_owned()))
+}
+
+impl Started {
+    /// Prints the effect of the request and returns the exit code.
+    fn print(&self, period: Duration) -> ExitCode {
+        let shards = &self.refused_shards;
+        if !shards.is_empty() {
+            report(&format_args!(
+                "shards {shards:?} did not accept the request and close no connections"
+            ));
+        }
+        let (leaving, connections) = (self.leaving, self.connections);
+        let text = format!(
+            "moving {leaving} of {connections} connections away over {period:?}; GET /load shows \
+             the progress\n"
+        );
+        print_result(SUCCESS, &text)
     }
-    Ok(())
 }

@@ -1,10 +1,13 @@
-//! Exit codes of the program, and its messages on stderr.
+//! Exit codes of the program, its messages on stderr and its results on stdout.
 
 use std::fmt::Display;
-use std::io::{self, Write as _};
+use std::io::{self, ErrorKind, Write as _};
 use std::process::ExitCode;
 
 use super::printable::Destination;
+
+/// The command succeeded.
+pub(super) const SUCCESS: u8 = 0;
 
 /// The command failed while it ran.
 pub(super) const FAILURE: u8 = 1;
@@ -32,4 +35,14 @@ pub(super) fn report(message: &dyn Display) {
     let shown = Destination::of(&io::stderr()).show(&message);
     // A closed stderr must not replace the exit code by that of a panic.
     let _ = writeln!(io::stderr(), "fanfare: {shown}");
+}
+
+/// Prints a result on stdout and returns the exit code. The result may contain text of another
+/// program. That the reader of stdout has closed it, as in `fanfare keys | head`, is not an error.
+pub(super) fn print_result(code: u8, text: &str) -> ExitCode {
+    let shown = Destination::of(&io::stdout()).show(text);
+    match io::stdout().write_all(shown.as_bytes()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => fail(FAILURE, &error),
+        _ => ExitCode::from(code),
+    }
 }

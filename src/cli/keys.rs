@@ -1,12 +1,11 @@
 //! `fanfare keys`: lists the configuration keys.
 
-use std::io::{self, ErrorKind, Write as _};
 use std::process::ExitCode;
 
 use clap::Args;
 use fanfare::config;
 
-use super::exit::{FAILURE, USAGE, fail};
+use super::exit::{SUCCESS, USAGE, fail, print_result};
 
 /// List the configuration keys: default, type, bounds and meaning of each.
 #[derive(Args)]
@@ -25,10 +24,5 @@ pub(super) fn run(command: &Keys) -> ExitCode {
             &format!("no key contains `{pattern}`; `fanfare keys` lists all keys"),
         );
     }
-    match io::stdout().write_all(text.as_bytes()) {
-        // The reader of stdout has closed it, as in `fanfare keys | head`.
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
-        Err(error) => fail(FAILURE, &error),
-        Ok(()) => ExitCode::SUCCESS,
-    }
+    print_result(SUCCESS, &text)
 }

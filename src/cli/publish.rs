@@ -165,17 +165,20 @@ impl Publisher {
         let (mut input, mut out) = (io::stdin().lock(), io::stdout().lock());
         let (mut accepted, mut refused) = (0, 0);
         let mut line = Vec::new();
+        let mut printed = Ok(());
         loop {
             let read = read_line(&mut input, &mut line);
             if matches!(read, Ok(0)) {
                 break;
             }
             let number = accepted + refused + 1;
-            let published = read.map_err(PublishError::Io);
-            match published.and_then(|_| self.publish(&line)) {
+            // Without a reader of its results, the command publishes no further line.
+            let read = printed.and(read).map_err(PublishError::Io);
+            printed = Ok(());
+            match read.and_then(|_| self.publish(&line)) {
                 Ok(()) => {
                     accepted += 1;
-                    writeln!(out, "ok")?;
+                    printed = writeln!(out, "ok");
                 }
                 Err(error @ PublishError::Refused { .. }) => {
                     refused += 1;
@@ -193,7 +196,7 @@ impl Publisher {
             }
         }
         match refused {
-            0 => Ok(()),
+            0 => printed.map_err(PublishError::Io),
             refused => Err(PublishError::Lines { accepted, refused }),
         }
     }

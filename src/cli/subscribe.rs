@@ -10,9 +10,12 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use fanfare::limits::PAYLOAD_CEILING_BYTES;
 use fanfare::protocol;
 use serde_json::json;
+use tungstenite::client::client_with_config;
 use tungstenite::http::Uri;
+use tungstenite::protocol::WebSocketConfig;
 use tungstenite::{HandshakeError, Message, WebSocket};
 
 use super::arguments::{Settings, seconds};
@@ -93,6 +96,10 @@ enum SubscribeError {
     Output(io::Error),
 }
 
+/// Maximum size of a message of the server: a payload of which each byte is escaped with six, and
+/// what is around it.
+const MESSAGE_BYTES: usize = 6 * PAYLOAD_CEILING_BYTES + 64 * 1024;
+
 /// How late a ping may be. The SDKs use the same value.
 const PING_GRACE: Duration = Duration::from_secs(10);
 
@@ -145,11 +152,14 @@ impl<'a> Subscription<'a> {
         let deadline = Instant::now() + command.timeout;
         let stream = connect(&command.url, deadline)?;
         let stream = BoundedStream::new(stream, ReadLimit::Until(deadline));
-        let (socket, _) =
-            tungstenite::client(&command.url, stream).map_err(|error| match error {
-                HandshakeError::Failure(error) if is_timeout(&error) => command.timed_out(),
-                error => SubscribeError::Handshake(error.to_string()),
-            })?;
+        let limits = WebSocketConfig::default()
+            .max_message_size(Some(MESSAGE_BYTES))
+            .max_frame_size(Some(MESSAGE_BYTES));
+        let opened = client_with_config(&command.url, stream, Some(limits));
+        let (socket, _) = opened.map_err(|error| match error {
+            HandshakeError::Failure(error) if is_timeout(&error) => command.timed_out(),
+            error => SubscribeError::Handshake(error.to_string()),
+        })?;
         let pending_replies = command.topics.len() + 1;
         let mut subscription = Self {
             command,

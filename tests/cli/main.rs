@@ -23,6 +23,13 @@ pub(crate) fn run(arguments: &[&str]) -> (i32, String, String) {
     result(fanfare(arguments).output().expect("the program runs"))
 }
 
+/// Returns the end of a pipe whose reader has closed the other end.
+pub(crate) fn closed_pipe() -> Stdio {
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    writer.into()
+}
+
 pub(crate) fn result(output: Output) -> (i32, String, String) {
     let text = |bytes| String::from_utf8(bytes).expect("the output is UTF-8");
     (
@@ -63,6 +70,22 @@ fn wrong_arguments_print_the_usage() {
         "doctor",
     ] {
         assert!(out.contains(command), "{out}");
+    }
+}
+
+#[test]
+fn a_reader_that_closes_the_output_is_not_an_error() {
+    for (arguments, expected) in [
+        (&["keys"][..], 0),
+        (&["check"], 0),
+        (&["doctor", "--print", "sysctl"], 0),
+        (&["doctor", "--connections", "0"], 2),
+    ] {
+        let mut command = fanfare(arguments);
+        command.stdout(closed_pipe());
+        let (code, _, error) = result(command.output().expect("the program runs"));
+        assert_eq!(code, expected, "{arguments:?}: {error}");
+        assert!(!error.contains("Broken pipe"), "{arguments:?}: {error}");
     }
 }
 

@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::process::Stdio;
 use std::thread;
 
-use crate::{fanfare, result, run};
+use crate::{closed_pipe, fanfare, result, run};
 
 /// Starts a router on a free port that replies to each request with `reply`. The thread returns the
 /// parts of the requests.
@@ -259,5 +259,25 @@ fn an_input_without_an_end_is_read_up_to_the_largest_payload() {
         assert_eq!((code, out.as_str()), (1, ""));
         assert!(error.contains("more than 67108864 bytes"), "{error}");
         assert!(error.contains("ingest.max_payload"), "{error}");
+    }
+}
+
+/// Publishes lines without a reader of the results: after the first line, the command reports that
+/// it publishes no further line. After the last line, nothing is missing.
+#[test]
+fn lines_that_are_not_published_for_want_of_a_reader_are_a_failure() {
+    let stopped = "fanfare: line 2, after 1 accepted and 0 refused: Broken pipe (os error 32)\n";
+    for (lines, expected) in [(&b"1\n"[..], (0, "")), (b"1\n2\n", (1, stopped))] {
+        let (to, got) = router(&["ok"], 1);
+        let mut command = fanfare(&["publish", "t", "--lines", "--to", &to]);
+        command.stdin(Stdio::piped());
+        command.stdout(closed_pipe()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the program runs");
+        let mut stdin = child.stdin.take().expect("a pipe");
+        stdin.write_all(lines).expect("the program reads its input");
+        drop(stdin);
+        let (code, _, error) = result(child.wait_with_output().expect("the process ends"));
+        assert_eq!((code, error.as_str()), expected);
+        got.join().expect("the thread ends");
     }
 }

@@ -228,3 +228,18 @@ fn subscribe_writes_payloads_unchanged_into_a_pipe() {
     assert_eq!((code, out), (0, format!("{data}\n")));
     served.join().expect("the server ends");
 }
+
+#[test]
+fn subscribe_prints_payloads_of_the_largest_size() {
+    let data = format!("\"{}\"", "x".repeat(64 << 20));
+    let sent = publication(&data);
+    let (url, served) = server(move |mut socket| {
+        socket.send(Message::text(REPLIES)).expect("sent");
+        socket.send(Message::text(sent)).expect("sent");
+        let _ = socket.read();
+    });
+    let timeout = ["--timeout", "20", "--count", "1"];
+    let (code, out, error) = run(&[&["subscribe", "a", "--url", &url][..], &timeout].concat());
+    assert_eq!((code, out.len()), (0, data.len() + 1), "{error}");
+    served.join().expect("the server ends");
+}

@@ -157,9 +157,9 @@ fn owner(port: u16) -> Option<Process> {
             .flatten();
         let mut links = descriptors.filter_map(|descriptor| fs::read_link(descriptor.path()).ok());
         if links.any(|link| link.to_str().is_some_and(|link| sockets.contains(link))) {
-            let name = fs::read_to_string(process.path().join("comm")).unwrap_or_default();
+            let name = fs::read(process.path().join("comm")).unwrap_or_default();
             return Some(Process {
-                name: name.trim().into(),
+                name: String::from_utf8_lossy(&name).trim().into(),
                 pid: process.file_name().display().to_string(),
             });
         }
