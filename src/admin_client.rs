@@ -1,10 +1,12 @@
 //! A client of the admin port of a running node, for the command line and the load generator: one
 //! request per connection, blocking. Any thread except those of a running engine.
 
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::{TcpStream, ToSocketAddrs as _};
+use std::time::Duration;
 
 use crate::limits::{ADMIN_ANSWER_BYTES, ADMIN_CLIENT_TIMEOUT};
+use crate::observe::Clock;
 
 /// Why a request to the admin port failed.
 #[derive(Debug, thiserror::Error)]
@@ -119,10 +121,9 @@ impl AdminClient {
              {authorization}Content-Length: 0\r\n\r\n",
             self.address
         );
-        let mut bytes = Vec::new();
-        stream
+        let bytes = stream
             .write_all(request.as_bytes())
-            .and_then(|()| stream.take(ADMIN_ANSWER_BYTES).read_to_end(&mut bytes))
+            .and_then(|()| read_response(&stream, ADMIN_CLIENT_TIMEOUT))
             .map_err(|error| AdminClientError::Lost {
                 address: self.address.clone(),
                 error,
@@ -132,11 +133,10 @@ impl AdminClient {
 
     /// Connects to the first address of the host that accepts.
     fn connect(&self) -> io::Result<TcpStream> {
-        let mut last_error = io::ErrorKind::NotFound.into();
+        let mut last_error = ErrorKind::NotFound.into();
         for address in self.address.to_socket_addrs()? {
             match TcpStream::connect_timeout(&address, ADMIN_CLIENT_TIMEOUT) {
                 Ok(stream) => {
-                    stream.set_read_timeout(Some(ADMIN_CLIENT_TIMEOUT))?;
                     stream.set_write_timeout(Some(ADMIN_CLIENT_TIMEOUT))?;
                     return Ok(stream);
                 }
@@ -145,6 +145,31 @@ impl AdminClient {
         }
         Err(last_error)
     }
+}
+
+/// Reads to the end of the stream, which all reads together must reach within the timeout, and at
+/// most [`ADMIN_ANSWER_BYTES`].
+fn read_response(mut stream: &TcpStream, timeout: Duration) -> io::Result<Vec<u8>> {
+    let clock = Clock::start();
+    let (mut bytes, mut chunk) = (Vec::new(), [0; 16 * 1024]);
+    while (bytes.len() as u64) < ADMIN_ANSWER_BYTES {
+        let left = timeout.saturating_sub(Duration::from_micros(clock.now_us()));
+        if left.is_zero() {
+            return Err(ErrorKind::TimedOut.into());
+        }
+        stream.set_read_timeout(Some(left))?;
+        match stream.read(&mut chunk) {
+            Ok(0) => break,
+            Ok(length) => bytes.extend_from_slice(&chunk[..length]),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            // Linux reports a timeout as an operation that would block.
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                return Err(ErrorKind::TimedOut.into());
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(bytes)
 }
 
 /// Parses a complete HTTP response. Returns `None` for anything else. The admin port sends
@@ -256,6 +281,26 @@ mod tests {
             assert!(error.contains(words), "{answer:?}: {error}");
             thread.join().unwrap();
         }
+    }
+
+    #[test]
+    fn a_response_in_pieces_does_not_prolong_the_timeout() {
+        const PIECES: usize = 100;
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (mut peer, _) = listener.accept().unwrap();
+        let pieces = thread::spawn(move || {
+            for _ in 0..PIECES {
+                if peer.write_all(b"x").is_err() {
+                    break;
+                }
+                thread::sleep(Duration::from_millis(20));
+            }
+        });
+        let read = read_response(&stream, Duration::from_millis(200));
+        assert_eq!(read.unwrap_err().kind(), ErrorKind::TimedOut);
+        drop(stream);
+        pieces.join().unwrap();
     }
 
     #[test]
