@@ -306,7 +306,8 @@ unpacked() {
 }
 
 prometheus_tools() {
-    unpacked prometheus usr/bin/promtool
+    unpacked prometheus usr/bin/promtool &&
+        unpacked prometheus-node-exporter usr/bin/prometheus-node-exporter
 }
 
 nginx_tools() {

@@ -1,10 +1,15 @@
 //! Resources that this process uses, from /proc. Any thread.
 
 use std::fs;
+use std::sync::OnceLock;
 
 /// Clock ticks per second in /proc: `USER_HZ`, 100 on every architecture that fanfare runs on
 /// (`time(7)`).
 const TICKS_PER_S: u64 = 100;
+
+/// The start of this process. It is computed once, because it depends on the wall clock: after a
+/// correction of the clock it would be another time, which monitoring takes for a restart.
+static START_TIME_S: OnceLock<f64> = OnceLock::new();
 
 /// Resources that the process uses at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -31,7 +36,7 @@ impl ProcessUsage {
             descriptor_limit: descriptor_limit(),
             cpu_s: cpu_us(&stat).unwrap_or(0) as f64 / 1e6,
             resident_bytes: resident_bytes(),
-            start_time_s: start_time_s(&stat).unwrap_or(0.0),
+            start_time_s: *START_TIME_S.get_or_init(|| start_time_s(&stat).unwrap_or(0.0)),
         }
     }
 }

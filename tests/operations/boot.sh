@@ -2,12 +2,13 @@
 # Boots systemd in a separate root directory with only the package installed, and writes how systemd
 # runs fanfare.service to OUT/proof.log as KEY=VALUE lines. systemd.py runs this script as
 #
-#   unshare --mount --pid --fork --cgroup --kill-child boot.sh PACKAGE OUT PORT
+#   unshare --mount --pid --fork --cgroup --kill-child boot.sh PACKAGE OUT PORT EXPORTER
 #
+# EXPORTER is the program node_exporter. It listens on PORT + 5.
 # The kernel removes all mounts when the namespaces end.
 
 set -euo pipefail
-readonly package=$1 out=$2 port=$3 place=$2/boot
+readonly package=$1 out=$2 port=$3 exporter=$4 place=$2/boot
 
 mkdir -p "$place"
 mount --make-rprivate /
@@ -32,6 +33,7 @@ printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d"
 chmod 755 "$root/usr/sbin/policy-rc.d"
 cp "$package" "$root/package.deb"
 chroot "$root" dpkg --install /package.deb
+[[ ! -x $exporter ]] || cp "$exporter" "$root/exporter"
 
 # Run only the service: no devices, no modules, and no other unit that this machine has enabled.
 units=$root/etc/systemd/system
@@ -62,7 +64,8 @@ StandardOutput=truncate:/mnt/proof.log
 StandardError=inherit
 TimeoutStartSec=60
 EOF
-cat >"$root/proof.sh" <<'EOF'
+echo "readonly exporter_port=$((port + 5))" >"$root/proof.sh"
+cat >>"$root/proof.sh" <<'EOF'
 show() { systemctl show --property "$1" --value fanfare; }
 trap 'journalctl --no-pager --unit fanfare --output cat >/mnt/journal.log' EXIT
 echo "started=$(show ActiveState)"
@@ -77,6 +80,20 @@ for _ in {1..200}; do
 done
 echo "restarts=$(show NRestarts)"
 echo "restarted=$(show ActiveState)"
+journalctl --no-pager --unit fanfare --grep 'fanfare.service|canary|error' --output cat >/mnt/runbook.log
+grep -q 'Watchdog timeout' /mnt/runbook.log && echo "reason=watchdog"
+if [[ -x /exporter ]]; then
+    /exporter --collector.disable-defaults --collector.systemd --collector.systemd.private \
+        --collector.systemd.unit-include=fanfare.service --collector.systemd.enable-restarts-metrics \
+        --web.listen-address="127.0.0.1:$exporter_port" 2>/mnt/exporter.log &
+    for _ in {1..50}; do
+        exec 3<>"/dev/tcp/127.0.0.1/$exporter_port" && break
+        sleep 0.1
+    done 2>/dev/null
+    printf 'GET /metrics HTTP/1.0\r\n\r\n' >&3
+    grep '^node_systemd_service_restart_total' <&3 | sed 's/.* /exported=/'
+    kill %1
+fi
 systemctl stop fanfare
 echo "stopped=$(show ActiveState)"
 echo "status=$(show ExecMainStatus)"
@@ -87,4 +104,4 @@ cd "$root"
 mkdir old
 pivot_root . old
 umount --lazy /old
-container=unshare exec /lib/systemd/systemd --system --unit=proof.service --log-target=null
+container=unshare exec /lib/systemd/systemd --system --unit=proof.service --log-target=journal

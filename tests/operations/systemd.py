@@ -14,6 +14,10 @@ PORTS = 18370
 BOOT = pathlib.Path(__file__).with_name("boot.sh")
 
 
+def exporter_of(tools):
+    return (tools / "prometheus-node-exporter/usr/bin/prometheus-node-exporter").resolve()
+
+
 class Proof:
     """The results that the shell script in the booted system has written so far."""
 
@@ -23,7 +27,8 @@ class Proof:
         for log in self.folder.glob("*.log"):
             log.unlink()
         namespaces = ["--mount", "--pid", "--fork", "--cgroup", "--kill-child"]
-        command = ["unshare", *namespaces, BOOT, package, self.folder, str(PORTS)]
+        exporter = exporter_of(given.tools)
+        command = ["unshare", *namespaces, BOOT, package, self.folder, str(PORTS), exporter]
         with open(self.folder / "boot.log", "wb") as log:
             self.process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log
@@ -68,6 +73,11 @@ def main():
         report.check("the watchdog does not restart a working server", proof.expect, "restarts_while_well", "0")
         report.check("after SIGSTOP, the watchdog restarts the server once", proof.expect, "restarts", "1")
         report.check("the restarted server is active", proof.expect, "restarted", "active")
+        report.check("the search of the runbook finds the reason", proof.expect, "reason", "watchdog")
+        if exporter_of(given.tools).exists():
+            report.check("node_exporter counts the restart for the alert", proof.expect, "exported", "1")
+        else:
+            report.skip("the count of restarts: node_exporter is not installed")
         report.check("the unit stops with status 0", proof.expect, "status", "0")
     return 1 if report.failed else 0
 
