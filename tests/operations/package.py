@@ -17,7 +17,9 @@ import subprocess
 import sys
 import time
 
+import probe
 from node import Report, arguments, until
+from sandbox import Sandbox
 from watchdog import Manager
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
@@ -191,8 +193,6 @@ class Service:
         return re.findall(rf"^{key}=(.*)$", self.unit, re.MULTILINE)
 
     def start(self):
-        from sandbox import Sandbox
-
         (command,) = self.values("ExecStart")
         sandbox = Sandbox(self.root, self.values)
         sandbox.make_runtime_directory()
@@ -209,6 +209,17 @@ class Service:
                 preexec_fn=sandbox.enter,
             )
         until(self.is_ready, 15, "READY=1")
+
+    def probe(self):
+        """Returns the errors of the calls in probe.py under the restrictions of the unit."""
+        ended = subprocess.run(
+            ["/usr/bin/python3", "-c", pathlib.Path(probe.__file__).read_text()],
+            capture_output=True,
+            text=True,
+            timeout=30,
+            preexec_fn=Sandbox(self.root, self.values).enter,
+        )
+        return json.loads(ended.stdout)
 
     def is_ready(self):
         if self.process.poll() is not None:
@@ -228,6 +239,15 @@ def started(service):
     assert status["CapBnd"].strip("0") == "" and status["CapEff"].strip("0") == "", status
     assert not status["Uid"].startswith("0\t"), status["Uid"]
     service.manager.next("WATCHDOG=1")
+
+
+def confined(service):
+    """Under the restrictions of the unit, calls that fanfare does not need fail."""
+    needed = {*probe.NEEDED, "process", "NETFILTER"}  # AF_NETLINK as a whole is allowed.
+    errors = service.probe()
+    wrong = {name: error for name, error in errors.items() if (error == 0) != (name in needed)}
+    assert not wrong, wrong
+    return f"{len(errors) - len(needed)} fail"
 
 
 def container_health(service):
@@ -292,6 +312,7 @@ def inside(given, report):
     service = Service(root, given.logs.resolve() / "service.log")
     try:
         report.check("the service starts with the restrictions of its unit", started, service)
+        report.check("namespaces and other address families fail under the unit", confined, service)
         report.check("the health check of the container works", container_health, service)
         report.check("publications over TCP and ipc are delivered", published, service)
         report.check("a reload applies a changed key", reloaded, service)

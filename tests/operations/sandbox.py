@@ -1,6 +1,6 @@
 """Starts a process with the restrictions of a systemd unit, without systemd: user, limits, runtime
-directory, no capabilities, no new privileges, system call filter, address families, and no memory
-that is both writable and executable."""
+directory, no capabilities, no new privileges, system call filter, address families, no namespaces, and
+no memory that is both writable and executable."""
 
 import ctypes
 import errno
@@ -12,7 +12,9 @@ import subprocess
 
 PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS, PR_SET_MDWE = 24, 38, 65
 SCMP_ACT_ALLOW, SCMP_ACT_ERRNO = 0x7FFF0000, 0x00050000
-SCMP_CMP_EQ = 4
+SCMP_CMP_EQ, SCMP_CMP_MASKED_EQ = 4, 7
+# linux/sched.h: the flags CLONE_NEW…
+NEW_NAMESPACES = 0x7E020080
 SUFFIXES = {"K": 10, "M": 20, "G": 30}
 
 
@@ -106,15 +108,22 @@ class Sandbox:
 
     def _filter(self):
         made = self.seccomp.seccomp_init(SCMP_ACT_ERRNO | errno.EPERM)
-        context = ctypes.c_void_p(made)
-        for name in sorted(self.allowed - {"socket"}):
-            number = self.seccomp.seccomp_syscall_resolve_name(name.encode())
-            if number >= 0:  # It is negative for names that this architecture or library does not know.
-                self.seccomp.seccomp_rule_add_array(context, SCMP_ACT_ALLOW, number, 0, None)
-        number = self.seccomp.seccomp_syscall_resolve_name(b"socket")
+        self.context = ctypes.c_void_p(made)
+        for name in sorted(self.allowed - {"socket", "clone", "clone3", "unshare", "setns"}):
+            self._rule(SCMP_ACT_ALLOW, name)
         for family in self.families:
-            is_family = Comparison(0, SCMP_CMP_EQ, family, 0)
-            self.seccomp.seccomp_rule_add_array(
-                context, SCMP_ACT_ALLOW, number, 1, ctypes.byref(is_family)
-            )
+            self._rule(SCMP_ACT_ALLOW, "socket", Comparison(0, SCMP_CMP_EQ, family, 0))
+        # RestrictNamespaces=yes. The flags of clone3 are in memory, where a filter cannot read them.
+        if self.values("RestrictNamespaces") != ["yes"]:
+            raise ValueError("this program supports only RestrictNamespaces=yes")
+        for name in ("clone", "unshare"):
+            self._rule(SCMP_ACT_ALLOW, name, Comparison(0, SCMP_CMP_MASKED_EQ, NEW_NAMESPACES, 0))
+        self._rule(SCMP_ACT_ERRNO | errno.ENOSYS, "clone3")
         return made
+
+    def _rule(self, action, name, *comparisons):
+        number = self.seccomp.seccomp_syscall_resolve_name(name.encode())
+        if number >= 0:  # It is negative for names that this architecture or library does not know.
+            self.seccomp.seccomp_rule_add_array(
+                self.context, action, number, len(comparisons), (Comparison * len(comparisons))(*comparisons)
+            )
