@@ -89,6 +89,18 @@ def described():
     assert f"RestartPreventExitStatus={2}" in UNIT and "exits with code 2" in page, "exit code 2"
 
 
+def idle_timeouts(fanfare):
+    """`ws.ping` is below half of each idle timeout in the table of TUNING.md."""
+    page = (ROOT / "docs/TUNING.md").read_text().partition("### 3. Idle timeouts")[2].partition("### ")[0]
+    rows = dict(re.findall(r"(?m)^\| ([A-Z][^|]+) \| \**([\d,]+) s\**", page))
+    for name, timeout_s in {"Application Load Balancer": 60, "Global Accelerator, TCP": 340}.items():
+        assert rows.get(name) == str(timeout_s), f"{name}: {rows.get(name)}"
+    shortest_s = min(int(timeout.replace(",", "")) for timeout in rows.values())
+    ping_s = seconds(default(fanfare, "ws.ping"))
+    assert ping_s < shortest_s / 2, f"ws.ping is {ping_s} s, and the shortest timeout {shortest_s} s"
+    return f"{ping_s} s, {len(rows)} timeouts of at least {shortest_s} s"
+
+
 def drained(fanfare, log):
     """A drain ends in time although its client does not answer the close frame."""
     with Node(fanfare, log, PORTS) as node:
@@ -108,6 +120,7 @@ def main():
     report.check("every stop timeout is that of the unit and sufficient", stop_timeouts, given.fanfare)
     report.check("the limits of containers are those of the unit", limits)
     report.check("the page states the values of the unit", described)
+    report.check("ws.ping is below half of each idle timeout", idle_timeouts, given.fanfare)
     log = given.logs / "drained.log"
     report.check("a drain ends within the stop timeout", drained, given.fanfare, log)
     return report.failed > 0

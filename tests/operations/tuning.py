@@ -31,6 +31,7 @@ STOCK = {
     "proc/sys/net/ipv4/tcp_wmem": "4096\t16384\t4194304",
     "proc/sys/net/ipv4/tcp_slow_start_after_idle": "1",
     "proc/sys/net/ipv4/tcp_syncookies": "1",
+    "proc/sys/net/ipv4/tcp_ehash_entries": "131072",
     "proc/sys/net/ipv4/ip_local_port_range": "32768\t60999",
     "proc/sys/net/ipv4/ip_local_reserved_ports": "",
     "proc/meminfo": "MemTotal:       16265804 kB\nMemFree:        15022220 kB\nSwapTotal:        999420 kB",
@@ -56,6 +57,8 @@ TOO_SMALL = {
     "net.core.netdev_max_backlog": "weak",
     "net.ipv4.tcp_mem": "weak",
     "vm.swappiness": "weak",
+    "memory": "weak",
+    "connection table": "note",
     "net.ipv4.tcp_slow_start_after_idle": "note",
     "transparent huge pages": "note",
 }
@@ -129,6 +132,17 @@ def many(fanfare):
     with Host(fanfare) as host:
         expect(host.doctor(1_000_000), (1, TOO_SMALL))
         return f"{len(TOO_SMALL)} found"
+
+
+def memory(fanfare):
+    """The memory includes tcp_mem, and a smaller outbox makes a host of 16 GiB sufficient."""
+    with Host(fanfare) as host:
+        words = ("doctor", "--root", host.root, "--connections", "1000000", "--json")
+        for outbox, verdict, most in ((1 << 20, "weak", "21.8 GiB"), (1 << 18, "ok", "14.5 GiB")):
+            size = ("-s", f"ws.outbox={outbox}", "-s", f"ingest.max_payload={outbox}")
+            page = json.loads(run(fanfare, *words, *size)[1])
+            (found,) = [knob for knob in page["knobs"] if knob["name"] == "memory"]
+            expect((found["verdict"], f"{most} with full tcp_mem" in found["wanted"]), (verdict, True))
 
 
 def default(fanfare):
@@ -249,7 +263,8 @@ def applied(fanfare):
 
         expect(host.apply("--connections", "1000000", "--yes")[0], 0)
         host.log_in()
-        expect(host.doctor(1_000_000), (0, {"transparent huge pages": "note"}))
+        left = ("transparent huge pages", "connection table", "memory")
+        expect(host.doctor(1_000_000), (0, {name: TOO_SMALL[name] for name in left}))
         after = host.files()
         expect(host.apply("--connections", "1000000", "--yes"), (0, "Nothing to change.\n"))
         expect(host.files(), after)
@@ -340,6 +355,7 @@ def main():
     report = Report("tuning")
     report.check("a standard host is sufficient for 5,000 connections", few, fanfare)
     report.check("the settings that are too small for 1,000,000 connections are found", many, fanfare)
+    report.check("the memory includes tcp_mem", memory, fanfare)
     report.check("the number of connections comes from the configuration", default, fanfare)
     report.check("unusual hosts", odd, fanfare)
     report.check("limits of a running server", running, fanfare, given.logs / "running.log")

@@ -2,10 +2,14 @@
 
 use super::host::Host;
 use super::knob::{Knob, KnobKind, Observation, Verdict};
-use super::plan::Plan;
+use super::plan::{Plan, grouped};
 
 /// With this number of cores or more, network interrupts can have cores of their own.
 const INTERRUPT_CORES_MIN: usize = 8;
+
+/// Highest acceptable number of connections in a bucket of the kernel's table. With the largest
+/// table that the kernel makes by itself, a million connections are two in each.
+const BUCKET_CONNECTIONS_MAX: u64 = 4;
 
 /// Longest acceptable wake-up latency of a sleep state. A whole delivery on an idle host takes as
 /// long.
@@ -54,6 +58,17 @@ fn cores_and_memory() -> Vec<Knob> {
             kind: KnobKind::Other {
                 fix: "give the queues cores of their own: docs/TUNING.md",
                 check: interrupts,
+            },
+        },
+        Knob {
+            name: "connection table",
+            formula: "a bucket for every 4 connections, `net.ipv4.tcp_ehash_entries`",
+            why: "For each packet, the kernel reads half of the connections in a bucket, each from \
+                  memory that is not cached.",
+            source: "kernel, networking/ip-sysctl, admin-guide/kernel-parameters",
+            kind: KnobKind::Other {
+                fix: "thash_entries=N on the kernel's command line, 8 bytes each",
+                check: connection_table,
             },
         },
         Knob {
@@ -166,6 +181,28 @@ fn interrupts(host: &Host, plan: &Plan) -> Option<Observation> {
         },
         wanted: format!("none, where there are {INTERRUPT_CORES_MIN} cores or more"),
         fix: None,
+    })
+}
+
+fn connection_table(host: &Host, plan: &Plan) -> Option<Observation> {
+    // A network namespace that shares the table of the host shows a negative number.
+    let text = host.text("proc/sys/net/ipv4/tcp_ehash_entries")?;
+    let buckets = text.parse::<i64>().ok()?.unsigned_abs().max(1);
+    let wanted = plan.connections.div_ceil(BUCKET_CONNECTIONS_MAX);
+    let tenths = plan.connections * 10 / buckets;
+    Some(Observation {
+        verdict: Verdict::fine_if(buckets >= wanted, Verdict::Note),
+        found: format!(
+            "{} buckets, {}.{} connections in each",
+            grouped(buckets),
+            tenths / 10,
+            tenths % 10
+        ),
+        wanted: format!("{} buckets or more", grouped(wanted)),
+        fix: Some(format!(
+            "thash_entries={} on the kernel's command line",
+            plan.connections.next_power_of_two()
+        )),
     })
 }
 

@@ -8,6 +8,9 @@ use fanfare::limits;
 /// One of so many connections is assumed to be slow.
 const SLOW_ONE_IN: u64 = 100;
 
+/// Size of a memory page on x86-64 and on most ARM hosts.
+pub(super) const PAGE_BYTES: u64 = 4096;
+
 /// The load, and the part of the host that fanfare may use.
 pub(super) struct Plan {
     pub config: Config,
@@ -51,6 +54,18 @@ impl Plan {
         let slow = self.connections / SLOW_ONE_IN * self.config.ws.outbox as u64;
         let lanes = self.shards() as u64 * limits::LANE_BYTES as u64;
         self.idle_bytes() + slow + lanes
+    }
+
+    /// Returns the number of pages that the kernel may use for data in the queues of all sockets:
+    /// the third number of `net.ipv4.tcp_mem`.
+    pub(super) fn tcp_pages(&self) -> u64 {
+        let pages = self.memory_bytes / PAGE_BYTES;
+        (2 * self.connections).max(pages / 16).min(pages / 2)
+    }
+
+    /// Returns the memory in bytes that fanfare and the kernel may use for it at most.
+    pub(super) fn largest_bytes(&self) -> u64 {
+        self.loaded_bytes() + self.tcp_pages() * PAGE_BYTES
     }
 
     /// Returns whether the load may use more than half of the memory, so that settings which waste

@@ -85,12 +85,12 @@ fn memory_and_ports() -> Vec<Knob> {
         Knob {
             name: "memory",
             formula: "N × 4.5 KiB; N / 100 × `ws.outbox` for slow clients; 64 MiB of lane for each \
-                      shard",
-            why: "Connections use memory of the process and of the kernel, and a slow connection may fill \
-                  its outbox.",
+                      shard; the third number of tcp_mem, in pages",
+            why: "Connections use memory of the process and of the kernel, a slow connection may fill its \
+                  outbox, and the kernel may fill the queues of sockets up to tcp_mem.",
             source: "docs/PERFORMANCE.md, measured",
             kind: KnobKind::Other {
-                fix: "lower ws.outbox, or use a larger host",
+                fix: "lower ws.outbox and ingest.max_payload, or use a larger host",
                 check: memory,
             },
         },
@@ -199,19 +199,20 @@ fn lockable_memory(host: &Host, plan: &Plan) -> Option<Observation> {
 }
 
 fn memory(_: &Host, plan: &Plan) -> Option<Observation> {
-    let (idle, loaded) = (plan.idle_bytes(), plan.loaded_bytes());
+    let (idle, loaded, most) = (plan.idle_bytes(), plan.loaded_bytes(), plan.largest_bytes());
     let verdict = match plan.memory_bytes {
         0 => return None,
         memory if memory < idle => Verdict::Blocks,
-        memory => Verdict::fine_if(memory >= loaded, Verdict::Weak),
+        memory => Verdict::fine_if(memory >= most, Verdict::Weak),
     };
     Some(Observation {
         verdict,
         found: amount(plan.memory_bytes),
         wanted: format!(
-            "{} for idle connections, {} with slow ones and full lanes",
+            "{} for idle connections, {} with slow ones and full lanes, {} with full tcp_mem",
             amount(idle),
-            amount(loaded)
+            amount(loaded),
+            amount(most)
         ),
         fix: None,
     })

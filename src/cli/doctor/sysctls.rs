@@ -7,9 +7,6 @@ use super::host::Host;
 use super::knob::{Knob, KnobKind, Rule, Sysctl, Verdict};
 use super::plan::Plan;
 
-/// Size of a memory page on x86-64 and on most ARM hosts.
-const PAGE_BYTES: u64 = 4096;
-
 /// Descriptors of all other processes on the host.
 const OTHER_DESCRIPTORS: u64 = 100_000;
 
@@ -67,8 +64,8 @@ fn queues() -> Vec<Knob> {
             name: "net.core.somaxconn",
             formula: "N / 20, as a power of two from 4,096 up to 65,535",
             why: "When another node fails, its clients reconnect within about 10 s; the queue holds those \
-                  of half a second on one shard, and a client that does not fit sends its next SYN \
-                  after a second.",
+                  of half a second on one shard, and the SYN of a client that does not fit is \
+                  dropped, counted in ListenOverflows, and sent again after a second.",
             source: "kernel, networking/ip-sysctl; listen(2)",
             kind: KnobKind::Sysctl(sysctl(Rule::AtLeast, Verdict::Weak, |plan| {
                 let half_a_second = (plan.connections / 20).next_power_of_two();
@@ -109,8 +106,7 @@ fn memory() -> Vec<Knob> {
             source: "kernel, networking/ip-sysctl; measured: 4,000 sockets with 300 unread bytes each \
                      take 4,056 pages",
             kind: KnobKind::Sysctl(sysctl(Rule::AtLeast, Verdict::Weak, |plan| {
-                let pages = plan.memory_bytes / PAGE_BYTES;
-                let most = (2 * plan.connections).max(pages / 16).min(pages / 2);
+                let most = plan.tcp_pages();
                 vec![most / 2, most / 4 * 3, most]
             })),
         },
@@ -163,8 +159,9 @@ fn behaviour() -> Vec<Knob> {
         Knob {
             name: "net.ipv4.tcp_syncookies",
             formula: "1: on",
-            why: "When the queue is full, the kernel then answers with cookies instead of dropping \
-                  clients, and tcp_max_syn_backlog does not apply.",
+            why: "When there are more half-open connections than the accept queue has places, as in a \
+                  SYN flood, the kernel then answers with cookies instead of dropping clients; a full \
+                  accept queue is not answered with cookies.",
             source: "kernel, networking/ip-sysctl",
             kind: KnobKind::Sysctl(sysctl(Rule::Exactly, Verdict::Weak, |_| vec![1])),
         },
@@ -213,7 +210,7 @@ fn connection_tracking() -> Vec<Knob> {
 #[cfg(test)]
 #[rustfmt::skip]
 pub(super) const NOT_NEEDED: &[(&str, &str)] = &[
-    ("net.ipv4.tcp_max_syn_backlog", "limits half-open connections only if tcp_syncookies is 0; otherwise the length of the accept queue does"),
+    ("net.ipv4.tcp_max_syn_backlog", "limits half-open connections only if tcp_syncookies is 0; otherwise cookies are sent when there are more than the accept queue has places"),
     ("net.ipv4.tcp_notsent_lowat", "fanfare sets it to 128 KiB for each of its sockets, so that the data of a slow client stays in its outbox, where `ws.slow` applies"),
     ("net.ipv4.tcp_migrate_req", "moves half-open connections from a closed listener to another one; all listeners of fanfare close together"),
     ("net.core.rmem_max, wmem_max", "limit SO_RCVBUF and SO_SNDBUF, which fanfare does not set, since that would disable automatic sizing"),
@@ -222,5 +219,5 @@ pub(super) const NOT_NEEDED: &[(&str, &str)] = &[
     ("net.ipv4.tcp_tw_reuse, ip_local_port_range", "matter for hosts with outgoing connections: load generators and proxies"),
     ("net.core.optmem_max, busy_poll, busy_read", "matter for zero-copy sends and busy polling, which fanfare does not use"),
     ("net.ipv4.tcp_limit_output_bytes, tcp_autocorking", "have good defaults; fanfare already sends the frames of a turn together"),
-    ("thash_entries (boot), huge pages, vm.max_map_count, kernel.threads-max", "only descriptors and memory grow with the number of connections; with a million, the chains in the hash of sockets have two to four entries"),
+    ("huge pages, vm.max_map_count, kernel.threads-max", "only descriptors, memory and the connection table grow with the number of connections"),
 ];
