@@ -11,6 +11,11 @@ use crate::protocol::topic::TopicError;
 pub enum Rejection {
     #[error("send an empty frame between the routing frames and the topic, as REQ does")]
     NoDelimiter,
+    #[error(
+        "shorten the routing frames before the topic to {} bytes, because each reply repeats them",
+        limits::ENVELOPE_BYTES
+    )]
+    EnvelopeTooLarge,
     #[error("send 2 or 3 parts: topic, payload and, optionally, meta")]
     Parts,
     #[error("the topic is empty: name a topic in the first part")]
@@ -45,8 +50,9 @@ type Counter = fn(&mut IngestCounts) -> &mut u64;
 
 impl Rejection {
     /// All rejections, in the order in which they are declared.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::NoDelimiter,
+        Self::EnvelopeTooLarge,
         Self::Parts,
         Self::TopicEmpty,
         Self::TopicTooLong,
@@ -76,6 +82,9 @@ impl Rejection {
     fn row(self) -> (&'static str, Counter) {
         match self {
             Self::NoDelimiter => ("no_delimiter", |counts| &mut counts.rejected_no_delimiter),
+            Self::EnvelopeTooLarge => ("envelope_too_large", |counts| {
+                &mut counts.rejected_envelope_too_large
+            }),
             Self::Parts => ("parts", |counts| &mut counts.rejected_parts),
             Self::TopicEmpty => (TopicError::Empty.name(), |counts| {
                 &mut counts.rejected_topic_empty

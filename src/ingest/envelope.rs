@@ -11,6 +11,7 @@ use std::collections::HashMap;
 use crate::config::{Config, Namespace, PayloadKind};
 use crate::delivery::NamespaceRules;
 use crate::fabric::Rejection;
+use crate::limits::ENVELOPE_BYTES;
 use crate::protocol::json;
 use crate::protocol::topic;
 
@@ -99,7 +100,7 @@ impl Checker {
 #[derive(Debug, PartialEq, Eq)]
 pub struct RoutedMessage<'a, P> {
     /// The frames that a reply starts with, unchanged: identity, leading frames, delimiter. Only
-    /// the identity if there is no delimiter.
+    /// the identity if there is no delimiter, or if the frames exceed [`ENVELOPE_BYTES`].
     pub route: &'a [P],
     /// The parts for [`Checker::check`].
     pub parts: Result<&'a [P], Rejection>,
@@ -111,14 +112,18 @@ pub fn split_router<P: AsRef<[u8]>>(frames: &[P]) -> RoutedMessage<'_, P> {
         .iter()
         .skip(1)
         .position(|frame| frame.as_ref().is_empty());
+    let identity_only = |rejection| RoutedMessage {
+        route: &frames[..frames.len().min(1)],
+        parts: Err(rejection),
+    };
     let Some(leading) = delimiter else {
-        let identity = &frames[..frames.len().min(1)];
-        return RoutedMessage {
-            route: identity,
-            parts: Err(Rejection::NoDelimiter),
-        };
+        return identity_only(Rejection::NoDelimiter);
     };
     let (route, parts) = frames.split_at(leading + 2);
+    let route_bytes: usize = route.iter().map(|frame| frame.as_ref().len()).sum();
+    if route_bytes > ENVELOPE_BYTES {
+        return identity_only(Rejection::EnvelopeTooLarge);
+    }
     RoutedMessage {
         route,
         parts: Ok(parts),

@@ -13,6 +13,10 @@ pub const MESSAGE_FRAMES: usize = 32;
 /// Up to this size, a payload that is too large is rejected with a counted reason.
 pub const MESSAGE_FRAME_SLACK: usize = 64 * 1024 * 1024;
 
+/// Maximum size of the frames that a reply repeats: the identity of the publisher and all frames up
+/// to the delimiter. libzmq bounds the replies that wait for a publisher by number only.
+pub const ENVELOPE_BYTES: usize = 32 * 1024;
+
 /// Messages that are read from one ZeroMQ socket before the next socket is read: one batch.
 pub const SOCKET_TURN_MESSAGES: usize = BATCH_PUBLICATIONS;
 

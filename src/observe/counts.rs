@@ -161,6 +161,7 @@ counts! {
         received_canary: Counter "received" ["socket" = "canary"] "Messages received, by socket",
         received_bytes: Counter "received_bytes" "Payload bytes of accepted publications",
         rejected_no_delimiter: Counter "rejected" ["reason" = "no_delimiter"] "Messages rejected, by reason",
+        rejected_envelope_too_large: Counter "rejected" ["reason" = "envelope_too_large"] "Messages rejected, by reason",
         rejected_parts: Counter "rejected" ["reason" = "parts"] "Messages rejected, by reason",
         rejected_topic_empty: Counter "rejected" ["reason" = "topic_empty"] "Messages rejected, by reason",
         rejected_topic_too_long: Counter "rejected" ["reason" = "topic_too_long"] "Messages rejected, by reason",

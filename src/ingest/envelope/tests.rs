@@ -203,6 +203,30 @@ fn router_frames_are_split_at_the_delimiter() {
     }
 }
 
+#[test]
+fn routing_frames_are_limited_because_replies_repeat_them() {
+    let frames = |leading: usize| {
+        let leading = vec![b'x'; leading];
+        [
+            b"id".to_vec(),
+            leading,
+            Vec::new(),
+            b"t".to_vec(),
+            b"1".to_vec(),
+        ]
+    };
+    let largest = frames(ENVELOPE_BYTES - 2);
+    let routed = split_router(&largest);
+    assert_eq!(
+        (routed.route, routed.parts),
+        (&largest[..3], Ok(&largest[3..]))
+    );
+    let larger = frames(ENVELOPE_BYTES - 1);
+    let routed = split_router(&larger);
+    assert_eq!(routed.route, &larger[..1]);
+    assert_eq!(routed.parts, Err(Rejection::EnvelopeTooLarge));
+}
+
 proptest! {
     #[test]
     fn splitting_keeps_all_router_frames(
