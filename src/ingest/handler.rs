@@ -20,6 +20,7 @@ use super::publishers::Publishers;
 use super::refusals::{Denial, RefusalLog};
 use super::route::{FullLanePolicy, LaneRouter};
 use super::sockets::SocketKind;
+use super::turn::SocketTurn;
 use super::zap::{Authenticator, Decision};
 
 /// Whether a socket may have more messages.
@@ -27,7 +28,7 @@ use super::zap::{Authenticator, Decision};
 pub(super) enum Drained {
     /// The socket has no message left.
     Empty,
-    /// [`SOCKET_TURN_MESSAGES`] messages were read, so that other sockets have their turn.
+    /// The turn of the socket has ended, so that other sockets have theirs.
     BoundReached,
 }
 
@@ -59,14 +60,15 @@ impl MessageHandler {
         }
     }
 
-    /// Handles the messages of a socket, up to [`SOCKET_TURN_MESSAGES`].
+    /// Handles the messages of a socket until it is empty or its turn ends.
     pub(super) fn drain_socket(
         &mut self,
         kind: SocketKind,
         socket: &Socket,
         arrived_us: u64,
     ) -> Drained {
-        for _ in 0..SOCKET_TURN_MESSAGES {
+        let mut turn = SocketTurn::begin(self.fabric.clock, arrived_us);
+        loop {
             let received = self.frames.receive(socket);
             if received == Received::Nothing {
                 return Drained::Empty;
@@ -76,22 +78,25 @@ impl MessageHandler {
                 SocketKind::Router => &mut self.counts.received_router,
                 SocketKind::Sub => &mut self.counts.received_sub,
             } += 1;
-            if lossy::loses(PipelineStage::Check) {
-                continue;
+            let mut bytes = 0;
+            if !lossy::loses(PipelineStage::Check) {
+                bytes = self.handle_message(kind, socket, received, arrived_us);
             }
-            self.handle_message(kind, socket, received, arrived_us);
+            if turn.ends_after(bytes) {
+                return Drained::BoundReached;
+            }
         }
-        Drained::BoundReached
     }
 
-    /// Handles the message in `self.frames`.
+    /// Handles the message in `self.frames`. Returns its size, without the topic and the meta if
+    /// the message is a publication.
     fn handle_message(
         &mut self,
         kind: SocketKind,
         socket: &Socket,
         received: Received,
         arrived_us: u64,
-    ) {
+    ) -> usize {
         let frames = self.frames.as_slice();
         let (route, parts, policy) = match kind {
             SocketKind::Router => {
@@ -106,6 +111,10 @@ impl MessageHandler {
         };
         let checked = parts.and_then(|parts| self.checker.check(parts));
         let counts = &mut self.counts;
+        let bytes = match &checked {
+            Ok(publication) => publication.payload.len(),
+            Err(_) => self.frames.bytes(),
+        };
         match (&checked, parts) {
             (Ok(publication), _) => {
                 self.publishers
@@ -125,6 +134,7 @@ impl MessageHandler {
         if let SubmissionResult::Rejected(rejection) = result {
             self.log_rejected(kind, rejection, arrived_us);
         }
+        bytes
     }
 
     /// Logs the rejection of the message in `self.frames`.

@@ -80,6 +80,13 @@ impl Frames {
         }
     }
 
+    /// Returns the size of the frames of the message that was received last, without those that
+    /// were discarded.
+    pub(super) fn bytes(&self) -> usize {
+        let sizes = self.as_slice().iter().map(|frame| frame.0.len());
+        sizes.sum()
+    }
+
     /// Returns the address of the publisher of the message that was received last, if it is known.
     /// libzmq knows it for TCP connections.
     pub(super) fn peer(&mut self) -> Option<IpAddr> {

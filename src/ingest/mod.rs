@@ -5,6 +5,7 @@
 //! ingest_loop  the loop: poll, read each ready socket up to a bound, route
 //! refusals     logs what is refused: messages and connections
 //! readiness    which descriptors are ready
+//! turn         how much is read from one socket at a time
 //! messages     receives and sends multipart messages
 //! handler      what happens to a message or a submission, and the reply to its sender
 //! envelope     turns a message into a publication, or rejects it
@@ -28,6 +29,7 @@ mod refusals;
 mod route;
 mod sequence;
 mod sockets;
+mod turn;
 mod zap;
 
 use std::sync::Arc;

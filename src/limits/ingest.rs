@@ -20,6 +20,18 @@ pub const ENVELOPE_BYTES: usize = 32 * 1024;
 /// Messages that are read from one ZeroMQ socket before the next socket is read: one batch.
 pub const SOCKET_TURN_MESSAGES: usize = BATCH_PUBLICATIONS;
 
+/// Bytes that are read from one ZeroMQ socket before the next socket is read: a batch of messages
+/// of 1 KiB. JSON of this size is checked in less than a millisecond.
+pub const SOCKET_TURN_BYTES: usize = 256 * 1024;
+
+/// Time after which the next socket is read, for messages that take longer than their size
+/// suggests.
+pub const SOCKET_TURN: Duration = Duration::from_millis(2);
+
+/// Messages between two readings of the clock in one turn of a socket, so that the clock costs a
+/// message about a nanosecond.
+pub const SOCKET_TURN_CLOCK_MESSAGES: usize = 32;
+
 /// Maximum size of the metadata of a publication, a small JSON object next to the payload.
 pub const META_BYTES: usize = 4 * 1024;
 
