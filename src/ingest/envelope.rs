@@ -46,6 +46,11 @@ impl Checker {
         }
     }
 
+    /// Returns the maximum size of a payload.
+    pub fn max_payload(&self) -> usize {
+        self.max_payload
+    }
+
     /// Returns the publication in the parts of a message.
     pub fn check<'a, P: AsRef<[u8]>>(
         &mut self,

@@ -9,16 +9,17 @@ use crate::config::Config;
 use crate::fabric::{
     Fabric, LaneFull, Rejection, ReplyTarget, Submission, SubmissionResult, SubmissionSource,
 };
-use crate::limits::SOCKET_TURN_MESSAGES;
+use crate::limits::{RELEASED_MESSAGE_BYTES, SOCKET_TURN_MESSAGES};
 use crate::observe::{IngestCounts, PipelineStage, lossy};
 
+use super::connections::Connections;
 use super::envelope::{Checker, Publication, split_router};
-use super::handshake_monitor::HandshakeMonitor;
 use super::messages::{Frame, Frames, Received, send};
 use super::meta::Meta;
 use super::publishers::Publishers;
 use super::refusals::{Denial, RefusalLog};
 use super::route::{FullLanePolicy, LaneRouter};
+use super::socket_monitor::{ConnectionEvent, SocketMonitor};
 use super::sockets::SocketKind;
 use super::turn::SocketTurn;
 use super::zap::{Authenticator, Decision};
@@ -65,6 +66,7 @@ impl MessageHandler {
         &mut self,
         kind: SocketKind,
         socket: &Socket,
+        connections: &mut Connections,
         arrived_us: u64,
     ) -> Drained {
         let mut turn = SocketTurn::begin(self.fabric.clock, arrived_us);
@@ -82,9 +84,36 @@ impl MessageHandler {
             if !lossy::loses(PipelineStage::Check) {
                 bytes = self.handle_message(kind, socket, received, arrived_us);
             }
+            if connections.is_observing()
+                && let Some(descriptor) = self.frames.descriptor()
+            {
+                connections.note_message(descriptor);
+            }
+            if bytes >= RELEASED_MESSAGE_BYTES {
+                self.frames.release();
+            }
             if turn.ends_after(bytes) {
                 return Drained::BoundReached;
             }
+        }
+    }
+
+    /// Returns the maximum size of a payload.
+    pub(super) fn max_payload(&self) -> usize {
+        self.checker.max_payload()
+    }
+
+    /// Returns the payload bytes of all publications that were accepted.
+    pub(super) fn received_bytes(&self) -> u64 {
+        self.counts.received_bytes
+    }
+
+    /// Disconnects the publishers whose unfinished message is too large. Called when the socket was
+    /// found empty.
+    pub(super) fn disconnect_overdue(&mut self, connections: &mut Connections, now_us: u64) {
+        for peer in connections.disconnect_overdue() {
+            self.counts.denied_unfinished += 1;
+            self.refusals.deny(Denial::Unfinished, peer, None, now_us);
         }
     }
 
@@ -215,15 +244,29 @@ impl MessageHandler {
         }
     }
 
-    /// Counts the publishers whose handshake failed, up to [`SOCKET_TURN_MESSAGES`].
-    pub(super) fn drain_monitor(&mut self, monitor: &HandshakeMonitor, now_us: u64) -> Drained {
+    /// Handles the events of the connections of a socket, up to [`SOCKET_TURN_MESSAGES`]: counts
+    /// the publishers whose handshake failed, and keeps `connections` up to date.
+    pub(super) fn drain_monitor(
+        &mut self,
+        monitor: &SocketMonitor,
+        connections: &mut Connections,
+        now_us: u64,
+    ) -> Drained {
         for _ in 0..SOCKET_TURN_MESSAGES {
-            let Some(endpoint) = monitor.next_failure() else {
-                return Drained::Empty;
-            };
-            self.counts.denied_handshake += 1;
-            self.refusals
-                .deny(Denial::Handshake, None, Some(&endpoint), now_us);
+            match monitor.next_event() {
+                None => return Drained::Empty,
+                Some(ConnectionEvent::Accepted {
+                    descriptor,
+                    endpoint,
+                }) => connections.add(descriptor, &endpoint),
+                Some(ConnectionEvent::Ended { descriptor }) => connections.remove(descriptor),
+                Some(ConnectionEvent::HandshakeFailed { endpoint }) => {
+                    self.counts.denied_handshake += 1;
+                    let endpoint = Some(endpoint.as_str());
+                    self.refusals
+                        .deny(Denial::Handshake, None, endpoint, now_us);
+                }
+            }
         }
         Drained::BoundReached
     }

@@ -3,16 +3,21 @@
 
 use std::io;
 use std::sync::Arc;
-
-use zmq::Socket;
+use std::time::Duration;
 
 use crate::config::Config;
 use crate::fabric::Fabric;
+use crate::limits::{
+    CONNECTION_REVIEW, CONNECTION_REVIEW_SHARE, HEAP_BYTES, MESSAGE_SLACK_BYTES,
+    OBSERVED_CONNECTION_REVIEW, SCARCE_MESSAGE_SLACK_BYTES,
+};
 
+use super::connections::Activity;
 use super::handler::{Drained, MessageHandler};
-use super::handshake_monitor::HandshakeMonitor;
+use super::heap::HeapTrim;
 use super::readiness::{PollMode, Readiness};
-use super::sockets::{SocketKind, Sockets};
+use super::sockets::{Receiver, Sockets};
+use super::system;
 use super::zap::Authenticator;
 
 /// Index of each descriptor in the poll set: submissions, authentication if it is configured, the
@@ -21,12 +26,16 @@ const SUBMISSIONS: usize = 0;
 const AUTHENTICATION: usize = 1;
 
 pub(super) struct IngestLoop {
-    receivers: Vec<(SocketKind, Socket)>,
-    monitors: Vec<HandshakeMonitor>,
+    receivers: Vec<Receiver>,
     authenticator: Option<Authenticator>,
     readiness: Readiness,
     handler: MessageHandler,
     fabric: Arc<Fabric>,
+    heap: HeapTrim,
+    /// Payload bytes of the publications that were accepted before the last review.
+    received_bytes: u64,
+    /// When the connections are reviewed next, if there are any.
+    next_review_us: u64,
     /// The last field, because a context must outlive its sockets.
     _context: zmq::Context,
 }
@@ -35,7 +44,6 @@ impl IngestLoop {
     pub(super) fn new(sockets: Sockets, config: &Config, fabric: Arc<Fabric>) -> io::Result<Self> {
         let Sockets {
             receivers,
-            monitors,
             authenticator,
             context,
         } = sockets;
@@ -43,22 +51,24 @@ impl IngestLoop {
         if let Some(authenticator) = &authenticator {
             descriptors.push(authenticator.socket.get_fd()?);
         }
-        for (_, socket) in &receivers {
-            descriptors.push(socket.get_fd()?);
+        for receiver in &receivers {
+            descriptors.push(receiver.socket.get_fd()?);
         }
-        for monitor in &monitors {
-            descriptors.push(monitor.socket.get_fd()?);
+        for receiver in &receivers {
+            descriptors.push(receiver.monitor.socket.get_fd()?);
         }
         let mut readiness = Readiness::new(&descriptors)?;
         // A ready event descriptor is read, and that would block while it has no signal.
         readiness.clear(SUBMISSIONS);
         Ok(Self {
             receivers,
-            monitors,
             authenticator,
             readiness,
             handler: MessageHandler::new(Arc::clone(&fabric), config),
             fabric,
+            heap: HeapTrim::default(),
+            received_bytes: 0,
+            next_review_us: 0,
             _context: context,
         })
     }
@@ -76,15 +86,10 @@ impl IngestLoop {
     /// Handles the input of everything that is ready, each source up to a bound.
     fn round(&mut self) {
         let arrived_us = self.fabric.clock.now_us();
-        let first = AUTHENTICATION + usize::from(self.authenticator.is_some());
-        for (index, (kind, socket)) in self.receivers.iter().enumerate() {
-            let index = first + index;
-            if self.readiness.is_ready(index)
-                && self.handler.drain_socket(*kind, socket, arrived_us) == Drained::Empty
-            {
-                self.readiness.clear(index);
-            }
+        if arrived_us >= self.next_review_us {
+            self.review(arrived_us);
         }
+        self.drain_sockets(arrived_us);
         self.handler.drain_submissions(arrived_us);
         if let Some(authenticator) = &self.authenticator
             && self.readiness.is_ready(AUTHENTICATION)
@@ -92,16 +97,107 @@ impl IngestLoop {
             self.handler.answer_authenticator(authenticator, arrived_us);
             self.readiness.clear(AUTHENTICATION);
         }
-        let first = first + self.receivers.len();
-        for (index, monitor) in self.monitors.iter().enumerate() {
+        self.drain_monitors(arrived_us);
+        self.handler.finish_round(arrived_us);
+    }
+
+    /// Returns the index of the first socket that receives publications.
+    fn first_receiver(&self) -> usize {
+        AUTHENTICATION + usize::from(self.authenticator.is_some())
+    }
+
+    fn drain_sockets(&mut self, arrived_us: u64) {
+        let first = self.first_receiver();
+        for (index, receiver) in self.receivers.iter_mut().enumerate() {
             let index = first + index;
-            if self.readiness.is_ready(index)
-                && self.handler.drain_monitor(monitor, arrived_us) == Drained::Empty
-            {
+            let connections = &mut receiver.connections;
+            // An overdue connection is disconnected when the socket was found empty after the
+            // review. Another event may not come.
+            let is_overdue = connections.is_overdue();
+            if !is_overdue && !self.readiness.is_ready(index) {
+                continue;
+            }
+            let (kind, socket) = (receiver.kind, &receiver.socket);
+            let handler = &mut self.handler;
+            if handler.drain_socket(kind, socket, connections, arrived_us) == Drained::Empty {
                 self.readiness.clear(index);
+                if is_overdue {
+                    handler.disconnect_overdue(connections, arrived_us);
+                }
             }
         }
-        self.handler.finish_round(arrived_us);
+    }
+
+    fn drain_monitors(&mut self, now_us: u64) {
+        let first = self.first_receiver() + self.receivers.len();
+        for (index, receiver) in self.receivers.iter_mut().enumerate() {
+            let index = first + index;
+            if !self.readiness.is_ready(index) {
+                continue;
+            }
+            let (monitor, connections) = (&receiver.monitor, &mut receiver.connections);
+            let before = connections.ended();
+            if self.handler.drain_monitor(monitor, connections, now_us) == Drained::Empty {
+                self.readiness.clear(index);
+            }
+            if connections.ended() > before {
+                self.heap.note_departure(now_us);
+            }
+        }
+    }
+
+    /// Looks for publishers that send a message without end, and returns memory to the kernel after
+    /// a peak.
+    fn review(&mut self, now_us: u64) {
+        let message_bytes = self.handler.max_payload() + self.message_slack_bytes();
+        let mut activity = Activity::Calm;
+        let mut consumed_bytes = 0;
+        for receiver in &mut self.receivers {
+            activity = activity.max(receiver.connections.review(message_bytes));
+            consumed_bytes += receiver.connections.take_consumed();
+        }
+        // The bytes of `ipc://` connections are known only if they become publications.
+        let received_bytes = self.handler.received_bytes();
+        let accepted_bytes = received_bytes - self.received_bytes;
+        self.received_bytes = received_bytes;
+        self.heap
+            .note_bytes(consumed_bytes.max(accepted_bytes), now_us);
+        if self.heap.is_due(now_us) {
+            system::trim_heap();
+        }
+        let pause = match activity {
+            Activity::Calm => CONNECTION_REVIEW,
+            Activity::Suspicious => OBSERVED_CONNECTION_REVIEW,
+        };
+        let took_us = self.fabric.clock.now_us() - now_us;
+        let pause_us = pause.as_micros() as u64;
+        self.next_review_us = now_us + pause_us.max(took_us * CONNECTION_REVIEW_SHARE);
+    }
+
+    /// Returns by how much an unfinished message may exceed the maximum size of a payload.
+    fn message_slack_bytes(&self) -> usize {
+        let is_observing = |each: &Receiver| each.connections.is_observing();
+        if self.receivers.iter().any(is_observing) && system::heap_bytes() > HEAP_BYTES {
+            SCARCE_MESSAGE_SLACK_BYTES
+        } else {
+            MESSAGE_SLACK_BYTES
+        }
+    }
+
+    /// Returns how the loop sleeps: until the next review, if one is needed.
+    fn sleep(&self) -> PollMode {
+        let is_watching = self
+            .receivers
+            .iter()
+            .any(|each| !each.connections.is_empty());
+        if !is_watching && !self.heap.is_pending() {
+            return PollMode::Wait;
+        }
+        let now_us = self.fabric.clock.now_us();
+        // The poll rounds up to milliseconds, so that the review is due when it returns.
+        PollMode::WaitFor(Duration::from_micros(
+            self.next_review_us.saturating_sub(now_us),
+        ))
     }
 
     /// Finds out what is ready. Sleeps if nothing is left to do.
@@ -112,7 +208,7 @@ impl IngestLoop {
         } else {
             submissions.wake.park();
             let mode = if submissions.is_empty() && !submissions.is_closed() {
-                PollMode::Wait
+                self.sleep()
             } else {
                 PollMode::NoWait
             };

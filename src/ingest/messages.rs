@@ -1,6 +1,7 @@
 //! Receives and sends the multipart messages of ZeroMQ sockets without waiting. Ingest thread.
 
 use std::net::IpAddr;
+use std::os::fd::RawFd;
 
 use zmq::{DONTWAIT, Message, SNDMORE, Socket};
 
@@ -80,11 +81,28 @@ impl Frames {
         }
     }
 
+    /// Returns the descriptor of the connection that the message arrived on, if it is known.
+    ///
+    /// The property is what libzmq offers in place of `ZMQ_SRCFD`. For a publisher whose connection
+    /// has ended, the descriptor may be closed or belong to another connection.
+    pub(super) fn descriptor(&mut self) -> Option<RawFd> {
+        let last = self.frames[..self.used].last_mut()?;
+        last.0.gets("__fd")?.parse().ok()
+    }
+
     /// Returns the size of the frames of the message that was received last, without those that
     /// were discarded.
     pub(super) fn bytes(&self) -> usize {
         let sizes = self.as_slice().iter().map(|frame| frame.0.len());
         sizes.sum()
+    }
+
+    /// Releases the memory of all frames.
+    pub(super) fn release(&mut self) {
+        self.used = 0;
+        for frame in &mut self.frames {
+            frame.0 = Message::new();
+        }
     }
 
     /// Returns the address of the publisher of the message that was received last, if it is known.

@@ -14,12 +14,16 @@
 //! sequence     the sequence numbers of one publisher
 //! route        publications to batches, batches to lanes
 //! zap          which publishers may connect
-//! handshake_monitor  publishers whose handshake fails before that
+//! socket_monitor  which connections begin, end, or fail in the handshake
+//! connections  disconnects publishers that send a message without end
+//! heap         returns the memory of libzmq to the kernel after a peak
+//! system       system calls for the two
 //! ```
 
+mod connections;
 pub mod envelope;
 mod handler;
-mod handshake_monitor;
+mod heap;
 mod ingest_loop;
 mod messages;
 mod meta;
@@ -28,7 +32,9 @@ mod readiness;
 mod refusals;
 mod route;
 mod sequence;
+mod socket_monitor;
 mod sockets;
+mod system;
 mod turn;
 mod zap;
 

@@ -20,6 +20,8 @@ pub(super) enum PollMode {
     NoWait,
     /// Sleeps until a descriptor is ready.
     Wait,
+    /// Sleeps until a descriptor is ready or a time has passed.
+    WaitFor(Duration),
 }
 
 /// The readiness of a fixed list of descriptors, which are identified by their index.
@@ -68,6 +70,7 @@ impl Readiness {
         let timeout = match mode {
             PollMode::NoWait => Some(Duration::ZERO),
             PollMode::Wait => None,
+            PollMode::WaitFor(timeout) => Some(timeout),
         };
         // A poll that a signal interrupts has found nothing; the loop polls again.
         if self.poll.poll(&mut self.events, timeout).is_ok() {

@@ -9,6 +9,7 @@ use std::net::IpAddr;
 use serde::de::IgnoredAny;
 
 use crate::fabric::Rejection;
+use crate::limits;
 use crate::observe::{LogLimiter, LogPermit, clip};
 
 /// The reason why a publisher may not connect. `Display` is an instruction.
@@ -23,6 +24,12 @@ pub(super) enum Denial {
     Handshake,
     #[error("correct its user or password, or add the pair to ingest.plain")]
     Password,
+    #[error(
+        "it sent a message that exceeds ingest.max_payload by more than {} MiB and did not end it: \
+         end each message with a part without the flag SNDMORE, or shorten the message",
+        limits::MESSAGE_SLACK_BYTES / (1024 * 1024)
+    )]
+    Unfinished,
 }
 
 impl Denial {
@@ -32,6 +39,7 @@ impl Denial {
             Self::Address => "address",
             Self::Handshake => "handshake",
             Self::Password => "password",
+            Self::Unfinished => "unfinished",
         }
     }
 }

@@ -7,9 +7,10 @@ use std::os::unix::net::UnixStream;
 use zmq::{Context, Socket, SocketType};
 
 use crate::config::{Config, Endpoint, IngestConfig};
-use crate::limits::{MESSAGE_FRAME_SLACK, ZEROMQ_LINGER};
+use crate::limits::{ENVELOPE_BYTES, FRAME_BYTES, META_BYTES, TOPIC_BYTES, ZEROMQ_LINGER};
 
-use super::handshake_monitor::HandshakeMonitor;
+use super::connections::Connections;
+use super::socket_monitor::SocketMonitor;
 use super::zap::{self, Authenticator};
 
 /// The kind of socket that a message arrived on.
@@ -58,11 +59,17 @@ pub enum BindError {
     Setup(#[from] zmq::Error),
 }
 
+/// A socket that receives publications, and its connections.
+pub(super) struct Receiver {
+    pub(super) kind: SocketKind,
+    pub(super) socket: Socket,
+    pub(super) monitor: SocketMonitor,
+    pub(super) connections: Connections,
+}
+
 /// All sockets of the ingest thread, bound.
 pub struct Sockets {
-    pub(super) receivers: Vec<(SocketKind, Socket)>,
-    /// One for each receiver.
-    pub(super) monitors: Vec<HandshakeMonitor>,
+    pub(super) receivers: Vec<Receiver>,
     /// `None` if neither `ingest.allow` nor `ingest.plain` restricts publishers.
     pub(super) authenticator: Option<Authenticator>,
     /// The last field, because a context must outlive its sockets.
@@ -79,7 +86,7 @@ impl Sockets {
         let ingest = &config.ingest;
         // libzmq asks the authenticator from the first connection on, so it is opened first.
         let authenticator = Authenticator::open(&context, ingest)?;
-        let (mut receivers, mut monitors) = (Vec::new(), Vec::new());
+        let mut receivers = Vec::new();
         for (kind, socket_type, key, endpoints) in [
             (SocketKind::Pull, zmq::PULL, "ingest.pull", &ingest.pull),
             (SocketKind::Sub, zmq::SUB, "ingest.sub", &ingest.sub),
@@ -98,20 +105,19 @@ impl Sockets {
                 socket.set_zap_domain(zap::DOMAIN)?;
                 socket.set_plain_server(!ingest.plain.is_empty())?;
             }
-            monitors.push(HandshakeMonitor::open(
-                &context,
-                kind.name(),
-                &socket,
-                ingest,
-            )?);
+            let monitor = SocketMonitor::open(&context, kind.name(), &socket, ingest)?;
             for endpoint in endpoints {
                 bind(&socket, key, endpoint, ingest.ipc_mode)?;
             }
-            receivers.push((kind, socket));
+            receivers.push(Receiver {
+                kind,
+                socket,
+                monitor,
+                connections: Connections::default(),
+            });
         }
         Ok(Self {
             receivers,
-            monitors,
             authenticator,
             context,
         })
@@ -120,12 +126,11 @@ impl Sockets {
 
 fn open(context: &Context, kind: SocketType, ingest: &IngestConfig) -> Result<Socket, zmq::Error> {
     let socket = context.socket(kind)?;
-    let high_water_mark = i32::try_from(ingest.high_water_mark).unwrap_or(i32::MAX);
-    let max_message = ingest.max_payload + MESSAGE_FRAME_SLACK;
+    let message_bytes = ingest.max_payload + TOPIC_BYTES + META_BYTES;
     socket.set_linger(ZEROMQ_LINGER.as_millis() as i32)?;
-    socket.set_rcvhwm(high_water_mark)?;
-    socket.set_sndhwm(high_water_mark)?;
-    socket.set_maxmsgsize(i64::try_from(max_message).unwrap_or(i64::MAX))?;
+    socket.set_rcvhwm(high_water_mark(ingest, message_bytes))?;
+    socket.set_sndhwm(high_water_mark(ingest, ENVELOPE_BYTES))?;
+    socket.set_maxmsgsize(i64::try_from(FRAME_BYTES).unwrap_or(i64::MAX))?;
     socket.set_ipv6(true)?;
     match kind {
         zmq::SUB => socket.set_subscribe(b"")?,
@@ -134,6 +139,14 @@ fn open(context: &Context, kind: SocketType, ingest: &IngestConfig) -> Result<So
         _ => {}
     }
     Ok(socket)
+}
+
+/// Returns how many messages of `message_bytes` libzmq may queue for one publisher. At 0, libzmq
+/// would queue without bound.
+fn high_water_mark(ingest: &IngestConfig, message_bytes: usize) -> i32 {
+    let fitting = (ingest.publisher_memory / message_bytes).max(1);
+    let fitting = i32::try_from(fitting).unwrap_or(i32::MAX);
+    i32::try_from(ingest.high_water_mark).map_or(fitting, |mark| mark.min(fitting))
 }
 
 fn bind(
@@ -174,4 +187,24 @@ fn bind(
         })?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    #[test]
+    fn the_mark_follows_the_memory_and_is_never_unlimited() {
+        let mark = |marked: u32, memory: usize, message_bytes: usize| {
+            let mut ingest = Config::default().ingest;
+            ingest.high_water_mark = marked;
+            ingest.publisher_memory = memory;
+            high_water_mark(&ingest, message_bytes)
+        };
+        assert_eq!(mark(100_000, 1_000_000, 1_000), 1_000);
+        assert_eq!(mark(7, 1_000_000, 1_000), 7);
+        assert_eq!(mark(100_000, 1, 1_000), 1);
+        assert_eq!(mark(u32::MAX, usize::MAX, 1), i32::MAX);
+    }
 }

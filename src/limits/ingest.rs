@@ -2,16 +2,58 @@
 
 use std::time::Duration;
 
+use super::ceilings::PAYLOAD_CEILING_BYTES;
 use super::lanes::BATCH_PUBLICATIONS;
 
 /// Frames of one ZeroMQ message that are kept: the routing frames of a chain of devices and the
-/// three parts of a publication. Further frames are read and discarded, and the message is
-/// rejected.
+/// three parts of a publication. Further frames are released as they are received, and the message
+/// is rejected. libzmq itself holds all frames of a message until the last frame has arrived; see
+/// [`MESSAGE_SLACK_BYTES`].
 pub const MESSAGE_FRAMES: usize = 32;
 
-/// Bytes by which a frame may exceed `ingest.max_payload` before libzmq disconnects the publisher.
-/// Up to this size, a payload that is too large is rejected with a counted reason.
-pub const MESSAGE_FRAME_SLACK: usize = 64 * 1024 * 1024;
+/// Bytes by which a message may exceed `ingest.max_payload`. Up to this size, a message that is too
+/// large is rejected with a counted reason. libzmq bounds neither the number nor the total size of
+/// the frames of a message, so a publisher whose unfinished message is larger is disconnected.
+pub const MESSAGE_SLACK_BYTES: usize = 10 * 1024 * 1024;
+
+/// Bytes by which an unfinished message may exceed `ingest.max_payload` while the heap of libzmq
+/// has more than [`HEAP_BYTES`]: room for the topic, the meta, routing frames, and what libzmq has
+/// read and not handed over yet.
+pub const SCARCE_MESSAGE_SLACK_BYTES: usize = 64 * 1024;
+
+/// Size of the heap of libzmq from which unfinished messages are bounded more strictly. An empty
+/// frame takes 64 bytes in libzmq and 2 on the wire, so the size of a message on the wire does not
+/// bound what it holds.
+pub const HEAP_BYTES: usize = 64 * 1024 * 1024;
+
+/// Time between two reviews of how much libzmq has read from each connection. A publisher can send
+/// about 150 MB in this time over loopback.
+pub const CONNECTION_REVIEW: Duration = Duration::from_millis(100);
+
+/// Time to the next review while a connection that is observed sends bytes.
+pub const OBSERVED_CONNECTION_REVIEW: Duration = Duration::from_millis(10);
+
+/// Share of the time of the ingest thread that reviews may take, as a divisor. With more than about
+/// 1,000 connections, reviews become less frequent.
+pub const CONNECTION_REVIEW_SHARE: u64 = 50;
+
+/// Bytes that libzmq reads from a connection without a message that is known to be from it, before
+/// the connection is observed.
+pub const OBSERVED_BYTES: u64 = 256 * 1024;
+
+/// Bytes that publishers have sent since the memory of libzmq was last returned to the kernel, from
+/// which it is returned. The allocator keeps a similar amount.
+pub const HEAP_TRIM_BYTES: u64 = 16 * 1024 * 1024;
+
+/// Time without much input, or after a publisher has left, after which the memory is returned.
+pub const HEAP_TRIM_DELAY: Duration = Duration::from_secs(1);
+
+/// Bytes in one [`CONNECTION_REVIEW`] that count as much input.
+pub const HEAP_BUSY_BYTES: u64 = 64 * 1024;
+
+/// Maximum size of one frame in libzmq, which disconnects a publisher that announces a larger one.
+/// It is set when a socket is bound, and `ingest.max_payload` may be raised later.
+pub const FRAME_BYTES: usize = PAYLOAD_CEILING_BYTES + MESSAGE_SLACK_BYTES;
 
 /// Maximum size of the frames that a reply repeats: the identity of the publisher and all frames up
 /// to the delimiter. libzmq bounds the replies that wait for a publisher by number only.
@@ -31,6 +73,10 @@ pub const SOCKET_TURN: Duration = Duration::from_millis(2);
 /// Messages between two readings of the clock in one turn of a socket, so that the clock costs a
 /// message about a nanosecond.
 pub const SOCKET_TURN_CLOCK_MESSAGES: usize = 32;
+
+/// Messages of this size and larger are released as soon as they are handled. The memory of smaller
+/// ones is released when the next message is received.
+pub const RELEASED_MESSAGE_BYTES: usize = 64 * 1024;
 
 /// Maximum size of the metadata of a publication, a small JSON object next to the payload.
 pub const META_BYTES: usize = 4 * 1024;

@@ -188,5 +188,6 @@ counts! {
         denied_address: Counter "denied" ["reason" = "address"] "Publisher connections denied, by reason",
         denied_handshake: Counter "denied" ["reason" = "handshake"] "Publisher connections denied, by reason",
         denied_password: Counter "denied" ["reason" = "password"] "Publisher connections denied, by reason",
+        denied_unfinished: Counter "denied" ["reason" = "unfinished"] "Publisher connections denied, by reason",
     }
 }

@@ -16,6 +16,7 @@ mod wait;
 mod wire;
 #[path = "../hub/zlib.rs"]
 mod zlib;
+mod zmtp;
 
 mod access;
 mod admin;
@@ -32,6 +33,7 @@ mod hostile;
 mod http;
 mod malformed;
 mod process;
+mod publisher_memory;
 mod refusals;
 mod share;
 mod slow;

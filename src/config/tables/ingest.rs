@@ -21,9 +21,14 @@ table! {
         max_payload: usize as SIZE = 1024 * 1024, Live,
             NotZero("no publication could be accepted"), AtMost(PAYLOAD_CEILING_BYTES);
         /// The maximum number of messages that libzmq queues for each publisher. Beyond it, PUSH
-        /// sockets wait and PUB sockets drop messages.
+        /// sockets wait and PUB sockets drop messages. `ingest.publisher_memory` may allow fewer.
         high_water_mark: u32 as COUNT_U32 = 100_000, Restart,
             NotZero("libzmq would queue without bound"), AtMost(i32::MAX as u32);
+        /// The maximum memory of the messages that libzmq queues for each publisher, and of the
+        /// replies that wait for it. libzmq counts messages, so it queues this size divided by
+        /// `ingest.max_payload`, as configured at the start.
+        publisher_memory: usize as SIZE = 256 * 1024 * 1024, Restart,
+            NotZero("libzmq would queue without bound");
         /// The networks from which publishers may connect over TCP. Empty: all networks that reach
         /// the socket.
         allow: Vec<IpNet> as NETWORKS = Vec::new(), Restart;

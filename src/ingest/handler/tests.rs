@@ -277,9 +277,12 @@ fn a_dealer_gets_busy_and_the_publication_reaches_no_shard() {
     for topic in ["both", "one"] {
         connection.send(&["id", "", topic, "1"]);
     }
-    let drained = world
-        .handler
-        .drain_socket(SocketKind::Router, &connection.server, 0);
+    let drained = world.handler.drain_socket(
+        SocketKind::Router,
+        &connection.server,
+        &mut Connections::default(),
+        0,
+    );
     assert_eq!(drained, Drained::Empty);
     world.handler.finish_round(0);
     let busy = connection.reply();
@@ -300,9 +303,12 @@ fn a_message_of_a_push_socket_is_dropped_and_counted() {
     world.want(1, "both");
     let connection = Connection::new(zmq::PULL, zmq::PUSH);
     connection.send(&["both", "1"]);
-    let drained = world
-        .handler
-        .drain_socket(SocketKind::Pull, &connection.server, 0);
+    let drained = world.handler.drain_socket(
+        SocketKind::Pull,
+        &connection.server,
+        &mut Connections::default(),
+        0,
+    );
     assert_eq!(drained, Drained::Empty);
     world.handler.finish_round(0);
     assert_eq!(world.found(0), [Found::Batch { publications: 1 }]);

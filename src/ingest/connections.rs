@@ -1,0 +1,242 @@
+//! Disconnects publishers that send a message without end. Ingest thread.
+//!
+//! libzmq holds the frames of a message until the last frame has arrived. It bounds the size of a
+//! frame, but neither the number of frames nor their total size. The kernel knows how many bytes
+//! libzmq has read from a TCP connection, and a message names the descriptor of the connection that
+//! it arrived on. A connection is disconnected if libzmq has read more from it than a whole message
+//! may hold since the last message, and no message is left in the socket.
+//!
+//! Asking for the descriptor of each message would be expensive. Therefore a connection is observed
+//! only after many bytes were read from it, and until its next message. Connections over `ipc://`
+//! cannot be watched, because the kernel does not count their bytes.
+//!
+//! libzmq may close a descriptor at any time, and another connection of this process may get its
+//! number. Therefore a connection is known by its cookie, a number that the kernel gives to one
+//! socket only, and is disconnected through a duplicate of the descriptor whose cookie was
+//! compared. Bytes or messages of another connection with the same number only begin or end an
+//! observation, until libzmq reports that the connection has ended.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::IpAddr;
+use std::os::fd::RawFd;
+
+use crate::limits::OBSERVED_BYTES;
+
+use super::system;
+
+/// The TCP connections of one socket.
+#[derive(Default)]
+pub(super) struct Connections {
+    by_descriptor: HashMap<RawFd, Connection, foldhash::fast::RandomState>,
+    /// Number of connections that are not trusted.
+    observed: usize,
+    /// Bytes that were read from connections since the last call of
+    /// [`take_consumed`](Self::take_consumed).
+    consumed_bytes: u64,
+    /// Connections that have ended, also those that were not watched.
+    ended: u64,
+}
+
+struct Connection {
+    cookie: u64,
+    /// Bytes that libzmq had read at the last review.
+    consumed_bytes: u64,
+    trust: Trust,
+}
+
+/// Whether a connection may hold a message that is too large. The numbers are values of
+/// [`Connection::consumed_bytes`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Trust {
+    /// The connection sent a whole message after `since`, or it is new.
+    Trusted { since: u64 },
+    /// Every message is attributed to its connection, and this connection sent none since libzmq
+    /// had read `from` bytes.
+    Observed { from: u64 },
+    /// More than one message may hold was read. The connection is disconnected unless one of the
+    /// messages that are left in the socket belongs to it.
+    Overdue,
+}
+
+/// Result of [`Connections::review`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Activity {
+    /// No connection that is observed has sent bytes.
+    Calm,
+    /// A connection that is observed has sent bytes and should be reviewed again soon.
+    Suspicious,
+}
+
+impl Connections {
+    /// Starts to watch a connection to `endpoint`. libzmq reports the descriptor after it has
+    /// accepted the connection, and may have closed it since.
+    pub(super) fn add(&mut self, descriptor: RawFd, endpoint: &str) {
+        // The end of an earlier connection with this number was not reported yet.
+        self.forget(descriptor);
+        if !endpoint.starts_with("tcp://") {
+            return;
+        }
+        match identify(descriptor, endpoint) {
+            Ok(cookie) => {
+                let connection = Connection {
+                    cookie,
+                    consumed_bytes: 0,
+                    trust: Trust::Trusted { since: 0 },
+                };
+                self.by_descriptor.insert(descriptor, connection);
+            }
+            Err(error) => {
+                tracing::debug!(%error, endpoint, "the connection of a publisher is not watched");
+            }
+        }
+    }
+
+    /// Ends watching a connection. libzmq has closed the descriptor or is about to.
+    pub(super) fn remove(&mut self, descriptor: RawFd) {
+        self.ended += 1;
+        self.forget(descriptor);
+    }
+
+    fn forget(&mut self, descriptor: RawFd) {
+        if let Some(connection) = self.by_descriptor.remove(&descriptor) {
+            self.observed -= usize::from(!connection.is_trusted());
+        }
+    }
+
+    /// Returns how many connections have ended since the start.
+    pub(super) fn ended(&self) -> u64 {
+        self.ended
+    }
+
+    /// Returns whether no connection is watched.
+    pub(super) fn is_empty(&self) -> bool {
+        self.by_descriptor.is_empty()
+    }
+
+    /// Returns whether messages must be attributed, with [`note_message`](Self::note_message).
+    pub(super) fn is_observing(&self) -> bool {
+        self.observed > 0
+    }
+
+    /// Finds out how much libzmq has read from each connection. `message_bytes` is the maximum size
+    /// of a message.
+    pub(super) fn review(&mut self, message_bytes: usize) -> Activity {
+        let mut activity = Activity::Calm;
+        self.observed = 0;
+        for (descriptor, connection) in &mut self.by_descriptor {
+            let grown = connection.read(*descriptor);
+            self.consumed_bytes += grown;
+            let consumed = connection.consumed_bytes;
+            connection.trust = match connection.trust {
+                Trust::Trusted { since } if consumed.saturating_sub(since) > OBSERVED_BYTES => {
+                    Trust::Observed { from: consumed }
+                }
+                Trust::Observed { from }
+                    if consumed.saturating_sub(from) > message_bytes as u64 =>
+                {
+                    Trust::Overdue
+                }
+                trust => trust,
+            };
+            if !connection.is_trusted() {
+                self.observed += 1;
+                if grown > 0 {
+                    activity = Activity::Suspicious;
+                }
+            }
+        }
+        activity
+    }
+
+    /// Notes a message from the connection with this descriptor.
+    pub(super) fn note_message(&mut self, descriptor: RawFd) {
+        if let Some(connection) = self.by_descriptor.get_mut(&descriptor)
+            && !connection.is_trusted()
+        {
+            connection.trust = Trust::Trusted {
+                since: connection.consumed_bytes,
+            };
+            self.observed -= 1;
+        }
+    }
+
+    /// Returns whether a connection is to be disconnected once the socket is empty.
+    pub(super) fn is_overdue(&self) -> bool {
+        self.observed > 0 && self.by_descriptor.values().any(Connection::is_overdue)
+    }
+
+    /// Disconnects the connections that are overdue. Called when the socket was found empty after
+    /// the last review. libzmq then reports that they have ended, and releases their frames.
+    /// Returns the addresses of the publishers.
+    pub(super) fn disconnect_overdue(&mut self) -> Vec<Option<IpAddr>> {
+        let mut peers = Vec::new();
+        for (descriptor, connection) in &mut self.by_descriptor {
+            if !connection.is_overdue() {
+                continue;
+            }
+            // A connection that cannot be disconnected now is observed again.
+            connection.trust = Trust::Observed {
+                from: connection.consumed_bytes,
+            };
+            if let Ok(peer) = disconnect(*descriptor, connection.cookie) {
+                peers.push(peer);
+                connection.trust = Trust::Trusted { since: u64::MAX };
+                self.observed -= 1;
+            }
+        }
+        peers
+    }
+
+    /// Returns how many bytes were read from connections since the last call.
+    pub(super) fn take_consumed(&mut self) -> u64 {
+        std::mem::take(&mut self.consumed_bytes)
+    }
+}
+
+impl Connection {
+    /// Updates the number of bytes that libzmq has read, and returns by how much it has grown.
+    fn read(&mut self, descriptor: RawFd) -> u64 {
+        // The call fails if the connection has ended, which libzmq will report.
+        let consumed = system::consumed_bytes(descriptor).unwrap_or(0);
+        let grown = consumed.saturating_sub(self.consumed_bytes);
+        self.consumed_bytes += grown;
+        grown
+    }
+
+    fn is_trusted(&self) -> bool {
+        matches!(self.trust, Trust::Trusted { .. })
+    }
+
+    fn is_overdue(&self) -> bool {
+        self.trust == Trust::Overdue
+    }
+}
+
+/// Returns the cookie of a connection to the port of `endpoint`.
+fn identify(descriptor: RawFd, endpoint: &str) -> io::Result<u64> {
+    let connection = system::duplicate(descriptor)?;
+    let port = endpoint
+        .rsplit(':')
+        .next()
+        .and_then(|port| port.parse().ok());
+    let address = connection.local_addr()?.as_socket();
+    if port.is_none() || address.map(|address| address.port()) != port {
+        return Err(io::ErrorKind::NotFound.into());
+    }
+    connection.cookie()
+}
+
+/// Disconnects the connection with this cookie, and returns the address of its peer.
+fn disconnect(descriptor: RawFd, cookie: u64) -> io::Result<Option<IpAddr>> {
+    let connection = system::duplicate(descriptor)?;
+    if connection.cookie()? != cookie {
+        return Err(io::ErrorKind::NotFound.into());
+    }
+    let address = connection.peer_addr()?.as_socket();
+    system::reset(&connection)?;
+    Ok(address.map(|address| address.ip().to_canonical()))
+}
+
+#[cfg(test)]
+mod tests;

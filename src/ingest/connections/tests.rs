@@ -1,0 +1,146 @@
+//! Tests with TCP connections of this process, which the test reads in place of libzmq.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::fd::AsRawFd;
+
+use super::*;
+
+const CHUNK: usize = 64 * 1024;
+const MESSAGE_BYTES: usize = 1024 * 1024;
+
+/// One connection to a socket of ingest.
+struct World {
+    connections: Connections,
+    publisher: TcpStream,
+    accepted: TcpStream,
+    endpoint: String,
+}
+
+impl World {
+    fn new() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+        let address = listener.local_addr().expect("the listener is bound");
+        let publisher = TcpStream::connect(address).expect("the listener accepts");
+        let (accepted, _) = listener.accept().expect("a connection is waiting");
+        let mut connections = Connections::default();
+        let endpoint = format!("tcp://{address}");
+        connections.add(accepted.as_raw_fd(), &endpoint);
+        Self {
+            connections,
+            publisher,
+            accepted,
+            endpoint,
+        }
+    }
+
+    /// Sends bytes, reads them as libzmq does, and reviews the connection.
+    fn consume(&mut self, bytes: usize) {
+        let mut chunk = vec![0; CHUNK];
+        let mut left = bytes;
+        while left > 0 {
+            let size = left.min(CHUNK);
+            let sent = self.publisher.write_all(&chunk[..size]);
+            sent.expect("the connection is open");
+            let read = self.accepted.read_exact(&mut chunk[..size]);
+            read.expect("the connection is open");
+            left -= size;
+        }
+        self.connections.review(MESSAGE_BYTES);
+    }
+
+    fn note_message(&mut self) {
+        self.connections.note_message(self.accepted.as_raw_fd());
+    }
+}
+
+#[test]
+fn a_message_without_end_is_overdue_when_it_exceeds_the_bound() {
+    let mut world = World::new();
+    world.consume(OBSERVED_BYTES as usize);
+    assert!(!world.connections.is_observing());
+    world.consume(1);
+    assert!(world.connections.is_observing());
+    world.consume(MESSAGE_BYTES);
+    assert!(!world.connections.is_overdue());
+    world.consume(1);
+    assert!(world.connections.is_overdue());
+}
+
+#[test]
+fn an_overdue_connection_is_disconnected_once_and_its_peer_gets_a_reset() {
+    let mut world = World::new();
+    world.consume(OBSERVED_BYTES as usize + 1);
+    world.consume(MESSAGE_BYTES + 1);
+    let peer = "127.0.0.1".parse().ok();
+    assert_eq!(world.connections.disconnect_overdue(), [peer]);
+    assert_eq!(world.connections.disconnect_overdue(), []);
+    assert!(!world.connections.is_observing());
+    world.connections.review(MESSAGE_BYTES);
+    assert!(!world.connections.is_observing());
+    for end in [&mut world.accepted, &mut world.publisher] {
+        let error = end.read(&mut [0]).err().map(|error| error.kind());
+        assert_eq!(error, Some(ErrorKind::ConnectionReset));
+    }
+    world.connections.remove(world.accepted.as_raw_fd());
+    assert!(world.connections.is_empty());
+}
+
+#[test]
+fn a_connection_with_whole_messages_is_never_overdue() {
+    let mut world = World::new();
+    for _ in 0..8 {
+        world.consume(MESSAGE_BYTES);
+        world.note_message();
+        assert!(!world.connections.is_observing());
+    }
+    // A message that begins after a whole message is observed from its beginning.
+    world.consume(OBSERVED_BYTES as usize + 1);
+    world.consume(MESSAGE_BYTES);
+    world.note_message();
+    world.consume(OBSERVED_BYTES as usize);
+    assert!(!world.connections.is_observing());
+}
+
+#[test]
+fn bytes_that_libzmq_has_not_read_do_not_count() {
+    let mut world = World::new();
+    let unread = vec![0; OBSERVED_BYTES as usize / 2];
+    world.consume(OBSERVED_BYTES as usize - 1);
+    world
+        .publisher
+        .write_all(&unread)
+        .expect("the kernel has room");
+    world.connections.review(MESSAGE_BYTES);
+    assert!(!world.connections.is_observing());
+    let sum = OBSERVED_BYTES - 1;
+    assert_eq!(world.connections.take_consumed(), sum);
+}
+
+#[test]
+fn a_message_of_another_connection_changes_nothing() {
+    let mut world = World::new();
+    world.consume(OBSERVED_BYTES as usize + 1);
+    world.connections.note_message(-1);
+    assert!(world.connections.is_observing());
+    world.connections.remove(-1);
+    assert!(world.connections.is_observing());
+    world.connections.remove(world.accepted.as_raw_fd());
+    assert!(!world.connections.is_observing());
+}
+
+#[test]
+fn only_tcp_connections_to_the_endpoint_are_watched() {
+    let mut world = World::new();
+    let descriptor = world.accepted.as_raw_fd();
+    for endpoint in ["ipc:///run/a", "tcp://127.0.0.1:1", "tcp://", ""] {
+        world.connections.add(descriptor, endpoint);
+        assert!(world.connections.is_empty(), "{endpoint}");
+    }
+    let file = tempfile::tempfile().expect("a file can be opened");
+    world.connections.add(file.as_raw_fd(), &world.endpoint);
+    world.connections.add(-1, &world.endpoint);
+    assert!(world.connections.is_empty());
+    world.connections.add(descriptor, &world.endpoint);
+    assert!(!world.connections.is_empty());
+}

@@ -1,0 +1,96 @@
+//! System calls about the connections and the memory of libzmq, which it does not offer itself.
+//! Ingest thread.
+
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+
+use socket2::Socket;
+
+/// Offset of `tcpi_bytes_received` in `struct tcp_info` of the kernel (Linux 4.1 and newer), which
+/// the binding of libc does not declare.
+const BYTES_RECEIVED: usize = 128;
+
+/// Duplicates the descriptor of a connection. Fails if it is not open.
+pub(super) fn duplicate(descriptor: RawFd) -> io::Result<Socket> {
+    // SAFETY: the call takes no pointers.
+    let duplicate = unsafe { libc::fcntl(descriptor, libc::F_DUPFD_CLOEXEC, 0) };
+    if duplicate < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the descriptor is new and has no other owner.
+    Ok(unsafe { OwnedFd::from_raw_fd(duplicate) }.into())
+}
+
+/// Returns how many bytes of a TCP connection were read from the kernel, at least. Bytes that
+/// arrive during the call may be missing. Fails if the descriptor is not open or is not one of a
+/// TCP connection.
+pub(super) fn consumed_bytes(connection: RawFd) -> io::Result<u64> {
+    let received = received_bytes(connection)?;
+    Ok(received.saturating_sub(unread_bytes(connection)?))
+}
+
+/// Returns how many bytes the kernel has received on a TCP connection.
+fn received_bytes(connection: RawFd) -> io::Result<u64> {
+    let mut info = [0; BYTES_RECEIVED + size_of::<u64>()];
+    let mut length = info.len() as libc::socklen_t;
+    // SAFETY: the kernel writes at most `length` bytes to `info`, and the new length.
+    let result = unsafe {
+        libc::getsockopt(
+            connection,
+            libc::IPPROTO_TCP,
+            libc::TCP_INFO,
+            (&raw mut info).cast(),
+            &raw mut length,
+        )
+    };
+    if result < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(info.last_chunk().copied().map_or(0, u64::from_ne_bytes))
+}
+
+/// Returns how many received bytes were not read from the kernel yet.
+fn unread_bytes(connection: RawFd) -> io::Result<u64> {
+    let mut unread: libc::c_int = 0;
+    // SAFETY: the kernel writes one int.
+    let result = unsafe { libc::ioctl(connection, libc::FIONREAD, &raw mut unread) };
+    if result < 0 {
+        return Err(io::Error::last_os_error());
+    }
+
+    Ok(u64::from(unread.unsigned_abs()))
+}
+
+/// Resets a TCP connection and discards what it has received. Every reader gets an error.
+pub(super) fn reset(connection: &Socket) -> io::Result<()> {
+    let nowhere = libc::sockaddr {
+        sa_family: libc::AF_UNSPEC as libc::sa_family_t,
+        sa_data: [0; 14],
+    };
+    // SAFETY: the kernel reads the address, which has the given size.
+    let result = unsafe {
+        libc::connect(
+            connection.as_raw_fd(),
+            &raw const nowhere,
+            size_of_val(&nowhere) as libc::socklen_t,
+        )
+    };
+    if result < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
+
+/// Returns how many bytes of the heap are in use. This includes what waits in libzmq, and nothing
+/// that Rust has allocated.
+pub(super) fn heap_bytes() -> usize {
+    // SAFETY: the call takes no pointers, and the allocator locks what it reads.
+    let info = unsafe { libc::mallinfo2() };
+    info.uordblks + info.hblkhd
+}
+
+/// Returns memory that libzmq has freed to the kernel. libzmq uses the allocator of libc.
+pub(super) fn trim_heap() {
+    // SAFETY: the call takes no pointers, and the allocator locks what it changes.
+    unsafe { libc::malloc_trim(0) };
+}
