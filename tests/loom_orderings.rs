@@ -14,12 +14,15 @@ mod limits {
 mod observe {
     pub mod atomics {
         pub use loom::hint::spin_loop;
+        pub use loom::sync::Mutex;
         pub use loom::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
     }
 }
 
 #[path = "../src/fabric/interest.rs"]
 mod interest;
+#[path = "../src/fabric/newest.rs"]
+mod newest;
 #[path = "../src/observe/sequence_lock.rs"]
 mod sequence_lock;
 #[path = "../src/fabric/wake.rs"]
@@ -35,6 +38,7 @@ use loom::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use loom::thread;
 
 use interest::Interest;
+use newest::{AppliedVersion, Newest};
 use sequence_lock::SequenceLock;
 use wake::Wake;
 
@@ -152,6 +156,67 @@ fn a_reader_gets_the_values_of_one_write() {
         });
         reader.join().expect("every copy is of one turn");
         assert_eq!(read(&shared), (1, 1), "the last turn");
+    });
+}
+
+/// Applies the newest value, if it is not applied, and returns it. `before` is the value that the
+/// thread had.
+fn apply(newest: &Newest<u64>, applied: &AppliedVersion, before: u64) -> u64 {
+    let mut value = before;
+    newest.apply(applied, |newest| value = *newest);
+    value
+}
+
+/// Publishes twice while another thread applies: each version belongs to its value, an older value
+/// never follows a newer one, and the last value is the one that stays. The main thread publishes,
+/// because loom explores the loads of the other thread completely.
+#[test]
+fn a_thread_applies_the_newest_value_with_its_version() {
+    loom::model(|| {
+        let shared = Arc::new((Newest::<u64>::default(), AppliedVersion::default()));
+        let first = shared.0.version();
+        let reader = {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || {
+                let (newest, applied) = &*shared;
+                let once = apply(newest, applied, first);
+                assert_eq!(applied.get(), once, "the version of another value");
+                let again = apply(newest, applied, once);
+                assert!(again >= once, "an older value follows a newer one");
+                again
+            })
+        };
+        let (newest, applied) = &*shared;
+        for value in [first + 1, first + 2] {
+            newest.publish(value.into());
+        }
+        let before = reader.join().expect("every value has its version");
+        assert_eq!(apply(newest, applied, before), first + 2);
+        assert!(newest.is_applied(applied) && applied.get() == first + 2);
+    });
+}
+
+/// Publishes a value and wakes a thread that goes to sleep: it finds the value or is signalled.
+#[test]
+fn a_sleeping_thread_does_not_miss_the_newest_value() {
+    loom::model(|| {
+        let (wake, signals) = wake();
+        let newest = Arc::new(Newest::<u64>::default());
+        let sleeper = {
+            let (wake, newest) = (Arc::clone(&wake), Arc::clone(&newest));
+            thread::spawn(move || {
+                let applied = AppliedVersion::default();
+                wake.park();
+                apply(&newest, &applied, 0) == 7
+            })
+        };
+        newest.publish(7.into());
+        wake.wake();
+        let is_applied = sleeper.join().expect("no assertion in this thread");
+        assert!(
+            is_applied || read_signals(&signals) > 0,
+            "the thread sleeps without the newest value"
+        );
     });
 }
 

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! submission        publications from other threads for the ingest thread, and their results
-//! submission_queue  the queue of submissions and new configurations
+//! submission_queue  the queue of submissions
+//! newest            the newest configuration, and the version that each thread has applied
 //! rejection         why the ingest thread rejects a message
 //! lane              the queue from the ingest thread to one shard
 //! interest          which topics a shard may want
@@ -23,6 +24,7 @@ mod descriptor_budget;
 mod interest;
 mod interest_counts;
 mod lane;
+mod newest;
 mod rejection;
 mod shard_request;
 mod socket_limit;
@@ -34,6 +36,7 @@ mod wake;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::config::Config;
 use crate::delivery::TopicHasher;
 use crate::hub::{DrainScope, Ticket};
 use crate::observe::{Clock, Health, Histogram, IngestCounts, Published, ShardCounts};
@@ -43,6 +46,7 @@ pub use descriptor_budget::{DescriptorBudget, TooFewDescriptors};
 pub use interest::Interest;
 pub use interest_counts::InterestCounts;
 pub use lane::{Lane, LaneBatch, LaneFull, LaneItem};
+pub use newest::{AppliedVersion, Change, Newest};
 pub use rejection::Rejection;
 pub use shard_request::{RequestNotTaken, RequestQueueFull, ShardRequest};
 pub use socket_limit::SocketLimit;
@@ -50,7 +54,7 @@ pub use submission::{
     BUSY_CODE, PublishError, ReplyTarget, Submission, SubmissionResult, SubmissionSource,
     SubmittedPublication,
 };
-pub use submission_queue::{PreviousConfigPending, SubmissionQueue, SubmissionQueueFull};
+pub use submission_queue::{SubmissionQueue, SubmissionQueueFull};
 pub use thread_monitor::{ThreadEvent, ThreadGuard, ThreadMonitor, ThreadName};
 pub use wake::Wake;
 
@@ -58,9 +62,13 @@ pub use wake::Wake;
 pub struct Fabric {
     pub clock: Clock,
     pub hasher: TopicHasher,
+    /// The configuration that was published last. The threads begin with the one of the start.
+    pub config: Newest<Config>,
     pub submissions: SubmissionQueue,
     pub shards: Vec<ShardFabric>,
     pub ingest_counts: Published<IngestCounts>,
+    /// The version of the configuration that the ingest thread has applied.
+    pub ingest_config: AppliedVersion,
     pub codecs: CodecUse,
     pub sockets: SocketLimit,
     draining: AtomicBool,
@@ -71,6 +79,8 @@ pub struct ShardFabric {
     pub lane: Lane,
     pub interest: Interest,
     pub counts: Published<ShardCounts>,
+    /// The version of the configuration that the shard has applied.
+    pub config: AppliedVersion,
     /// Time from the arrival of a publication at the ingest thread to the end of the send, in
     /// microseconds, per delivery.
     pub latency: Arc<Histogram>,
@@ -92,6 +102,7 @@ impl Fabric {
             lane: Lane::new(wake),
             interest: Interest::default(),
             counts: Published::default(),
+            config: AppliedVersion::default(),
             latency: Arc::default(),
             turn: Arc::default(),
             lag: Arc::default(),
@@ -100,9 +111,11 @@ impl Fabric {
         Self {
             clock: Clock::start(),
             hasher: TopicHasher::default(),
+            config: Newest::default(),
             submissions: SubmissionQueue::new(ingest_wake),
             shards: shard_wakes.into_iter().map(shard).collect(),
             ingest_counts: Published::default(),
+            ingest_config: AppliedVersion::default(),
             codecs: CodecUse::default(),
             sockets: SocketLimit::new(max_connections),
             draining: AtomicBool::new(false),
@@ -133,6 +146,26 @@ impl Fabric {
         };
         lane.release_answers();
         Err(returned.reply.into_tickets())
+    }
+
+    /// Publishes a configuration. Each thread applies the newest one in its next turn or round,
+    /// even a thread that is stalled now. Called by the control thread.
+    pub fn publish_config(&self, config: Arc<Config>) {
+        self.config.publish(config);
+        self.submissions.wake.wake();
+        for shard in &self.shards {
+            shard.lane.wake.wake();
+        }
+    }
+
+    /// Returns each thread that applies configurations, with the version that it has applied.
+    pub fn applied_configs(&self) -> impl Iterator<Item = (ThreadName, u64)> {
+        let shard =
+            |(index, shard): (usize, &ShardFabric)| (ThreadName::Shard(index), shard.config.get());
+        let ingest = (ThreadName::Ingest, self.ingest_config.get());
+        [ingest]
+            .into_iter()
+            .chain(self.shards.iter().enumerate().map(shard))
     }
 
     /// Returns the limit on connections of the process.

@@ -2,11 +2,9 @@
 //! beginning of a turn.
 
 use std::os::fd::OwnedFd;
-use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-use crate::config::Config;
 use crate::hub::{DrainScope, SlowConnection};
 use crate::limits::SHARD_REQUESTS;
 
@@ -17,8 +15,6 @@ pub enum ShardRequest {
     /// [`DrainScope::All`] the shard also stops accepting after the period, and ends when its last
     /// connection has ended.
     Drain { scope: DrainScope, period_us: u64 },
-    /// Apply the configuration keys that can change without a restart.
-    Reconfigure(Arc<Config>),
     /// Find the connections with the most pending bytes, at most `limit` of them. The shard
     /// examines a page of its connections in each turn and replies when it has examined all.
     Survey {

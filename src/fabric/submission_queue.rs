@@ -1,12 +1,10 @@
-//! The queue of the ingest thread for input that does not arrive over ZeroMQ: submissions and new
-//! configurations. Shards and the control thread write, the ingest thread reads.
+//! The queue of the ingest thread for publications that do not arrive over ZeroMQ. Shards and the
+//! control thread write, the ingest thread reads.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-use crate::config::Config;
 use crate::limits::{SUBMISSION_QUEUE_BYTES, SUBMISSION_QUEUE_PUBLICATIONS};
 
 use super::submission::Submission;
@@ -16,19 +14,13 @@ use super::wake::Wake;
 #[derive(Debug)]
 pub struct SubmissionQueueFull(pub Submission);
 
-/// The ingest thread has not applied the previous configuration yet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the ingest thread has not applied the previous configuration yet")]
-pub struct PreviousConfigPending;
-
-/// Input for the ingest thread from other threads of the process.
+/// Publications for the ingest thread from other threads of the process.
 #[derive(Debug)]
 pub struct SubmissionQueue {
     submissions: (Sender<Submission>, Receiver<Submission>),
     /// Number of publications in `submissions`, and bytes of them.
     publications: AtomicUsize,
     bytes: AtomicUsize,
-    configs: (Sender<Arc<Config>>, Receiver<Arc<Config>>),
     closed: AtomicBool,
     pub wake: Wake,
 }
@@ -39,7 +31,6 @@ impl SubmissionQueue {
             submissions: bounded(SUBMISSION_QUEUE_PUBLICATIONS),
             publications: AtomicUsize::new(0),
             bytes: AtomicUsize::new(0),
-            configs: bounded(1),
             closed: AtomicBool::new(false),
             wake,
         }
@@ -81,21 +72,9 @@ impl SubmissionQueue {
         Some(submission)
     }
 
-    /// Hands a new configuration to the ingest thread and wakes it.
-    pub fn reconfigure(&self, config: Arc<Config>) -> Result<(), PreviousConfigPending> {
-        let sent = self.configs.0.try_send(config);
-        self.wake.wake();
-        sent.map_err(|_| PreviousConfigPending)
-    }
-
-    /// Removes the new configuration, if there is one. Called by the ingest thread.
-    pub fn take_config(&self) -> Option<Arc<Config>> {
-        self.configs.1.try_recv().ok()
-    }
-
-    /// Returns whether the ingest thread has nothing to take.
+    /// Returns whether there is no submission.
     pub fn is_empty(&self) -> bool {
-        self.submissions.1.is_empty() && self.configs.1.is_empty()
+        self.submissions.1.is_empty()
     }
 
     /// Ends the ingest thread.
@@ -183,18 +162,5 @@ mod tests {
             receiver.try_recv(),
             Err(oneshot::error::TryRecvError::Closed)
         );
-    }
-
-    #[test]
-    fn a_configuration_is_refused_until_the_previous_one_is_taken() {
-        let queue = queue();
-        let config = Arc::new(Config::default());
-        assert_eq!(queue.reconfigure(Arc::clone(&config)), Ok(()));
-        assert_eq!(
-            queue.reconfigure(Arc::clone(&config)),
-            Err(PreviousConfigPending)
-        );
-        assert!(queue.take_config().is_some() && queue.take_config().is_none());
-        assert_eq!(queue.reconfigure(config), Ok(()));
     }
 }

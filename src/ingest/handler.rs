@@ -280,10 +280,11 @@ impl MessageHandler {
         for (target, results) in self.results.drain(..) {
             send_results(&self.fabric, target, results);
         }
-        if let Some(config) = self.fabric.submissions.take_config() {
+        let fabric = &self.fabric;
+        fabric.config.apply(&fabric.ingest_config, |config| {
             self.checker = Checker::new(&config);
             self.router.reconfigure(&config);
-        }
+        });
     }
 }
 

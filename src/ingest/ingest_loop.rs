@@ -207,10 +207,11 @@ impl IngestLoop {
             self.readiness.poll(PollMode::NoWait);
         } else {
             submissions.wake.park();
-            let mode = if submissions.is_empty() && !submissions.is_closed() {
-                self.sleep()
-            } else {
+            let has_config = !self.fabric.config.is_applied(&self.fabric.ingest_config);
+            let mode = if has_config || !submissions.is_empty() || submissions.is_closed() {
                 PollMode::NoWait
+            } else {
+                self.sleep()
             };
             self.readiness.poll(mode);
             submissions.wake.unpark();

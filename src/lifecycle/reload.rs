@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::config::{Config, ConfigSource, LiveChanges, live_changes};
-use crate::fabric::{Fabric, PreviousConfigPending, RequestNotTaken, ShardRequest};
+use crate::fabric::Fabric;
 use crate::load::Monitor;
 
 use super::logging;
@@ -15,15 +15,6 @@ pub(super) struct Reload {
     source: ConfigSource,
     fabric: Arc<Fabric>,
     monitor: Arc<Monitor>,
-}
-
-/// Why a new configuration does not apply everywhere.
-#[derive(Debug, thiserror::Error)]
-enum ReloadError {
-    #[error(transparent)]
-    Shards(#[from] RequestNotTaken),
-    #[error(transparent)]
-    Ingest(#[from] PreviousConfigPending),
 }
 
 impl Reload {
@@ -64,11 +55,8 @@ impl Reload {
             needs_restart,
         } = live_changes(&self.config, &new);
         if !changed.is_empty() {
-            let applied = Arc::new(applied);
-            if let Err(error) = self.send(&applied) {
-                return tracing::error!("reload: {error}; send the signal again");
-            }
-            self.config = applied;
+            self.config = Arc::new(applied);
+            self.fabric.publish_config(Arc::clone(&self.config));
             self.monitor.reconfigure(&self.config);
             logging::set_level(&self.config.log.level);
         }
@@ -79,14 +67,6 @@ impl Reload {
                 "reload: these keys change with a restart"
             );
         }
-    }
-
-    /// Sends the new configuration to the shards and to the ingest thread.
-    fn send(&self, config: &Arc<Config>) -> Result<(), ReloadError> {
-        let request = || ShardRequest::Reconfigure(Arc::clone(config));
-        self.fabric.request_all(request)?;
-        self.fabric.submissions.reconfigure(Arc::clone(config))?;
-        Ok(())
     }
 }
 

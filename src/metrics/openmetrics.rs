@@ -89,6 +89,7 @@ impl Scrape {
             let help = "Bytes waiting on the lane";
             scrape.gauge("lane_queued_bytes", help, &labels, Value::Whole(bytes));
         }
+        scrape.add_config(fabric);
         let connections = Value::Whole(fabric.max_connections() as u64);
         let help = "Connections this process takes";
         scrape.gauge("max_connections", help, &[], connections);
@@ -97,6 +98,20 @@ impl Scrape {
         scrape.add_stages(interval);
         scrape.add_delays(interval);
         scrape
+    }
+
+    /// Adds the version of the configuration, and the version that each thread has applied.
+    fn add_config(&mut self, fabric: &Fabric) {
+        let help = "Version of the newest configuration: 1 at the start, and 1 more for each reload \
+                    that changed something";
+        let version = Value::Whole(fabric.config.version());
+        self.gauge("config_version", help, &[], version);
+        for (thread, version) in fabric.applied_configs() {
+            let labels = [("thread", thread.to_string())];
+            let help = "Version of the configuration that a thread has applied";
+            let version = Value::Whole(version);
+            self.gauge("config_applied_version", help, &labels, version);
+        }
     }
 
     /// Adds the flow through each stage, since the start of the process and in the interval.

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::fabric::Fabric;
 use crate::observe::Counts;
 
 use super::reading::Delays;
@@ -30,12 +31,23 @@ pub(crate) fn render(sampler: &Sampler) -> String {
         "uptime_s": interval.to.at_us as f64 / 1e6,
         "window_s": interval.length_us() as f64 / 1e6,
         "max_connections": fabric.max_connections(),
+        "config": config(fabric),
         "ingest": counts_object(&interval.to.ingest),
         "stages": stages(&interval),
         "total": total,
         "shards": shards,
     });
     format!("{stats:#}\n")
+}
+
+/// Returns the version of the newest configuration, and the version that each thread has applied:
+/// `{"version": 2, "applied": {"ingest": 2, "shard-0": 2}}`.
+fn config(fabric: &Fabric) -> Value {
+    let applied = fabric.applied_configs();
+    let applied: Map<_, _> = applied
+        .map(|(thread, version)| (thread.to_string(), version.into()))
+        .collect();
+    json!({ "version": fabric.config.version(), "applied": applied })
 }
 
 /// Returns counters as an object: `{"matched": 1, "dropped": {"slow": 0}}`.

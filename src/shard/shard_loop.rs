@@ -114,8 +114,9 @@ impl<R: Ring> ShardLoop<R> {
             self.shard().lag.record(now_us - due_us, 1);
         }
         let mut worked = !self.completions.is_empty();
-        // Requests are handled before completions, so that a request already applies to bytes that
-        // a peer sent after it.
+        // The configuration and requests are handled before completions, so that they already apply
+        // to bytes that a peer sent after them.
+        worked |= self.apply_config() == Work::Done;
         while let Some(request) = self.shard().lane.pop_request() {
             worked = true;
             if self.handle_request(request, now_us)? == Turn::Ended {

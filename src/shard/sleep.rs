@@ -6,12 +6,14 @@
 //! | event | wakes the short sleep | wakes the executor sleep |
 //! |---|---|---|
 //! | a batch or request on the lane | a read of the event descriptor | the event descriptor |
+//! | a new configuration | a read of the event descriptor | the event descriptor |
 //! | a completion | the ring | the event descriptor, which the ring signals |
 //! | a deadline | a timer in the ring | a timer in the ring, by its completion |
 
 use std::io;
 use std::time::Duration;
 
+use crate::fabric::ShardFabric;
 use crate::limits::SHORT_SLEEP;
 
 use super::ring::{Cancelled, Completion, CompletionSignals, Ring};
@@ -81,9 +83,10 @@ impl<R: Ring> ShardLoop<R> {
     /// Lets other threads signal the event descriptor, and checks for work once more. `has_work`
     /// checks the ring.
     fn park(&mut self, has_work: impl Fn(&mut R) -> bool) -> LastCheck {
-        let lane = &self.fabric.shards[self.index].lane;
+        let ShardFabric { lane, config, .. } = &self.fabric.shards[self.index];
         lane.wake.park();
-        if lane.is_empty() && !has_work(&mut self.ring) && self.completions.is_empty() {
+        let has_input = !lane.is_empty() || !self.fabric.config.is_applied(config);
+        if !has_input && !has_work(&mut self.ring) && self.completions.is_empty() {
             LastCheck::NoWork
         } else {
             LastCheck::Work

@@ -35,6 +35,7 @@ mod malformed;
 mod process;
 mod publisher_memory;
 mod refusals;
+mod reload;
 mod share;
 mod slow;
 mod statsd;

@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 use zmq::{Context, SocketType};
 
 use super::*;
-use crate::fabric::{InterestCounts, LaneItem, SubmittedPublication, Wake};
+use crate::fabric::{InterestCounts, LaneItem, SubmittedPublication, ThreadName, Wake};
 use crate::hub::Ticket;
 use crate::limits::{LANE_ANSWERS, LANE_BATCHES, SUBMISSION_QUEUE_PUBLICATIONS};
 use crate::observe::ShardCounts;
@@ -224,6 +224,48 @@ fn a_shard_gets_its_tickets_back_when_the_queue_is_full() {
         .fabric
         .submit_from_shard(0, publications(&["a"]), tickets(1));
     assert_eq!(submitted, Ok(()), "a refused submission reserves no answer");
+}
+
+/// Returns a configuration that is recognized by its largest payload.
+fn config(max_payload: usize) -> Arc<Config> {
+    let mut config = Config::default();
+    config.ingest.max_payload = max_payload;
+    Arc::new(config)
+}
+
+#[test]
+fn a_stalled_thread_applies_the_newest_configuration() {
+    let mut world = World::new();
+    let start = world.fabric.config.version();
+    // The ingest thread does not come to an end of a round meanwhile.
+    for max_payload in [1, 2, 3] {
+        world.fabric.publish_config(config(max_payload));
+    }
+    assert_eq!(world.fabric.config.version(), start + 3);
+    assert_eq!(world.fabric.ingest_config.get(), start);
+    world.round();
+    assert_eq!(world.fabric.ingest_config.get(), start + 3);
+    let mut fits = |payload: &str| {
+        let (sender, mut receiver) = oneshot::channel();
+        let mut publications = publications(&["a"]);
+        publications[0].payload = payload.into();
+        let submission = Submission {
+            source: SubmissionSource::Admin,
+            publications,
+            reply: ReplyTarget::Task(sender),
+        };
+        assert!(world.fabric.submissions.submit(submission).is_ok());
+        world.round();
+        receiver.try_recv().expect("the round sends the results") == [SubmissionResult::Accepted]
+    };
+    assert!(fits("123") && !fits("1234"), "configuration 3 applies");
+    // The version is shown for each thread: the shards have no thread here.
+    let applied: Vec<_> = world.fabric.applied_configs().collect();
+    let shard = |index| (ThreadName::Shard(index), start);
+    assert_eq!(
+        applied,
+        [(ThreadName::Ingest, start + 3), shard(0), shard(1)]
+    );
 }
 
 /// A pair of connected sockets: one of the server, one of a publisher.

@@ -45,18 +45,24 @@ impl World {
     /// Checks that the shard was signalled if there is work while it sleeps in its executor.
     pub fn check_signalled(&mut self) {
         self.kernel.read_event();
-        let has_work = self.kernel.has_work() || !self.fabric.shards[0].lane.is_empty();
+        let has_work = self.kernel.has_work() || self.has_input();
         assert!(
             !has_work || self.kernel.event_count > 0,
             "there is work, and the sleeping shard was not signalled"
         );
     }
 
+    /// Returns whether other threads have given the shard something to do.
+    fn has_input(&self) -> bool {
+        let shard = &self.fabric.shards[0];
+        !shard.lane.is_empty() || !self.fabric.config.is_applied(&shard.config)
+    }
+
     /// Checks that there is no work, and that a timer runs for each deadline.
     fn check_sleep(&mut self) {
         assert!(
-            self.fabric.shards[0].lane.is_empty(),
-            "the shard sleeps with work on the lane"
+            !self.has_input(),
+            "the shard sleeps with work on the lane or without the newest configuration"
         );
         assert!(
             !self.kernel.has_work(),

@@ -20,7 +20,8 @@ impl World {
         let request = match self.random.u32(..10) {
             0..4 => {
                 behaviour::change_config(&mut self.config, &mut self.random);
-                ShardRequest::Reconfigure(Arc::new(self.config.clone()))
+                self.note(|| "publishes a configuration".into());
+                return self.fabric.publish_config(Arc::new(self.config.clone()));
             }
             4..7 => {
                 let (reply, receiver) = oneshot::channel();
