@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use crate::fabric::{
     BUSY_CODE, Fabric, ReplyTarget, Submission, SubmissionResult, SubmissionSource,
 };
-use crate::limits::ADMIN_PUBLISH_TIMEOUT;
+use crate::limits::SUBMISSION_TIMEOUT;
 
 use super::publication;
 
@@ -39,6 +39,7 @@ pub(super) async fn publish(
         source: SubmissionSource::Admin,
         publications: vec![publication],
         reply: ReplyTarget::Task(sender),
+        deadline_us: Some(fabric.clock.now_us() + SUBMISSION_TIMEOUT.as_micros() as u64),
     };
     if fabric.submissions.submit(submission).is_err() {
         return refuse(
@@ -47,15 +48,15 @@ pub(super) async fn publish(
             "the ingest thread is busy; try again",
         );
     }
-    let results = tokio::time::timeout(ADMIN_PUBLISH_TIMEOUT, receiver).await;
-    // No results: the ingest thread did not answer in time, or dropped the submission and ended.
-    let results = results.ok().and_then(Result::ok).unwrap_or_default();
+    // The result is waited for as long as the connection lasts: any other answer could be false.
+    // Without a result, the ingest thread has ended and dropped the submission.
+    let results = receiver.await.unwrap_or_default();
     match results.first() {
         Some(result) => respond(*result),
         None => refuse(
             StatusCode::SERVICE_UNAVAILABLE,
             "stopping",
-            "the ingest thread does not answer",
+            "the server ends; the publication was not taken",
         ),
     }
 }
@@ -77,10 +78,11 @@ fn respond(result: SubmissionResult) -> Response {
     let Some(error) = result.error() else {
         return Json(serde_json::json!({})).into_response();
     };
-    let status = if result == SubmissionResult::Busy {
-        StatusCode::TOO_MANY_REQUESTS
-    } else {
-        StatusCode::BAD_REQUEST
+    let status = match result {
+        SubmissionResult::Accepted => StatusCode::OK,
+        SubmissionResult::Rejected(_) => StatusCode::BAD_REQUEST,
+        SubmissionResult::Busy => StatusCode::TOO_MANY_REQUESTS,
+        SubmissionResult::Expired => StatusCode::SERVICE_UNAVAILABLE,
     };
     refuse(status, error.code, &error.text)
 }
@@ -93,14 +95,17 @@ fn refuse(status: StatusCode, code: &str, text: &str) -> Response {
 #[cfg(test)]
 mod tests {
     use std::thread;
+    use std::time::{Duration, Instant};
 
     use super::*;
-    use crate::fabric::{Rejection, SubmittedPublication, Wake};
+    use crate::config::Config;
+    use crate::fabric::{Rejection, SubmittedPublication, ThreadMonitor, ThreadName};
     use crate::limits::SUBMISSION_QUEUE_PUBLICATIONS;
+    use crate::{ingest, shard};
 
     fn fabric() -> Arc<Fabric> {
-        let event = tempfile::tempfile().expect("a file replaces an event descriptor");
-        Arc::new(Fabric::new(Vec::new(), Wake::new(event), 1))
+        let wake = shard::wake().expect("the process may open an event descriptor");
+        Arc::new(Fabric::new(Vec::new(), wake, 1))
     }
 
     /// Publishes to the topic `a` and returns the status of the response.
@@ -137,6 +142,7 @@ mod tests {
             (SubmissionResult::Accepted, StatusCode::OK),
             (rejected, StatusCode::BAD_REQUEST),
             (SubmissionResult::Busy, StatusCode::TOO_MANY_REQUESTS),
+            (SubmissionResult::Expired, StatusCode::SERVICE_UNAVAILABLE),
         ] {
             let fabric = fabric();
             handle(&fabric, move |submission| match submission.reply {
@@ -145,6 +151,47 @@ mod tests {
             });
             assert_eq!(status(&fabric), expected, "{result:?}");
         }
+    }
+
+    /// Publishes while the ingest thread is stalled for `stall`. Returns the status, and how many
+    /// publications the ingest thread accepted.
+    fn publish_during_stall(stall: Duration) -> (StatusCode, u64) {
+        let fabric = fabric();
+        let publishing = {
+            let fabric = Arc::clone(&fabric);
+            thread::spawn(move || status(&fabric))
+        };
+        while fabric.submissions.is_empty() {
+            thread::yield_now();
+        }
+        let submitted = Instant::now();
+        while submitted.elapsed() < stall {
+            thread::sleep(Duration::from_millis(10));
+        }
+        let mut config = Config::default();
+        for endpoints in [
+            &mut config.ingest.pull,
+            &mut config.ingest.sub,
+            &mut config.ingest.router,
+        ] {
+            endpoints.clear();
+        }
+        let sockets = ingest::bind(&config).expect("there is nothing to bind");
+        let guard = ThreadMonitor::default().guard(ThreadName::Ingest);
+        let ingest = ingest::spawn(sockets, &config, Arc::clone(&fabric), guard);
+        let ingest = ingest.expect("the thread starts");
+        let status = publishing.join().expect("the request is answered");
+        fabric.submissions.close();
+        ingest.join().expect("the thread ends");
+        (status, fabric.ingest_counts.load().accepted)
+    }
+
+    #[test]
+    fn a_publication_is_delivered_and_acknowledged_or_neither() {
+        let (before, after) = (SUBMISSION_TIMEOUT / 2, SUBMISSION_TIMEOUT);
+        assert_eq!(publish_during_stall(before), (StatusCode::OK, 1));
+        let (status, accepted) = publish_during_stall(after);
+        assert_eq!((status, accepted), (StatusCode::SERVICE_UNAVAILABLE, 0));
     }
 
     #[test]
@@ -158,6 +205,7 @@ mod tests {
             source: SubmissionSource::Admin,
             publications: vec![publication; SUBMISSION_QUEUE_PUBLICATIONS],
             reply: ReplyTarget::Discard,
+            deadline_us: None,
         };
         assert!(fabric.submissions.submit(submission).is_ok());
         assert_eq!(status(&fabric), StatusCode::TOO_MANY_REQUESTS);

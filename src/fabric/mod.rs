@@ -39,6 +39,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::config::Config;
 use crate::delivery::TopicHasher;
 use crate::hub::{DrainScope, Ticket};
+use crate::limits::SUBMISSION_TIMEOUT;
 use crate::observe::{Clock, Health, Histogram, IngestCounts, Published, ShardCounts};
 
 pub use codec_use::CodecUse;
@@ -123,7 +124,7 @@ impl Fabric {
     }
 
     /// Submits the publications of clients of shard `index`, one ticket per publication. The
-    /// results return on the lane of that shard. Called by the shard.
+    /// results return on the lane of that shard. Called by the shard, at `now_us`.
     ///
     /// If there is no room, no publication is submitted and the tickets are returned.
     pub fn submit_from_shard(
@@ -131,6 +132,7 @@ impl Fabric {
         index: usize,
         publications: Vec<SubmittedPublication>,
         tickets: Vec<Ticket>,
+        now_us: u64,
     ) -> Result<(), Vec<Ticket>> {
         let lane = &self.shards[index].lane;
         if lane.reserve_answers().is_err() {
@@ -140,6 +142,7 @@ impl Fabric {
             source: SubmissionSource::Client,
             publications,
             reply: ReplyTarget::Shard { index, tickets },
+            deadline_us: Some(now_us + SUBMISSION_TIMEOUT.as_micros() as u64),
         };
         let Err(SubmissionQueueFull(returned)) = self.submissions.submit(submission) else {
             return Ok(());

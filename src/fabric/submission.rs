@@ -31,9 +31,18 @@ pub struct Submission {
     pub source: SubmissionSource,
     pub publications: Vec<SubmittedPublication>,
     pub reply: ReplyTarget,
+    /// The time until which the ingest thread may take the submission, in microseconds of the
+    /// process clock. It refuses the publications afterwards. `None` if it may take it at any time.
+    pub deadline_us: Option<u64>,
 }
 
 impl Submission {
+    /// Returns whether the submission is taken too late at `now_us`.
+    pub fn is_expired(&self, now_us: u64) -> bool {
+        self.deadline_us
+            .is_some_and(|deadline_us| deadline_us <= now_us)
+    }
+
     /// Returns the bytes of its topics and payloads.
     pub(super) fn bytes(&self) -> usize {
         let publications = self.publications.iter();
@@ -77,6 +86,9 @@ pub enum SubmissionResult {
     /// The lane of a shard that may want the publication is full. No shard gets the publication;
     /// the sender may try again.
     Busy,
+    /// The ingest thread took the publication after its deadline. No shard gets the publication;
+    /// the sender may try again.
+    Expired,
 }
 
 /// A result other than [`SubmissionResult::Accepted`], as a publisher reads it.
@@ -91,6 +103,9 @@ pub struct PublishError {
 /// The code of [`SubmissionResult::Busy`].
 pub const BUSY_CODE: &str = "busy";
 
+/// The code of [`SubmissionResult::Expired`].
+const EXPIRED_CODE: &str = "expired";
+
 impl SubmissionResult {
     /// Returns the code and the text for the publisher, or `None` if the publication is accepted.
     pub fn error(self) -> Option<PublishError> {
@@ -100,6 +115,11 @@ impl SubmissionResult {
             Self::Busy => (
                 BUSY_CODE,
                 "a shard cannot keep up: send the publication again later".into(),
+            ),
+            Self::Expired => (
+                EXPIRED_CODE,
+                "the ingest thread did not take the publication in time: send it again later"
+                    .into(),
             ),
         };
         Some(PublishError { code, text })
@@ -119,9 +139,14 @@ mod tests {
             assert_eq!(error.code, rejection.name());
             assert_eq!(error.text, rejection.to_string());
         }
-        let busy = SubmissionResult::Busy.error().expect("busy is an error");
-        assert_eq!(busy.code, "busy");
-        assert!(busy.text.len() > 20);
-        assert!(!Rejection::ALL.map(Rejection::name).contains(&busy.code));
+        for (result, code) in [
+            (SubmissionResult::Busy, "busy"),
+            (SubmissionResult::Expired, "expired"),
+        ] {
+            let error = result.error().expect("the result is an error");
+            assert_eq!(error.code, code);
+            assert!(error.text.len() > 20);
+            assert!(!Rejection::ALL.map(Rejection::name).contains(&error.code));
+        }
     }
 }

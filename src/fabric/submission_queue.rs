@@ -116,6 +116,7 @@ mod tests {
             source: SubmissionSource::Admin,
             publications: vec![publication; publications],
             reply,
+            deadline_us: None,
         }
     }
 

@@ -70,7 +70,7 @@ pub use drain::DrainScope;
 pub use inbound::Reading;
 pub use outboxes::{Egress, Send, SendOutcome};
 pub use pages::Pages;
-pub use pending::{Answer, PublishAnswer, Question, Ticket};
+pub use pending::{Answer, PublishAnswer, Question, Ticket, UnreadAnswers};
 pub use publish::Writability;
 pub use refusals::{RefusalReason, RefusedHandshake};
 pub use survey::{SlowConnection, Survey, SurveyProgress};
@@ -197,6 +197,12 @@ impl Hub {
     #[must_use]
     pub fn take_questions(&mut self) -> Vec<(Ticket, Question)> {
         self.pending.take_questions()
+    }
+
+    /// Records whether the shell may hold answers that it has not passed to the hub. While it may,
+    /// no command fails for want of an answer.
+    pub fn set_unread_answers(&mut self, answers: UnreadAnswers) {
+        self.pending.unread_answers = answers;
     }
 
     /// Applies a new configuration to all connections.

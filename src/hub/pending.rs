@@ -76,6 +76,15 @@ pub enum PublishAnswer {
     Busy,
 }
 
+/// Whether answers may have arrived in the process that the hub has not got yet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum UnreadAnswers {
+    #[default]
+    None,
+    /// The shell has not read its queue to the end.
+    Possible,
+}
+
 /// The pending commands of one shard.
 #[derive(Debug, Default)]
 pub(super) struct PendingCommands {
@@ -89,6 +98,7 @@ pub(super) struct PendingCommands {
     questions: Vec<(Ticket, Question)>,
     question_bytes: usize,
     next_number: u32,
+    pub(super) unread_answers: UnreadAnswers,
 }
 
 /// A pending command of one connection.
@@ -172,8 +182,12 @@ impl PendingCommands {
     }
 
     /// Returns the oldest command whose deadline has passed; `None` if there is none. The caller
-    /// ends the command.
+    /// ends the command. While there may be unread answers, there is none: the answer of the
+    /// command may be among them.
     pub(super) fn expired(&self, now_us: u64) -> Option<Ticket> {
+        if self.unread_answers == UnreadAnswers::Possible {
+            return None;
+        }
         let &(deadline_us, ticket) = self.deadlines.front()?;
         (deadline_us <= now_us).then_some(ticket)
     }

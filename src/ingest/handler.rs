@@ -193,10 +193,13 @@ impl MessageHandler {
     }
 
     fn handle_submission(&mut self, submission: Submission, arrived_us: u64) {
+        // The round may have begun long before.
+        let is_expired = submission.is_expired(self.fabric.clock.now_us());
         let Submission {
             source,
             publications,
             reply,
+            deadline_us: _,
         } = submission;
         let counts = &mut self.counts;
         let (name, received, policy) = match source {
@@ -215,6 +218,11 @@ impl MessageHandler {
             }
         };
         *received += publications.len() as u64;
+        if is_expired {
+            self.counts.rejected_expired += publications.len() as u64;
+            let results = vec![SubmissionResult::Expired; publications.len()];
+            return self.results.push((reply, results));
+        }
         let mut results = Vec::with_capacity(publications.len());
         for publication in &publications {
             let parts = [publication.topic.as_bytes(), &publication.payload];

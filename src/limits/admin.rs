@@ -20,10 +20,6 @@ pub const ADMIN_BODY_BYTES: usize = 8 * 1024 * 1024;
 /// Bytes of a request body that are read and discarded, so that the client receives the refusal.
 pub const ADMIN_DISCARD_BYTES: usize = 16 * 1024 * 1024;
 
-/// Time that an HTTP publication waits for the result of the ingest thread, which usually takes
-/// microseconds.
-pub const ADMIN_PUBLISH_TIMEOUT: Duration = Duration::from_secs(1);
-
 /// Maximum size of a response from an admin port: many times the figures of the largest host.
 pub const ADMIN_ANSWER_BYTES: u64 = 16 * 1024 * 1024;
 

@@ -1,6 +1,8 @@
 //! Bounds on lanes, batches and submissions: the memory through which threads exchange work. Used
 //! by the ingest thread, shard threads and the control thread.
 
+use std::time::Duration;
+
 /// Maximum number of batches on one lane. At the highest ingest rate that was measured, this is
 /// more than one second of work.
 pub const LANE_BATCHES: usize = 4096;
@@ -33,6 +35,12 @@ pub const SUBMISSION_QUEUE_PUBLICATIONS: usize = 4096;
 /// Maximum bytes of the publications that wait for the ingest thread, as on a lane. One submission
 /// may exceed it.
 pub const SUBMISSION_QUEUE_BYTES: usize = LANE_BYTES;
+
+/// Time in which the ingest thread has to take a submission. It refuses what it takes later, so
+/// that a sender that was answered with an error can publish again without a duplicate. It usually
+/// needs microseconds. [`PENDING_COMMAND_TIMEOUT`](super::PENDING_COMMAND_TIMEOUT) is twice as
+/// long, so that the answer to a submission that was taken at the last moment arrives before it.
+pub const SUBMISSION_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Maximum number of requests from the control thread that wait for one shard.
 pub const SHARD_REQUESTS: usize = 64;

@@ -50,7 +50,8 @@ pub const PENDING_COMMANDS_PER_SHARD: usize = 64 * 1024;
 pub const PENDING_QUESTION_BYTES: usize = 16 * 1024 * 1024;
 
 /// Time that a command waits for its answer. SDKs give up after 5 s, so the error reply reaches
-/// them before that.
+/// them before that. Nothing that was answered so is published later: see
+/// [`SUBMISSION_TIMEOUT`](super::SUBMISSION_TIMEOUT).
 pub const PENDING_COMMAND_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// Maximum nesting of arrays and objects in a JSON payload, whichever way it arrives. Real messages

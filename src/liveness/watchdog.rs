@@ -88,6 +88,8 @@ impl Watchdog {
             source: SubmissionSource::Canary,
             publications: vec![canary],
             reply: ReplyTarget::Discard,
+            // A late canary shows progress, too.
+            deadline_us: None,
         };
         Observation {
             submissions_taken: counts.received_canary

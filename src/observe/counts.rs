@@ -175,6 +175,7 @@ counts! {
         rejected_meta_not_object: Counter "rejected" ["reason" = "meta_not_object"] "Messages rejected, by reason",
         rejected_meta_invalid: Counter "rejected" ["reason" = "meta_invalid"] "Messages rejected, by reason",
         rejected_busy: Counter "rejected" ["reason" = "busy"] "Messages rejected, by reason",
+        rejected_expired: Counter "rejected" ["reason" = "expired"] "Messages rejected, by reason",
         accepted: Counter "publications" "Publications accepted",
         unwanted: Counter "publications_unwanted" "Publications that no shard had a subscriber for",
         wanted: Counter "wanted" "Publications that a shard may have subscribers for, once per shard",

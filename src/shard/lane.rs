@@ -3,6 +3,7 @@
 use std::io;
 
 use crate::fabric::LaneItem;
+use crate::hub::UnreadAnswers;
 use crate::limits::TURN_BROADCASTS;
 use crate::observe::{PipelineStage, lossy};
 
@@ -20,6 +21,7 @@ impl<R: Ring> ShardLoop<R> {
         // empty, the shard has passed all of these publications. Otherwise it has passed those
         // that the last batch counts. Neither depends on what became of the publications.
         let (pushed_total, mut reached) = (self.shard().lane.pushed_total(), 0);
+        let mut answers = UnreadAnswers::Possible;
         let burst_bytes = self.hub.burst_bytes();
         while taken < TURN_BROADCASTS && held_bytes < burst_bytes {
             let pushed = match self.shard().lane.pop() {
@@ -30,6 +32,7 @@ impl<R: Ring> ShardLoop<R> {
                     continue;
                 }
                 None => {
+                    answers = UnreadAnswers::None;
                     reached = pushed_total.max(reached);
                     break;
                 }
@@ -56,6 +59,7 @@ impl<R: Ring> ShardLoop<R> {
             taken += batch.broadcasts.len();
             held_bytes += batch.held_bytes;
         }
+        self.hub.set_unread_answers(answers);
         let counts = self.hub.counts_mut();
         counts.lane_reached = counts.lane_reached.max(reached);
         Ok(if taken > 0 { Work::Done } else { Work::None })

@@ -22,9 +22,9 @@ impl<R: Ring> ShardLoop<R> {
                 publications.push(SubmittedPublication { topic, payload });
                 tickets.push(ticket);
             }
-            let submitted = self
-                .fabric
-                .submit_from_shard(self.index, publications, tickets);
+            let submitted =
+                self.fabric
+                    .submit_from_shard(self.index, publications, tickets, now_us);
             if let Err(tickets) = submitted {
                 let rest = questions.map(|(ticket, _)| ticket);
                 let busy = Answer::Publish(PublishAnswer::Busy);
@@ -42,11 +42,12 @@ impl<R: Ring> ShardLoop<R> {
     ) {
         let answers = results.into_iter().map(|(ticket, result)| {
             let answer = match result {
-                SubmissionResult::Accepted => PublishAnswer::Accepted,
-                SubmissionResult::Rejected(_) => PublishAnswer::Rejected,
-                SubmissionResult::Busy => PublishAnswer::Busy,
+                SubmissionResult::Accepted => Answer::Publish(PublishAnswer::Accepted),
+                SubmissionResult::Rejected(_) => Answer::Publish(PublishAnswer::Rejected),
+                SubmissionResult::Busy => Answer::Publish(PublishAnswer::Busy),
+                SubmissionResult::Expired => Answer::Timeout,
             };
-            (ticket, Answer::Publish(answer))
+            (ticket, answer)
         });
         self.hub.answer(answers, now_us);
     }

@@ -1,7 +1,7 @@
 //! Commands that are answered later: order, deadlines, bounds, and connections that end before the
 //! answer arrives.
 
-use fanfare::hub::{Answer, ConnectionId, DrainScope, PublishAnswer, Question};
+use fanfare::hub::{Answer, ConnectionId, DrainScope, PublishAnswer, Question, UnreadAnswers};
 use fanfare::limits::{
     COMMANDS_PER_MESSAGE, PENDING_COMMAND_TIMEOUT, PENDING_COMMANDS, PENDING_COMMANDS_PER_SHARD,
     PENDING_QUESTION_BYTES,
@@ -143,6 +143,25 @@ fn a_command_without_an_answer_fails_at_its_deadline_with_a_temporary_error() {
         1,
         "an answered command has no deadline"
     );
+}
+
+#[test]
+fn no_command_fails_while_its_answer_may_be_unread() {
+    let mut harness = harness_without_answers();
+    let id = harness.connect_client();
+    for number in [2, 3] {
+        send_publish(&mut harness, id, number);
+    }
+    harness.run_turn();
+    harness.hub.set_unread_answers(UnreadAnswers::Possible);
+    harness.advance_clock(2 * TIMEOUT_US);
+    assert_eq!(harness.read_texts(id), NO_TEXTS);
+    let first = harness.tickets[0];
+    harness.answer(first, PublishAnswer::Accepted);
+    assert_eq!(harness.read_texts(id), [accepted(2)]);
+    harness.hub.set_unread_answers(UnreadAnswers::None);
+    harness.run_turn();
+    assert_eq!(harness.read_texts(id), [timed_out(3)]);
 }
 
 #[test]

@@ -9,8 +9,14 @@ use zmq::{Context, SocketType};
 use super::*;
 use crate::fabric::{InterestCounts, LaneItem, SubmittedPublication, ThreadName, Wake};
 use crate::hub::Ticket;
-use crate::limits::{LANE_ANSWERS, LANE_BATCHES, SUBMISSION_QUEUE_PUBLICATIONS};
+use crate::limits::{
+    LANE_ANSWERS, LANE_BATCHES, PENDING_COMMAND_TIMEOUT, SUBMISSION_QUEUE_PUBLICATIONS,
+    SUBMISSION_TIMEOUT,
+};
 use crate::observe::ShardCounts;
+
+/// A time of the process clock that no test reaches.
+const NOW_US: u64 = 1 << 60;
 
 /// A handler with two shards.
 struct World {
@@ -63,6 +69,7 @@ impl World {
             source,
             publications: publications(topics),
             reply,
+            deadline_us: None,
         };
         let submitted = self.fabric.submissions.submit(submission);
         assert!(submitted.is_ok(), "the queue has room");
@@ -168,9 +175,10 @@ fn answers_of_a_shard_follow_the_batch_with_its_publications() {
     let mut world = World::new();
     world.want(0, "a");
     world.submit(SubmissionSource::Admin, &["a"], ReplyTarget::Discard);
-    let submitted = world
-        .fabric
-        .submit_from_shard(0, publications(&["a", "", "a"]), tickets(3));
+    let submitted =
+        world
+            .fabric
+            .submit_from_shard(0, publications(&["a", "", "a"]), tickets(3), NOW_US);
     assert_eq!(submitted, Ok(()));
     world.submit(SubmissionSource::Admin, &["a"], ReplyTarget::Discard);
     world.round();
@@ -199,9 +207,10 @@ fn answers_of_a_shard_follow_the_batch_with_its_publications() {
 fn clients_of_a_shard_with_a_full_lane_still_get_their_answers() {
     let mut world = World::new();
     world.fill_lane(0);
-    let submitted = world
-        .fabric
-        .submit_from_shard(0, publications(&["filler"]), tickets(1));
+    let submitted =
+        world
+            .fabric
+            .submit_from_shard(0, publications(&["filler"]), tickets(1), NOW_US);
     assert_eq!(submitted, Ok(()));
     world.round();
     let answers = vec![(Ticket::numbered(0), SubmissionResult::Busy)];
@@ -214,16 +223,52 @@ fn a_shard_gets_its_tickets_back_when_the_queue_is_full() {
     let many = vec!["a"; SUBMISSION_QUEUE_PUBLICATIONS];
     world.submit(SubmissionSource::Admin, &many, ReplyTarget::Discard);
     for _ in 0..2 * LANE_ANSWERS {
-        let submitted = world
-            .fabric
-            .submit_from_shard(0, publications(&["a", "b"]), tickets(2));
+        let submitted =
+            world
+                .fabric
+                .submit_from_shard(0, publications(&["a", "b"]), tickets(2), NOW_US);
         assert_eq!(submitted, Err(tickets(2)));
     }
     world.fabric.submissions.discard();
     let submitted = world
         .fabric
-        .submit_from_shard(0, publications(&["a"]), tickets(1));
+        .submit_from_shard(0, publications(&["a"]), tickets(1), NOW_US);
     assert_eq!(submitted, Ok(()), "a refused submission reserves no answer");
+}
+
+#[test]
+fn a_submission_that_is_taken_after_its_deadline_is_refused_and_counted() {
+    let mut world = World::new();
+    world.want(0, "a");
+    let (sender, mut receiver) = oneshot::channel();
+    let submission = Submission {
+        source: SubmissionSource::Admin,
+        publications: publications(&["a", ""]),
+        reply: ReplyTarget::Task(sender),
+        // The thread did not come to the queue in time.
+        deadline_us: Some(0),
+    };
+    assert!(world.fabric.submissions.submit(submission).is_ok());
+    world.round();
+    let expired = SubmissionResult::Expired;
+    assert_eq!(receiver.try_recv(), Ok(vec![expired, expired]));
+    assert_eq!(world.found(0), []);
+    assert_eq!(world.handler.counts.rejected_expired, 2);
+    assert_eq!(world.results(&["a"]), [SubmissionResult::Accepted]);
+    world.assert_accounted();
+}
+
+#[test]
+fn publications_of_clients_expire_before_their_commands_fail() {
+    let world = World::new();
+    let submitted = world
+        .fabric
+        .submit_from_shard(0, publications(&["a"]), tickets(1), 7);
+    assert_eq!(submitted, Ok(()));
+    let submission = world.fabric.submissions.take().expect("it is submitted");
+    let deadline_us = 7 + SUBMISSION_TIMEOUT.as_micros() as u64;
+    assert!(!submission.is_expired(deadline_us - 1) && submission.is_expired(deadline_us));
+    assert!(SUBMISSION_TIMEOUT < PENDING_COMMAND_TIMEOUT);
 }
 
 /// Returns a configuration that is recognized by its largest payload.
@@ -253,6 +298,7 @@ fn a_stalled_thread_applies_the_newest_configuration() {
             source: SubmissionSource::Admin,
             publications,
             reply: ReplyTarget::Task(sender),
+            deadline_us: None,
         };
         assert!(world.fabric.submissions.submit(submission).is_ok());
         world.round();

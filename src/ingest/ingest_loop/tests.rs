@@ -35,6 +35,7 @@ fn submit(fabric: &Fabric) -> Results {
         source: SubmissionSource::Admin,
         publications: vec![publication],
         reply: ReplyTarget::Task(sender),
+        deadline_us: None,
     };
     let submitted = fabric.submissions.submit(submission);
     assert!(submitted.is_ok(), "the queue has room");
