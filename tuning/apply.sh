@@ -50,7 +50,8 @@ while (($#)); do
 done
 
 # The state before the first apply. `values` contains the old values, one `key=value` per line. For
-# each changed file there is a copy in files/, or its name in `absent` if it did not exist.
+# each changed file there is a copy in files/, or its name in `absent` if it did not exist. A copy of
+# this script is there too, so that undo is possible after the package has been removed.
 readonly state=$root/var/lib/fanfare/tuning
 
 # ---- live values ----------------------------------------------------------------------------
@@ -152,6 +153,7 @@ apply() {
     [[ $yes ]] || fail "nothing is changed without --yes" 3
 
     mkdir -p "$state"
+    cmp -s "$0" "$state/apply.sh" || cp "$0" "$state/apply.sh"
     for file in "${files[@]}"; do
         keep_file "$file"
         install_file "$file"

@@ -85,6 +85,7 @@ def described():
     watchdog_s, restart_s = seconds(unit("WatchdogSec")), seconds(unit("RestartSec"))
     assert f"`WatchdogSec` ({watchdog_s} s in the unit)" in page, "WatchdogSec"
     assert f"Watchdog timeout (limit {watchdog_s}s)!" in page, "the message of the watchdog"
+    assert f"memory of fanfare to {unit('MemoryMax').rstrip('%')} % of the host" in page, "MemoryMax"
     assert restart_s == 1 and "systemd restarts it after one second" in page, "RestartSec"
     assert f"RestartPreventExitStatus={2}" in UNIT and "exits with code 2" in page, "exit code 2"
 

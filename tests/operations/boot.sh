@@ -69,6 +69,9 @@ cat >>"$root/proof.sh" <<'EOF'
 show() { systemctl show --property "$1" --value fanfare; }
 trap 'journalctl --no-pager --unit fanfare --output cat >/mnt/journal.log' EXIT
 echo "started=$(show ActiveState)"
+bound=$(show MemoryMax)
+total=$(sed -n 's/MemTotal: *\([0-9]*\) kB/\1/p' /proc/meminfo)
+[[ $bound == infinity ]] || echo "memory_percent=$(((bound * 1000 / 1024 / total + 5) / 10))"
 systemctl reload fanfare || exit
 echo "reloaded=yes"
 sleep 4 # two watchdog periods

@@ -20,6 +20,7 @@ import time
 import probe
 from node import Report, arguments, until
 from sandbox import Sandbox
+from tuning import STOCK
 from watchdog import Manager
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
@@ -66,7 +67,8 @@ def build(cargo_deb, given):
     target = given.logs / "target"
     shutil.rmtree(target, ignore_errors=True)
     (target / "release").mkdir(parents=True)
-    shutil.copy2(given.fanfare, target / "release/fanfare")
+    for name in ("fanfare", "fanfare-bench"):
+        shutil.copy2(pathlib.Path(given.fanfare).with_name(name), target / "release" / name)
     environment = {**os.environ, "CARGO_TARGET_DIR": str(target.resolve())}
     output = given.logs.resolve() / "fanfare.deb"
     # The package with debug symbols is not tested, and building it takes time.
@@ -162,6 +164,7 @@ def install(root, package):
     assert enabled.is_symlink(), "the unit is enabled"
     output = run("chroot", root, "fanfare", "check", "-c", "/etc/fanfare/fanfare.toml")
     assert output == "/etc/fanfare/fanfare.toml: ok\n", output
+    assert run("chroot", root, "fanfare-bench", "--version").startswith("fanfare-bench ")
     assert "SIGHUP" in run("chroot", root, "man", "fanfare") or not shutil.which("man")
 
 
@@ -288,6 +291,62 @@ def stopped(service):
     return f"{time.monotonic() - since:.1f} s"
 
 
+class Settings:
+    """Kernel settings of Debian 12 in place of those of this machine, and apply.sh."""
+
+    def __init__(self, root):
+        self.root, self.sys = root, root / "proc/sys"
+        self.script = root / "var/lib/fanfare/tuning/apply.sh"
+        self.installed = [root / "etc/sysctl.d/60-fanfare.conf", root / "etc/security/limits.d/60-fanfare.conf"]
+
+    def __enter__(self):
+        run("mount", "-t", "tmpfs", "tmpfs", self.sys)
+        for path, value in STOCK.items():
+            if path.startswith("proc/sys/"):
+                (self.root / path).parent.mkdir(parents=True, exist_ok=True)
+                (self.root / path).write_text(value + "\n")
+        self.before = self.values()
+        return self
+
+    def __exit__(self, *_):
+        run("umount", self.sys)
+
+    def values(self):
+        return {path: path.read_text() for path in self.sys.rglob("*") if path.is_file()}
+
+    def apply(self):
+        script = "/usr/share/fanfare/tuning/apply.sh"
+        run("chroot", self.root, script, "--connections", "1000000", "--yes")
+        assert self.values() != self.before and all(path.exists() for path in self.installed)
+
+    def are_restored(self):
+        return self.values() == self.before and not any(path.exists() for path in self.installed)
+
+
+def undone(root, package):
+    """Removing the package keeps the settings of apply.sh, and a purge restores the previous ones."""
+    with Settings(root) as settings:
+        settings.apply()
+        output = run("chroot", root, "dpkg", "--remove", "fanfare")
+        assert "settings of the host that apply.sh made remain" in output, output
+        assert settings.values() != settings.before and settings.script.exists()
+        print(run("chroot", root, "dpkg", "--purge", "fanfare"))
+        assert settings.are_restored() and not settings.script.exists()
+
+    # In a container that may not change settings, the purge succeeds and names what remains.
+    install(root, package)
+    with Settings(root) as settings:
+        settings.apply()
+        run("mount", "-o", "remount,ro", settings.sys)
+        output = run("chroot", root, "dpkg", "--purge", "fanfare")
+        (command,) = re.findall("To try again: (.*)", output)
+        run("mount", "-o", "remount,rw", settings.sys)
+        assert not any(path.exists() for path in settings.installed), "the files are removed"
+        run("chroot", root, *command.split())
+        assert settings.are_restored()
+    install(root, package)
+
+
 def purged(root, before):
     run("chroot", root, "dpkg", "--purge", "fanfare")
     left = snapshot(root.parent / "changes") - before
@@ -321,6 +380,7 @@ def inside(given, report):
         if service.process and service.process.poll() is None:
             service.process.kill()
             service.process.wait()
+    report.check("a purge undoes apply.sh", undone, root, given.logs / "fanfare.deb")
     report.check("a purge removes everything except the user", purged, root, before)
     return CHECK_FAILED if report.failed else 0
 

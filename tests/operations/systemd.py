@@ -69,6 +69,7 @@ def main():
         except RuntimeError as error:
             return report.skip(f"{error}: see {proof.folder}/boot.log")
         report.check("start waits for READY=1", proof.expect, "started", "active")
+        report.check("the memory of the unit is bounded", proof.expect, "memory_percent", "80")
         report.check("a reload succeeds", proof.expect, "reloaded", "yes")
         report.check("the watchdog does not restart a working server", proof.expect, "restarts_while_well", "0")
         report.check("after SIGSTOP, the watchdog restarts the server once", proof.expect, "restarts", "1")
