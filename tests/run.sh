@@ -5,7 +5,7 @@
 #
 #   tests/run.sh                            runs all parts, with a selection of Autobahn's longest
 #                                           sections
-#   tests/run.sh rust | clients | operations | autobahn
+#   tests/run.sh rust | clients | operations | autobahn | hostile
 #                                           runs one part, or several
 #
 # FANFARE=path tests this binary instead of building target/release/fanfare. FANFARE_LOSSY=path is a
@@ -146,7 +146,7 @@ header() { # FILE: succeeds if a program in C can include the file
 packages() {
     local missing=()
     { has cc && has c++ && has make; } || missing+=(build-essential)
-    if [[ $* == *clients* || $* == *operations* ]]; then
+    if [[ $* == *clients* || $* == *operations* || $* == *hostile* ]]; then
         python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3 python3-venv)
     fi
     if [[ $* == *clients* ]]; then
@@ -482,15 +482,30 @@ autobahn() {
     fi
 }
 
+# Prints the figures of each attack, also of those that the server withstands.
+hostile() {
+    install python python_tools python3
+    release_binary
+    if [[ ! $fanfare ]]; then
+        skip hostile "no binary to attack"
+    elif [[ ! -e $tools/python/installed ]]; then
+        skip hostile "no Python environment to attack it from"
+    else
+        checks hostile hostile "$tools/python/bin/python" tests/hostile/run.py \
+            --fanfare "$fanfare" --logs "$logs/hostile"
+        grep '^ok ' "$logs/hostile.log"
+    fi
+}
+
 parts=("$@") quick=()
 if ((!${#parts[@]})); then
-    parts=(rust clients operations autobahn)
+    parts=(rust clients operations autobahn hostile)
     quick=(--quick)
 fi
 for part in "${parts[@]}"; do
     case $part in
-        rust | clients | operations | autobahn) ;;
-        *) echo "usage: tests/run.sh [rust] [clients] [operations] [autobahn]" >&2 && exit 2 ;;
+        rust | clients | operations | autobahn | hostile) ;;
+        *) echo "usage: tests/run.sh [rust] [clients] [operations] [autobahn] [hostile]" >&2 && exit 2 ;;
     esac
 done
 
