@@ -46,7 +46,8 @@ OTHER_FLOOR_MS = 500
 # `ingest.publisher_memory` of 64 MiB.
 GROWTH_MIB = {
     "flood of 1 MiB payloads": 192,
-    "replies never read": 192,
+    "replies of 256 KiB never read": 192,
+    "replies of 30 KiB never read": 192,
     "message of empty parts without end": 640,
     "message of 64 KiB parts without end": 192,
     "rejected message of 33 x 20 MiB": 192,
@@ -58,11 +59,12 @@ GROWTH_MIB = {
 REMAINING_MIB, RETURN_S = 50, 20
 
 # The bytes that one publisher sends at most in an attack, so that a server without bounds does not
-# take the memory of the host. Each exceeds the bound several times: libzmq takes 64 bytes for each
+# take the memory of the host. The rejected message is sent once. Each exceeds the bound several times: libzmq takes 64 bytes for each
 # part, and an empty part has 2 bytes on the wire.
 SENT_MIB = {
     "flood of 1 MiB payloads": 3_000,
-    "replies never read": 2_000,
+    "replies of 256 KiB never read": 2_000,
+    "replies of 30 KiB never read": 2_000,
     "message of empty parts without end": 64,
     "message of 64 KiB parts without end": 2_000,
     "rejected message of 33 x 20 MiB": 661,

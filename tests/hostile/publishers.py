@@ -29,22 +29,30 @@ def ready(kind):
     return b"\x04" + bytes([len(body)]) + body
 
 
-def kinds():
-    """Returns the socket type and the bytes that are repeated for each kind of attack."""
-    megabyte = b'"' + b"x" * (MIB - 2) + b'"'
-    # Numbers take longer to check than a text.
-    numbers = b"[" + b",".join([b"1"] * 100_000) + b"]"
-    flood = b"PUSH", part(b"attack") + part(megabyte, more=False)
-    large = bytes(20 * MIB)
-    correlation = part(b"c" * 256 * 1024) + part(b"") + part(b"attack") + part(b"{}", more=False)
-    return {
-        "flood of 1 MiB payloads": flood,
-        "load of reloads": (b"PUSH", part(b"attack") + part(numbers, more=False)),
-        "replies never read": (b"DEALER", correlation),
-        "message of empty parts without end": (b"PUSH", part(b"") * 32_768),
-        "message of 64 KiB parts without end": (b"PUSH", part(bytes(64 * 1024))),
-        "rejected message of 33 x 20 MiB": (b"PUSH", part(large) * 32 + part(large, more=False)),
-    }
+def correlated(kib):
+    """Returns a publication whose reply repeats a frame of this size."""
+    return part(bytes(kib * 1024)) + part(b"") + part(b"attack") + part(b"{}", more=False)
+
+
+def published(payload):
+    return part(b"attack") + part(payload, more=False)
+
+
+def rejected(part_bytes):
+    return part(bytes(part_bytes)) * 32 + part(bytes(part_bytes), more=False)
+
+
+# The socket type of each kind of attack, and a function that returns the bytes that it repeats. An
+# array of numbers takes longer to check than a text.
+KINDS = {
+    "flood of 1 MiB payloads": (b"PUSH", lambda: published(b'"' + b"x" * (MIB - 2) + b'"')),
+    "load of reloads": (b"PUSH", lambda: published(b"[" + b"1," * 100_000 + b"1]")),
+    "replies of 256 KiB never read": (b"DEALER", lambda: correlated(256)),
+    "replies of 30 KiB never read": (b"DEALER", lambda: correlated(30)),
+    "message of empty parts without end": (b"PUSH", lambda: part(b"") * 32_768),
+    "message of 64 KiB parts without end": (b"PUSH", lambda: part(bytes(64 * 1024))),
+    "rejected message of 33 x 20 MiB": (b"PUSH", lambda: rejected(20 * MIB)),
+}
 
 
 def connect(address, kind):
@@ -66,10 +74,10 @@ def serve(address, name, counts, core):
     the bytes that were sent and the connections that the server has ended."""
     os.sched_setaffinity(0, {core})
     os.nice(ATTACKER_NICE)
-    kind, repeated = kinds()[name]
+    kind, repeated = KINDS[name][0], memoryview(KINDS[name][1]())
     while True:
         try:
-            send(address, kind, memoryview(repeated), SENT_MIB[name] * MIB, counts)
+            send(address, kind, repeated, SENT_MIB[name] * MIB, counts)
         except ConnectionError:
             counts[1] += 1
             time.sleep(RECONNECT_S)
@@ -144,7 +152,7 @@ def attack(given, name):
         session.measure_before()
         memory = Memory(session)
         session.begin()
-        endpoint = session.node.router if "replies" in name else session.node.pull
+        endpoint = session.node.router if KINDS[name][0] == b"DEALER" else session.node.pull
         with HostilePublisher(endpoint, name) as attacker:
             memory.observe(SHORT_ATTACK_S)
         figures = session.settle()
