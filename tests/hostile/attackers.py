@@ -1,4 +1,4 @@
-"""The attacking clients: one process with the lowest priority that sends prepared bytes.
+"""The attacking clients: one process with a low priority that sends prepared bytes.
 
 An attacker whose connection ends connects again after a pause. Its bytes are those of a kind: what
 it sends first, and what it then repeats as fast as the core allows, or one byte at an interval.

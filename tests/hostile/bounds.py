@@ -32,11 +32,11 @@ ATTACKERS = {
 PING_P99_MS = 1_000
 REPLY_MAX_MS = 1_000
 SCRAPE_MAX_MS = 2_000
-# Deliveries may take this many times longer than before the attack, at the 99th percentile, but at
-# least the floor. Without a floor, a fast measurement before the attack would make a failure of
-# what the host adds: the honest clients are one process, which handles one of 200 deliveries after
-# another; with two cores, it shares its core with the attackers; and the ingest thread, the shard
-# and the threads of libzmq share the other core, each for up to some milliseconds at a time.
+# The 99th percentile of deliveries may be this many times that before the attack, or the floor if
+# that is more. The floor is for delays that the host adds and not the server: the honest clients are
+# one process, which handles 200 deliveries one after another; with two cores it shares its core with
+# the attackers; and the ingest thread, the shard and libzmq share the other core, where each runs
+# for some milliseconds while the others wait.
 DELIVERY_RATIO, CLIENT_FLOOR_MS = 4, 50
 # A publication also waits for the work that publications of others cause in the ingest thread and
 # in libzmq, for example while millions of parts of an unfinished message are released.
@@ -58,9 +58,9 @@ GROWTH_MIB = {
 # What may remain of it after the publishers have left, and the time for it.
 REMAINING_MIB, RETURN_S = 50, 20
 
-# The bytes that one publisher sends at most in an attack, so that a server without bounds does not
-# take the memory of the host. The rejected message is sent once. Each exceeds the bound several times: libzmq takes 64 bytes for each
-# part, and an empty part has 2 bytes on the wire.
+# The MiB that one publisher sends at most in an attack, so that a server without bounds does not take
+# the memory of the host. All take several times their bound of such a server: libzmq needs 64 bytes
+# for each part, and an empty part has 2 bytes on the wire. The rejected message is sent once.
 SENT_MIB = {
     "flood of 1 MiB payloads": 3_000,
     "replies of 256 KiB never read": 2_000,
