@@ -109,9 +109,9 @@ impl Connections {
         self.ended
     }
 
-    /// Returns whether no connection is watched.
-    pub(super) fn is_empty(&self) -> bool {
-        self.by_descriptor.is_empty()
+    /// Returns how many connections are watched.
+    pub(super) fn len(&self) -> usize {
+        self.by_descriptor.len()
     }
 
     /// Returns whether messages must be attributed, with [`note_message`](Self::note_message).

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::config::Config;
 use crate::fabric::Fabric;
 use crate::limits::{
-    CONNECTION_REVIEW, CONNECTION_REVIEW_SHARE, HEAP_BYTES, MESSAGE_SLACK_BYTES,
+    CONNECTION_REVIEW, CONNECTION_REVIEW_EACH, HEAP_BYTES, MESSAGE_SLACK_BYTES,
     OBSERVED_CONNECTION_REVIEW, SCARCE_MESSAGE_SLACK_BYTES,
 };
 
@@ -169,9 +169,9 @@ impl IngestLoop {
             Activity::Calm => CONNECTION_REVIEW,
             Activity::Suspicious => OBSERVED_CONNECTION_REVIEW,
         };
-        let took_us = self.fabric.clock.now_us() - now_us;
-        let pause_us = pause.as_micros() as u64;
-        self.next_review_us = now_us + pause_us.max(took_us * CONNECTION_REVIEW_SHARE);
+        let connections = self.receivers.iter().map(|each| each.connections.len());
+        let least = CONNECTION_REVIEW_EACH * connections.sum::<usize>() as u32;
+        self.next_review_us = now_us + pause.max(least).as_micros() as u64;
     }
 
     /// Returns by how much an unfinished message may exceed the maximum size of a payload.
@@ -186,10 +186,7 @@ impl IngestLoop {
 
     /// Returns how the loop sleeps: until the next review, if one is needed.
     fn sleep(&self) -> PollMode {
-        let is_watching = self
-            .receivers
-            .iter()
-            .any(|each| !each.connections.is_empty());
+        let is_watching = self.receivers.iter().any(|each| each.connections.len() > 0);
         if !is_watching && !self.heap.is_pending() {
             return PollMode::Wait;
         }

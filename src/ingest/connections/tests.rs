@@ -83,7 +83,7 @@ fn an_overdue_connection_is_disconnected_once_and_its_peer_gets_a_reset() {
         assert_eq!(error, Some(ErrorKind::ConnectionReset));
     }
     world.connections.remove(world.accepted.as_raw_fd());
-    assert!(world.connections.is_empty());
+    assert_eq!(world.connections.len(), 0);
 }
 
 #[test]
@@ -135,12 +135,12 @@ fn only_tcp_connections_to_the_endpoint_are_watched() {
     let descriptor = world.accepted.as_raw_fd();
     for endpoint in ["ipc:///run/a", "tcp://127.0.0.1:1", "tcp://", ""] {
         world.connections.add(descriptor, endpoint);
-        assert!(world.connections.is_empty(), "{endpoint}");
+        assert_eq!(world.connections.len(), 0, "{endpoint}");
     }
     let file = tempfile::tempfile().expect("a file can be opened");
     world.connections.add(file.as_raw_fd(), &world.endpoint);
     world.connections.add(-1, &world.endpoint);
-    assert!(world.connections.is_empty());
+    assert_eq!(world.connections.len(), 0);
     world.connections.add(descriptor, &world.endpoint);
-    assert!(!world.connections.is_empty());
+    assert_eq!(world.connections.len(), 1);
 }
