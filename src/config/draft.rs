@@ -38,6 +38,11 @@ struct NamespaceDraft {
 }
 
 impl Draft {
+    /// Returns whether a key or a namespace was given, rightly or wrongly.
+    pub(super) fn has_settings(&self) -> bool {
+        !self.places.is_empty() || !self.namespaces.is_empty() || !self.errors.is_empty()
+    }
+
     /// Adds an error.
     pub(super) fn fail(&mut self, error: ConfigError) {
         self.errors.push(error);

@@ -13,6 +13,13 @@ use super::contradiction::Contradiction;
 pub enum ConfigError {
     #[error("cannot read configuration file {}: {source}", path.display())]
     Read { path: PathBuf, source: io::Error },
+    /// At a reload only.
+    #[error(
+        "{} is not a regular file: it was read once at the start and cannot be reloaded; to change \
+         the configuration, restart, or pass a regular file with -c",
+        path.display()
+    )]
+    NotReloadable { path: PathBuf },
     #[error("{at}: {text}")]
     Syntax { at: ValueSource, text: String },
     #[error("{at}: unknown key `{key}`{}", hint(*nearest))]
@@ -69,7 +76,7 @@ impl ConfigError {
     /// Returns the position in the order of all errors.
     fn position(&self) -> (u8, usize, usize) {
         match self {
-            Self::Read { .. } => (0, 0, 0),
+            Self::Read { .. } | Self::NotReloadable { .. } => (0, 0, 0),
             Self::Contradiction { at: None, .. } => (u8::MAX, 0, 0),
             Self::Contradiction { at: Some(at), .. }
             | Self::Syntax { at, .. }

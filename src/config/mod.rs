@@ -59,7 +59,7 @@ pub use origin::{OriginRule, WebOrigin};
 pub use reference::reference;
 pub use registry::{ConfigKey, NAMESPACE_KEYS, keys};
 pub use reload::{LiveChanges, live_changes};
-pub use source::ConfigSource;
+pub use source::{ConfigSource, FileContent, Reloaded};
 pub use statsd_prefix::StatsdPrefix;
 pub use tables::{
     AdminConfig, AgentConfig, CpuConfig, DeflateConfig, DrainConfig, IngestConfig, InstanceConfig,

@@ -75,6 +75,10 @@ After a SIGHUP, a running fanfare reads its configuration file again. Changes of
 immediately, also for existing connections unless the description of the key excludes them. Changes of other
 keys are logged and take effect after a restart. If the file has an error, nothing changes.
 
+A file without any setting does not replace one with settings: the file may be about to be written. What is not a
+regular file (`-c <(...)`, a FIFO, `/dev/stdin` from a pipe) is read once, at the start, and cannot be reloaded. In both
+cases a line in the log reports it, and nothing changes.
+
 Each reload that changes a live key makes a new version of the configuration. Every thread applies the newest version
 as a whole, and none can stay at an older one. `fanfare_config_version` and, for each thread,
 `fanfare_config_applied_version` (in `/stats`: `config`) show when a reload is complete.

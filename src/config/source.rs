@@ -2,7 +2,10 @@
 //! is used. Read on the main thread at start, and by the control thread at a reload.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::fs::{self, OpenOptions};
+use std::io::Read as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
 
 use super::configuration::Config;
 use super::draft::Draft;
@@ -30,6 +33,22 @@ pub struct ConfigSource {
     pub allowed_cores: Vec<usize>,
 }
 
+/// A configuration that was loaded again.
+pub struct Reloaded {
+    pub config: Config,
+    pub file: FileContent,
+}
+
+/// Whether a configuration file sets anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileContent {
+    Settings,
+    /// There is a file, and it is empty or has only comments and empty tables.
+    NoSettings,
+    /// No file was given.
+    NoFile,
+}
+
 impl ConfigSource {
     /// Returns the source with the environment and the allowed cores of this process.
     pub fn of_process(file: Option<PathBuf>, overrides: Vec<String>) -> Self {
@@ -49,15 +68,37 @@ impl ConfigSource {
 
     /// Reads all sources in order and checks the result. Returns every error, not only the first.
     pub fn load(&self) -> Result<Config, ConfigErrors> {
+        let read = |path: &Path| {
+            fs::read_to_string(path).map_err(|source| ConfigError::Read {
+                path: path.into(),
+                source,
+            })
+        };
+        self.load_with(read).map(|reloaded| reloaded.config)
+    }
+
+    /// Reads all sources again. Never waits: a file that is not a regular file is an error, because
+    /// a pipe is empty after it was read once, and opening a FIFO waits for a writer.
+    pub fn reload(&self) -> Result<Reloaded, ConfigErrors> {
+        self.load_with(read_regular)
+    }
+
+    fn load_with(
+        &self,
+        read: impl Fn(&Path) -> Result<String, ConfigError>,
+    ) -> Result<Reloaded, ConfigErrors> {
         let mut draft = Draft::default();
+        let mut file = FileContent::NoFile;
         if let Some(path) = &self.file {
-            match std::fs::read_to_string(path) {
+            match read(path) {
                 Ok(text) => File::new(path, &text).read(&mut draft),
-                Err(source) => draft.unreadable(ConfigError::Read {
-                    path: path.clone(),
-                    source,
-                }),
+                Err(error) => draft.unreadable(error),
             }
+            file = if draft.has_settings() {
+                FileContent::Settings
+            } else {
+                FileContent::NoSettings
+            };
         }
         for (name, value) in &self.environment {
             read_variable(&mut draft, name, value);
@@ -65,8 +106,27 @@ impl ConfigSource {
         for text in &self.overrides {
             read_override(&mut draft, text);
         }
-        draft.finish(&self.allowed_cores)
+        let config = draft.finish(&self.allowed_cores)?;
+        Ok(Reloaded { config, file })
     }
+}
+
+/// Reads a regular file. The type is checked after the file was opened, so that no other file can
+/// take its place in between, and it is opened without waiting.
+fn read_regular(path: &Path) -> Result<String, ConfigError> {
+    let failed = |source| ConfigError::Read {
+        path: path.into(),
+        source,
+    };
+    let mut options = OpenOptions::new();
+    options.read(true).custom_flags(libc::O_NONBLOCK);
+    let mut file = options.open(path).map_err(failed)?;
+    if !file.metadata().map_err(failed)?.is_file() {
+        return Err(ConfigError::NotReloadable { path: path.into() });
+    }
+    let mut text = String::new();
+    file.read_to_string(&mut text).map_err(failed)?;
+    Ok(text)
 }
 
 /// Reads a variable such as `FANFARE_WS_PONG_TIMEOUT=8s`.

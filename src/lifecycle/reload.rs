@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::config::{Config, ConfigSource, LiveChanges, live_changes};
+use crate::config::{Config, ConfigSource, FileContent, LiveChanges, Reloaded, live_changes};
 use crate::fabric::Fabric;
 use crate::load::Monitor;
 
@@ -38,10 +38,11 @@ impl Reload {
     }
 
     /// Reads the configuration again and applies the keys that can change live. A configuration
-    /// with an error changes nothing.
+    /// with an error, or a file without any setting in the place of one with settings, changes
+    /// nothing.
     pub(super) fn run(&mut self) {
-        let new = match self.source.load() {
-            Ok(new) => new,
+        let Reloaded { config: new, file } = match self.source.reload() {
+            Ok(reloaded) => reloaded,
             Err(errors) => {
                 for error in errors {
                     tracing::error!("reload: {error}; nothing has changed");
@@ -54,6 +55,15 @@ impl Reload {
             changed,
             needs_restart,
         } = live_changes(&self.config, &new);
+        let differs = !changed.is_empty() || !needs_restart.is_empty();
+        if file == FileContent::NoSettings && differs {
+            // An editor or a script may be about to write the file.
+            return tracing::error!(
+                dropped = %list(&[changed, needs_restart].concat()),
+                "reload: the configuration file has no settings, and every setting would be \
+                 dropped; nothing has changed. To use the defaults, restart"
+            );
+        }
         if !changed.is_empty() {
             self.config = Arc::new(applied);
             self.fabric.publish_config(Arc::clone(&self.config));

@@ -30,9 +30,14 @@ impl ConfiguredServer {
         }
     }
 
+    /// Replaces the configuration file.
+    pub fn write(&self, text: &str) {
+        fs::write(&self.file, text).unwrap();
+    }
+
     /// Replaces the configuration file and asks the server to load it.
     pub fn reload(&self, text: &str) {
-        fs::write(&self.file, text).unwrap();
+        self.write(text);
         self.server.signal("HUP");
     }
 }

@@ -1,5 +1,8 @@
-//! Reloads: many in a short time under load.
+//! Reloads: many in a short time under load, and of files that cannot be reloaded.
 
+use std::fs;
+use std::io::Write as _;
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
@@ -70,4 +73,54 @@ fn a_thousand_reloads_under_load_end_with_the_last_file_in_every_thread() {
     publisher.send_parts(&[b"a", format!("\"{}\"", "x".repeat(99)).as_bytes()]);
     assert_eq!(publisher.reply()[1], b"payload_too_large");
     server.assert_accounted();
+}
+
+/// Asks for a reload and checks that it is refused with this text, that the values stay, and that
+/// the control thread goes on.
+fn assert_refused(server: &mut Server, text: &str) {
+    server.signal("HUP");
+    server.await_output(text);
+    server.await_output("nothing has changed");
+    assert_eq!(server.metric("fanfare_config_version", &[]), 1);
+    let mut client = ProtocolClient::connect(server);
+    assert_eq!(max_topics(&mut client), 3);
+    drop(client);
+    server.signal("TERM");
+    assert!(server.await_exit().success());
+}
+
+#[test]
+fn a_pipe_as_configuration_is_read_once() {
+    // A shell passes `-c <(...)` as a descriptor of a pipe, too.
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    writer.write_all(b"ws.max_topics = 3\n").unwrap();
+    drop(writer);
+    let mut server = Server::start_with_input(reader.into(), &["-c", "/dev/stdin"]);
+    assert_refused(&mut server, "/dev/stdin is not a regular file");
+}
+
+#[test]
+fn a_fifo_as_configuration_is_read_once_and_blocks_no_signal() {
+    let directory = tempfile::tempdir().unwrap();
+    let fifo = directory.path().join("fanfare.toml");
+    let path = fifo.to_str().expect("the path is UTF-8");
+    assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
+    let mut server = thread::scope(|scope| {
+        scope.spawn(|| fs::write(&fifo, "ws.max_topics = 3\n"));
+        Server::start_with_arguments(&["-c", path], &[])
+    });
+    assert_refused(&mut server, "is not a regular file");
+}
+
+#[test]
+fn a_file_without_settings_does_not_drop_those_that_are_in_force() {
+    for empty in ["", "# a comment\n[ws]\n\n[ingest]\n"] {
+        let mut configured = ConfiguredServer::start("ws.max_topics = 3\n");
+        configured.write(empty);
+        assert_refused(&mut configured.server, "dropped=ws.max_topics");
+    }
+    // It may stay as empty as it was.
+    let configured = ConfiguredServer::start("");
+    configured.reload("# a comment\n");
+    configured.server.await_output("changed=nothing");
 }

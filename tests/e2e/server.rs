@@ -50,6 +50,13 @@ fn free_port() -> u16 {
     })
 }
 
+/// Returns the command of the program, without input.
+fn binary() -> Command {
+    let mut command = Command::new(BINARY);
+    command.stdin(Stdio::null());
+    command
+}
+
 /// A server process.
 pub struct Server {
     pub ports: Ports,
@@ -65,14 +72,23 @@ impl Server {
     }
 
     pub fn start_on(ports: Ports, settings: &[&str]) -> Self {
-        let mut server = Self::spawn(Command::new(BINARY), ports, &[], settings);
+        let mut server = Self::spawn(binary(), ports, &[], settings);
         server.await_listening();
         server
     }
 
     /// Starts a server with further arguments of `fanfare serve`.
     pub fn start_with_arguments(arguments: &[&str], settings: &[&str]) -> Self {
-        let mut server = Self::spawn(Command::new(BINARY), Ports::free(), arguments, settings);
+        let mut server = Self::spawn(binary(), Ports::free(), arguments, settings);
+        server.await_listening();
+        server
+    }
+
+    /// Starts a server with this standard input and further arguments of `fanfare serve`.
+    pub fn start_with_input(input: Stdio, arguments: &[&str]) -> Self {
+        let mut command = binary();
+        command.stdin(input);
+        let mut server = Self::spawn(command, Ports::free(), arguments, &[]);
         server.await_listening();
         server
     }
@@ -80,7 +96,9 @@ impl Server {
     /// Starts a server from a shell that runs a command first, such as `ulimit -n 200`.
     pub fn start_in_shell(command: &str, settings: &[&str]) -> Self {
         let mut shell = Command::new("sh");
-        shell.args(["-c", &format!("{command}; exec \"$@\""), "sh", BINARY]);
+        shell
+            .stdin(Stdio::null())
+            .args(["-c", &format!("{command}; exec \"$@\""), "sh", BINARY]);
         let mut server = Self::spawn(shell, Ports::free(), &[], settings);
         server.await_listening();
         server
@@ -88,7 +106,7 @@ impl Server {
 
     /// Starts a process and does not wait until it listens.
     pub fn spawn_on(ports: Ports, settings: &[&str]) -> Self {
-        Self::spawn(Command::new(BINARY), ports, &[], settings)
+        Self::spawn(binary(), ports, &[], settings)
     }
 
     fn spawn(mut command: Command, ports: Ports, arguments: &[&str], settings: &[&str]) -> Self {
@@ -108,7 +126,6 @@ impl Server {
             command.args(["-s", setting]);
         }
         let mut child = command
-            .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
