@@ -176,8 +176,12 @@ impl PendingCommands {
         }
     }
 
-    /// Returns when the next command reaches its deadline.
+    /// Returns when the next command reaches its deadline. While there may be unread answers, no
+    /// command does, and the shell does not sleep.
     pub(super) fn deadline_us(&self) -> Option<u64> {
+        if self.unread_answers == UnreadAnswers::Possible {
+            return None;
+        }
         self.deadlines.front().map(|(deadline_us, _)| *deadline_us)
     }
 

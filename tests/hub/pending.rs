@@ -160,7 +160,7 @@ fn no_command_fails_while_its_answer_may_be_unread() {
     harness.answer(first, PublishAnswer::Accepted);
     assert_eq!(harness.read_texts(id), [accepted(2)]);
     harness.hub.set_unread_answers(UnreadAnswers::None);
-    harness.run_turn();
+    harness.tick();
     assert_eq!(harness.read_texts(id), [timed_out(3)]);
 }
 
