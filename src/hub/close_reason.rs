@@ -49,17 +49,17 @@ impl CloseReason {
     }
 
     /// Returns whether the server waits for a close frame of the peer. A peer that violates the
-    /// protocol is not waited for: RFC 6455, section 7.1.7, does not require it.
+    /// protocol is not waited for: RFC 6455, section 7.1.7, does not require it. Nor is one that
+    /// sends too fast, because its answer may follow any number of other frames.
     pub(super) fn close_answer(self) -> CloseAnswer {
         match self {
             Self::Peer(_) => CloseAnswer::Received,
-            Self::Violation(_) => CloseAnswer::NotAwaited,
+            Self::Violation(_) | Self::TooFast => CloseAnswer::NotAwaited,
             Self::BadRequest
             | Self::NoConnect
             | Self::NoPong
             | Self::Shutdown
             | Self::Slow
-            | Self::TooFast
             | Self::Unsupported => CloseAnswer::Awaited,
         }
     }

@@ -28,6 +28,11 @@ pub const CONTROL_PAYLOAD_BYTES: usize = 125;
 /// Maximum length of the reason in a close frame: a control payload without the 2-byte status code.
 pub const CLOSE_REASON_BYTES: usize = CONTROL_PAYLOAD_BYTES - 2;
 
+/// Bytes per second that are read from a connection after its last bytes were queued. The close
+/// frame of a client that sends without end may never arrive, and reading up to it would take as
+/// much time as without the close. A client has less than this on the way.
+pub const CLOSING_RECEIVE_RATE: usize = 16 * 1024;
+
 /// Maximum number of fragments in one message. A client that sends empty fragments without end is
 /// disconnected after less than 1 MB. The Autobahn test suite sends 4 MiB in 65,536 fragments.
 pub const FRAGMENTS: u32 = 128 * 1024;

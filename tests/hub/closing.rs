@@ -1,9 +1,10 @@
 //! The end of connections: close handshakes from both sides, lost sockets, and calls for
 //! connections that have ended.
 
-use fanfare::hub::{Egress, SendOutcome, SocketAction, Writability};
+use fanfare::hub::{Egress, Reading, SendOutcome, SocketAction, Writability};
+use fanfare::limits::CLOSING_RECEIVE_RATE;
 
-use crate::harness::{CloseKind, HubHarness};
+use crate::harness::{CloseKind, HubHarness, SECOND_US};
 use crate::upstream::{config, push};
 use crate::wire::{self, ServerFrame};
 
@@ -304,4 +305,33 @@ fn the_write_side_is_shut_down_before_the_socket_is_closed() {
         Some(SocketAction::Close { id, abort: false })
     );
     assert_eq!(harness.hub.poll_socket_action(), None);
+}
+
+#[test]
+fn a_client_that_is_closed_for_its_rate_is_hardly_read_any_more() {
+    let mut config = config();
+    config.ws.max_command_rate = 2;
+    let mut harness = HubHarness::new(config);
+    let id = harness.connect_client();
+    harness.advance_clock(SECOND_US);
+    let second_us = harness.now_us / SECOND_US * SECOND_US;
+    let flood = wire::client_frame(wire::PING, b"").repeat(600);
+    let reading = harness.hub.receive(id, &mut flood.clone(), second_us);
+    assert_eq!(reading, Reading::Continues);
+    let frames = harness.read_frames(id);
+    assert_eq!(frames.last(), Some(&ServerFrame::Close(Some(3013))));
+    assert!(
+        harness.socket(id).is_write_shut_down,
+        "no answer is awaited"
+    );
+    let until_us = second_us + SECOND_US;
+    let mut reads = 0;
+    while harness.hub.receive(id, &mut flood.clone(), second_us + 1) == Reading::Continues {
+        reads += 1;
+    }
+    assert_eq!(reads, CLOSING_RECEIVE_RATE / flood.len());
+    let reading = harness.hub.receive(id, &mut flood.clone(), second_us + 2);
+    assert_eq!(reading, Reading::Paused { until_us });
+    let reading = harness.hub.receive(id, &mut flood.clone(), until_us);
+    assert_eq!(reading, Reading::Continues);
 }

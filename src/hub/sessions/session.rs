@@ -2,6 +2,7 @@
 
 use crate::config::WsConfig;
 use crate::delivery::{Codec, Encoding};
+use crate::limits::CLOSING_RECEIVE_RATE;
 use crate::protocol::codec::ClientCodec;
 use crate::wire::decode::Decoder;
 
@@ -203,6 +204,7 @@ impl Session {
     pub(in crate::hub) fn start_closing(&mut self, answer: CloseAnswer) {
         debug_assert!(self.stage != Stage::Vacant && self.stage != Stage::Gone);
         self.stage = Stage::Closing;
+        self.bytes_left = self.bytes_left.min(CLOSING_RECEIVE_RATE as i32);
         self.set_close_answer(answer);
     }
 
@@ -280,7 +282,11 @@ impl Session {
         if self.allowance_second != second {
             self.allowance_second = second;
             self.commands_left = ws.max_command_rate;
-            self.bytes_left = i32::try_from(ws.max_receive_rate).unwrap_or(i32::MAX);
+            let rate = match self.stage {
+                Stage::Closing => CLOSING_RECEIVE_RATE,
+                _ => ws.max_receive_rate,
+            };
+            self.bytes_left = i32::try_from(rate).unwrap_or(i32::MAX);
         }
     }
 
