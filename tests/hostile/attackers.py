@@ -23,6 +23,7 @@ CONNECTING, CONNECT_S, PAUSE_S = 256, 30, 0.1
 # About one receive buffer of the server in each send, so that the attackers' core sends more than the
 # server's core reads.
 FRAGMENTS_PER_SEND, PINGS_PER_SEND = 600, 400
+SEND_BUFFER_BYTES = 16 * 1024
 # Below the honest clients on the same core.
 ATTACKER_NICE = 10
 MASK = b"\x11\x22\x33\x44"
@@ -79,6 +80,9 @@ class Attacker:
         self.socket.setblocking(False)
         self.socket.setsockopt(socket.IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        # On loopback, these bytes are the memory of the server's host, and attackers elsewhere have
+        # their own. Thousands of default buffers exceed net.ipv4.tcp_mem.
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
         # A reset at the end leaves no port in TIME_WAIT.
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
         self.socket.bind((source, 0))

@@ -94,10 +94,11 @@ class Client:
 
 
 class Record:
-    """What was measured since the last call of `begin`."""
+    """What was measured since the last call of `begin`. `pause_s` is the longest turn of the clients
+    themselves: the host, and not the server, delayed them by so much."""
 
     def __init__(self):
-        self.pings_ns, self.deliveries_ns = [], []
+        self.pings_ns, self.deliveries_ns, self.pause_s = [], [], 0
         self.missing = self.disordered = 0
         self.closed = collections.Counter()
 
@@ -111,6 +112,7 @@ class Record:
             **quantiles,
             "pings": len(self.pings_ns),
             "deliveries": len(self.deliveries_ns),
+            "pause_ms": self.pause_s * 1e3,
             "missing": self.missing,
             "disordered": self.disordered,
             "closed": dict(self.closed),
@@ -133,7 +135,10 @@ class Fleet:
 
     def run(self):
         self.commands.send("ready")
+        turn = time.monotonic()
         while True:
+            turn, last = time.monotonic(), turn
+            self.record.pause_s = max(self.record.pause_s, turn - last)
             for number, _ in self.poll.poll(0.002):
                 if number == self.commands.fileno():
                     if not self.command(*self.commands.recv()):

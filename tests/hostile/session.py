@@ -121,7 +121,8 @@ def described(figures, before):
     return (
         "ping p50 {ping_p50_ms:.1f} p99 {ping_p99_ms:.1f} ms, deliveries p99 {delivery_p99_ms:.1f} ms "
         "({before:.1f} before), closed {count}, missing {missing}, received {deliveries}, at most "
-        "{scrape_max_ms:.0f} ms for scrapes, {req_max_ms:.0f} for REQ, {http_max_ms:.0f} for HTTP"
+        "{scrape_max_ms:.0f} ms for scrapes, {req_max_ms:.0f} for REQ, {http_max_ms:.0f} for HTTP and "
+        "{pause_ms:.0f} for a turn of the clients themselves"
     ).format(before=before["delivery_p99_ms"], count=sum(figures["closed"].values()), **figures)
 
 
