@@ -204,7 +204,7 @@ impl Session {
     pub(in crate::hub) fn start_closing(&mut self, answer: CloseAnswer) {
         debug_assert!(self.stage != Stage::Vacant && self.stage != Stage::Gone);
         self.stage = Stage::Closing;
-        self.bytes_left = self.bytes_left.min(CLOSING_RECEIVE_RATE as i32);
+        self.bytes_left = self.bytes_left.min(byte_count(CLOSING_RECEIVE_RATE));
         self.set_close_answer(answer);
     }
 
@@ -286,7 +286,7 @@ impl Session {
                 Stage::Closing => CLOSING_RECEIVE_RATE,
                 _ => ws.max_receive_rate,
             };
-            self.bytes_left = i32::try_from(rate).unwrap_or(i32::MAX);
+            self.bytes_left = byte_count(rate);
         }
     }
 
@@ -303,8 +303,7 @@ impl Session {
 
     /// Charges received bytes to the allowance of the current second.
     pub(in crate::hub) fn charge_bytes(&mut self, bytes: usize) -> Allowance {
-        let bytes = i32::try_from(bytes).unwrap_or(i32::MAX);
-        self.bytes_left = self.bytes_left.saturating_sub(bytes);
+        self.bytes_left = self.bytes_left.saturating_sub(byte_count(bytes));
         if self.bytes_left > 0 {
             Allowance::Granted
         } else {
@@ -321,6 +320,11 @@ impl Session {
     pub(super) fn is_of(&self, id: ConnectionId) -> bool {
         self.generation == id.generation() && self.stage != Stage::Vacant
     }
+}
+
+/// Converts a number of bytes to the type of an allowance. Configured rates are in its range.
+fn byte_count(bytes: usize) -> i32 {
+    i32::try_from(bytes).unwrap_or(i32::MAX)
 }
 
 #[cfg(test)]
