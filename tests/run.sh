@@ -168,6 +168,8 @@ packages() {
         # graphite-web uses libcairo for drawing and does not start without it.
         [[ -e /usr/lib/$(uname -m)-linux-gnu/libcairo.so.2 ]] || missing+=(libcairo2)
         has systemd-analyze || missing+=(systemd)
+        has ip || missing+=(iproute2)
+        has sysctl || [[ -x /usr/sbin/sysctl ]] || missing+=(procps)
     fi
     if ((!${#missing[@]})) || run apt apt_install "${missing[@]}"; then
         return

@@ -16,7 +16,7 @@ from load import Publisher, Readers
 from node import Node, Report, arguments, lossy, until
 from prometheus import DASHBOARD, RULES, Prometheus, dashboard_queries, names, panels, program, promtool
 
-CLEAN, HOUR, LOSSY, PROMETHEUS, ARCHIVE = 18160, 18165, 18170, 18210, 18211
+CLEAN, HOUR, LOSSY, PROMETHEUS, ARCHIVE, LOOPING = 18160, 18165, 18170, 18210, 18211, 18460
 STAGES = ["check", "route", "lane", "deliver"]
 # A loss of one percent. The messages are a millisecond apart, so each is a separate batch.
 EVERY, RATE = 100, 800
@@ -126,6 +126,24 @@ def fires(prometheus, node, stage):
     return f"{took_s:.2f} s after the first loss, scraped every {prometheus.interval_s} s"
 
 
+def restarts(prometheus, node):
+    """Ends and starts a node three times."""
+    own = node.admin.removeprefix("http://")
+    start_time = f'process_start_time_seconds{{instance="{own}"}}'
+    for _ in range(3):
+        before = prometheus.query(start_time)
+        node.server.kill()
+        node.server.start()
+        until(lambda: prometheus.query(start_time) not in ([], before), 10, "a scrape after the restart")
+
+    def firing():
+        active = [alert for alert in prometheus.active() if alert["labels"]["instance"] == own]
+        names = {alert["labels"]["alertname"] for alert in active if alert["state"] == "firing"}
+        return "FanfareRestarting" in names and names
+
+    return ", ".join(sorted(until(firing, 10, "FanfareRestarting fires")))
+
+
 def hour(tools, logs, binary, alerts):
     """Runs the load of an hour. The expression of every alert stays empty."""
     root = logs / "hour"
@@ -158,12 +176,14 @@ def live(report, given):
         stack.enter_context(Audience(clean, ["prices"] * 10, compression="deflate"))
         stack.enter_context(Publisher(clean.pull, ["prices"], 100, payload))
         sender = stack.enter_context(Sender(clean))
-        nodes = [clean, *broken.values()]
+        looping = stack.enter_context(Node(binary, logs / "looping.log", LOOPING))
+        nodes = [clean, looping, *broken.values()]
         prometheus = stack.enter_context(Prometheus(given.tools, logs / "live", PROMETHEUS, nodes))
         up = "count(up == 1)"
         until(lambda: prometheus.query(up) == [({}, len(nodes))], 10, "every node is scraped")
         for stage, node in broken.items():
             report.check(f"a loss at {stage} triggers its alert", fires, prometheus, node, stage)
+        report.check("a restart loop triggers its alert", restarts, prometheus, looping)
         if not broken:
             report.skip("no lossy binary: set FANFARE_LOSSY")
         sender.send("prices", b"no JSON")

@@ -4,6 +4,7 @@ sent, and how large the connection table is. Everything runs in a network namesp
 import os
 import pathlib
 import re
+import shutil
 import socket
 import struct
 import subprocess
@@ -105,6 +106,8 @@ def main():
     arguments("kernel")
     report = Report("kernel")
     if os.environ.get("FANFARE_KERNEL") != "inside":
+        if not shutil.which("ip"):
+            return report.skip("ip is not installed (apt install iproute2)")
         if subprocess.run(["unshare", "--net", "true"], capture_output=True).returncode:
             return report.skip("a network namespace is not permitted")
         environment = {**os.environ, "FANFARE_KERNEL": "inside"}

@@ -216,7 +216,7 @@ class Service:
     def probe(self):
         """Returns the errors of the calls in probe.py under the restrictions of the unit."""
         ended = subprocess.run(
-            ["/usr/bin/python3", "-c", pathlib.Path(probe.__file__).read_text()],
+            ["/usr/bin/python3", "-c", probe.program()],
             capture_output=True,
             text=True,
             timeout=30,

@@ -141,9 +141,9 @@ def run(*command):
 def refused():
     """Calls that fanfare does not need fail under the profile, and the others work. Without the
     profile, at least a new namespace is possible, or this check would prove nothing."""
-    free = json.loads(run(sys.executable, probe.__file__).stdout)
+    free = json.loads(run(sys.executable, "-c", probe.program()).stdout)
     with Confined(sys.executable) as python:
-        confined = json.loads(run(python, probe.__file__).stdout)
+        confined = json.loads(run(python, "-c", probe.program()).stdout)
     for name, error in confined.items():
         is_needed = name in probe.NEEDED or name == "process"
         if error != (0 if is_needed else errno.ENOSYS):
