@@ -1,5 +1,5 @@
-"""Compares numbers that appear in several places: the unit, the commands for containers, the pages and
-the defaults. Then measures a drain with a client that does not answer."""
+"""Compares numbers that appear in several places: the unit, the commands for containers, the pages
+and the defaults. Then measures a drain with a client that does not answer."""
 
 import pathlib
 import re

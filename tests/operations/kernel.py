@@ -1,5 +1,5 @@
-"""Checks what docs/TUNING.md states about the kernel: which counter shows a full queue, when cookies are
-sent, and how large the connection table is. Everything runs in a network namespace."""
+"""Checks what docs/TUNING.md states about the kernel: which counter shows a full queue, when cookies
+are sent, and how large the connection table is. Everything runs in a network namespace."""
 
 import os
 import pathlib

@@ -1,5 +1,5 @@
-"""Tries system calls that fanfare does not need, and some that it needs. Prints the error of each as
-JSON, 0 for success. The checks of sandboxes run this program confined and unconfined, in another
+"""Tries system calls that fanfare does not need, and some that it needs. Prints the error of each
+as JSON, 0 for success. The checks of sandboxes run this program confined and unconfined, in another
 root directory too, so it needs only the standard library.
 """
 

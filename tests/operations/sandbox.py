@@ -1,6 +1,6 @@
 """Starts a process with the restrictions of a systemd unit, without systemd: user, limits, runtime
-directory, no capabilities, no new privileges, system call filter, address families, no namespaces, and
-no memory that is both writable and executable."""
+directory, no capabilities, no new privileges, system call filter, address families, no namespaces,
+and no memory that is both writable and executable."""
 
 import ctypes
 import errno
