@@ -11,8 +11,8 @@
 //!     +-> waiting                               no buffer was free
 //! ```
 //!
-//! A turn starts one operation for each buffer at most, in the order in which the connections began
-//! to wait.
+//! A turn starts one operation for each free buffer at most, in the order in which the connections
+//! began to wait.
 
 use std::io;
 
@@ -88,7 +88,8 @@ impl<R: Ring> ShardLoop<R> {
     /// Starts to receive from the connections whose turn it is. Reports work if others still wait.
     pub(super) fn start_receives(&mut self, now_us: u64) -> io::Result<Work> {
         self.receives.end_pause(now_us);
-        for _ in 0..RECEIVE_BUFFERS {
+        // With more operations than free buffers, some would fail and lose their place.
+        for _ in self.receives.received()..RECEIVE_BUFFERS as usize {
             let Some(id) = self.receives.next_waiting() else {
                 break;
             };
