@@ -118,12 +118,17 @@ fn a_publication_over_http_is_delivered_or_refused_with_the_reason() {
             r#"{"channel":"news","data":{"a": [1, 2]}}"#,
             r#"{"a":[1,2]}"#,
         ),
+        (r#"{"channel":"news","data":null}"#, "null"),
         (r#"{"channel":"notes:a","text":"ünï"}"#, r#""ünï""#),
         (r#"{"channel":"bytes:a","b64data":"AAEC"}"#, r#""AAEC""#),
     ] {
         assert_eq!(status(&admin.publish(body)), 200, "{body}");
         assert_eq!(client.next_publication().1.to_string(), data);
     }
+    let publisher = Publisher::with_push(&admin.server);
+    publisher.send("news", "null");
+    let (_, data) = client.next_publication();
+    assert_eq!(data, Value::Null, "PUSH takes it, too");
     for (body, code, word) in [
         (r#"{"channel":"","data":1}"#, 400, "topic_empty"),
         (
