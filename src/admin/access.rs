@@ -2,23 +2,35 @@
 
 use std::net::IpAddr;
 
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, Method, StatusCode, header};
 
-use crate::config::BearerToken;
+use crate::config::{AdminConfig, BearerToken};
+
+/// The pages that the token for scraping gives access to.
+const SCRAPED: [&str; 3] = ["/metrics", "/stats", "/health"];
 
 /// The conditions that a request must meet.
 pub(super) struct AccessRule {
     token: Option<BearerToken>,
+    scrape_token: Option<BearerToken>,
 }
 
 impl AccessRule {
-    /// Creates the rule. `token` is `admin.token`.
-    pub(super) fn new(token: Option<BearerToken>) -> Self {
-        Self { token }
+    /// Creates the rule from `admin.token` and `admin.scrape_token`.
+    pub(super) fn new(config: &AdminConfig) -> Self {
+        Self {
+            token: config.token.clone(),
+            scrape_token: config.scrape_token.clone(),
+        }
     }
 
-    /// Returns status and text for a request that must be refused.
-    pub(super) fn refusal(&self, headers: &HeaderMap) -> Option<(StatusCode, &'static str)> {
+    /// Returns status and text for a request that must be refused. Looks at its head only.
+    pub(super) fn refusal(
+        &self,
+        method: &Method,
+        path: &str,
+        headers: &HeaderMap,
+    ) -> Option<(StatusCode, &'static str)> {
         let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
         // Without a token, a page in an operator's browser could send requests through a name that
         // it lets resolve to this host (DNS rebinding). It cannot know the token.
@@ -26,11 +38,20 @@ impl AccessRule {
             let hint = "ask by address or as localhost, or set admin.token: other names are not answered\n";
             return Some((StatusCode::MISDIRECTED_REQUEST, hint));
         }
-        if !self.has_token(text(header::AUTHORIZATION)) {
+        let authorization = text(header::AUTHORIZATION);
+        if self.has_token(authorization) {
+            return None;
+        }
+        if !self.has_scrape_token(authorization) {
             let hint = "send the header Authorization: Bearer with the value of admin.token\n";
             return Some((StatusCode::UNAUTHORIZED, hint));
         }
-        None
+        let is_read = matches!(*method, Method::GET | Method::HEAD);
+        if is_read && SCRAPED.contains(&path) {
+            return None;
+        }
+        let hint = "admin.scrape_token reads /metrics, /stats and /health: send admin.token\n";
+        Some((StatusCode::FORBIDDEN, hint))
     }
 
     /// Returns whether the Authorization header has the token, if one is required.
@@ -38,11 +59,20 @@ impl AccessRule {
         let Some(token) = &self.token else {
             return true;
         };
-        let given = authorization
-            .and_then(|value| value.strip_prefix("Bearer "))
-            .unwrap_or("");
-        token.matches(given.as_bytes())
+        token.matches(bearer(authorization))
     }
+
+    /// Returns whether the Authorization header has the token for scraping.
+    fn has_scrape_token(&self, authorization: Option<&str>) -> bool {
+        let token = self.scrape_token.as_ref();
+        token.is_some_and(|token| token.matches(bearer(authorization)))
+    }
+}
+
+/// Returns the token of an Authorization header; nothing matches an empty one.
+fn bearer(authorization: Option<&str>) -> &[u8] {
+    let token = authorization.and_then(|value| value.strip_prefix("Bearer "));
+    token.unwrap_or_default().as_bytes()
 }
 
 /// Returns whether a Host header is an IP address or localhost, with or without a port. A request
@@ -60,6 +90,36 @@ fn is_address_or_localhost(host: Option<&str>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_token_for_scraping_reads_three_pages_and_nothing_else() {
+        let token = |text| Some(BearerToken::parse(text).expect("the token is valid"));
+        let rule = AccessRule::new(&AdminConfig {
+            token: token("all"),
+            scrape_token: token("scrape"),
+            ..AdminConfig::default()
+        });
+        let status = |method, path, token| {
+            let mut headers = HeaderMap::new();
+            let value = format!("Bearer {token}");
+            headers.insert(header::AUTHORIZATION, value.parse().expect("it is text"));
+            let refusal = rule.refusal(&method, path, &headers);
+            refusal.map_or(200, |(status, _)| status.as_u16())
+        };
+        for path in SCRAPED {
+            assert_eq!(status(Method::GET, path, "scrape"), 200, "{path}");
+            assert_eq!(status(Method::HEAD, path, "scrape"), 200, "{path}");
+            assert_eq!(status(Method::POST, path, "scrape"), 403, "{path}");
+            assert_eq!(status(Method::GET, path, "Scrape"), 401, "{path}");
+            assert_eq!(status(Method::GET, path, ""), 401, "{path}");
+        }
+        for path in ["/", "/connections", "/load", "/metrics/", "/stats/.."] {
+            assert_eq!(status(Method::GET, path, "scrape"), 403, "{path}");
+            assert_eq!(status(Method::GET, path, "all"), 200, "{path}");
+        }
+        assert_eq!(status(Method::POST, "/publish", "scrape"), 403);
+        assert_eq!(status(Method::POST, "/publish", "all"), 200);
+    }
 
     #[test]
     fn only_addresses_and_localhost_pass_without_a_token() {

@@ -1,104 +1,159 @@
 //! The HTTP server of the admin port, with bounds on connections, time and bytes. Control thread.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
-use axum::body::Body;
+use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{self, Instant};
 
 use crate::config::Config;
 use crate::limits::{
-    ADMIN_ACCEPT_PAUSE, ADMIN_BODY_BYTES, ADMIN_CONNECTION_TIMEOUT, ADMIN_CONNECTIONS,
-    ADMIN_DISCARD_BYTES,
+    ADMIN_ACCEPT_PAUSE, ADMIN_BUFFER_BYTES, ADMIN_CONNECTION_TIMEOUT, ADMIN_CONNECTIONS,
+    ADMIN_HEAD_TIMEOUT, LOG_INTERVAL,
 };
 use crate::load::Monitor;
 use crate::metrics::Sampler;
 
 use super::access::AccessRule;
+use super::body::{self, BodyMemory};
 use super::routes;
+use super::slots::{Evicted, Slot, Slots, Stage};
 
 /// The server of the admin port.
 pub(crate) struct Admin {
-    service: axum::Router,
+    service: Router,
+    slots: Slots,
+    evictions: EvictionLog,
+}
+
+/// The checks and bounds that every request passes before it is routed.
+struct Gate {
+    rule: AccessRule,
+    memory: BodyMemory,
 }
 
 impl Admin {
     pub(crate) fn new(config: &Config, sampler: Arc<Sampler>, monitor: Arc<Monitor>) -> Self {
-        let rule = Arc::new(AccessRule::new(config.admin.token.clone()));
+        let gate = Gate {
+            rule: AccessRule::new(&config.admin),
+            memory: BodyMemory::default(),
+        };
         let routes = routes::routes(sampler, monitor);
         Self {
-            service: routes.layer(middleware::from_fn_with_state(rule, check)),
+            service: routes.layer(middleware::from_fn_with_state(Arc::new(gate), pass)),
+            slots: Slots::default(),
+            evictions: EvictionLog::default(),
         }
     }
 
-    /// Serves until the process ends. The time of each connection is bounded, so that connections
-    /// that hang cannot use up [`ADMIN_CONNECTIONS`].
-    pub(crate) async fn serve(self, listener: std::net::TcpListener) {
+    /// Serves until the process ends. Accepts every connection at once: at the bound, another one
+    /// is closed for it.
+    pub(crate) async fn serve(mut self, listener: std::net::TcpListener) {
         let listener = match TcpListener::from_std(listener) {
             Ok(listener) => listener,
             Err(error) => return tracing::error!("the admin port is closed: {error}"),
         };
-        let permits = Arc::new(Semaphore::new(ADMIN_CONNECTIONS));
         loop {
-            let Ok(permit) = Arc::clone(&permits).acquire_owned().await else {
-                return; // The semaphore is never closed.
-            };
             let Ok((stream, _)) = listener.accept().await else {
                 // The usual reason is a lack of descriptors. Retrying at once would fail as well.
-                tokio::time::sleep(ADMIN_ACCEPT_PAUSE).await;
+                time::sleep(ADMIN_ACCEPT_PAUSE).await;
                 continue;
             };
-            let service = TowerToHyperService::new(self.service.clone());
-            let connection = http1::Builder::new()
-                .timer(TokioTimer::new())
-                .keep_alive(true)
-                .serve_connection(TokioIo::new(stream), service);
-            tokio::spawn(async move {
-                // Errors of a client need no handling: hyper has answered or closed.
-                let _ = tokio::time::timeout(ADMIN_CONNECTION_TIMEOUT, connection).await;
-                drop(permit);
-            });
+            let (slot, evicted) = self.slots.add(Instant::now());
+            if let Some(evicted) = evicted {
+                self.evictions.note(evicted);
+            }
+            let connection = serve_connection(stream, self.service.clone(), Arc::clone(&slot));
+            slot.set_task(tokio::spawn(connection).abort_handle());
+            // Gives the new connection the opportunity to read its request before the next one is
+            // accepted, which may close it.
+            tokio::task::yield_now().await;
         }
     }
 }
 
-/// Checks a request and reads its body before it is routed. The body is read even if the request is
-/// refused: a response that is sent while bytes are unread can be lost when the socket is reset.
-async fn check(State(rule): State<Arc<AccessRule>>, request: Request, next: Next) -> Response {
+/// Serves one connection. The times of its heads and of the connection are bounded, so that no
+/// client keeps one for ever.
+async fn serve_connection(stream: TcpStream, router: Router, slot: Arc<Slot>) {
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(|mut request: hyper::Request<Incoming>| {
+        slot.enter(Stage::Receiving);
+        request.extensions_mut().insert(Arc::clone(&slot));
+        let response = router.call(request);
+        let slot = &slot;
+        async move {
+            let response: Result<Response, Infallible> = response.await;
+            slot.enter(Stage::Idle);
+            response
+        }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(ADMIN_HEAD_TIMEOUT)
+        .max_buf_size(ADMIN_BUFFER_BYTES)
+        .keep_alive(true)
+        .serve_connection(TokioIo::new(stream), service);
+    // Errors of a client need no handling: hyper has answered or closed.
+    let _ = time::timeout(ADMIN_CONNECTION_TIMEOUT, connection).await;
+}
+
+/// Checks the head of a request, and reads its body only if the request is allowed. The body of a
+/// refused request is discarded.
+async fn pass(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
-    let body = read(body).await;
-    if let Some(refusal) = rule.refusal(&parts.headers) {
+    if let Some(refusal) = gate
+        .rule
+        .refusal(&parts.method, parts.uri.path(), &parts.headers)
+    {
+        body::discard(&parts.headers, body).await;
         return refusal.into_response();
     }
-    match body {
-        Some(body) => next.run(Request::from_parts(parts, body.into())).await,
-        None => StatusCode::PAYLOAD_TOO_LARGE.into_response(),
+    let held = match gate.memory.read(&parts.headers, body).await {
+        Ok(held) => held,
+        Err(error) => return error.into_response(),
+    };
+    if let Some(slot) = parts.extensions.get::<Arc<Slot>>() {
+        slot.enter(Stage::Answering);
     }
+    let _room = held.room; // Until the request is answered.
+    next.run(Request::from_parts(parts, held.bytes.into()))
+        .await
 }
 
-/// Reads a body. Returns `None` if the body is incomplete or longer than [`ADMIN_BODY_BYTES`]. The
-/// bytes beyond that are read and discarded, up to [`ADMIN_DISCARD_BYTES`].
-async fn read(mut body: Body) -> Option<Vec<u8>> {
-    let (mut kept, mut length) = (Vec::new(), 0);
-    while let Some(frame) = body.frame().await {
-        let Ok(data) = frame.ok()?.into_data() else {
-            continue; // Trailers.
+/// Logs that connections are closed for new ones, once in [`LOG_INTERVAL`].
+#[derive(Default)]
+struct EvictionLog {
+    last: Option<Instant>,
+    suppressed: u64,
+}
+
+impl EvictionLog {
+    fn note(&mut self, evicted: Evicted) {
+        let now = Instant::now();
+        if self.last.is_some_and(|last| now - last < LOG_INTERVAL) {
+            self.suppressed += 1;
+            return;
+        }
+        let state = match evicted.stage {
+            Stage::Idle => "idle",
+            Stage::Receiving => "waiting for a body",
+            Stage::Answering => "waiting for an answer",
         };
-        length += data.len();
-        if length > ADMIN_DISCARD_BYTES {
-            break;
-        }
-        if length <= ADMIN_BODY_BYTES {
-            kept.extend_from_slice(&data);
-        }
+        tracing::warn!(
+            for_ms = evicted.age.as_millis() as u64,
+            suppressed = self.suppressed,
+            "the admin port has {ADMIN_CONNECTIONS} connections: closed one that was {state}; find \
+             out who opens so many"
+        );
+        (self.last, self.suppressed) = (Some(now), 0);
     }
-    (length <= ADMIN_BODY_BYTES).then_some(kept)
 }

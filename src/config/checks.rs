@@ -5,7 +5,7 @@ use super::configuration::Config;
 use super::contradiction::Contradiction;
 use super::listeners;
 use super::registry::{self, NAMESPACE_KEYS};
-use super::tables::{CpuConfig, Namespace, ScaleConfig};
+use super::tables::{AdminConfig, CpuConfig, Namespace, ScaleConfig};
 use super::units;
 use crate::limits;
 
@@ -29,6 +29,7 @@ pub(super) fn check_together(config: &Config, allowed_cores: &[usize]) -> Vec<Co
     let checks = [
         check_pong_timeout(config),
         check_outbox(config),
+        check_scrape_token(&config.admin),
         check_cores(&config.cpu, allowed_cores),
     ];
     let checks = checks.into_iter().filter_map(Result::err);
@@ -59,6 +60,18 @@ fn check_outbox(config: &Config) -> Result<(), Contradiction> {
         outbox: units::show_size(outbox),
         max_payload: units::show_size(max_payload),
     })
+}
+
+fn check_scrape_token(admin: &AdminConfig) -> Result<(), Contradiction> {
+    let Some(scrape) = &admin.scrape_token else {
+        return Ok(());
+    };
+    let fault = match &admin.token {
+        None => "is set without admin.token, so everything else needs no token",
+        Some(token) if token == scrape => "is the same as admin.token",
+        Some(_) => return Ok(()),
+    };
+    Err(Contradiction::ScrapeToken { fault })
 }
 
 fn check_cores(cpu: &CpuConfig, allowed: &[usize]) -> Result<(), Contradiction> {

@@ -37,6 +37,11 @@ pub enum Contradiction {
         second: &'static str,
         address: String,
     },
+    #[error(
+        "admin.scrape_token {fault}; set admin.token to a value that only operators and publishers \
+         know"
+    )]
+    ScrapeToken { fault: &'static str },
     #[error("{lower} ({low}%) must be below {upper} ({high}%); otherwise {consequence}")]
     Disorder {
         lower: &'static str,
@@ -67,6 +72,7 @@ impl Contradiction {
             }
             Self::PongAfterPing { .. } => vec!["ws.pong_timeout", "ws.ping"],
             Self::OutboxBelowPayload { .. } => vec!["ws.outbox", "ingest.max_payload"],
+            Self::ScrapeToken { .. } => vec!["admin.scrape_token", "admin.token"],
             Self::SameAddress { first, second, .. } => vec![first, second],
             Self::Disorder { lower, upper, .. } => vec![lower, upper],
             Self::CoreNotAllowed { .. } | Self::CoreTwice { .. } => vec!["cpu.cores"],

@@ -3,8 +3,21 @@
 
 use std::time::Duration;
 
-/// Connections that the admin port serves at the same time: scrapers and a few operators.
+/// Connections that the admin port serves at the same time: scrapers, scripts and a few operators.
+/// A further connection takes the place of the one that can be missed most.
 pub const ADMIN_CONNECTIONS: usize = 64;
+
+/// Age at which a connection that has sent nothing, or only a part of its request, may be closed
+/// before others. A request that is sent in one piece arrives within a few milliseconds.
+pub const ADMIN_GRACE: Duration = Duration::from_millis(500);
+
+/// Time in which a client has to send the head of its next request. It bounds idle connections too:
+/// a scraper whose interval is longer connects again, which takes one round trip.
+pub const ADMIN_HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Bytes that are read from a connection in advance, and so the longest head of a request. With
+/// [`ADMIN_CONNECTIONS`] they use 1 MiB.
+pub const ADMIN_BUFFER_BYTES: usize = 16 * 1024;
 
 /// Maximum duration of a connection to the admin port. Scrapers connect again by themselves.
 pub const ADMIN_CONNECTION_TIMEOUT: Duration = Duration::from_secs(120);
@@ -17,8 +30,22 @@ pub const ADMIN_ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 /// `ingest.max_payload`. Larger payloads are published over ZeroMQ.
 pub const ADMIN_BODY_BYTES: usize = 8 * 1024 * 1024;
 
+/// Time in which the body of a request has to arrive, including the time that it waits for its part
+/// of [`ADMIN_BODIES_BYTES`]. The largest body arrives in time at 7 Mbit/s.
+pub const ADMIN_BODY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Size up to which a body does not wait for its part of [`ADMIN_BODIES_BYTES`], so that ordinary
+/// publications pass while large bodies do not. With [`ADMIN_CONNECTIONS`] they use 4 MiB.
+pub const ADMIN_SMALL_BODY_BYTES: usize = 64 * 1024;
+
+/// Memory for all larger bodies together.
+pub const ADMIN_BODIES_BYTES: usize = 4 * ADMIN_BODY_BYTES;
+
 /// Bytes of a request body that are read and discarded, so that the client receives the refusal.
 pub const ADMIN_DISCARD_BYTES: usize = 16 * 1024 * 1024;
+
+/// Time for which a refused body is read and discarded.
+pub const ADMIN_DISCARD_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Maximum size of a response from an admin port: many times the figures of the largest host.
 pub const ADMIN_ANSWER_BYTES: u64 = 16 * 1024 * 1024;

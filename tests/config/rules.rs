@@ -321,3 +321,18 @@ fn the_agent_port_has_its_own_address() {
         }
     ));
 }
+
+#[test]
+fn the_token_for_scraping_needs_another_token_for_everything_else() {
+    let scrape = "admin.scrape_token=s3cret";
+    assert!(
+        flags(&[scrape])
+            .text()
+            .contains("is set without admin.token")
+    );
+    let same = flags(&[scrape, "admin.token=s3cret"]).text();
+    assert!(same.contains("is the same as admin.token"), "{same}");
+    assert!(!same.contains("s3cret"), "{same}");
+    let config = flags(&[scrape, "admin.token=other"]).config();
+    assert!(config.admin.scrape_token.is_some());
+}

@@ -20,6 +20,7 @@ mod zmtp;
 
 mod access;
 mod admin;
+mod admin_hostile;
 mod agent;
 mod bursts;
 mod connections;

@@ -15,5 +15,8 @@ table! {
             Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 8001))), Restart;
         /// If it is set, every request needs the header `Authorization: Bearer TOKEN`.
         token: Option<BearerToken> as BEARER_TOKEN = None, Restart;
+        /// A second token, which gives `GET` of `/metrics`, `/stats` and `/health` and nothing
+        /// else. It is meant for Prometheus on another host, and needs `admin.token`.
+        scrape_token: Option<BearerToken> as BEARER_TOKEN = None, Restart;
     }
 }
