@@ -4,7 +4,9 @@
 //! frame, but neither the number of frames nor their total size. The kernel knows how many bytes
 //! libzmq has read from a TCP connection, and a message names the descriptor of the connection that
 //! it arrived on. A connection is disconnected if libzmq has read more from it than a whole message
-//! may hold since the last message, and no message is left in the socket.
+//! may hold since the last message, and no message of it is left in the socket. This is so if the
+//! socket is empty, or was read for several rounds over all connections, which libzmq reads in
+//! turn.
 //!
 //! Asking for the descriptor of each message would be expensive. Therefore a connection is observed
 //! only after many bytes were read from it, and until its next message. Connections over `ipc://`
@@ -21,9 +23,10 @@ use std::io;
 use std::net::IpAddr;
 use std::os::fd::RawFd;
 
-use crate::limits::OBSERVED_BYTES;
+use crate::limits::{OBSERVED_BYTES, OVERDUE_MESSAGES, OVERDUE_ROUNDS};
 
 use super::system;
+use super::turn::Drained;
 
 /// The TCP connections of one socket.
 #[derive(Default)]
@@ -34,8 +37,12 @@ pub(super) struct Connections {
     /// Bytes that were read from connections since the last call of
     /// [`take_consumed`](Self::take_consumed).
     consumed_bytes: u64,
+    /// Connections that are open, also those that are not watched.
+    open: u64,
     /// Connections that have ended, also those that were not watched.
     ended: u64,
+    /// Messages that were read from the socket while a connection was observed.
+    messages: u64,
 }
 
 struct Connection {
@@ -54,9 +61,10 @@ enum Trust {
     /// Every message is attributed to its connection, and this connection sent none since libzmq
     /// had read `from` bytes.
     Observed { from: u64 },
-    /// More than one message may hold was read. The connection is disconnected unless one of the
-    /// messages that are left in the socket belongs to it.
-    Overdue,
+    /// More than one message may hold was read when [`Connections::messages`] was `messages`. The
+    /// connection is disconnected unless one of the messages that are left in the socket belongs to
+    /// it.
+    Overdue { messages: u64 },
 }
 
 /// Result of [`Connections::review`].
@@ -72,6 +80,7 @@ impl Connections {
     /// Starts to watch a connection to `endpoint`. libzmq reports the descriptor after it has
     /// accepted the connection, and may have closed it since.
     pub(super) fn add(&mut self, descriptor: RawFd, endpoint: &str) {
+        self.open += 1;
         // The end of an earlier connection with this number was not reported yet.
         self.forget(descriptor);
         if !endpoint.starts_with("tcp://") {
@@ -95,6 +104,7 @@ impl Connections {
     /// Ends watching a connection. libzmq has closed the descriptor or is about to.
     pub(super) fn remove(&mut self, descriptor: RawFd) {
         self.ended += 1;
+        self.open = self.open.saturating_sub(1);
         self.forget(descriptor);
     }
 
@@ -135,7 +145,9 @@ impl Connections {
                 Trust::Observed { from }
                     if consumed.saturating_sub(from) > message_bytes as u64 =>
                 {
-                    Trust::Overdue
+                    Trust::Overdue {
+                        messages: self.messages,
+                    }
                 }
                 trust => trust,
             };
@@ -150,8 +162,10 @@ impl Connections {
     }
 
     /// Notes a message from the connection with this descriptor.
-    pub(super) fn note_message(&mut self, descriptor: RawFd) {
-        if let Some(connection) = self.by_descriptor.get_mut(&descriptor)
+    pub(super) fn note_message(&mut self, descriptor: Option<RawFd>) {
+        self.messages += 1;
+        if let Some(descriptor) = descriptor
+            && let Some(connection) = self.by_descriptor.get_mut(&descriptor)
             && !connection.is_trusted()
         {
             connection.trust = Trust::Trusted {
@@ -161,18 +175,22 @@ impl Connections {
         }
     }
 
-    /// Returns whether a connection is to be disconnected once the socket is empty.
+    /// Returns whether a connection is to be disconnected after the next turns of the socket.
     pub(super) fn is_overdue(&self) -> bool {
         self.observed > 0 && self.by_descriptor.values().any(Connection::is_overdue)
     }
 
-    /// Disconnects the connections that are overdue. Called when the socket was found empty after
-    /// the last review. libzmq then reports that they have ended, and releases their frames.
-    /// Returns the addresses of the publishers.
-    pub(super) fn disconnect_overdue(&mut self) -> Vec<Option<IpAddr>> {
+    /// Disconnects the connections that are overdue and have no message left in the socket. Called
+    /// after a turn of the socket that began after the last review. libzmq then reports that they
+    /// have ended, and releases their frames. Returns the addresses of the publishers.
+    pub(super) fn disconnect_overdue(&mut self, drained: Drained) -> Vec<Option<IpAddr>> {
+        let enough_messages = OVERDUE_MESSAGES + OVERDUE_ROUNDS * self.open;
         let mut peers = Vec::new();
         for (descriptor, connection) in &mut self.by_descriptor {
-            if !connection.is_overdue() {
+            let Trust::Overdue { messages } = connection.trust else {
+                continue;
+            };
+            if drained == Drained::BoundReached && self.messages - messages < enough_messages {
                 continue;
             }
             // A connection that cannot be disconnected now is observed again.
@@ -209,7 +227,7 @@ impl Connection {
     }
 
     fn is_overdue(&self) -> bool {
-        self.trust == Trust::Overdue
+        matches!(self.trust, Trust::Overdue { .. })
     }
 }
 

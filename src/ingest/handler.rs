@@ -21,17 +21,8 @@ use super::refusals::{Denial, RefusalLog};
 use super::route::{FullLanePolicy, LaneRouter};
 use super::socket_monitor::{ConnectionEvent, SocketMonitor};
 use super::sockets::SocketKind;
-use super::turn::SocketTurn;
+use super::turn::{Drained, SocketTurn};
 use super::zap::{Authenticator, Decision};
-
-/// Whether a socket may have more messages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Drained {
-    /// The socket has no message left.
-    Empty,
-    /// The turn of the socket has ended, so that other sockets have theirs.
-    BoundReached,
-}
 
 /// Everything that a message needs on its way to the lanes, except the socket it arrived on.
 pub(super) struct MessageHandler {
@@ -84,10 +75,8 @@ impl MessageHandler {
             if !lossy::loses(PipelineStage::Check) {
                 bytes = self.handle_message(kind, socket, received, arrived_us);
             }
-            if connections.is_observing()
-                && let Some(descriptor) = self.frames.descriptor()
-            {
-                connections.note_message(descriptor);
+            if connections.is_observing() {
+                connections.note_message(self.frames.descriptor());
             }
             if bytes >= RELEASED_MESSAGE_BYTES {
                 self.frames.release();
@@ -108,10 +97,15 @@ impl MessageHandler {
         self.counts.received_bytes
     }
 
-    /// Disconnects the publishers whose unfinished message is too large. Called when the socket was
-    /// found empty.
-    pub(super) fn disconnect_overdue(&mut self, connections: &mut Connections, now_us: u64) {
-        for peer in connections.disconnect_overdue() {
+    /// Disconnects the publishers whose unfinished message is too large. Called after a turn of the
+    /// socket.
+    pub(super) fn disconnect_overdue(
+        &mut self,
+        connections: &mut Connections,
+        drained: Drained,
+        now_us: u64,
+    ) {
+        for peer in connections.disconnect_overdue(drained) {
             self.counts.denied_unfinished += 1;
             self.refusals.deny(Denial::Unfinished, peer, None, now_us);
         }

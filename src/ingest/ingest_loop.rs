@@ -13,11 +13,12 @@ use crate::limits::{
 };
 
 use super::connections::Activity;
-use super::handler::{Drained, MessageHandler};
+use super::handler::MessageHandler;
 use super::heap::HeapTrim;
 use super::readiness::{PollMode, Readiness};
 use super::sockets::{Receiver, Sockets};
 use super::system;
+use super::turn::Drained;
 use super::zap::Authenticator;
 
 /// Index of each descriptor in the poll set: submissions, authentication if it is configured, the
@@ -111,19 +112,25 @@ impl IngestLoop {
         for (index, receiver) in self.receivers.iter_mut().enumerate() {
             let index = first + index;
             let connections = &mut receiver.connections;
-            // An overdue connection is disconnected when the socket was found empty after the
-            // review. Another event may not come.
+            // A connection that is overdue is disconnected after a turn that begins after the
+            // review. Another event of the socket may not come.
             let is_overdue = connections.is_overdue();
             if !is_overdue && !self.readiness.is_ready(index) {
                 continue;
             }
             let (kind, socket) = (receiver.kind, &receiver.socket);
+            if is_overdue {
+                // While a socket has messages, libzmq looks for connections with new messages only
+                // now and then. This call makes it look now. Its result is not needed.
+                let _ = socket.get_events();
+            }
             let handler = &mut self.handler;
-            if handler.drain_socket(kind, socket, connections, arrived_us) == Drained::Empty {
+            let drained = handler.drain_socket(kind, socket, connections, arrived_us);
+            if drained == Drained::Empty {
                 self.readiness.clear(index);
-                if is_overdue {
-                    handler.disconnect_overdue(connections, arrived_us);
-                }
+            }
+            if is_overdue {
+                handler.disconnect_overdue(connections, drained, arrived_us);
             }
         }
     }

@@ -5,6 +5,15 @@ use crate::limits::{
 };
 use crate::observe::Clock;
 
+/// Whether a socket may have more messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Drained {
+    /// The socket has no message left.
+    Empty,
+    /// The turn of the socket has ended, so that other sockets have theirs.
+    BoundReached,
+}
+
 /// The messages that were read from a socket in its turn.
 pub(super) struct SocketTurn {
     clock: Clock,

@@ -41,6 +41,15 @@ pub const CONNECTION_REVIEW_EACH: Duration = Duration::from_micros(100);
 /// the connection is observed.
 pub const OBSERVED_BYTES: u64 = 256 * 1024;
 
+/// Messages that are read from a socket that is never empty, in addition to [`OVERDUE_ROUNDS`],
+/// before a connection without a message among them counts as one that has none.
+pub const OVERDUE_MESSAGES: u64 = 4;
+
+/// Rounds over all connections of a socket that is never empty, before a connection without a
+/// message counts as one that has none. libzmq reads one message of each connection in turn, and
+/// may leave one out in a round in which another has ended.
+pub const OVERDUE_ROUNDS: u64 = 4;
+
 /// Bytes that publishers have sent since the memory of libzmq was last returned to the kernel, from
 /// which it is returned. The allocator keeps a similar amount.
 pub const HEAP_TRIM_BYTES: u64 = 16 * 1024 * 1024;

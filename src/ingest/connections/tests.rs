@@ -50,7 +50,8 @@ impl World {
     }
 
     fn note_message(&mut self) {
-        self.connections.note_message(self.accepted.as_raw_fd());
+        self.connections
+            .note_message(Some(self.accepted.as_raw_fd()));
     }
 }
 
@@ -73,8 +74,8 @@ fn an_overdue_connection_is_disconnected_once_and_its_peer_gets_a_reset() {
     world.consume(OBSERVED_BYTES as usize + 1);
     world.consume(MESSAGE_BYTES + 1);
     let peer = "127.0.0.1".parse().ok();
-    assert_eq!(world.connections.disconnect_overdue(), [peer]);
-    assert_eq!(world.connections.disconnect_overdue(), []);
+    assert_eq!(world.connections.disconnect_overdue(Drained::Empty), [peer]);
+    assert_eq!(world.connections.disconnect_overdue(Drained::Empty), []);
     assert!(!world.connections.is_observing());
     world.connections.review(MESSAGE_BYTES);
     assert!(!world.connections.is_observing());
@@ -84,6 +85,19 @@ fn an_overdue_connection_is_disconnected_once_and_its_peer_gets_a_reset() {
     }
     world.connections.remove(world.accepted.as_raw_fd());
     assert_eq!(world.connections.len(), 0);
+}
+
+#[test]
+fn in_a_socket_that_is_never_empty_many_messages_of_others_are_enough() {
+    let mut world = World::new();
+    world.consume(OBSERVED_BYTES as usize + 1);
+    world.consume(MESSAGE_BYTES + 1);
+    let enough = OVERDUE_MESSAGES + OVERDUE_ROUNDS;
+    for number in 1..=enough {
+        world.connections.note_message(None);
+        let disconnected = world.connections.disconnect_overdue(Drained::BoundReached);
+        assert_eq!(disconnected.len(), usize::from(number == enough));
+    }
 }
 
 #[test]
@@ -121,7 +135,7 @@ fn bytes_that_libzmq_has_not_read_do_not_count() {
 fn a_message_of_another_connection_changes_nothing() {
     let mut world = World::new();
     world.consume(OBSERVED_BYTES as usize + 1);
-    world.connections.note_message(-1);
+    world.connections.note_message(Some(-1));
     assert!(world.connections.is_observing());
     world.connections.remove(-1);
     assert!(world.connections.is_observing());
