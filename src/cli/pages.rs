@@ -19,7 +19,8 @@ Drain: new connections are refused, and open ones are closed evenly over \fBdrai
 process ends with code 0. A second signal ends the process at once.
 .TP
 .B SIGHUP
-Read the configuration again. Changes that require a restart are listed in the log.
+Read the configuration again. Changes that require a restart are listed in the log. A server that was
+started in a terminal without a configuration file ends as after SIGTERM: the terminal was closed.
 .SH "EXIT STATUS"
 .TP
 .B 0

@@ -66,6 +66,11 @@ impl ConfigSource {
         }
     }
 
+    /// Returns whether a configuration file was given.
+    pub fn has_file(&self) -> bool {
+        self.file.is_some()
+    }
+
     /// Reads all sources in order and checks the result. Returns every error, not only the first.
     pub fn load(&self) -> Result<Config, ConfigErrors> {
         let read = |path: &Path| {

@@ -1,7 +1,8 @@
 //! Signals: SIGTERM and SIGINT drain, a second one ends the process at once, SIGHUP reloads the
-//! configuration. Control thread.
+//! configuration. Without a configuration file, the end of the terminal drains, too. Control
+//! thread.
 
-use std::io;
+use std::io::{self, IsTerminal};
 use std::process;
 use std::sync::Arc;
 
@@ -21,6 +22,8 @@ pub(super) struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hangup: Signal,
+    /// Whether the process was started in a terminal, whose end sends SIGHUP.
+    in_terminal: bool,
 }
 
 /// A request that a signal stands for.
@@ -37,13 +40,14 @@ impl Signals {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             hangup: signal(SignalKind::hangup())?,
+            in_terminal: io::stdin().is_terminal() || io::stderr().is_terminal(),
         })
     }
 
     /// Handles signals until the process ends.
     pub(super) async fn handle(mut self, mut reload: Reload, fabric: &Arc<Fabric>) {
         loop {
-            match self.next().await {
+            match self.next(&reload).await {
                 Action::Reload => {
                     service_manager::reloading();
                     reload.run();
@@ -63,11 +67,16 @@ impl Signals {
         }
     }
 
-    async fn next(&mut self) -> Action {
+    async fn next(&mut self, reload: &Reload) -> Action {
         tokio::select! {
             _ = self.terminate.recv() => Action::Shutdown,
             _ = self.interrupt.recv() => Action::Shutdown,
-            _ = self.hangup.recv() => Action::Reload,
+            // Without a file there is nothing to reload, so the terminal was closed.
+            _ = self.hangup.recv() => if self.in_terminal && !reload.has_file() {
+                Action::Shutdown
+            } else {
+                Action::Reload
+            },
         }
     }
 }

@@ -1,8 +1,11 @@
 """Tests the commands of `fanfare` against a node: what they print in a terminal and in a pipe."""
 
 import json
+import signal
 import subprocess
 import sys
+import time
+import urllib.request
 
 from node import Node, Report, arguments
 from terminal import Terminal
@@ -49,12 +52,43 @@ def in_pipe(options, node):
         assert (process.returncode, out) == (0, f"{TOPIC}\t".encode() + PAYLOAD + b"\n"), out
 
 
+def closed_terminal(options):
+    """The end of the terminal ends a server that has no file to reload."""
+    settings = [
+        f"ws.listen=127.0.0.1:{PORTS + 5}",
+        "admin.listen=off",
+        f"ingest.pull=tcp://127.0.0.1:{PORTS + 6}",
+        f"ingest.router=tcp://127.0.0.1:{PORTS + 7}",
+        f"ingest.sub=tcp://127.0.0.1:{PORTS + 8}",
+        "drain.period=0s",
+    ]
+    options_of_serve = [word for setting in settings for word in ("-s", setting)]
+    with Terminal([options.fanfare, "serve", *options_of_serve]) as terminal:
+        health = f"http://127.0.0.1:{PORTS + 5}/health"
+        wait_until_healthy(health, PATIENCE_S)
+        terminal.process.send_signal(signal.SIGHUP)
+        code, text = terminal.end(PATIENCE_S)
+        assert code == 0, (code, text)
+
+
+def wait_until_healthy(url, timeout_s):
+    deadline = time.monotonic() + timeout_s
+    while True:
+        try:
+            with urllib.request.urlopen(url, timeout=1) as answer:
+                return answer.read()
+        except OSError:
+            assert time.monotonic() < deadline, f"{url} does not answer"
+            time.sleep(0.05)
+
+
 def main():
     options = arguments("commands")
     report = Report("commands")
     with Node(options.fanfare, options.logs / "node.log", PORTS, {"cpu.shards": "1"}) as node:
         report.check("subscribe escapes control characters in a terminal", in_terminal, options, node)
         report.check("subscribe prints payloads unchanged in a pipe", in_pipe, options, node)
+    report.check("the end of the terminal ends a server without a file", closed_terminal, options)
     return report.failed
 
 
