@@ -10,7 +10,8 @@ use super::exit::{SUCCESS, USAGE, fail, print_result};
 /// List the configuration keys: default, type, bounds and meaning of each.
 #[derive(Args)]
 pub(super) struct Keys {
-    /// List only keys whose names contain this text, such as `ws.` or `timeout`.
+    /// List only keys whose names contain this text, such as `ws.` or `timeout`, in capital or
+    /// small letters. If there is none, list those whose meanings contain it.
     #[arg(value_name = "TEXT", default_value = "", hide_default_value = true)]
     pattern: String,
 }

@@ -35,6 +35,11 @@ impl PlainCredential {
         &self.user
     }
 
+    /// Returns the password, for a command that publishes to the node of the configuration.
+    pub fn password(&self) -> &str {
+        &self.password
+    }
+
     /// Compares both parts in a time that depends only on their lengths.
     pub fn matches(&self, user: &[u8], password: &[u8]) -> bool {
         let is_user = equals_in_constant_time(self.user.as_bytes(), user);

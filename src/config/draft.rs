@@ -110,17 +110,16 @@ impl Draft {
             return self.fail(ConfigError::UnknownKey {
                 at,
                 key: format!("namespace.{name}"),
-                nearest: registry::nearest_in_namespace(name),
+                nearest: registry::nearest_in_namespace(name).into_iter().collect(),
             });
         };
         let draft = &mut self.namespaces[index];
         match (key.set)(&mut draft.values, raw) {
             Ok(()) => draft.set.push(key),
-            Err(text) => self.fail(ConfigError::Value {
-                at,
-                key: format!("namespace.{name}"),
-                text,
-            }),
+            Err(text) => {
+                let key = format!("namespace \"{}\": {name}", draft.values.name.escape_debug());
+                self.fail(ConfigError::Value { at, key, text });
+            }
         }
     }
 
@@ -190,7 +189,7 @@ pub(super) fn not_a_key(name: &str, at: ValueSource) -> ConfigError {
         return ConfigError::UnknownKey {
             at,
             key: name.into(),
-            nearest: registry::nearest(name),
+            nearest: registry::suggestions(name),
         };
     }
     ConfigError::Table {

@@ -22,12 +22,12 @@ pub enum ConfigError {
     NotReloadable { path: PathBuf },
     #[error("{at}: {text}")]
     Syntax { at: ValueSource, text: String },
-    #[error("{at}: unknown key `{key}`{}", hint(*nearest))]
+    #[error("{at}: unknown key `{key}`{}", hint(nearest))]
     UnknownKey {
         at: ValueSource,
         key: String,
-        /// A key with a similar name.
-        nearest: Option<&'static str>,
+        /// The keys that may be meant.
+        nearest: Vec<&'static str>,
     },
     #[error("{at}: `{table}` is a table and cannot have a value; set one of its keys: {}", keys.join(", "))]
     Table {
@@ -88,10 +88,13 @@ impl ConfigError {
 }
 
 /// Returns the end of the message about an unknown key.
-fn hint(nearest: Option<&str>) -> String {
+fn hint(nearest: &[&str]) -> String {
     match nearest {
-        Some(nearest) => format!(", did you mean `{nearest}`?"),
-        None => "; `fanfare keys` lists all keys".into(),
+        [] => "; `fanfare keys` lists all keys".into(),
+        [first @ .., last] if !first.is_empty() => {
+            format!(", did you mean `{}` or `{last}`?", first.join("`, `"))
+        }
+        [nearest, ..] => format!(", did you mean `{nearest}`?"),
     }
 }
 

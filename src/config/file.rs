@@ -9,7 +9,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::draft::{self, Draft};
 use super::error::{ConfigError, ValueSource};
-use super::registry;
+use super::registry::{self, NAMESPACE_KEYS};
 use super::value::RawValue;
 
 /// A configuration file while it is read.
@@ -83,9 +83,14 @@ impl<'a> File<'a> {
         };
         let name = table.get_key_value("name").map(|(name, _)| name.span());
         let index = draft.add_namespace(self.place(&name.unwrap_or_else(|| item.span())));
-        for (name, value) in table {
+        // The name comes first, because errors of the other keys contain it.
+        let (names, others): (Vec<_>, Vec<_>) =
+            table.iter().partition(|(key, _)| key.get_ref() == "name");
+        for (key, value) in names.into_iter().chain(others) {
             let raw = RawValue::from_toml(value.get_ref());
-            draft.set_namespace(index, name.get_ref(), &raw, self.place(&name.span()));
+            let is_known = registry::find(NAMESPACE_KEYS, key.get_ref()).is_some();
+            let place = if is_known { value.span() } else { key.span() };
+            draft.set_namespace(index, key.get_ref(), &raw, self.place(&place));
         }
         if !table.contains_key("name") {
             let text = "a namespace needs a name; the name \"\" is for all other topics";

@@ -12,18 +12,29 @@ use super::value::Visibility;
 /// Maximum number of characters in a line.
 const COLUMNS: usize = 80;
 
-/// Returns every key whose name contains `pattern`, with its default, its type and its meaning.
-/// Empty if there is none.
+/// Returns every key whose name contains `pattern`, in capital or small letters, with its default,
+/// its type and its meaning. If there is none, returns every key whose meaning contains it. Empty
+/// if there is none either.
 pub fn listing(pattern: &str) -> String {
+    let pattern = pattern.to_lowercase();
+    let by_name = listing_of(|name, _| name.to_lowercase().contains(&pattern));
+    if !by_name.is_empty() {
+        return by_name;
+    }
+    listing_of(|_, meaning| meaning.to_lowercase().contains(&pattern))
+}
+
+/// Returns every key for which `is_wanted`, called with its name and its meaning, returns `true`.
+fn listing_of(is_wanted: impl Fn(&str, &str) -> bool) -> String {
     let mut text = String::new();
     let defaults = Config::default();
-    for key in registry::keys().filter(|key| key.name.contains(pattern)) {
+    for key in registry::keys().filter(|key| is_wanted(key.name, &key.doc())) {
         entry(&mut text, key.name, key, &defaults);
     }
     let inherited = Namespace::inherited(&defaults.ws);
     for key in NAMESPACE_KEYS {
         let name = format!("namespace.NAME.{}", key.name);
-        if name.contains(pattern) {
+        if is_wanted(&name, &key.doc()) {
             entry(&mut text, &name, key, &inherited);
         }
     }
@@ -76,6 +87,8 @@ ws.ping = 25s
     connect and use it to detect a lost connection.
 ";
         assert_eq!(listing("ws.ping"), ping);
+        assert_eq!(listing("WS.PING"), ping);
+        assert_eq!(listing("PINGS a connection"), ping);
         assert!(listing("admin.token").starts_with("admin.token = not set\n"));
         let slow = listing("namespace.NAME.slow");
         assert!(slow.starts_with("namespace.NAME.slow = the value of ws.slow\n"));

@@ -106,6 +106,27 @@ pub(super) fn variable(name: &str) -> String {
 /// Minimum similarity of a name that a message suggests: two of three characters are right.
 const SIMILARITY_MIN: f64 = 2.0 / 3.0;
 
+/// Maximum number of keys that a message suggests.
+const SUGGESTIONS_MAX: usize = 3;
+
+/// Returns the keys that may be meant by `name`: those whose last part is `name`, or those whose
+/// last part contains it as a word if they are few, or the nearest.
+pub(super) fn suggestions(name: &str) -> Vec<&'static str> {
+    let last = |key: &'static str| key.rsplit('.').next().unwrap_or(key);
+    let names = || keys().map(|key| key.name);
+    let equal: Vec<_> = names().filter(|key| last(key) == name).collect();
+    if !equal.is_empty() {
+        return equal;
+    }
+    let has_word = |key: &&'static str| last(key).split('_').any(|word| word == name);
+    let similar = nearest(name);
+    let partial: Vec<_> = names().filter(has_word).collect();
+    if similar.is_none() && partial.len() <= SUGGESTIONS_MAX {
+        return partial;
+    }
+    similar.into_iter().collect()
+}
+
 /// Returns the key whose name, with or without its tables, is most similar to `name`, if one is
 /// similar enough to be meant.
 pub(super) fn nearest(name: &str) -> Option<&'static str> {

@@ -159,7 +159,7 @@ fn read_variable(draft: &mut Draft, name: &str, value: &str) {
         draft.fail(ConfigError::UnknownKey {
             at,
             key: lowercase,
-            nearest,
+            nearest: nearest.into_iter().collect(),
         });
     }
 }

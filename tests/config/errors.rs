@@ -34,6 +34,25 @@ fn errors_of_unknown_keys_name_the_nearest_key_and_the_place() {
 }
 
 #[test]
+fn the_last_part_of_several_keys_suggests_all_of_them() {
+    for (name, suggested) in [
+        ("listen", "`ws.listen`, `admin.listen` or `agent.listen`"),
+        ("topics", "`ws.max_topics`"),
+    ] {
+        let text = flags(&[&format!("{name}=1")]).text();
+        let end = format!("unknown key `{name}`, did you mean {suggested}?");
+        assert!(text.ends_with(&end), "{text}");
+    }
+}
+
+#[test]
+fn an_error_of_a_namespace_names_it_and_the_place_of_the_value() {
+    let text = file("[[namespace]]\ndeflate = 7\nname = 'prices'").text();
+    let begin = "fanfare.toml:2:11: namespace \"prices\": deflate: expected";
+    assert!(text.starts_with(begin), "{text}");
+}
+
+#[test]
 fn a_key_is_suggested_only_if_its_name_is_close() {
     for (key, suggested) in [
         ("ws.pings", Some("ws.ping")),
@@ -77,7 +96,7 @@ fn all_errors_are_returned_in_the_order_of_the_sources() {
         "fanfare.toml:12:9: ws.deflate.level: expected a level",
         "fanfare.toml:14:1: namespace `a:b` contains `:`",
         "fanfare.toml:15:1: a namespace needs a name",
-        "fanfare.toml:16:1: namespace.publish: expected true or false",
+        "fanfare.toml:16:11: namespace \"\": publish: expected true or false",
         "environment variable FANFARE_LOG_FORMAT: log.format: expected one of",
         "environment variable FANFARE_CPU_SHARDS: cpu.shards is 9",
         "-s drain.period=1: drain.period: expected a duration",
@@ -117,7 +136,7 @@ fn unknown_variables_similar_to_keys_are_refused() {
                 ..
             } => {
                 assert_eq!(at, name);
-                assert_eq!(found, Some(nearest), "{name}");
+                assert_eq!(found, [nearest], "{name}");
             }
             other => panic!("the error of {name} is {other}"),
         }
