@@ -1,5 +1,6 @@
 //! Runs the scenario of the command line, once or in pairs, and prints its report. Main thread.
 
+use std::io::{self, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -28,10 +29,16 @@ pub fn run(arguments: &Arguments) -> ExitCode {
         Ok(report) => report,
         Err(error) => return not_run(&error),
     };
-    if arguments.options.json {
-        println!("{}", report.json());
+    let text = if arguments.options.json {
+        format!("{}\n", report.json())
     } else {
-        print!("{}", report.table());
+        report.table()
+    };
+    // That the reader of stdout has closed it, as in `fanfare-bench ... | head`, is not an error.
+    if let Err(error) = io::stdout().write_all(text.as_bytes())
+        && error.kind() != io::ErrorKind::BrokenPipe
+    {
+        return not_run(&error.into());
     }
     if let Some(file) = &arguments.options.plot
         && let Err(error) = write_plot(file, &report)

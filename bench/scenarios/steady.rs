@@ -165,6 +165,12 @@ fn report(
     report.add_latency("latency", &receiver.latency);
     report.add_latency("publisher_lateness", &sent.lateness);
     window.usage.add_to(&mut report, window.deliveries);
+    if load.warm_up > 0 {
+        let warm_up = load.warm_up;
+        report.add_note(format!(
+            "  note    published, expected and received include the warm-up of {warm_up} s"
+        ));
+    }
     if fleet.counts.deflated > 0 {
         report.add("deflated_messages", fleet.counts.deflated);
         report.add("received_bytes", fleet.counts.received_bytes);
