@@ -26,7 +26,8 @@ pub enum EngineError {
     #[error(transparent)]
     Preflight(#[from] shard::PreflightError),
     #[error(
-        "ws.listen = {address}: the address is taken; stop what listens there or choose another"
+        "ws.listen = {address}: the address is taken; stop what listens there or choose another{}",
+        offset_advice(*address)
     )]
     AddressTaken { address: SocketAddr },
     #[error("ws.listen = {address}: {error}")]
@@ -52,10 +53,25 @@ pub enum EngineError {
 pub fn run(config: Config, source: ConfigSource) -> Result<(), EngineError> {
     let config = Arc::new(config);
     let engine = Engine::start(&config, source)?;
+    tracing::info!("{}", config.exposure());
     service_manager::ready();
     // A closed stdout is no reason to stop.
     let _ = writeln!(io::stdout(), "{}", engine.summary(&config));
-    engine.join()
+    let outcome = engine.join();
+    if outcome.is_ok() {
+        tracing::info!("the drain is complete; the process ends");
+    }
+    outcome
+}
+
+/// Returns the end of the message about a taken address: the advice for a second instance, if the
+/// address is the default one.
+fn offset_advice(address: SocketAddr) -> &'static str {
+    if address == Config::default().ws.listen {
+        ". `-s port_offset=100` moves all default ports, for a second fanfare on the host"
+    } else {
+        ""
+    }
 }
 
 /// A running engine.

@@ -10,10 +10,22 @@ use fanfare::config::{Config, TcpHost, Transport};
 use super::arguments::Settings;
 use super::exit::{USAGE, fail, fail_each};
 
-/// Returns the ZeroMQ endpoint for publishers that receive replies, or the exit code after an
-/// error. `given` is the argument `--to`.
-pub(super) fn router(given: Option<String>, settings: Settings) -> Result<String, ExitCode> {
-    given.map_or_else(|| found(settings, "--to", router_of), Ok)
+/// A user and a password of a publisher.
+pub(super) type UserAndPassword = (String, String);
+
+/// Returns the ZeroMQ endpoint for publishers that receive replies and the credentials for it, or
+/// the exit code after an error. `given` and `plain` are the arguments `--to` and `--plain`.
+pub(super) fn router(
+    given: Option<String>,
+    plain: Option<UserAndPassword>,
+    settings: Settings,
+) -> Result<(String, Option<UserAndPassword>), ExitCode> {
+    if let Some(endpoint) = given {
+        return Ok((endpoint, plain));
+    }
+    found(settings, "--to", |config| {
+        Ok((router_of(config)?, plain.or_else(|| plain_of(config))))
+    })
 }
 
 /// Returns the URL for WebSocket clients, or the exit code after an error. `given` is the argument
@@ -78,6 +90,12 @@ fn router_of(config: &Config) -> Result<String, String> {
     reachable("ingest.router", address).map(|address| format!("tcp://{address}"))
 }
 
+/// Returns the first user who may publish, and the password.
+fn plain_of(config: &Config) -> Option<UserAndPassword> {
+    let first = config.ingest.plain.first();
+    first.map(|it| (it.user().into(), it.password().into()))
+}
+
 fn websocket_of(config: &Config) -> Result<String, String> {
     let address = reachable("ws.listen", config.ws.listen)?;
     Ok(format!("ws://{address}/connection/websocket"))
@@ -140,6 +158,10 @@ mod tests {
             let url = format!("ws://{websocket}/connection/websocket");
             assert_eq!(websocket_of(&config), Ok(url));
         }
+        let with_plain = config(&["ingest.plain=ann:se:cret,bob:x"]);
+        let ann = ("ann".to_owned(), "se:cret".to_owned());
+        assert_eq!(plain_of(&with_plain), Some(ann));
+        assert_eq!(plain_of(&config(&[])), None);
         assert!(router_of(&config(&["ingest.router="])).is_err());
         assert!(websocket_of(&config(&["ws.listen=127.0.0.1:0"])).is_err());
     }

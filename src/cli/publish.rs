@@ -14,11 +14,15 @@ use fanfare::limits::PAYLOAD_CEILING_BYTES;
 
 use super::arguments::{Settings, seconds};
 use super::exit::{FAILURE, fail, report};
-use super::node_address;
+use super::node_address::{self, UserAndPassword};
 use requester::{Outcome, Requester};
 
 /// Publish to a topic, and print whether the engine accepted it.
 #[derive(Args)]
+#[command(override_usage = "\
+fanfare publish [OPTIONS] <TOPIC> <PAYLOAD>
+       fanfare publish [OPTIONS] <TOPIC> -        (the payload is stdin)
+       fanfare publish [OPTIONS] <TOPIC> --lines  (each line of stdin is a payload)")]
 pub(super) struct Publish {
     /// The topic, such as `news` or `chat:lobby`.
     topic: String,
@@ -38,7 +42,8 @@ pub(super) struct Publish {
     /// configuration, which is `tcp://127.0.0.1:5563` if it is not set.
     #[arg(long, value_name = "ENDPOINT", conflicts_with_all = ["file", "set"])]
     to: Option<String>,
-    /// Credentials, if the engine has `ingest.plain`.
+    /// Credentials, if the engine has `ingest.plain`. Default, without `--to`: the first entry of
+    /// `ingest.plain` of the configuration.
     #[arg(long, value_name = "USER:PASSWORD")]
     plain: Option<String>,
     /// Seconds to wait for each reply.
@@ -95,12 +100,12 @@ enum PublishError {
 }
 
 pub(super) fn run(command: Publish) -> ExitCode {
-    let to = match node_address::router(command.to, command.settings) {
-        Ok(to) => to,
+    let plain = command.plain.as_deref().map(user_and_password);
+    let (to, plain) = match node_address::router(command.to, plain, command.settings) {
+        Ok(found) => found,
         Err(code) => return code,
     };
-    let plain = command.plain.as_deref();
-    let publisher = Publisher::connect(to, command.topic, plain, command.timeout);
+    let publisher = Publisher::connect(to, command.topic, plain.as_ref(), command.timeout);
     let outcome = publisher.and_then(|mut it| {
         if command.lines {
             it.publish_lines()
@@ -130,10 +135,10 @@ impl Publisher {
     fn connect(
         to: String,
         topic: String,
-        plain: Option<&str>,
+        plain: Option<&UserAndPassword>,
         timeout: Duration,
     ) -> Result<Self, PublishError> {
-        let plain = plain.map(user_and_password);
+        let plain = plain.map(|(user, word)| (user.as_str(), word.as_str()));
         match Requester::connect(&to, plain, timeout) {
             Ok(requester) => Ok(Self {
                 requester,
@@ -271,6 +276,7 @@ fn read_line(input: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<usize> 
     Ok(read)
 }
 
-fn user_and_password(pair: &str) -> (&str, &str) {
-    pair.split_once(':').unwrap_or((pair, ""))
+fn user_and_password(pair: &str) -> UserAndPassword {
+    let (user, password) = pair.split_once(':').unwrap_or((pair, ""));
+    (user.into(), password.into())
 }

@@ -16,7 +16,6 @@ pub(super) fn run(settings: Settings) -> ExitCode {
     for warning in config.warnings() {
         tracing::warn!("{warning}");
     }
-    tracing::info!("{}", config.exposure());
     match engine::run(config, source) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(FAILURE, &error),

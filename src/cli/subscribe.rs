@@ -14,7 +14,7 @@ use fanfare::limits::PAYLOAD_CEILING_BYTES;
 use fanfare::protocol;
 use serde_json::json;
 use tungstenite::client::client_with_config;
-use tungstenite::http::Uri;
+use tungstenite::http::{Response, Uri};
 use tungstenite::protocol::WebSocketConfig;
 use tungstenite::{HandshakeError, Message, WebSocket};
 
@@ -26,6 +26,10 @@ use reply::{Disconnect, Push, Reply, ReplyError};
 use stream::{BoundedStream, ReadLimit};
 
 /// Print the publications of topics, one payload per line.
+///
+/// A payload of a JSON namespace is printed as it is. A payload of a text namespace is printed as a
+/// JSON string, and one of a binary namespace as a JSON string of base64: the JSON form of the
+/// protocol does not distinguish them from JSON strings.
 ///
 /// On a terminal, control characters are printed as escapes such as `\u009b`. In a pipe or a file,
 /// payloads are unchanged.
@@ -77,6 +81,12 @@ enum SubscribeError {
     Connect { url: String, error: io::Error },
     #[error("the handshake failed: {0}")]
     Handshake(String),
+    #[error("the server refused the connection: {status}{explanation}")]
+    HandshakeRefused {
+        status: u16,
+        /// Empty, or a colon and the body of the response.
+        explanation: String,
+    },
     #[error("{url} did not answer within {seconds} s")]
     Timeout { url: String, seconds: f64 },
     #[error("{command}: {code} {message}")]
@@ -99,6 +109,12 @@ enum SubscribeError {
 /// Maximum size of a message of the server: a payload of which each byte is escaped with six, and
 /// what is around it.
 const MESSAGE_BYTES: usize = 6 * PAYLOAD_CEILING_BYTES + 64 * 1024;
+
+/// Maximum number of bytes of a refused handshake's body that are printed.
+const EXPLANATION_BYTES: usize = 1024;
+
+/// The close code with which `/raw` answers a message of the client protocol.
+const UNSUPPORTED_DATA: u16 = 1003;
 
 /// How late a ping may be. The SDKs use the same value.
 const PING_GRACE: Duration = Duration::from_secs(10);
@@ -158,6 +174,7 @@ impl<'a> Subscription<'a> {
         let opened = client_with_config(&command.url, stream, Some(limits));
         let (socket, _) = opened.map_err(|error| match error {
             HandshakeError::Failure(error) if is_timeout(&error) => command.timed_out(),
+            HandshakeError::Failure(tungstenite::Error::Http(response)) => refused(&response),
             error => SubscribeError::Handshake(error.to_string()),
         })?;
         let pending_replies = command.topics.len() + 1;
@@ -188,7 +205,11 @@ impl<'a> Subscription<'a> {
                     }
                 }
                 Message::Close(Some(frame)) => {
-                    let (code, reason) = (frame.code.into(), frame.reason.to_string());
+                    let code = frame.code.into();
+                    let mut reason = frame.reason.to_string();
+                    if code == UNSUPPORTED_DATA {
+                        reason.push_str("; give the --url of /connection/websocket");
+                    }
                     return Err(SubscribeError::Closed { code, reason });
                 }
                 Message::Close(None) => {
@@ -291,6 +312,20 @@ impl<'a> Subscription<'a> {
             return self.command.timed_out();
         }
         SubscribeError::Lost("no message or ping was received within the ping interval".into())
+    }
+}
+
+/// Returns the error for a response that refuses the handshake.
+fn refused(response: &Response<Option<Vec<u8>>>) -> SubscribeError {
+    let body = response.body().as_deref().unwrap_or_default();
+    let body = String::from_utf8_lossy(&body[..body.len().min(EXPLANATION_BYTES)]);
+    let explanation = match body.trim() {
+        "" => String::new(),
+        text => format!(": {}", text.escape_debug()),
+    };
+    SubscribeError::HandshakeRefused {
+        status: response.status().as_u16(),
+        explanation,
     }
 }
 

@@ -18,7 +18,7 @@ pub enum Rejection {
     EnvelopeTooLarge,
     #[error("send 2 or 3 parts: topic, payload and, optionally, meta")]
     Parts,
-    #[error("the topic is empty: name a topic in the first part")]
+    #[error("the topic is empty: name a topic")]
     TopicEmpty,
     #[error("shorten the topic to {} bytes", limits::TOPIC_BYTES)]
     TopicTooLong,

@@ -129,6 +129,12 @@ fn describe(reason: RefusalReason, request: Option<&HttpRequest>, refusal: &Http
 
 /// Returns the fault of an origin, and the entry of `ws.origins` that allows it.
 fn describe_origin(origin: Option<&str>) -> String {
+    if origin == Some("null") {
+        return "pages with the origin null are not allowed: serve the page from a web server, and a \
+                page in a file from http://localhost. The entry \"null\" in ws.origins would allow \
+                every page in a sandbox, also those of other sites"
+            .into();
+    }
     let listable = origin.filter(|origin| {
         origin.len() <= LOG_EXCERPT_BYTES
             && OriginRule::parse(origin).is_ok_and(|rule| rule.allows(origin))
@@ -147,6 +153,18 @@ fn describe_origin(origin: Option<&str>) -> String {
 mod tests {
     use super::*;
     use crate::observe::Counts as _;
+
+    #[test]
+    fn the_origin_null_is_not_advised_as_an_entry() {
+        let text = describe_origin(Some("null"));
+        assert!(text.contains("http://localhost"), "{text}");
+        assert!(!text.contains("to allow them"), "{text}");
+        let text = describe_origin(Some("https://a.example"));
+        assert!(
+            text.contains("add \"https://a.example\" to ws.origins"),
+            "{text}"
+        );
+    }
 
     #[test]
     fn each_reason_has_the_counter_with_its_name() {

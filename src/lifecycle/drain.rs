@@ -8,7 +8,13 @@ use crate::liveness::service_manager;
 
 /// Starts to close all connections over `period`.
 pub(super) fn start(fabric: &Fabric, period: Duration) -> Result<(), RequestNotTaken> {
-    tracing::info!(?period, "draining; a second signal ends at once");
+    let shards = fabric.shards.iter();
+    let connections: u64 = shards.map(|shard| shard.counts.load().connections).sum();
+    tracing::info!(
+        connections,
+        ?period,
+        "draining; a second signal ends at once"
+    );
     service_manager::stopping(period);
     fabric.drain(period.as_micros() as u64)
 }

@@ -281,3 +281,11 @@ fn lines_that_are_not_published_for_want_of_a_reader_are_a_failure() {
         got.join().expect("the thread ends");
     }
 }
+
+#[test]
+fn a_missing_payload_is_answered_with_the_ways_to_give_one() {
+    let (code, _, error) = run(&["publish", "news"]);
+    assert_eq!(code, 2);
+    assert!(error.contains("<TOPIC> -  "), "{error}");
+    assert!(error.contains("<TOPIC> --lines"), "{error}");
+}

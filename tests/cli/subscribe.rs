@@ -243,3 +243,45 @@ fn subscribe_prints_payloads_of_the_largest_size() {
     assert_eq!((code, out.len()), (0, data.len() + 1), "{error}");
     served.join().expect("the server ends");
 }
+
+#[test]
+fn subscribe_prints_why_the_handshake_is_refused() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("the socket is bound");
+    let served = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("a client");
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).expect("a request");
+            head.push(byte[0]);
+        }
+        let body = "not found: it has\u{1b}[2J /raw\n";
+        let length = body.len();
+        let response = format!("HTTP/1.1 404 Not Found\r\nContent-Length: {length}\r\n\r\n{body}");
+        stream.write_all(response.as_bytes()).expect("sent");
+    });
+    let url = format!("ws://{address}/nowhere");
+    let (code, out, error) = run(&["subscribe", "a", "--url", &url]);
+    assert_eq!((code, out.as_str()), (1, ""));
+    let expected = "fanfare: the server refused the connection: 404: \
+                    not found: it has\\u{1b}[2J /raw\n";
+    assert_eq!(error, expected);
+    served.join().expect("the server ends");
+}
+
+#[test]
+fn subscribe_names_the_path_for_itself_when_it_is_given_that_of_raw() {
+    let (url, served) = server(|mut socket| {
+        let frame = CloseFrame {
+            code: 1003.into(),
+            reason: "raw connections take no messages".into(),
+        };
+        socket.close(Some(frame)).expect("sent");
+        let _ = socket.read();
+    });
+    let (code, _, error) = run(&["subscribe", "a", "--url", &url]);
+    assert_eq!(code, 1);
+    assert!(error.contains("--url of /connection/websocket"), "{error}");
+    served.join().expect("the server ends");
+}

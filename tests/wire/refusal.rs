@@ -73,6 +73,12 @@ fn every_refusal_has_a_status_headers_and_an_explanation() {
 }
 
 #[test]
+fn the_refusal_of_a_post_names_the_port_for_publications() {
+    let text = HttpRefusal::MethodNotAllowed.to_string();
+    assert!(text.contains("admin.listen"), "{text}");
+}
+
+#[test]
 fn refusals_have_different_names() {
     let refusals = [
         HttpRefusal::BadRequest(""),

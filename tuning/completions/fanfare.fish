@@ -156,7 +156,7 @@ statsd.interval\t''"
 complete -c fanfare -n "__fish_fanfare_using_subcommand check" -s h -l help -d 'Print help'
 complete -c fanfare -n "__fish_fanfare_using_subcommand keys" -s h -l help -d 'Print help'
 complete -c fanfare -n "__fish_fanfare_using_subcommand publish" -l to -d 'The engine\'s ZeroMQ endpoint for REQ. Default: the first `ingest.router` of the configuration, which is `tcp://127.0.0.1:5563` if it is not set' -r
-complete -c fanfare -n "__fish_fanfare_using_subcommand publish" -l plain -d 'Credentials, if the engine has `ingest.plain`' -r
+complete -c fanfare -n "__fish_fanfare_using_subcommand publish" -l plain -d 'Credentials, if the engine has `ingest.plain`. Default, without `--to`: the first entry of `ingest.plain` of the configuration' -r
 complete -c fanfare -n "__fish_fanfare_using_subcommand publish" -l timeout -d 'Seconds to wait for each reply' -r
 complete -c fanfare -n "__fish_fanfare_using_subcommand publish" -s c -l config -d 'Configuration file (TOML). Without it, the defaults apply' -r -F
 complete -c fanfare -n "__fish_fanfare_using_subcommand publish" -s s -l set -d 'Set one key; overrides the file and the environment. May be repeated' -r -f -a "port_offset\t''

@@ -22,7 +22,9 @@ pub enum HttpRefusal {
          /connection/websocket for SDKs, /raw?topic=NAME for other clients, and /health"
     )]
     NotFound,
-    #[error("method not allowed: use GET")]
+    #[error(
+        "method not allowed: use GET; publications over HTTP go to the admin port (admin.listen)"
+    )]
     MethodNotAllowed,
     #[error("timeout: send the complete request head sooner")]
     RequestTimeout,
