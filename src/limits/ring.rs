@@ -18,8 +18,8 @@ pub const RECEIVE_BUFFERS: u16 = 512;
 pub const RECEIVE_BUFFER_BYTES: usize = 4096;
 
 /// Time for which a turn processes received bytes. Publications of the same turn wait for that
-/// long. It is enough for some hundred commands, so the other work of a turn takes a small share.
-pub const TURN_RECEIVE_TIME: Duration = Duration::from_millis(1);
+/// long. It is enough for about a hundred commands, and the other work of a turn takes less.
+pub const TURN_RECEIVE_TIME: Duration = Duration::from_micros(250);
 
 /// Memory that glommio registers for disk IO. Shards do no disk IO; this is the smallest setting.
 pub const GLOMMIO_IO_MEMORY_BYTES: usize = 64 * 1024;

@@ -4,9 +4,13 @@
 use std::collections::VecDeque;
 
 use crate::hub::ConnectionId;
+use crate::limits::RECEIVE_BUFFERS;
 
 use super::ring::{ReceivedBuffer, SocketInput};
 use super::work::Work;
+
+/// The number of waiting connections for which memory is kept. The memory of a peak is released.
+const KEPT_WAITING: usize = 2 * RECEIVE_BUFFERS as usize;
 
 /// Bytes that the hub has not processed yet.
 pub(super) struct Received {
@@ -52,7 +56,11 @@ impl ReceiveQueue {
 
     /// Removes the connection that has waited longest for a buffer.
     pub(super) fn next_waiting(&mut self) -> Option<ConnectionId> {
-        self.waiting.pop_front()
+        let next = self.waiting.pop_front();
+        if next.is_none() && self.waiting.capacity() > KEPT_WAITING {
+            self.waiting.shrink_to(KEPT_WAITING);
+        }
+        next
     }
 
     /// Adds a connection to those that are read again at `until_us`, the end of the current second.

@@ -89,8 +89,8 @@ impl Sessions {
     pub(super) fn set_deadline(&mut self, id: ConnectionId, deadline_us: u64) {
         let session = &mut self.slots[id.slot()];
         session.deadline_us = deadline_us;
-        if let Some(tick) = self.wheel.place(id, deadline_us, session.timer_tick) {
-            session.timer_tick = tick;
+        if let Some(tick) = self.wheel.place(id, deadline_us, session.timer_tick()) {
+            session.set_timer_tick(tick);
         }
     }
 
@@ -116,10 +116,10 @@ impl Sessions {
         let Some(session) = self.get_mut(id) else {
             return false;
         };
-        if session.timer_tick > tick {
+        if session.timer_tick() > tick {
             return false;
         }
-        session.timer_tick = UNPLACED;
+        session.set_timer_tick(UNPLACED);
         let deadline_us = session.deadline_us;
         if deadline_us > now_us {
             self.set_deadline(id, deadline_us);

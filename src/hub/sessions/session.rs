@@ -94,6 +94,9 @@ pub(in crate::hub) enum Allowance {
     Exhausted,
 }
 
+/// `timer_tick` of a session without an entry in the timer wheel.
+const NO_TICK: u32 = u32::MAX;
+
 /// `allowance_second` of a session that has received nothing: 136 years after the start.
 const NO_SECOND: u32 = u32::MAX;
 
@@ -123,8 +126,9 @@ pub(in crate::hub) struct Session {
     pub(super) generation: u32,
     ping_due_us: u64,
     pub(super) deadline_us: u64,
-    /// The tick of the session's earliest entry in the timer wheel.
-    pub(super) timer_tick: u64,
+    /// The tick of the session's earliest entry in the timer wheel, or [`NO_TICK`]. Four bytes
+    /// count ticks for 13 years.
+    timer_tick: u32,
 }
 
 impl Session {
@@ -146,7 +150,7 @@ impl Session {
             generation,
             ping_due_us: 0,
             deadline_us: 0,
-            timer_tick: UNPLACED,
+            timer_tick: NO_TICK,
         }
     }
 
@@ -254,6 +258,19 @@ impl Session {
         self.silence_checks
     }
 
+    /// Returns the tick of the earliest entry in the timer wheel, or [`UNPLACED`].
+    pub(super) fn timer_tick(&self) -> u64 {
+        match self.timer_tick {
+            NO_TICK => UNPLACED,
+            tick => u64::from(tick),
+        }
+    }
+
+    /// Records the tick of the earliest entry in the timer wheel, or [`UNPLACED`].
+    pub(super) fn set_timer_tick(&mut self, tick: u64) {
+        self.timer_tick = u32::try_from(tick).unwrap_or(NO_TICK);
+    }
+
     pub(in crate::hub) fn schedule_ping(&mut self, due_us: u64) {
         self.ping_due_us = due_us;
     }
@@ -333,6 +350,6 @@ mod tests {
 
     #[test]
     fn a_session_is_small() {
-        assert!(size_of::<Session>() <= 104, "{}", size_of::<Session>());
+        assert!(size_of::<Session>() <= 64, "{}", size_of::<Session>());
     }
 }
