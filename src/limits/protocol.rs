@@ -30,7 +30,8 @@ pub const CLOSE_REASON_BYTES: usize = CONTROL_PAYLOAD_BYTES - 2;
 
 /// Bytes per second that are read from a connection after its last bytes were queued. The close
 /// frame of a client that sends without end may never arrive, and reading up to it would take as
-/// much time as without the close. A client has less than this on the way.
+/// much time as without the close. Clients rarely have more than this on the way; those that do
+/// have received the close frame, and are reset at the close timeout.
 pub const CLOSING_RECEIVE_RATE: usize = 16 * 1024;
 
 /// Maximum number of fragments in one message. A client that sends empty fragments without end is
