@@ -93,7 +93,7 @@ impl MessageHandler {
     }
 
     /// Returns the payload bytes of all publications that were accepted.
-    pub(super) fn received_bytes(&self) -> u64 {
+    pub(super) fn accepted_bytes(&self) -> u64 {
         self.counts.received_bytes
     }
 

@@ -3,21 +3,14 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::config::Config;
 use crate::fabric::Fabric;
-use crate::limits::{
-    CONNECTION_REVIEW, CONNECTION_REVIEW_EACH, HEAP_BYTES, MESSAGE_SLACK_BYTES,
-    OBSERVED_CONNECTION_REVIEW, SCARCE_MESSAGE_SLACK_BYTES,
-};
 
-use super::connections::Activity;
 use super::handler::MessageHandler;
-use super::heap::HeapTrim;
+use super::memory_review::MemoryReview;
 use super::readiness::{PollMode, Readiness};
 use super::sockets::{Receiver, Sockets};
-use super::system;
 use super::turn::Drained;
 use super::zap::Authenticator;
 
@@ -32,11 +25,7 @@ pub(super) struct IngestLoop {
     readiness: Readiness,
     handler: MessageHandler,
     fabric: Arc<Fabric>,
-    heap: HeapTrim,
-    /// Payload bytes of the publications that were accepted before the last review.
-    received_bytes: u64,
-    /// When the connections are reviewed next, if there are any.
-    next_review_us: u64,
+    review: MemoryReview,
     /// The last field, because a context must outlive its sockets.
     _context: zmq::Context,
 }
@@ -67,9 +56,7 @@ impl IngestLoop {
             readiness,
             handler: MessageHandler::new(Arc::clone(&fabric), config),
             fabric,
-            heap: HeapTrim::default(),
-            received_bytes: 0,
-            next_review_us: 0,
+            review: MemoryReview::default(),
             _context: context,
         })
     }
@@ -87,9 +74,8 @@ impl IngestLoop {
     /// Handles the input of everything that is ready, each source up to a bound.
     fn round(&mut self) {
         let arrived_us = self.fabric.clock.now_us();
-        if arrived_us >= self.next_review_us {
-            self.review(arrived_us);
-        }
+        self.review
+            .advance(&mut self.receivers, &self.handler, arrived_us);
         self.drain_sockets(arrived_us);
         self.handler.drain_submissions(arrived_us);
         if let Some(authenticator) = &self.authenticator
@@ -148,60 +134,17 @@ impl IngestLoop {
                 self.readiness.clear(index);
             }
             if connections.ended() > before {
-                self.heap.note_departure(now_us);
+                self.review.note_departure(now_us);
             }
-        }
-    }
-
-    /// Looks for publishers that send a message without end, and returns memory to the kernel after
-    /// a peak.
-    fn review(&mut self, now_us: u64) {
-        let message_bytes = self.handler.max_payload() + self.message_slack_bytes();
-        let mut activity = Activity::Calm;
-        let mut consumed_bytes = 0;
-        for receiver in &mut self.receivers {
-            activity = activity.max(receiver.connections.review(message_bytes));
-            consumed_bytes += receiver.connections.take_consumed();
-        }
-        // The bytes of `ipc://` connections are known only if they become publications.
-        let received_bytes = self.handler.received_bytes();
-        let accepted_bytes = received_bytes - self.received_bytes;
-        self.received_bytes = received_bytes;
-        self.heap
-            .note_bytes(consumed_bytes.max(accepted_bytes), now_us);
-        if self.heap.is_due(now_us) {
-            system::trim_heap();
-        }
-        let pause = match activity {
-            Activity::Calm => CONNECTION_REVIEW,
-            Activity::Suspicious => OBSERVED_CONNECTION_REVIEW,
-        };
-        let connections = self.receivers.iter().map(|each| each.connections.len());
-        let least = CONNECTION_REVIEW_EACH * connections.sum::<usize>() as u32;
-        self.next_review_us = now_us + pause.max(least).as_micros() as u64;
-    }
-
-    /// Returns by how much an unfinished message may exceed the maximum size of a payload.
-    fn message_slack_bytes(&self) -> usize {
-        let is_observing = |each: &Receiver| each.connections.is_observing();
-        if self.receivers.iter().any(is_observing) && system::heap_bytes() > HEAP_BYTES {
-            SCARCE_MESSAGE_SLACK_BYTES
-        } else {
-            MESSAGE_SLACK_BYTES
         }
     }
 
     /// Returns how the loop sleeps: until the next review, if one is needed.
     fn sleep(&self) -> PollMode {
-        let is_watching = self.receivers.iter().any(|each| each.connections.len() > 0);
-        if !is_watching && !self.heap.is_pending() {
-            return PollMode::Wait;
-        }
         let now_us = self.fabric.clock.now_us();
         // The poll rounds up to milliseconds, so that the review is due when it returns.
-        PollMode::WaitFor(Duration::from_micros(
-            self.next_review_us.saturating_sub(now_us),
-        ))
+        let limit = self.review.sleep_limit(&self.receivers, now_us);
+        limit.map_or(PollMode::Wait, PollMode::WaitFor)
     }
 
     /// Finds out what is ready. Sleeps if nothing is left to do.

@@ -15,9 +15,10 @@
 //! route        publications to batches, batches to lanes
 //! zap          which publishers may connect
 //! socket_monitor  which connections begin, end, or fail in the handshake
+//! memory_review   bounds the memory that libzmq holds, with the next three
 //! connections  disconnects publishers that send a message without end
-//! heap         returns the memory of libzmq to the kernel after a peak
-//! system       system calls for the two
+//! heap         decides when memory of libzmq is returned to the kernel
+//! system       system calls about connections and memory
 //! ```
 
 mod connections;
@@ -25,6 +26,7 @@ pub mod envelope;
 mod handler;
 mod heap;
 mod ingest_loop;
+mod memory_review;
 mod messages;
 mod meta;
 mod publishers;

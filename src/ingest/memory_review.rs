@@ -1,0 +1,91 @@
+//! Bounds the memory that libzmq holds: finds publishers that send a message without end, and
+//! returns memory to the kernel after a peak. Ingest thread.
+
+use std::time::Duration;
+
+use crate::limits::{
+    CONNECTION_REVIEW, CONNECTION_REVIEW_EACH, HEAP_BYTES, MESSAGE_SLACK_BYTES,
+    OBSERVED_CONNECTION_REVIEW, SCARCE_MESSAGE_SLACK_BYTES,
+};
+
+use super::connections::{Activity, Connections};
+use super::handler::MessageHandler;
+use super::heap::HeapTrim;
+use super::sockets::Receiver;
+use super::system;
+
+/// The reviews of all sockets that receive publications.
+#[derive(Default)]
+pub(super) struct MemoryReview {
+    heap: HeapTrim,
+    /// Payload bytes of the publications that were accepted before the last review.
+    accepted_bytes: u64,
+    /// When the next review is due, if there are connections.
+    next_us: u64,
+}
+
+impl MemoryReview {
+    /// Notes that a publisher has left.
+    pub(super) fn note_departure(&mut self, now_us: u64) {
+        self.heap.note_departure(now_us);
+    }
+
+    /// Reviews the connections of all sockets, if a review is due.
+    pub(super) fn advance(
+        &mut self,
+        receivers: &mut [Receiver],
+        handler: &MessageHandler,
+        now_us: u64,
+    ) {
+        if now_us < self.next_us {
+            return;
+        }
+        let message_bytes = handler.max_payload() + message_slack_bytes(receivers);
+        let mut activity = Activity::Calm;
+        let mut consumed_bytes = 0;
+        for connections in receivers.iter_mut().map(|each| &mut each.connections) {
+            activity = activity.max(connections.review(message_bytes));
+            consumed_bytes += connections.take_consumed();
+        }
+        // The bytes of `ipc://` connections are known only if they become publications.
+        let accepted_bytes = handler.accepted_bytes();
+        let newly_accepted_bytes = accepted_bytes - self.accepted_bytes;
+        self.accepted_bytes = accepted_bytes;
+        self.heap
+            .note_bytes(consumed_bytes.max(newly_accepted_bytes), now_us);
+        if self.heap.is_due(now_us) {
+            system::trim_heap();
+        }
+        self.next_us = now_us + pause(activity, receivers).as_micros() as u64;
+    }
+
+    /// Returns how long the thread may sleep before the next review. `None` if no review is needed.
+    pub(super) fn sleep_limit(&self, receivers: &[Receiver], now_us: u64) -> Option<Duration> {
+        let is_needed = watched(receivers) > 0 || self.heap.is_pending();
+        is_needed.then(|| Duration::from_micros(self.next_us.saturating_sub(now_us)))
+    }
+}
+
+/// Returns the number of connections that are watched.
+fn watched(receivers: &[Receiver]) -> usize {
+    receivers.iter().map(|each| each.connections.len()).sum()
+}
+
+/// Returns the time until the next review.
+fn pause(activity: Activity, receivers: &[Receiver]) -> Duration {
+    let pause = match activity {
+        Activity::Calm => CONNECTION_REVIEW,
+        Activity::Suspicious => OBSERVED_CONNECTION_REVIEW,
+    };
+    pause.max(CONNECTION_REVIEW_EACH * watched(receivers) as u32)
+}
+
+/// Returns by how much an unfinished message may exceed the maximum size of a payload.
+fn message_slack_bytes(receivers: &[Receiver]) -> usize {
+    let mut connections = receivers.iter().map(|each| &each.connections);
+    if connections.any(Connections::is_observing) && system::heap_bytes() > HEAP_BYTES {
+        SCARCE_MESSAGE_SLACK_BYTES
+    } else {
+        MESSAGE_SLACK_BYTES
+    }
+}
