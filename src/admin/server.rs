@@ -18,10 +18,11 @@ use tokio::time::{self, Instant};
 use crate::config::Config;
 use crate::limits::{
     ADMIN_ACCEPT_PAUSE, ADMIN_BUFFER_BYTES, ADMIN_CONNECTION_TIMEOUT, ADMIN_CONNECTIONS,
-    ADMIN_HEAD_TIMEOUT, LOG_INTERVAL,
+    ADMIN_HEAD_TIMEOUT,
 };
 use crate::load::Monitor;
 use crate::metrics::Sampler;
+use crate::observe::{Clock, LogLimiter, LogPermit};
 
 use super::access::AccessRule;
 use super::body::{self, BodyMemory};
@@ -32,26 +33,30 @@ use super::slots::{Evicted, Slot, Slots, Stage};
 pub(crate) struct Admin {
     service: Router,
     slots: Slots,
-    evictions: EvictionLog,
+    clock: Clock,
+    /// Bounds the log lines about connections that were closed for new ones.
+    limiter: LogLimiter<Stage>,
 }
 
-/// The checks and bounds that every request passes before it is routed.
-struct Gate {
+/// The checks of a request before it is routed.
+struct RequestChecks {
     rule: AccessRule,
     memory: BodyMemory,
 }
 
 impl Admin {
     pub(crate) fn new(config: &Config, sampler: Arc<Sampler>, monitor: Arc<Monitor>) -> Self {
-        let gate = Gate {
+        let checks = Arc::new(RequestChecks {
             rule: AccessRule::new(&config.admin),
             memory: BodyMemory::default(),
-        };
+        });
+        let clock = sampler.fabric.clock;
         let routes = routes::routes(sampler, monitor);
         Self {
-            service: routes.layer(middleware::from_fn_with_state(Arc::new(gate), pass)),
+            service: routes.layer(middleware::from_fn_with_state(checks, check)),
             slots: Slots::default(),
-            evictions: EvictionLog::default(),
+            clock,
+            limiter: LogLimiter::default(),
         }
     }
 
@@ -70,7 +75,7 @@ impl Admin {
             };
             let (slot, evicted) = self.slots.add(Instant::now());
             if let Some(evicted) = evicted {
-                self.evictions.note(evicted);
+                self.log_evicted(evicted);
             }
             let connection = serve_connection(stream, self.service.clone(), Arc::clone(&slot));
             slot.set_task(tokio::spawn(connection).abort_handle());
@@ -78,6 +83,25 @@ impl Admin {
             // accepted, which may close it.
             tokio::task::yield_now().await;
         }
+    }
+
+    /// Logs that a connection was closed for a new one.
+    fn log_evicted(&mut self, evicted: Evicted) {
+        let permit = self.limiter.admit(evicted.stage, self.clock.now_us());
+        let LogPermit::Granted { suppressed } = permit else {
+            return;
+        };
+        let state = match evicted.stage {
+            Stage::Idle => "idle",
+            Stage::Receiving => "waiting for a body",
+            Stage::Answering => "waiting for an answer",
+        };
+        tracing::warn!(
+            for_ms = evicted.age.as_millis() as u64,
+            suppressed,
+            "the admin port has {ADMIN_CONNECTIONS} connections: closed one that was {state}; find \
+             out who opens so many"
+        );
     }
 }
 
@@ -108,16 +132,16 @@ async fn serve_connection(stream: TcpStream, router: Router, slot: Arc<Slot>) {
 
 /// Checks the head of a request, and reads its body only if the request is allowed. The body of a
 /// refused request is discarded.
-async fn pass(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> Response {
+async fn check(State(checks): State<Arc<RequestChecks>>, request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
-    if let Some(refusal) = gate
+    if let Some(refusal) = checks
         .rule
         .refusal(&parts.method, parts.uri.path(), &parts.headers)
     {
         body::discard(&parts.headers, body).await;
         return refusal.into_response();
     }
-    let held = match gate.memory.read(&parts.headers, body).await {
+    let held = match checks.memory.read(&parts.headers, body).await {
         Ok(held) => held,
         Err(error) => return error.into_response(),
     };
@@ -127,33 +151,4 @@ async fn pass(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> Re
     let _room = held.room; // Until the request is answered.
     next.run(Request::from_parts(parts, held.bytes.into()))
         .await
-}
-
-/// Logs that connections are closed for new ones, once in [`LOG_INTERVAL`].
-#[derive(Default)]
-struct EvictionLog {
-    last: Option<Instant>,
-    suppressed: u64,
-}
-
-impl EvictionLog {
-    fn note(&mut self, evicted: Evicted) {
-        let now = Instant::now();
-        if self.last.is_some_and(|last| now - last < LOG_INTERVAL) {
-            self.suppressed += 1;
-            return;
-        }
-        let state = match evicted.stage {
-            Stage::Idle => "idle",
-            Stage::Receiving => "waiting for a body",
-            Stage::Answering => "waiting for an answer",
-        };
-        tracing::warn!(
-            for_ms = evicted.age.as_millis() as u64,
-            suppressed = self.suppressed,
-            "the admin port has {ADMIN_CONNECTIONS} connections: closed one that was {state}; find \
-             out who opens so many"
-        );
-        (self.last, self.suppressed) = (Some(now), 0);
-    }
 }
