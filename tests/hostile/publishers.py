@@ -4,7 +4,6 @@ The attackers write the bytes of ZMTP 3.0 themselves, because a ZeroMQ library w
 in its own memory and has marks of its own.
 """
 
-import multiprocessing
 import os
 import signal
 import socket
@@ -12,6 +11,7 @@ import time
 
 from bounds import GROWTH_MIB, MIB, OTHER_FLOOR_MS, REMAINING_MIB, RETURN_S, SENT_MIB, SHORT_ATTACK_S
 from attackers import ATTACKER_NICE
+from load import Child
 from session import ATTACK_CORE, Session, judge
 
 GREETING = b"\xff" + bytes(8) + b"\x7f\x03\x00" + b"NULL".ljust(20, b"\0") + bytes(32)
@@ -92,23 +92,13 @@ def send(address, kind, repeated, budget_bytes, counts):
     signal.pause()
 
 
-class HostilePublisher:
+class HostilePublisher(Child):
     """The process of one attacking publisher."""
 
     def __init__(self, endpoint, name):
         host, port = endpoint.removeprefix("tcp://").split(":")
-        context = multiprocessing.get_context("spawn")
-        self.counts = context.Array("Q", [0, 0], lock=False)
-        parameters = ((host, int(port)), name, self.counts, ATTACK_CORE)
-        self.process = context.Process(target=serve, args=parameters, daemon=True)
-
-    def __enter__(self):
-        self.process.start()
-        return self
-
-    def __exit__(self, *_):
-        self.process.kill()
-        self.process.join()
+        self.counts = self.context.Array("Q", [0, 0], lock=False)
+        super().__init__(serve, (host, int(port)), name, self.counts, ATTACK_CORE)
 
 
 class Memory:

@@ -93,12 +93,13 @@ class Publisher(Thread):
         self.socket.close()
 
 
-class Flood:
-    """Sends to each of `topics` in turn as fast as possible, in a separate process."""
+class Child:
+    """Calls a function in a separate process, which is killed when the context ends."""
 
-    def __init__(self, endpoint, topics, payload):
-        parameters = (endpoint, [topic.encode() for topic in topics], payload)
-        self.process = multiprocessing.get_context("spawn").Process(target=flood, args=parameters, daemon=True)
+    context = multiprocessing.get_context("spawn")
+
+    def __init__(self, function, *parameters):
+        self.process = self.context.Process(target=function, args=parameters, daemon=True)
 
     def __enter__(self):
         self.process.start()
@@ -107,6 +108,13 @@ class Flood:
     def __exit__(self, *_):
         self.process.kill()
         self.process.join()
+
+
+class Flood(Child):
+    """Sends to each of `topics` in turn as fast as possible, in a separate process."""
+
+    def __init__(self, endpoint, topics, payload):
+        super().__init__(flood, endpoint, [topic.encode() for topic in topics], payload)
 
 
 def flood(endpoint, topics, payload):
