@@ -179,21 +179,23 @@ impl PendingCommands {
     /// Returns when the next command reaches its deadline. While there may be unread answers, no
     /// command does, and the shell does not sleep.
     pub(super) fn deadline_us(&self) -> Option<u64> {
-        if self.unread_answers == UnreadAnswers::Possible {
-            return None;
-        }
-        self.deadlines.front().map(|(deadline_us, _)| *deadline_us)
+        self.next_to_expire().map(|(deadline_us, _)| deadline_us)
     }
 
     /// Returns the oldest command whose deadline has passed; `None` if there is none. The caller
-    /// ends the command. While there may be unread answers, there is none: the answer of the
-    /// command may be among them.
+    /// ends the command.
     pub(super) fn expired(&self, now_us: u64) -> Option<Ticket> {
-        if self.unread_answers == UnreadAnswers::Possible {
-            return None;
-        }
-        let &(deadline_us, ticket) = self.deadlines.front()?;
+        let (deadline_us, ticket) = self.next_to_expire()?;
         (deadline_us <= now_us).then_some(ticket)
+    }
+
+    /// Returns the oldest command with its deadline. While there may be unread answers, there is
+    /// none: the answer of the command may be among them.
+    fn next_to_expire(&self) -> Option<(u64, Ticket)> {
+        match self.unread_answers {
+            UnreadAnswers::Possible => None,
+            UnreadAnswers::None => self.deadlines.front().copied(),
+        }
     }
 
     /// Removes deadlines of ended commands from the front, so that the front, if there is one, is
