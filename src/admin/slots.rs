@@ -1,6 +1,6 @@
 //! The connections that the admin port serves at the same time. A new connection always gets a
-//! place: at the bound, the connection that can be missed most is closed for it. So no
-//! client can keep a scrape away by holding connections. No IO. Control thread.
+//! slot: at the bound, the least needed connection is closed for it. Therefore a client that holds
+//! connections does not block a scrape. No IO. Control thread.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,7 +22,7 @@ pub(super) enum Stage {
     Answering,
 }
 
-/// The places of the connections. Clones share them.
+/// The slots of all connections. Clones share them.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Slots(Arc<Mutex<Table>>);
 
@@ -42,21 +42,21 @@ struct Connection {
     task: Option<AbortHandle>,
 }
 
-/// The place of one connection. It is free again when the value is dropped.
+/// The slot of one connection. The slot is free again when the value is dropped.
 #[derive(Debug)]
 pub(super) struct Slot {
     slots: Slots,
     number: u64,
 }
 
-/// How well a connection can be missed: the smaller, the better.
+/// How much a connection is needed, in ascending order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Need {
     Idle,
     Receiving,
-    /// Idle or receiving for less than [`ADMIN_GRACE`]: it has had little time to send.
+    /// Idle or receiving for less than [`ADMIN_GRACE`]: the client has had little time to send.
     Young,
-    /// Nothing is waited for from the client, and the request may already have had its effect.
+    /// The client has sent everything, and the request may already have had its effect.
     Answering,
 }
 
@@ -80,15 +80,15 @@ pub(super) struct Evicted {
 }
 
 impl Slots {
-    /// Adds a connection. At [`ADMIN_CONNECTIONS`], ends the task of the connection that can be
-    /// missed most; among several, of the one whose stage has lasted longest.
+    /// Adds a connection. At [`ADMIN_CONNECTIONS`], ends the task of the least needed connection;
+    /// among several, of the one whose stage has lasted longest.
     pub(super) fn add(&self, now: Instant) -> (Arc<Slot>, Option<Evicted>) {
         let mut table = self.lock();
         let mut evicted = None;
         if table.connections.len() >= ADMIN_CONNECTIONS {
             let connections = table.connections.iter();
-            let victim = connections.min_by_key(|(_, it)| (it.need(now), it.since));
-            let number = victim.map(|(number, _)| *number);
+            let least = connections.min_by_key(|(_, it)| (it.need(now), it.since));
+            let number = least.map(|(number, _)| *number);
             if let Some(connection) = number.and_then(|it| table.connections.remove(&it)) {
                 if let Some(task) = connection.task {
                     task.abort();
@@ -120,7 +120,7 @@ impl Slot {
     pub(super) fn set_task(&self, task: AbortHandle) {
         match self.slots.lock().connections.get_mut(&self.number) {
             Some(connection) => connection.task = Some(task),
-            None => task.abort(), // The place was taken before the task was started.
+            None => task.abort(), // The slot was taken before the task was started.
         }
     }
 
@@ -143,17 +143,17 @@ impl Drop for Slot {
 mod tests {
     use super::*;
 
-    /// Fills all places and returns them, each older than the next.
+    /// Fills all slots and returns them, each older than the next.
     fn full(now: Instant) -> (Slots, Vec<Arc<Slot>>) {
         let slots = Slots::default();
-        let places = (0..ADMIN_CONNECTIONS)
+        let taken = (0..ADMIN_CONNECTIONS)
             .map(|number| {
                 let (slot, evicted) = slots.add(now + Duration::from_millis(number as u64));
                 assert_eq!(evicted, None);
                 slot
             })
             .collect();
-        (slots, places)
+        (slots, taken)
     }
 
     fn enter(slot: &Slot, stage: Stage) {
@@ -168,13 +168,13 @@ mod tests {
     #[test]
     fn the_longest_idle_connection_makes_room_and_then_the_oldest_body() {
         let start = Instant::now();
-        let (slots, places) = full(start);
-        for place in &places {
-            enter(place, Stage::Receiving);
+        let (slots, taken) = full(start);
+        for slot in &taken {
+            enter(slot, Stage::Receiving);
         }
-        enter(&places[7], Stage::Idle);
-        enter(&places[9], Stage::Idle);
-        enter(&places[0], Stage::Answering);
+        enter(&taken[7], Stage::Idle);
+        enter(&taken[9], Stage::Idle);
+        enter(&taken[0], Stage::Answering);
         let late = start + 10 * ADMIN_GRACE;
         for (closed, stage) in [
             (7, Stage::Idle),
@@ -186,25 +186,25 @@ mod tests {
             enter(&slot, Stage::Answering);
             std::mem::forget(slot);
             assert_eq!(evicted.map(|it| it.stage), Some(stage));
-            assert!(!is_open(&places[closed]), "{closed}");
+            assert!(!is_open(&taken[closed]), "{closed}");
         }
-        let open = places.iter().filter(|place| is_open(place));
+        let open = taken.iter().filter(|slot| is_open(slot));
         assert_eq!(open.count(), ADMIN_CONNECTIONS - 4);
     }
 
     #[test]
     fn a_young_connection_is_kept_before_an_old_one_and_an_answer_before_both() {
         let start = Instant::now();
-        let (slots, places) = full(start);
-        for place in &places[2..] {
-            enter(place, Stage::Answering);
+        let (slots, taken) = full(start);
+        for slot in &taken[2..] {
+            enter(slot, Stage::Answering);
         }
-        enter(&places[1], Stage::Receiving);
+        enter(&taken[1], Stage::Receiving);
         let late = start + 10 * ADMIN_GRACE;
         let (young, _) = slots.add(late);
-        assert!(!is_open(&places[0]), "the old idle one");
+        assert!(!is_open(&taken[0]), "the old idle one");
         let (other, _) = slots.add(late);
-        assert!(!is_open(&places[1]), "the old body, not the young one");
+        assert!(!is_open(&taken[1]), "the old body, not the young one");
         assert!(is_open(&young));
         enter(&other, Stage::Answering);
         let (next, evicted) = slots.add(late);
@@ -213,15 +213,15 @@ mod tests {
         enter(&next, Stage::Answering);
         let (_, evicted) = slots.add(late);
         assert_eq!(evicted.map(|it| it.stage), Some(Stage::Answering));
-        assert!(!is_open(&places[2]), "the oldest answer");
+        assert!(!is_open(&taken[2]), "the oldest answer");
     }
 
     #[test]
-    fn a_dropped_place_is_free() {
-        let (slots, mut places) = full(Instant::now());
-        places.pop();
+    fn a_dropped_slot_is_free() {
+        let (slots, mut taken) = full(Instant::now());
+        taken.pop();
         let (_slot, evicted) = slots.add(Instant::now());
         assert_eq!(evicted, None);
-        assert!(places.iter().all(|place| is_open(place)));
+        assert!(taken.iter().all(|slot| is_open(slot)));
     }
 }

@@ -24,7 +24,9 @@ pub(super) fn router(
         return Ok((endpoint, plain));
     }
     found(settings, "--to", |config| {
-        Ok((router_of(config)?, plain.or_else(|| plain_of(config))))
+        let endpoint = router_of(config)?;
+        let credentials = plain.or_else(|| plain_of(config));
+        Ok((endpoint, credentials))
     })
 }
 

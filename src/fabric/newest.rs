@@ -12,8 +12,8 @@ use crate::observe::atomics::{AtomicU64, Mutex, Ordering};
 /// The version of the value with which all threads start.
 const FIRST_VERSION: u64 = 1;
 
-/// The newest value and its version. On a cache line of its own, because every turn of every shard
-/// reads the version, and nothing that is written often may share the line.
+/// The newest value and its version. The struct has a cache line of its own: every turn of every
+/// shard reads the version, and a value that is written often would make each of these reads slow.
 ///
 /// The mutex orders the value: `newest` is replaced and `version` is stored while it is locked, so
 /// a thread that locks it finds a value and its version together. The version is also read without

@@ -59,8 +59,8 @@ impl Hub {
     }
 
     /// Asks the shell whether a peer that did not meet a deadline has sent nothing, and asks again
-    /// after a tick. A peer whose bytes are not received for [`SILENCE_GRACE`] is treated as
-    /// silent, so that a flood of bytes does not keep a connection open.
+    /// after a tick. After [`SILENCE_GRACE`] the peer is treated as silent in any case, so that a
+    /// flood of bytes does not keep a connection open.
     fn check_silence(&mut self, id: ConnectionId, now_us: u64) {
         let tick_us = TIMER_TICK.as_micros() as u64;
         if self.sessions[id].count_silence_check() > SILENCE_GRACE_TICKS {

@@ -17,8 +17,8 @@ use super::sessions::{Allowance, CloseAnswer, Inbound, Protocol, Stage};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reading {
     Continues,
-    /// The peer has sent more than `ws.max_receive_rate` allows. The rest of its bytes stay in the
-    /// socket until this time, so that TCP slows the peer down.
+    /// The peer has sent as much as `ws.max_receive_rate` allows. Further bytes stay in the socket
+    /// until this time, so that TCP slows the peer down.
     Paused {
         until_us: u64,
     },

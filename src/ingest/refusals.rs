@@ -9,7 +9,6 @@ use std::net::IpAddr;
 use serde::de::IgnoredAny;
 
 use crate::fabric::Rejection;
-use crate::limits;
 use crate::observe::{LogLimiter, LogPermit, clip};
 
 /// The reason why a publisher may not connect. `Display` is an instruction.
@@ -25,9 +24,8 @@ pub(super) enum Denial {
     #[error("correct its user or password, or add the pair to ingest.plain")]
     Password,
     #[error(
-        "it sent a message that exceeds ingest.max_payload by more than {} MiB and did not end it: \
-         end each message with a part without the flag SNDMORE, or shorten the message",
-        limits::MESSAGE_SLACK_BYTES / (1024 * 1024)
+        "it sent a message that exceeds ingest.max_payload and did not end it: end each message \
+         with a part without the flag SNDMORE, or shorten the message"
     )]
     Unfinished,
 }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 /// Connections that the admin port serves at the same time: scrapers, scripts and a few operators.
-/// A further connection takes the place of the one that can be missed most.
+/// A further connection takes the slot of the least needed one.
 pub const ADMIN_CONNECTIONS: usize = 64;
 
 /// Age at which a connection that has sent nothing, or only a part of its request, may be closed

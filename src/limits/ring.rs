@@ -6,12 +6,12 @@ use std::time::Duration;
 /// turn.
 pub const RING_ENTRIES: u32 = 4096;
 
-/// Completion queue entries of a shard's ring. Multishot operations complete many times for one
-/// submission, so this is larger than the submission queue.
+/// Completion queue entries of a shard's ring. Every connection has an operation under way, and
+/// many may complete between two turns, so this is larger than the submission queue.
 pub const RING_COMPLETIONS: u32 = 16 * 1024;
 
-/// Receive buffers of a shard, shared by all its connections. A power of two. A connection waits
-/// until the others before it are read, and a larger number would not change that.
+/// Receive buffers of a shard, shared by all its connections. A power of two. It is more than a
+/// turn processes, so that a turn always has bytes to process.
 pub const RECEIVE_BUFFERS: u16 = 512;
 
 /// Size of a receive buffer: several commands, or one page of a large message.

@@ -40,8 +40,8 @@ pub(crate) fn render(sampler: &Sampler) -> String {
     format!("{stats:#}\n")
 }
 
-/// Returns the version of the newest configuration, and the version that each thread has applied:
-/// `{"version": 2, "applied": {"ingest": 2, "shard-0": 2}}`.
+/// Returns the versions of the configuration: the newest, and the one that each thread has applied.
+/// For example `{"version": 2, "applied": {"ingest": 2, "shard-0": 2}}`.
 fn config(fabric: &Fabric) -> Value {
     let applied = fabric.applied_configs();
     let applied: Map<_, _> = applied

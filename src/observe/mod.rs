@@ -1,6 +1,5 @@
-//! Counters, histograms, the health state and the bound on log lines. One thread writes each block
-//! of counters, and any thread may read the block. The writer and the readers never wait for each
-//! other.
+//! Counters, histograms, the health state and the bound on log lines. Each block of counters has
+//! one writing thread, every thread may read the block, and neither takes a lock.
 
 pub mod atomics;
 mod clock;

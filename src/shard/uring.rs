@@ -235,7 +235,8 @@ impl Ring for UringRing {
             self.enter(to_submit, 0)?;
         }
         self.collect(completions);
-        // The deadlines of this turn depend on what has arrived, so nothing may be left out.
+        // The deadlines of this turn depend on what has arrived, so no completion is left in the
+        // kernel's overflow list.
         while self.uring.submission().cq_overflow() {
             self.enter(0, 0)?;
             self.collect(completions);

@@ -27,7 +27,7 @@ struct Attacked {
 }
 
 /// Runs `attack` while an honest publisher sends numbers and a subscriber receives all of them.
-/// Then waits until the memory is returned.
+/// Then the function waits until the server has returned the memory of the attack.
 fn attack(server: &Server, attack: impl FnOnce()) -> Attacked {
     let before_bytes = server.resident_bytes();
     let (peak_bytes, stop) = (AtomicUsize::new(0), AtomicBool::new(false));

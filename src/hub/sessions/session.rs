@@ -53,8 +53,8 @@ pub(in crate::hub) enum Admission {
 /// The part of the peer in the end of a connection. Relevant in [`Stage::Closing`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::hub) enum CloseAnswer {
-    /// No close frame is awaited: the peer violates the protocol, or the last bytes are an HTTP
-    /// response.
+    /// The server waits for no close frame, because the peer violates the protocol, sends too fast,
+    /// or has made an HTTP request.
     NotAwaited,
     /// The server has queued the first close frame.
     Awaited,
@@ -115,9 +115,9 @@ pub(in crate::hub) struct Session {
     read_closed: bool,
     close_answer: CloseAnswer,
     pub(in crate::hub) inbound: Inbound,
-    /// The number of times that the shell was asked whether the peer is silent, since the last
-    /// input.
-    silence_checks: u8,
+    /// The number of times that the shell was asked whether the peer is silent: in this stage, and
+    /// in an open session since the last input.
+    silence_check_count: u8,
     /// Frames and commands allowed in what is left of the second `allowance_second`.
     commands_left: u32,
     /// Bytes allowed in what is left of this second. Negative: the last buffer exceeded the rate.
@@ -143,7 +143,7 @@ impl Session {
             read_closed: false,
             close_answer: CloseAnswer::NotAwaited,
             inbound: Inbound::Head(Box::default()),
-            silence_checks: 0,
+            silence_check_count: 0,
             commands_left: 0,
             bytes_left: 0,
             allowance_second: NO_SECOND,
@@ -193,14 +193,14 @@ impl Session {
         self.protocol = protocol;
         self.encoding = encoding;
         self.inbound = Inbound::default();
-        self.silence_checks = 0;
+        self.silence_check_count = 0;
     }
 
     /// Opens the session: the connect command was accepted.
     pub(in crate::hub) fn connect(&mut self) {
         debug_assert_eq!(self.stage, Stage::Connecting);
         self.stage = Stage::Open;
-        self.silence_checks = 0;
+        self.silence_check_count = 0;
     }
 
     /// Stops to process messages. The stage after the handshake or an open stage. If an answer is
@@ -248,14 +248,14 @@ impl Session {
     pub(in crate::hub) fn note_input(&mut self) {
         self.awaits_pong = false;
         if self.stage == Stage::Open {
-            self.silence_checks = 0;
+            self.silence_check_count = 0;
         }
     }
 
     /// Counts a check whether the peer is silent. Returns the number of checks.
     pub(in crate::hub) fn count_silence_check(&mut self) -> u8 {
-        self.silence_checks += 1;
-        self.silence_checks
+        self.silence_check_count += 1;
+        self.silence_check_count
     }
 
     /// Returns the tick of the earliest entry in the timer wheel, or [`UNPLACED`].
