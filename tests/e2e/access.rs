@@ -73,12 +73,17 @@ fn only_publishers_with_a_known_password_are_accepted() {
 fn a_publisher_with_a_password_where_none_is_asked_for_is_counted() {
     let server = Server::start(&[]);
     let endpoint = format!("tcp://127.0.0.1:{}", server.ports.pull);
-    let _publisher = Publisher::connect_to(zmq::PUSH, &endpoint, |socket| {
-        socket.set_plain_username(Some("ann")).unwrap();
-        socket.set_plain_password(Some("secret")).unwrap();
-    });
     let mismatches = || server.metric("fanfare_denied_total", &["handshake"]);
-    wait_until("a publisher with PLAIN", || mismatches() > 0);
+    // The server sees the mismatch if its side reads the greeting first. Otherwise the publisher
+    // closes the connection, and never connects again.
+    let mut publishers = Vec::new();
+    wait_until("a publisher with PLAIN", || {
+        publishers.push(Publisher::connect_to(zmq::PUSH, &endpoint, |socket| {
+            socket.set_plain_username(Some("ann")).unwrap();
+            socket.set_plain_password(Some("secret")).unwrap();
+        }));
+        mismatches() > 0
+    });
     server.await_output("denied a publisher: its handshake failed");
 }
 
