@@ -99,7 +99,7 @@ impl Engine {
         shard::preflight(shard_count)?;
         let listeners = listen(config.ws.listen, shard_count)?;
         let sockets = shard::with_private_files(|| ingest::bind(config))?;
-        let control = ControlThread::open(config)?;
+        let control = ControlThread::open(config, &source)?;
         let max_connections = descriptors.max_connections(config.ws.max_connections);
         let fabric = Arc::new(build_fabric(shard_count, max_connections)?);
 

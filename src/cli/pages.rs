@@ -19,8 +19,9 @@ Drain: new connections are refused, and open ones are closed evenly over \fBdrai
 process ends with code 0. A second signal ends the process at once.
 .TP
 .B SIGHUP
-Read the configuration again. Changes that require a restart are listed in the log. A server that was
-started in a terminal without a configuration file ends as after SIGTERM: the terminal was closed.
+Read the configuration file again. Changes that require a restart are listed in the log. A server that
+was started in a terminal without a configuration file ends as after SIGTERM: the terminal was closed.
+Under \fBnohup\fR(1) it ignores the signal. During a drain, the signal is ignored.
 .SH "EXIT STATUS"
 .TP
 .B 0

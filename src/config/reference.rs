@@ -73,8 +73,12 @@ fanfare publish -s port_offset=100 news '{\"hello\":\"world\"}'
 
 After a SIGHUP, a running fanfare reads its configuration file again. Changes of the keys marked *live* take effect
 immediately, also for existing connections unless the description of the key excludes them. Changes of other
-keys are logged and take effect after a restart. If the file has an error, nothing changes. A server that was started
-in a terminal without a configuration file ends after a SIGHUP, as after a SIGTERM: the terminal was closed.
+keys are logged and take effect after a restart. If the file has an error, nothing changes. During a drain, SIGHUP is
+ignored.
+
+Without a configuration file there is nothing to reload. A server that was started in a terminal without a file ends
+after a SIGHUP, as after a SIGTERM: the terminal was closed. Under `nohup` (or after `trap '' HUP` in a shell) it ignores
+SIGHUP and outlives the terminal. With a file, SIGHUP reloads the file in every case: the server outlives its terminal.
 
 A file without any setting does not replace one with settings: the file may be about to be written. What is not a
 regular file (`-c <(...)`, a FIFO, `/dev/stdin` from a pipe) is read once, at the start, and cannot be reloaded. In both

@@ -41,6 +41,20 @@ impl ProcessUsage {
     }
 }
 
+/// Returns whether this process ignores the signal with this number. It inherits that from the
+/// process that started it, until it sets a handler.
+pub fn is_ignored(signal: i32) -> bool {
+    is_ignored_in(&read("/proc/self/status"), signal)
+}
+
+/// Returns whether the row `SigIgn` of /proc/PID/status, a mask in hexadecimal digits, contains a
+/// signal (`proc_pid_status(5)`). Signals are counted from 1.
+fn is_ignored_in(status: &str, signal: i32) -> bool {
+    let row = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = row.and_then(|row| u64::from_str_radix(row.trim(), 16).ok());
+    mask.is_some_and(|mask| (1..=64).contains(&signal) && mask >> (signal - 1) & 1 == 1)
+}
+
 /// Returns the resident memory of this process in bytes.
 pub fn resident_bytes() -> u64 {
     let status = read("/proc/self/status");
@@ -131,6 +145,16 @@ mod tests {
         let listed = || fs::read_dir("/proc/self/fd").unwrap().count() as u64;
         let held = ProcessUsage::read(1_000_000).open_descriptors;
         assert!(held == 1_000_000 || held.abs_diff(listed()) < 100, "{held}");
+    }
+
+    #[test]
+    fn the_mask_of_ignored_signals_is_read() {
+        let status = "Name:\tfanfare\nSigBlk:\tffffffffffffffff\nSigIgn:\t0000000000001001\n";
+        let ignored: Vec<_> = (0..=65).filter(|it| is_ignored_in(status, *it)).collect();
+        assert_eq!(ignored, [1, 13]);
+        assert!(!is_ignored_in("", 1));
+        // Rust ignores SIGPIPE in every program, and no program can ignore SIGKILL.
+        assert!(is_ignored(13) && !is_ignored(9));
     }
 
     #[test]

@@ -53,7 +53,7 @@ pub(crate) struct AgentPort {
 impl ControlThread {
     /// Binds the admin port and installs the signal handlers. Runs on the main thread, so that a
     /// failure ends the start.
-    pub(crate) fn open(config: &Config) -> Result<Self, ControlError> {
+    pub(crate) fn open(config: &Config, source: &ConfigSource) -> Result<Self, ControlError> {
         let admin_listener = match config.admin.listen {
             Some(address) => Some(listen("admin.listen", address)?),
             None => None,
@@ -62,7 +62,7 @@ impl ControlThread {
         let runtime = runtime.map_err(ControlError::Thread)?;
         let signals = {
             let _entered = runtime.enter();
-            Signals::install().map_err(ControlError::Thread)?
+            Signals::install(source.has_file()).map_err(ControlError::Thread)?
         };
         Ok(Self {
             runtime,

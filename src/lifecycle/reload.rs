@@ -32,11 +32,6 @@ impl Reload {
         }
     }
 
-    /// Returns whether a configuration file was given.
-    pub(super) fn has_file(&self) -> bool {
-        self.source.has_file()
-    }
-
     /// Returns the configuration that is in force.
     pub(super) fn config(&self) -> &Config {
         &self.config

@@ -9,6 +9,7 @@ import json
 import os
 import pathlib
 import re
+import socket
 import sys
 import time
 import traceback
@@ -70,6 +71,22 @@ class Node:
         """Returns the sum of the samples with this name and label, or 0 if there are none."""
         figures = self.metrics().items()
         return sum(value for key, value in figures if key.split("{")[0] == name and label in key)
+
+
+def raw(ws, receive_bytes=None):
+    """Connects a raw subscriber of `news` to HOST:PORT, with a receive buffer of `receive_bytes` if
+    given."""
+    host, port = ws.split(":")
+    client = socket.socket()
+    if receive_bytes:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
+    client.connect((host, int(port)))
+    key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
+    upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\n"
+    client.sendall(f"GET /raw?topic=news HTTP/1.1\r\nHost: {ws}\r\n{upgrade}{key}\r\n".encode())
+    answer = client.recv(4096)
+    assert answer.startswith(b"HTTP/1.1 101 "), answer
+    return client
 
 
 def lossy(tools):

@@ -64,15 +64,18 @@ class Screen:
 
 
 class Terminal:
-    """A pseudo-terminal and the command that runs in it."""
+    """A pseudo-terminal and the command that runs in it. If it is `controlling`, the command is a
+    shell as in a terminal window: the kernel sends it SIGHUP when the terminal is closed."""
 
-    def __init__(self, command, columns=132, rows=40):
+    def __init__(self, command, columns=132, rows=40, controlling=False):
         self.screen = Screen(columns, rows)
         self.output = ""
         self.master, self.slave = self.ends = pty.openpty()
         self._size(columns, rows)
         self.before = termios.tcgetattr(self.slave)
         ends = dict(stdin=self.slave, stdout=self.slave, stderr=subprocess.PIPE)
+        if controlling:
+            ends["preexec_fn"] = lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0)
         self.process = subprocess.Popen(command, start_new_session=True, **ends)
 
     def __enter__(self):

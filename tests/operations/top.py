@@ -8,7 +8,6 @@ import re
 import resource
 import selectors
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -16,7 +15,7 @@ import time
 
 import zmq
 
-from node import Node, Report, arguments
+from node import Node, Report, arguments, raw
 from terminal import Terminal
 
 PORTS = 18220
@@ -28,21 +27,6 @@ PATIENCE_S = 15
 TOKEN = "secret"
 
 
-def raw(node, receive_bytes=None):
-    """Connects a raw subscriber to `news`, with a receive buffer of `receive_bytes` if given."""
-    host, port = node.ws.split(":")
-    client = socket.socket()
-    if receive_bytes:
-        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
-    client.connect((host, int(port)))
-    key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
-    upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\n"
-    client.sendall(f"GET /raw?topic=news HTTP/1.1\r\nHost: {node.ws}\r\n{upgrade}{key}\r\n".encode())
-    answer = client.recv(4096)
-    assert answer.startswith(b"HTTP/1.1 101 "), answer
-    return client
-
-
 class Load:
     """Publishes at a steady rate and reads the publications until the context ends."""
 
@@ -50,8 +34,8 @@ class Load:
         self.node, self.stop = node, threading.Event()
 
     def __enter__(self):
-        self.readers = [raw(self.node) for _ in range(READERS)]
-        self.slow = raw(self.node, receive_bytes=4096)
+        self.readers = [raw(self.node.ws) for _ in range(READERS)]
+        self.slow = raw(self.node.ws, receive_bytes=4096)
         self.threads = [threading.Thread(target=work) for work in (self.read, self.publish)]
         for thread in self.threads:
             thread.start()
