@@ -1,31 +1,23 @@
-//! The HTTP server of the admin port, with bounds on connections, time and bytes. Control thread.
+//! The HTTP server of the admin port, with bounds on connections and bytes. Control thread.
 
-use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::{Service as _, service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::time::{self, Instant};
 
 use crate::config::Config;
-use crate::limits::{
-    ADMIN_ACCEPT_PAUSE, ADMIN_BUFFER_BYTES, ADMIN_CONNECTION_TIMEOUT, ADMIN_CONNECTIONS,
-    ADMIN_HEAD_TIMEOUT,
-};
+use crate::limits::{ADMIN_ACCEPT_PAUSE, ADMIN_CONNECTIONS};
 use crate::load::Monitor;
 use crate::metrics::Sampler;
 use crate::observe::{Clock, LogLimiter, LogPermit};
 
 use super::access::AccessRule;
 use super::body::{self, BodyMemory};
+use super::http_connection;
 use super::routes;
 use super::slots::{Evicted, Slot, Slots, Stage};
 
@@ -77,7 +69,8 @@ impl Admin {
             if let Some(evicted) = evicted {
                 self.log_evicted(evicted);
             }
-            let connection = serve_connection(stream, self.service.clone(), Arc::clone(&slot));
+            let connection =
+                http_connection::serve(stream, self.service.clone(), Arc::clone(&slot));
             slot.set_task(tokio::spawn(connection).abort_handle());
             // Gives the new connection the opportunity to read its request before the next one is
             // accepted, which may close it.
@@ -92,6 +85,7 @@ impl Admin {
             return;
         };
         let state = match evicted.stage {
+            Stage::Head => "waiting for the head of a request",
             Stage::Idle => "idle",
             Stage::Receiving => "waiting for a body",
             Stage::Answering => "waiting for an answer",
@@ -103,31 +97,6 @@ impl Admin {
              out who opens so many"
         );
     }
-}
-
-/// Serves one connection. The times of its heads and of the connection are bounded, so that no
-/// client keeps one for ever.
-async fn serve_connection(stream: TcpStream, router: Router, slot: Arc<Slot>) {
-    let router = TowerToHyperService::new(router);
-    let service = service_fn(|mut request: hyper::Request<Incoming>| {
-        slot.enter(Stage::Receiving);
-        request.extensions_mut().insert(Arc::clone(&slot));
-        let response = router.call(request);
-        let slot = &slot;
-        async move {
-            let response: Result<Response, Infallible> = response.await;
-            slot.enter(Stage::Idle);
-            response
-        }
-    });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(ADMIN_HEAD_TIMEOUT)
-        .max_buf_size(ADMIN_BUFFER_BYTES)
-        .keep_alive(true)
-        .serve_connection(TokioIo::new(stream), service);
-    // Errors of a client need no handling: hyper has answered or closed.
-    let _ = time::timeout(ADMIN_CONNECTION_TIMEOUT, connection).await;
 }
 
 /// Checks the head of a request, and reads its body only if the request is allowed. The body of a

@@ -6,15 +6,18 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
-use crate::limits::{ADMIN_CONNECTIONS, ADMIN_GRACE};
+use crate::limits::{ADMIN_CONNECTIONS, ADMIN_GRACE, ADMIN_HEAD_TIMEOUT, ADMIN_IDLE_TIMEOUT};
 
 /// The state of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
-    /// The client has not sent the head of its next request.
+    /// The client has not sent the whole head of its first request, or of one that it has begun.
+    Head,
+    /// The last request is answered, and the client has sent nothing of the next one.
     Idle,
     /// The client has not sent the whole body of its request.
     Receiving,
@@ -47,14 +50,18 @@ struct Connection {
 pub(super) struct Slot {
     slots: Slots,
     number: u64,
+    /// Notified when the stage changes.
+    changed: Notify,
 }
 
 /// How much a connection is needed, in ascending order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Need {
+    /// The client has sent no request yet, or only a part of one.
+    Head,
     Idle,
     Receiving,
-    /// Idle or receiving for less than [`ADMIN_GRACE`]: the client has had little time to send.
+    /// In one of the stages above for less than [`ADMIN_GRACE`]: the client has had little time.
     Young,
     /// The client has sent everything, and the request may already have had its effect.
     Answering,
@@ -65,7 +72,8 @@ impl Connection {
         let age = now.saturating_duration_since(self.since);
         match self.stage {
             Stage::Answering => Need::Answering,
-            Stage::Idle | Stage::Receiving if age < ADMIN_GRACE => Need::Young,
+            Stage::Head | Stage::Idle | Stage::Receiving if age < ADMIN_GRACE => Need::Young,
+            Stage::Head => Need::Head,
             Stage::Idle => Need::Idle,
             Stage::Receiving => Need::Receiving,
         }
@@ -100,13 +108,19 @@ impl Slots {
         let number = table.next_number;
         table.next_number += 1;
         let connection = Connection {
-            stage: Stage::Idle,
+            stage: Stage::Head,
             since: now,
             task: None,
         };
         table.connections.insert(number, connection);
         let slots = self.clone();
-        (Arc::new(Slot { slots, number }), evicted)
+        let changed = Notify::new();
+        let slot = Slot {
+            slots,
+            number,
+            changed,
+        };
+        (Arc::new(slot), evicted)
     }
 
     fn lock(&self) -> MutexGuard<'_, Table> {
@@ -129,7 +143,36 @@ impl Slot {
         let mut table = self.slots.lock();
         if let Some(connection) = table.connections.get_mut(&self.number) {
             (connection.stage, connection.since) = (stage, Instant::now());
+            self.changed.notify_one();
         }
+    }
+
+    /// Records that the client has sent bytes. After an answer they begin the next request.
+    pub(super) fn note_received(&self) {
+        let table = self.slots.lock();
+        let connection = table.connections.get(&self.number);
+        let is_idle = connection.is_some_and(|connection| connection.stage == Stage::Idle);
+        drop(table);
+        if is_idle {
+            self.enter(Stage::Head);
+        }
+    }
+
+    /// Returns when the client must have left the stage. Bodies have a limit of their own, and an
+    /// answer depends on the server.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        let table = self.slots.lock();
+        let connection = table.connections.get(&self.number)?;
+        match connection.stage {
+            Stage::Head => Some(connection.since + ADMIN_HEAD_TIMEOUT),
+            Stage::Idle => Some(connection.since + ADMIN_IDLE_TIMEOUT),
+            Stage::Receiving | Stage::Answering => None,
+        }
+    }
+
+    /// Waits until the stage changes. A change since the last call counts.
+    pub(super) async fn changed(&self) {
+        self.changed.notified().await;
     }
 }
 
@@ -208,12 +251,24 @@ mod tests {
         assert!(is_open(&young));
         enter(&other, Stage::Answering);
         let (next, evicted) = slots.add(late);
-        assert_eq!(evicted.map(|it| it.stage), Some(Stage::Idle));
+        assert_eq!(evicted.map(|it| it.stage), Some(Stage::Head));
         assert!(!is_open(&young) && is_open(&next), "no answer is cut off");
         enter(&next, Stage::Answering);
         let (_, evicted) = slots.add(late);
         assert_eq!(evicted.map(|it| it.stage), Some(Stage::Answering));
         assert!(!is_open(&taken[2]), "the oldest answer");
+    }
+
+    #[test]
+    fn a_connection_without_a_request_makes_room_before_one_that_waits_for_its_next() {
+        let start = Instant::now();
+        let (slots, taken) = full(start);
+        for slot in &taken[..ADMIN_CONNECTIONS - 1] {
+            enter(slot, Stage::Idle);
+        }
+        let (_slot, evicted) = slots.add(start + 10 * ADMIN_GRACE);
+        assert_eq!(evicted.map(|it| it.stage), Some(Stage::Head));
+        assert!(!is_open(&taken[ADMIN_CONNECTIONS - 1]));
     }
 
     #[test]

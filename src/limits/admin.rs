@@ -11,16 +11,20 @@ pub const ADMIN_CONNECTIONS: usize = 64;
 /// before others. A request that is sent in one piece arrives within a few milliseconds.
 pub const ADMIN_GRACE: Duration = Duration::from_millis(500);
 
-/// Time in which a client has to send the head of its next request. It bounds idle connections too:
-/// a scraper whose interval is longer connects again, which takes one round trip.
+/// Time in which a client has to send the head of a request: its first one from the connection on,
+/// and each further one from the first byte on.
 pub const ADMIN_HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Time between an answer and the first byte of the next request of the connection, after which an
+/// idle connection is closed. A client that sends a request just then gets no answer. Therefore the
+/// time is longer than the usual intervals of scrapers and publishers, the longest of which is a
+/// minute; nginx waits as long. An idle connection takes nothing from others: it makes room for a
+/// new one.
+pub const ADMIN_IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 
 /// Bytes that are read from a connection in advance, and so the longest head of a request. With
 /// [`ADMIN_CONNECTIONS`] they use 1 MiB.
 pub const ADMIN_BUFFER_BYTES: usize = 16 * 1024;
-
-/// Maximum duration of a connection to the admin port. Scrapers connect again by themselves.
-pub const ADMIN_CONNECTION_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Time that the admin port waits after a failed accept, which usually means that the process has
 /// no free descriptor.
