@@ -13,6 +13,7 @@ use crate::fabric::{
     DescriptorBudget, Fabric, ShardRequest, ThreadEvent, ThreadMonitor, ThreadName,
     TooFewDescriptors,
 };
+use crate::host::port_owner::TakenBy;
 use crate::ingest;
 use crate::lifecycle::{ControlError, ControlThread, ServiceThread};
 use crate::liveness::service_manager;
@@ -26,10 +27,9 @@ pub enum EngineError {
     #[error(transparent)]
     Preflight(#[from] shard::PreflightError),
     #[error(
-        "ws.listen = {address}: the address is taken; stop what listens there or choose another{}",
-        offset_advice(*address)
+        "ws.listen = {address}: {by}{}", offset_advice(*address)
     )]
-    AddressTaken { address: SocketAddr },
+    AddressTaken { address: SocketAddr, by: TakenBy },
     #[error("ws.listen = {address}: {error}")]
     Listen {
         address: SocketAddr,
@@ -227,7 +227,10 @@ impl Engine {
 /// Opens one listener per shard on the same address.
 fn listen(address: SocketAddr, shards: usize) -> Result<Vec<TcpListener>, EngineError> {
     shard::listen(address, shards).map_err(|error| match error.kind() {
-        io::ErrorKind::AddrInUse => EngineError::AddressTaken { address },
+        io::ErrorKind::AddrInUse => EngineError::AddressTaken {
+            address,
+            by: TakenBy::find(Some(address)),
+        },
         _ => EngineError::Listen { address, error },
     })
 }

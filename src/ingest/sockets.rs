@@ -7,6 +7,7 @@ use std::os::unix::net::UnixStream;
 use zmq::{Context, Socket, SocketType};
 
 use crate::config::{Config, Endpoint, IngestConfig};
+use crate::host::port_owner::TakenBy;
 use crate::limits::{ENVELOPE_BYTES, FRAME_BYTES, META_BYTES, TOPIC_BYTES, ZEROMQ_LINGER};
 
 use super::connections::Connections;
@@ -38,11 +39,12 @@ impl SocketKind {
 /// Why an endpoint could not be bound.
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
-    #[error(
-        "{key} = {endpoint}: the address is taken; stop the process that listens there or choose \
-         another address"
-    )]
-    Taken { key: &'static str, endpoint: String },
+    #[error("{key} = {endpoint}: {by}")]
+    Taken {
+        key: &'static str,
+        endpoint: String,
+        by: TakenBy,
+    },
     #[error("{key} = {endpoint}: {error}")]
     Endpoint {
         key: &'static str,
@@ -156,21 +158,20 @@ fn bind(
     mode: u32,
 ) -> Result<(), BindError> {
     let endpoint_name = || endpoint.to_string();
+    let taken = || BindError::Taken {
+        key,
+        endpoint: endpoint_name(),
+        by: TakenBy::find(endpoint.socket_address()),
+    };
     let path = endpoint.socket_file();
     // libzmq would remove the file of a process that listens there.
     if path.is_some_and(|path| UnixStream::connect(path).is_ok()) {
-        return Err(BindError::Taken {
-            key,
-            endpoint: endpoint_name(),
-        });
+        return Err(taken());
     }
     socket
         .bind(endpoint.as_str())
         .map_err(|error| match error {
-            zmq::Error::EADDRINUSE => BindError::Taken {
-                key,
-                endpoint: endpoint_name(),
-            },
+            zmq::Error::EADDRINUSE => taken(),
             error => BindError::Endpoint {
                 key,
                 endpoint: endpoint_name(),

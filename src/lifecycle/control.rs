@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 use crate::admin::Admin;
 use crate::config::{Config, ConfigSource};
 use crate::fabric::ThreadGuard;
+use crate::host::port_owner::TakenBy;
 use crate::liveness::{Watchdog, service_manager};
 use crate::load::{Monitor, agent};
 use crate::metrics::Sampler;
@@ -23,10 +24,11 @@ use super::signals::Signals;
 /// Why the control thread could not be started.
 #[derive(Debug, thiserror::Error)]
 pub enum ControlError {
-    #[error("{key} = {address}: the address is taken; choose another, or off")]
+    #[error("{key} = {address}: {by}, or off")]
     AddressTaken {
         key: &'static str,
         address: SocketAddr,
+        by: TakenBy,
     },
     #[error("{key} = {address}: {error}")]
     Listen {
@@ -131,7 +133,11 @@ async fn serve_agent(listener: oneshot::Receiver<TcpListener>, monitor: Arc<Moni
 /// Binds an address for use with tokio. `key` is the configuration key that the error names.
 fn listen(key: &'static str, address: SocketAddr) -> Result<TcpListener, ControlError> {
     let describe = |error: io::Error| match error.kind() {
-        io::ErrorKind::AddrInUse => ControlError::AddressTaken { key, address },
+        io::ErrorKind::AddrInUse => ControlError::AddressTaken {
+            key,
+            address,
+            by: TakenBy::find(Some(address)),
+        },
         _ => ControlError::Listen {
             key,
             address,

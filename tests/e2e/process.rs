@@ -30,6 +30,8 @@ fn an_occupied_port_is_reported_with_its_configuration_key() {
         let expected = format!("{key} = ");
         server.await_output(&expected);
         server.await_output("the address is taken");
+        let owner = format!(", pid {}; stop that process", std::process::id());
+        server.await_output(&owner);
     }
 }
 
@@ -62,6 +64,8 @@ fn a_second_server_on_the_same_address_is_refused() {
     let mut second = Server::spawn_on(ports, &[]);
     assert_eq!(second.await_exit().code(), Some(1));
     second.await_output("ws.listen = ");
+    let owner = format!("taken by fanfare, pid {}; stop", first.process_id());
+    second.await_output(&owner);
     // All listeners of the first server still accept connections.
     for _ in 0..20 {
         assert!(first.health().contains("\"ok\""));

@@ -1,38 +1,21 @@
 //! Checks whether the addresses are free, and otherwise which process uses them.
 
-use std::collections::HashSet;
-use std::fmt;
-use std::fs;
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener};
 
 use fanfare::admin_client::AdminClient;
+use fanfare::host::port_owner::PortOwner;
 
 use super::finding::Finding;
 use super::knob::Verdict;
 use crate::cli::node_address::loopback;
 
-/// Columns of /proc/net/tcp (proc(5)): local address and port, state, and inode of the socket.
-const LOCAL_ADDRESS: usize = 1;
-const STATE: usize = 3;
-const INODE: usize = 9;
-
-/// The state of a listening socket in /proc/net/tcp.
-const LISTEN: &str = "0A";
-
 /// Whether an address can be bound.
 enum State {
     Free,
     /// The process is `None` if this user may not see it.
-    Taken(Option<Process>),
+    Taken(Option<PortOwner>),
     Unusable(String),
-}
-
-/// A process that listens on a port.
-#[derive(PartialEq, Eq)]
-struct Process {
-    name: String,
-    pid: String,
 }
 
 /// An address that `serve` would bind.
@@ -105,7 +88,7 @@ impl State {
         match TcpListener::bind(address) {
             Ok(_) => Self::Free,
             Err(error) if error.kind() == ErrorKind::AddrInUse => {
-                Self::Taken(owner(address.port()))
+                Self::Taken(PortOwner::of(address))
             }
             Err(error) => Self::Unusable(error.to_string()),
         }
@@ -135,46 +118,4 @@ impl Address {
             ),
         }
     }
-}
-
-impl fmt::Display for Process {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{}, pid {}", self.name, self.pid)
-    }
-}
-
-/// Returns the process that listens on `port`, if this user may see it.
-fn owner(port: u16) -> Option<Process> {
-    let sockets: HashSet<String> = ["/proc/net/tcp", "/proc/net/tcp6"]
-        .iter()
-        .filter_map(|path| fs::read_to_string(path).ok())
-        .flat_map(|table| listeners(&table, port))
-        .collect();
-    for process in fs::read_dir("/proc").ok()?.flatten() {
-        let descriptors = fs::read_dir(process.path().join("fd"))
-            .into_iter()
-            .flatten()
-            .flatten();
-        let mut links = descriptors.filter_map(|descriptor| fs::read_link(descriptor.path()).ok());
-        if links.any(|link| link.to_str().is_some_and(|link| sockets.contains(link))) {
-            let name = fs::read(process.path().join("comm")).unwrap_or_default();
-            return Some(Process {
-                name: String::from_utf8_lossy(&name).trim().into(),
-                pid: process.file_name().display().to_string(),
-            });
-        }
-    }
-    None
-}
-
-/// Returns the sockets that listen on `port`, in the form of the links in /proc/PID/fd.
-fn listeners(table: &str, port: u16) -> Vec<String> {
-    let local = format!(":{port:04X}");
-    let rows = table
-        .lines()
-        .map(|line| line.split_whitespace().collect::<Vec<_>>());
-    rows.filter(|row| row.len() > INODE)
-        .filter(|row| row[LOCAL_ADDRESS].ends_with(&local) && row[STATE] == LISTEN)
-        .map(|row| format!("socket:[{}]", row[INODE]))
-        .collect()
 }
