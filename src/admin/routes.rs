@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, State};
-use axum::http::{StatusCode, header};
+use axum::http::{Method, StatusCode, Uri, header};
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
 
 use crate::fabric::Fabric;
 use crate::load::Monitor;
 use crate::metrics::{Sampler, openmetrics, stats};
+use crate::observe::excerpt;
 
 use super::{connections, load, publish};
 
@@ -31,6 +32,22 @@ pub(super) fn routes(sampler: Arc<Sampler>, monitor: Arc<Monitor>) -> Router {
         .with_state(fabric)
         .merge(connections)
         .merge(load::routes(monitor))
+        .fallback(unknown_path)
+        .method_not_allowed_fallback(wrong_method)
+}
+
+async fn unknown_path(uri: Uri) -> impl IntoResponse {
+    let path = excerpt(uri.path().as_bytes());
+    let text = format!("there is no {path} on this port; GET / lists its paths\n");
+    (StatusCode::NOT_FOUND, text)
+}
+
+/// Answers a request for a path that has other methods. The router adds the header `Allow`.
+async fn wrong_method(method: Method, uri: Uri) -> impl IntoResponse {
+    let method = excerpt(method.as_str().as_bytes());
+    let path = excerpt(uri.path().as_bytes());
+    let text = format!("{path} has no {method}; GET / lists the paths with their methods\n");
+    (StatusCode::METHOD_NOT_ALLOWED, text)
 }
 
 /// The answer to `GET /`.

@@ -269,6 +269,40 @@ fn unknown_paths_methods_and_large_bodies_are_refused() {
 }
 
 #[test]
+fn an_unknown_path_and_a_wrong_method_are_answered_with_the_way_to_the_index() {
+    let admin = AdminPort::start(&[]);
+    for (request, expected, allowed, named) in [
+        ("GET /metric?a=b", 404, None, "/metric "),
+        ("POST /nothing", 404, None, "/nothing "),
+        ("GET /publish", 405, Some("POST"), "/publish has no GET"),
+        (
+            "POST /metrics",
+            405,
+            Some("GET,HEAD"),
+            "/metrics has no POST",
+        ),
+        ("DELETE /drain", 405, Some("POST"), "/drain has no DELETE"),
+    ] {
+        let response = admin.request(request, &["Host: localhost"], "");
+        assert_eq!(status(&response), expected, "{response}");
+        let (head, body) = response.split_once("\r\n\r\n").unwrap();
+        assert!(
+            body.contains(named) && body.contains("GET / lists"),
+            "{body}"
+        );
+        let mut lines = head.lines();
+        assert!(lines.any(|line| line == "content-type: text/plain; charset=utf-8"));
+        let allow = head.lines().find_map(|line| line.strip_prefix("allow: "));
+        assert_eq!(allow, allowed, "{head}");
+    }
+    for (request, expected) in [("HEAD /nothing", 404), ("HEAD /publish", 405)] {
+        let response = admin.request(request, &["Host: localhost"], "");
+        assert_eq!(status(&response), expected, "{response}");
+        assert!(response.ends_with("\r\n\r\n"), "{response}");
+    }
+}
+
+#[test]
 fn requests_need_the_token_if_one_is_configured() {
     let admin = AdminPort::start(&["admin.token=secret"]);
     let status_with = |headers: &[&str]| status(&admin.request("GET /metrics", headers, ""));
