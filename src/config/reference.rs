@@ -98,8 +98,9 @@ set in the environment, because the name of a variable cannot contain the name o
 const ENVIRONMENT: &str = "\
 ## Other variables
 
-A variable that begins with `FANFARE_` is ignored if it is neither a key nor similar to one. Kubernetes sets such
-variables in every pod that runs next to a service called `fanfare`.
+A variable that begins with `FANFARE_` and is no key is an error if it begins with the name of a table, is the last
+part of a key (`FANFARE_TOKEN`), or is similar to a key. Other variables are ignored, and so are those that Kubernetes
+sets in every pod next to a service called `fanfare` or `fanfare-admin`.
 ";
 
 /// Maximum number of characters in a line of text.

@@ -109,18 +109,22 @@ const SIMILARITY_MIN: f64 = 2.0 / 3.0;
 /// Maximum number of keys that a message suggests.
 const SUGGESTIONS_MAX: usize = 3;
 
+/// Returns the keys whose last part is `name`.
+pub(super) fn ending_in(name: &str) -> Vec<&'static str> {
+    let ending = keys().filter(|key| key.short_name() == name);
+    ending.map(|key| key.name).collect()
+}
+
 /// Returns the keys that may be meant by `name`: those whose last part is `name`, or those whose
 /// last part contains it as a word if they are few, or the nearest.
 pub(super) fn suggestions(name: &str) -> Vec<&'static str> {
-    let last = |key: &'static str| key.rsplit('.').next().unwrap_or(key);
-    let names = || keys().map(|key| key.name);
-    let equal: Vec<_> = names().filter(|key| last(key) == name).collect();
+    let equal = ending_in(name);
     if !equal.is_empty() {
         return equal;
     }
-    let has_word = |key: &&'static str| last(key).split('_').any(|word| word == name);
+    let has_word = |key: &&ConfigKey| key.short_name().split('_').any(|word| word == name);
     let similar = nearest(name);
-    let partial: Vec<_> = names().filter(has_word).collect();
+    let partial: Vec<_> = keys().filter(has_word).map(|key| key.name).collect();
     if similar.is_none() && partial.len() <= SUGGESTIONS_MAX {
         return partial;
     }

@@ -136,9 +136,8 @@ fn read_regular(path: &Path) -> Result<String, ConfigError> {
 
 /// Reads a variable such as `FANFARE_WS_PONG_TIMEOUT=8s`.
 ///
-/// A variable that is not a key is an error if it begins with the name of a table or is similar to
-/// a key. Other variables are ignored, because Kubernetes sets variables such as `FANFARE_PORT_...`
-/// for a service called `fanfare`.
+/// A variable that is not a key is an error if it begins with the name of a table, is the last part
+/// of a key, or is similar to a key. Other variables are ignored: another program may use them.
 fn read_variable(draft: &mut Draft, name: &str, value: &str) {
     let Some(bare) = name.strip_prefix(PREFIX) else {
         return;
@@ -150,18 +149,45 @@ fn read_variable(draft: &mut Draft, name: &str, value: &str) {
     if let Some(known) = known.find(|known| registry::variable(known) == bare) {
         return draft.set(known, &RawValue::from_text(value), at);
     }
-    let lowercase = bare.to_lowercase();
-    let section = lowercase.split('_').next().unwrap_or_default();
-    let nearest = registry::nearest(&lowercase.replacen('_', ".", 1));
-    let distance = |known: &str| strsim::damerau_levenshtein(&registry::variable(known), bare);
-    let is_similar = nearest.is_some_and(|known| distance(known) <= 2);
-    if is_similar || registry::is_section(section) {
-        draft.fail(ConfigError::UnknownKey {
-            at,
-            key: lowercase,
-            nearest: nearest.into_iter().collect(),
-        });
+    if is_of_kubernetes(bare, value) {
+        return;
     }
+    let key = bare.to_lowercase();
+    let section = key.split('_').next().unwrap_or_default();
+    let mut nearest = registry::ending_in(&key);
+    let is_last_part = !nearest.is_empty();
+    if !is_last_part {
+        nearest = registry::suggestions(&key.replacen('_', ".", 1));
+    }
+    let distance = |known: &&str| strsim::damerau_levenshtein(&registry::variable(known), bare);
+    let is_similar = nearest.iter().any(|known| distance(known) <= 2);
+    if is_last_part || is_similar || registry::is_section(section) {
+        draft.fail(ConfigError::UnknownKey { at, key, nearest });
+    }
+}
+
+/// Returns whether Kubernetes sets this variable in every pod beside a service, such as
+/// `FANFARE_ADMIN_PORT=tcp://10.0.0.1:8001` for the service `fanfare-admin`. `bare` is the name
+/// without `FANFARE_`.
+fn is_of_kubernetes(bare: &str, value: &str) -> bool {
+    let has_number_of_port = || {
+        let parts = bare.split('_');
+        let pairs = parts.clone().zip(parts.skip(1));
+        let is_number = |part: &str| part.parse::<u16>().is_ok();
+        pairs
+            .into_iter()
+            .any(|(name, number)| name == "PORT" && is_number(number))
+    };
+    let is_url = |value: &str| {
+        ["tcp://", "udp://", "sctp://"]
+            .iter()
+            .any(|it| value.starts_with(it))
+    };
+    ["SERVICE_HOST", "SERVICE_PORT"]
+        .iter()
+        .any(|name| bare.contains(name))
+        || has_number_of_port()
+        || (bare.ends_with("PORT") && is_url(value))
 }
 
 /// Reads an argument of `-s`: `section.key=value` or `namespace.NAME.key=value`.

@@ -153,6 +153,41 @@ fn unknown_variables_similar_to_keys_are_refused() {
 }
 
 #[test]
+fn a_variable_without_its_table_is_refused_like_a_key_without_its_table() {
+    for name in ["listen", "max_topics", "token", "origins"] {
+        let suggested = |text: String| {
+            let (_, hint) = text.split_once("unknown key ").expect("an unknown key");
+            hint.to_owned()
+        };
+        let variable = format!("FANFARE_{}", name.to_uppercase());
+        let text = source(None, &[(&variable, "1")], &[]).text();
+        assert!(text.starts_with(&format!("environment variable {variable}: ")));
+        assert!(text.contains("did you mean"), "{text}");
+        let in_file = file(&format!("{name} = 1")).text();
+        assert_eq!(suggested(text), suggested(in_file));
+    }
+}
+
+#[test]
+fn variables_of_kubernetes_services_are_ignored() {
+    // The service `fanfare-admin` with a port called http.
+    let service = [
+        ("FANFARE_ADMIN_SERVICE_HOST", "10.0.0.1"),
+        ("FANFARE_ADMIN_SERVICE_PORT", "8001"),
+        ("FANFARE_ADMIN_SERVICE_PORT_HTTP", "8001"),
+        ("FANFARE_ADMIN_PORT", "tcp://10.0.0.1:8001"),
+        ("FANFARE_ADMIN_PORT_8001_TCP", "tcp://10.0.0.1:8001"),
+        ("FANFARE_ADMIN_PORT_8001_TCP_PROTO", "tcp"),
+        ("FANFARE_ADMIN_PORT_8001_TCP_PORT", "8001"),
+        ("FANFARE_ADMIN_PORT_8001_TCP_ADDR", "10.0.0.1"),
+        ("FANFARE_PORT", "tcp://10.0.0.1:8000"),
+    ];
+    assert_eq!(source(None, &service, &[]).config(), Config::default());
+    let text = source(None, &[("FANFARE_ADMIN_PORT", "8001")], &[]).text();
+    assert!(text.contains("unknown key `admin_port`"), "{text}");
+}
+
+#[test]
 fn errors_of_invalid_values_name_the_expected_format() {
     let place = file("[ws]\nping = 25").text();
     assert_eq!(
