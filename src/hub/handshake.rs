@@ -20,6 +20,9 @@ const PATH_RAW: &str = "/raw";
 const PATH_ECHO: &str = "/echo";
 const PATH_HEALTH: &str = "/health";
 
+/// The paths that a browser requests when a person enters the address of the port.
+const VISITED_PATHS: [&str; 2] = ["/", "/favicon.ico"];
+
 /// The subprotocols that SDKs offer, with the codec that each of them selects.
 const SUBPROTOCOLS: [(&str, ClientCodec); 2] = [
     ("centrifuge-json", ClientCodec::Json),
@@ -87,6 +90,10 @@ impl Hub {
             let health = self.upstream.health();
             let (status, body) = (health.http_status(), health.json());
             let response = handshake::plain_response(status, "application/json", body.as_bytes());
+            return self.send_response(id, Some(request), response, now_us);
+        }
+        if is_visit(request) {
+            let response = HttpRefusal::NotFound.response();
             return self.send_response(id, Some(request), response, now_us);
         }
         if let Err(refusal) = self.upgrade(id, request, now_us) {
@@ -279,6 +286,12 @@ impl Hub {
         }
         self.send_last(id, response.into(), CloseAnswer::NotAwaited, now_us);
     }
+}
+
+/// Returns whether a person looks at the port with a browser, which also asks for an icon. The
+/// answer lists the paths. It is no refused handshake, so it is neither counted nor logged.
+fn is_visit(request: &HttpRequest) -> bool {
+    VISITED_PATHS.contains(&request.path()) && !request.is_upgrade()
 }
 
 /// Returns the codec in which connections of a protocol receive publications. Echo connections

@@ -249,6 +249,7 @@ fn the_root_of_both_ports_lists_their_paths() {
     for path in ["/connection/websocket", "/raw?topic=NAME", "/health"] {
         assert!(response.contains(path), "{response}");
     }
+    assert_eq!(admin.metric("fanfare_refused_total"), 0);
 }
 
 #[test]

@@ -64,6 +64,27 @@ fn an_accepted_handshake_is_not_reported() {
 }
 
 #[test]
+fn a_person_with_a_browser_gets_the_paths_and_is_not_reported() {
+    let mut harness = HubHarness::new(config());
+    for path in ["/", "/?a=b", "/favicon.ico"] {
+        let id = harness.accept();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        harness.send_bytes(id, request.as_bytes());
+        assert_eq!(harness.hub.poll_refused_handshake(), None, "{path}");
+    }
+    assert_eq!(harness.counts().refused_request, 0);
+    let client = report(&mut harness, "/", "").expect("a report");
+    assert_eq!(client.reason, RefusalReason::Request);
+    let id = harness.accept();
+    harness.send_bytes(id, b"GET /connection HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    assert!(
+        harness.hub.poll_refused_handshake().is_some(),
+        "a wrong path"
+    );
+    assert_eq!(harness.counts().refused_request, 2);
+}
+
+#[test]
 fn a_request_head_that_never_ends_is_reported() {
     let mut harness = HubHarness::new(config());
     let id = harness.accept();
