@@ -186,15 +186,25 @@ def resize(options, node):
 
 
 def lost(options, node):
-    """`top` reports a node that has ended, and continues when the node is back."""
+    """`top` reports a node that has ended or hangs, marks the figures as old, and continues when
+    the node is back."""
     with Terminal(top(options, node, "--token", TOKEN)) as terminal:
         terminal.until(figures, PATIENCE_S, "values")
         node.server.kill()
         gone = lambda lines: "admin.listen" in lines[4]  # noqa: E731
         terminal.until(gone, PATIENCE_S, "a report that the node has ended")
+        old = lambda lines: re.search(r"no answer for [3-9]s: old figures$", lines[0])  # noqa: E731
+        terminal.until(old, PATIENCE_S, "the age of the figures")
+        assert terminal.screen.lines()[1].startswith("connections "), "the old figures"
         node.server.start()
         back = lambda lines: not lines[4] and (figures(lines) or [1])[0] == 0  # noqa: E731
         terminal.until(back, PATIENCE_S, "values after the restart of the node")
+        assert terminal.screen.lines()[0].endswith("ok"), terminal.screen.lines()[0]
+        node.server.process.send_signal(signal.SIGSTOP)
+        terminal.until(old, PATIENCE_S, "a node that hangs")
+        node.server.process.send_signal(signal.SIGCONT)
+        ok = lambda lines: lines[0].endswith("ok") and not lines[4]  # noqa: E731
+        terminal.until(ok, PATIENCE_S, "values of the node that goes on")
         terminal.type("q")
         assert terminal.end() == (0, "")
 

@@ -2,7 +2,7 @@
 
 use std::mem;
 
-use ratatui::style::{Color, Style, Stylize as _};
+use ratatui::style::{Color, Style, Stylize};
 use ratatui::text::{Line, Span};
 
 use super::model::Screen;
@@ -14,11 +14,15 @@ const GAP: &str = "   ";
 
 /// Returns the lines, the last of which are a notice or empty.
 pub(super) fn head(screen: &Screen, columns: u16) -> Vec<Line<'static>> {
+    let figures = |spans: Vec<Span<'static>>| match screen.outdated_s {
+        Some(_) => spans.into_iter().map(Stylize::dim).collect(),
+        None => spans,
+    };
     let groups = [
         first_line(screen),
-        traffic(screen),
-        drops(screen),
-        latencies(screen),
+        figures(traffic(screen)),
+        figures(drops(screen)),
+        figures(latencies(screen)),
         vec![notice(screen).red().bold()],
     ];
     let lines = groups.into_iter().flat_map(|it| pack(it, columns.into()));
@@ -75,21 +79,31 @@ fn notice(screen: &Screen) -> String {
 }
 
 fn first_line(screen: &Screen) -> Vec<Span<'static>> {
+    let mut line = vec![
+        format!("fanfare {}", screen.version).bold(),
+        screen.address.clone().into(),
+    ];
+    if let Some(seconds) = screen.outdated_s {
+        let text = format!("no answer for {}: old figures", age(seconds as f64));
+        line.push(text.red().bold().reversed());
+    } else {
+        line.push(format!("up {}", age(screen.uptime_s)).into());
+        line.push(status(screen));
+    }
+    line
+}
+
+fn status(screen: &Screen) -> Span<'static> {
     let health = &screen.health;
     let color = match health.status.as_str() {
         "ok" => Color::Green,
         _ => Color::Yellow,
     };
-    let status = match health.reasons.as_slice() {
+    let text = match health.reasons.as_slice() {
         [] => health.status.clone(),
         reasons => format!("{}: {}", health.status, reasons.join("; ")),
     };
-    vec![
-        format!("fanfare {}", screen.version).bold(),
-        screen.address.clone().into(),
-        format!("up {}", age(screen.uptime_s)).into(),
-        Span::styled(status, color),
-    ]
+    Span::styled(text, color)
 }
 
 fn traffic(screen: &Screen) -> Vec<Span<'static>> {

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
@@ -29,6 +29,9 @@ use super::view;
 
 /// Longest delay between a signal or the end of the terminal and the end of the program.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
+
+/// Time in which a node answers. A shard that does not answer delays `/connections` by 2 s.
+const ANSWER_TIME: Duration = Duration::from_secs(3);
 
 /// Inputs that may wait for the main thread. A thread with one more input waits for room.
 const INPUTS: usize = 16;
@@ -58,7 +61,15 @@ pub(super) fn run(node: Node, interval: Duration) -> Result<(), TopError> {
     let mut hangup = Hangup::watch_stdin().map_err(TopError::Terminal)?;
     let mut terminal = ratatui::try_init().map_err(TopError::Terminal)?;
     let inputs = start_threads(node, interval);
-    let outcome = watch(&mut terminal, first, &inputs, &signals, &mut hangup);
+    let overdue = interval + ANSWER_TIME;
+    let outcome = watch(
+        &mut terminal,
+        first,
+        &inputs,
+        overdue,
+        &signals,
+        &mut hangup,
+    );
     if terminal.show_cursor().is_err() {
         // The destructor would try it again and panic, because stderr is usually closed as well.
         mem::forget(terminal);
@@ -106,15 +117,19 @@ fn start_threads(node: Node, interval: Duration) -> Receiver<Input> {
     receiver
 }
 
+/// Draws what the threads report, until something ends the program. After `overdue` without an
+/// answer of the node, the figures are marked as old.
 fn watch(
     terminal: &mut DefaultTerminal,
     first: Sample,
     inputs: &Receiver<Input>,
+    overdue: Duration,
     signals: &Signals,
     hangup: &mut Hangup,
 ) -> Result<End, TopError> {
     let mut screen = Screen::of(None, &first);
-    let mut latest = first;
+    let mut latest = Some(first);
+    let mut answered = Instant::now();
     let mut is_new = true;
     loop {
         if let Some(number) = signals.received() {
@@ -128,13 +143,16 @@ fn watch(
         }
         is_new = match inputs.recv_timeout(POLL_INTERVAL) {
             Ok(Input::Sample(Ok(sample))) => {
-                screen = Screen::of(Some(&latest), &sample);
-                latest = *sample;
+                screen = Screen::of(latest.as_ref(), &sample);
+                latest = Some(*sample);
+                answered = Instant::now();
                 true
             }
-            // The node may recover. The figures of the last sample stay on the screen.
+            // The node may return. The last figures stay on the screen and are marked as old. The
+            // node may also be another process then, so no rates are computed from them.
             Ok(Input::Sample(Err(error))) => {
                 screen.error = Some(error.to_string());
+                latest = None;
                 true
             }
             Ok(Input::Terminal(event)) => match event.map_err(TopError::Terminal)? {
@@ -145,6 +163,11 @@ fn watch(
             Err(RecvTimeoutError::Timeout) => false,
             Err(RecvTimeoutError::Disconnected) => return Err(TopError::ThreadsEnded),
         };
+        let age = answered.elapsed();
+        let is_outdated = screen.error.is_some() || age > overdue;
+        let outdated_s = is_outdated.then_some(age.as_secs());
+        is_new |= outdated_s != screen.outdated_s;
+        screen.outdated_s = outdated_s;
     }
 }
 

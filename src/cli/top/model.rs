@@ -30,6 +30,8 @@ pub(super) struct Screen {
     pub(super) silent_shards: Vec<usize>,
     /// The error of the last query. If it is set, the figures are those of an earlier sample.
     pub(super) error: Option<String>,
+    /// The age of the figures in seconds, if the node has not answered for longer than it should.
+    pub(super) outdated_s: Option<u64>,
 }
 
 /// The figures of one shard.
@@ -112,6 +114,7 @@ impl Screen {
             slow: after.connections.connections.clone(),
             silent_shards: after.connections.silent_shards.clone(),
             error: None,
+            outdated_s: None,
         }
     }
 

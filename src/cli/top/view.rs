@@ -2,6 +2,7 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::style::Style;
 use ratatui::text::Text;
 use ratatui::widgets::{Table, Widget};
 
@@ -39,6 +40,9 @@ pub(super) fn draw(screen: &Screen, area: Rect, buffer: &mut Buffer) {
     Text::from(head).render(head_area, buffer);
     Widget::render(shards(screen, shard_lines, area.width), shard_area, buffer);
     Widget::render(slow(screen, area.width), slow_area, buffer);
+    if screen.outdated_s.is_some() {
+        buffer.set_style(shard_area.union(slow_area), Style::new().dim());
+    }
 }
 
 /// Returns all rows, cut to 132 columns.
@@ -148,7 +152,7 @@ fn slow_row(slow: &Slow) -> [String; SLOW_COLUMNS.len()] {
 mod tests {
     use ratatui::Terminal;
     use ratatui::backend::TestBackend;
-    use ratatui::style::Color;
+    use ratatui::style::{Color, Modifier};
 
     use super::super::model::tests::sample;
     use super::*;
@@ -279,6 +283,22 @@ shard   pending      bytes   behind blocked topics protocol       slowest connec
         assert_eq!(lines[4], "shard 1 did not report its slow connections");
         screen.error = Some("the node is unreachable".into());
         assert_eq!(shown(&screen, 100, 24)[4], "the node is unreachable");
+    }
+
+    #[test]
+    fn old_figures_are_marked_with_their_age_and_no_status_is_shown() {
+        let mut screen = screen();
+        screen.outdated_s = Some(75);
+        let lines = shown(&screen, 100, 24);
+        let expected = "fanfare 0.1.0   127.0.0.1:8001   no answer for 1m15s: old figures";
+        assert_eq!(lines[0], expected);
+        let mut buffer = Buffer::empty(Rect::new(0, 0, 100, 24));
+        draw(&screen, buffer.area, &mut buffer);
+        let is_dim = |row| buffer[(2, row)].modifier.contains(Modifier::DIM);
+        assert!(!is_dim(0));
+        for (row, _) in lines.iter().enumerate().filter(|(_, it)| !it.is_empty()) {
+            assert_eq!(is_dim(row as u16), row > 0, "{row}");
+        }
     }
 
     #[test]
