@@ -112,8 +112,11 @@ impl IngestLoop {
             }
             let handler = &mut self.handler;
             let drained = handler.drain_socket(kind, socket, connections, arrived_us);
-            if drained == Drained::Empty {
-                self.readiness.clear(index);
+            match drained {
+                Drained::Empty => self.readiness.clear(index),
+                // The call above has consumed the event, so no other one may come for the messages
+                // that are left.
+                Drained::BoundReached => self.readiness.mark(index),
             }
             if is_overdue {
                 handler.disconnect_overdue(connections, drained, arrived_us);

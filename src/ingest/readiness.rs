@@ -60,6 +60,11 @@ impl Readiness {
         self.ready.contains(&true)
     }
 
+    /// Marks the descriptor as ready, because input is left.
+    pub(super) fn mark(&mut self, index: usize) {
+        self.ready[index] = true;
+    }
+
     /// Marks the descriptor as not ready, after all its input was read.
     pub(super) fn clear(&mut self, index: usize) {
         self.ready[index] = false;
