@@ -60,7 +60,7 @@ impl MessageHandler {
         connections: &mut Connections,
         arrived_us: u64,
     ) -> Drained {
-        let mut turn = SocketTurn::begin(self.fabric.clock, arrived_us);
+        let mut turn = SocketTurn::begin(self.fabric.clock);
         loop {
             let received = self.frames.receive(socket);
             if received == Received::Nothing {

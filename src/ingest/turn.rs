@@ -23,11 +23,11 @@ pub(super) struct SocketTurn {
 }
 
 impl SocketTurn {
-    /// Begins a turn. `now_us` is the time at which the round began.
-    pub(super) fn begin(clock: Clock, now_us: u64) -> Self {
+    /// Begins a turn now. Turns of other sockets in the same round do not shorten it.
+    pub(super) fn begin(clock: Clock) -> Self {
         Self {
             clock,
-            end_us: now_us + SOCKET_TURN.as_micros() as u64,
+            end_us: clock.now_us() + SOCKET_TURN.as_micros() as u64,
             messages: 0,
             bytes: 0,
         }
@@ -50,9 +50,12 @@ mod tests {
 
     use super::*;
 
+    /// Returns a turn that time does not end.
     fn turn() -> SocketTurn {
-        let clock = Clock::start();
-        SocketTurn::begin(clock, clock.now_us() + 3_600_000_000)
+        SocketTurn {
+            end_us: u64::MAX,
+            ..SocketTurn::begin(Clock::start())
+        }
     }
 
     #[test]
@@ -69,8 +72,7 @@ mod tests {
 
     #[test]
     fn a_turn_ends_after_a_time() {
-        let clock = Clock::start();
-        let mut turn = SocketTurn::begin(clock, clock.now_us());
+        let mut turn = SocketTurn::begin(Clock::start());
         thread::sleep(SOCKET_TURN);
         for _ in 1..SOCKET_TURN_CLOCK_MESSAGES {
             assert!(!turn.ends_after(1));

@@ -2,6 +2,7 @@
 //! lane. Messages arrive over real ZeroMQ sockets inside the process.
 
 use std::iter;
+use std::thread;
 
 use tokio::sync::oneshot;
 use zmq::{Context, SocketType};
@@ -10,8 +11,8 @@ use super::*;
 use crate::fabric::{InterestCounts, LaneItem, SubmittedPublication, ThreadName, Wake};
 use crate::hub::Ticket;
 use crate::limits::{
-    LANE_ANSWERS, LANE_BATCHES, PENDING_COMMAND_TIMEOUT, SUBMISSION_QUEUE_PUBLICATIONS,
-    SUBMISSION_TIMEOUT,
+    LANE_ANSWERS, LANE_BATCHES, PENDING_COMMAND_TIMEOUT, SOCKET_TURN, SOCKET_TURN_CLOCK_MESSAGES,
+    SUBMISSION_QUEUE_PUBLICATIONS, SUBMISSION_TIMEOUT,
 };
 use crate::observe::ShardCounts;
 
@@ -403,4 +404,24 @@ fn a_message_of_a_push_socket_is_dropped_and_counted() {
     let counts = world.handler.counts;
     assert_eq!((counts.rejected_busy, counts.lane_full), (0, 1));
     world.assert_accounted();
+}
+
+#[test]
+fn the_turn_of_a_socket_is_not_shortened_by_the_turns_before_it() {
+    let mut world = World::new();
+    let connection = Connection::new(zmq::PULL, zmq::PUSH);
+    // The round began at 0, and other sockets have used more time than one turn has.
+    thread::sleep(SOCKET_TURN);
+    // The system may stop this thread for the time of a turn, but not in every one of them.
+    let is_whole = (0..100).any(|_| {
+        for _ in 0..2 * SOCKET_TURN_CLOCK_MESSAGES {
+            connection.send(&["a", "1"]);
+        }
+        let connections = &mut Connections::default();
+        let server = &connection.server;
+        let turn = || world.handler.drain_socket(SocketKind::Pull, server, connections, 0);
+        let turns = iter::repeat_with(turn).take_while(|drained| *drained != Drained::Empty);
+        turns.count() == 0
+    });
+    assert!(is_whole);
 }
