@@ -8,6 +8,9 @@
 //! socket is empty, or was read for several rounds over all connections, which libzmq reads in
 //! turn.
 //!
+//! Heartbeats are read from the connection too, and are no part of a message. Therefore a few bytes
+//! per second do not count.
+//!
 //! Asking for the descriptor of each message would be expensive. Therefore a connection is observed
 //! only after many bytes were read from it, and until its next message. Connections over `ipc://`
 //! cannot be watched, because the kernel does not count their bytes.
@@ -52,8 +55,8 @@ struct Connection {
     trust: Trust,
 }
 
-/// Whether a connection may hold a message that is too large. The numbers are values of
-/// [`Connection::consumed_bytes`].
+/// Whether a connection may hold a message that is too large. The numbers of bytes are values of
+/// [`Connection::consumed_bytes`], and grow with the bytes that heartbeats may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Trust {
     /// The connection sent a whole message after `since`, or it is new.
@@ -65,6 +68,17 @@ enum Trust {
     /// connection is disconnected unless one of the messages that are left in the socket belongs to
     /// it.
     Overdue { messages: u64 },
+    /// The connection was disconnected, which libzmq will report.
+    Disconnected,
+}
+
+/// How many bytes libzmq may have read from a connection.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ReviewBounds {
+    /// Maximum size of a message.
+    pub(super) message_bytes: u64,
+    /// Size of the heartbeats that may have arrived since the last review.
+    pub(super) heartbeat_bytes: u64,
 }
 
 /// Result of [`Connections::review`].
@@ -129,28 +143,14 @@ impl Connections {
         self.observed > 0
     }
 
-    /// Finds out how much libzmq has read from each connection. `message_bytes` is the maximum size
-    /// of a message.
-    pub(super) fn review(&mut self, message_bytes: usize) -> Activity {
+    /// Finds out how much libzmq has read from each connection.
+    pub(super) fn review(&mut self, bounds: ReviewBounds) -> Activity {
         let mut activity = Activity::Calm;
         self.observed = 0;
         for (descriptor, connection) in &mut self.by_descriptor {
             let grown = connection.read(*descriptor);
             self.consumed_bytes += grown;
-            let consumed = connection.consumed_bytes;
-            connection.trust = match connection.trust {
-                Trust::Trusted { since } if consumed.saturating_sub(since) > OBSERVED_BYTES => {
-                    Trust::Observed { from: consumed }
-                }
-                Trust::Observed { from }
-                    if consumed.saturating_sub(from) > message_bytes as u64 =>
-                {
-                    Trust::Overdue {
-                        messages: self.messages,
-                    }
-                }
-                trust => trust,
-            };
+            connection.judge(bounds, self.messages);
             if !connection.is_trusted() {
                 self.observed += 1;
                 if grown > 0 {
@@ -199,7 +199,7 @@ impl Connections {
             };
             if let Ok(peer) = disconnect(*descriptor, connection.cookie) {
                 peers.push(peer);
-                connection.trust = Trust::Trusted { since: u64::MAX };
+                connection.trust = Trust::Disconnected;
                 self.observed -= 1;
             }
         }
@@ -222,8 +222,28 @@ impl Connection {
         grown
     }
 
+    /// Decides whether the connection may hold a message that is too large. `messages` is
+    /// [`Connections::messages`].
+    fn judge(&mut self, bounds: ReviewBounds, messages: u64) {
+        let consumed = self.consumed_bytes;
+        // Heartbeats that have not arrived are no credit for later bytes.
+        let after_heartbeats = |bytes: u64| consumed.min(bytes + bounds.heartbeat_bytes);
+        self.trust = match self.trust {
+            Trust::Trusted { since } => match after_heartbeats(since) {
+                since if consumed - since > OBSERVED_BYTES => Trust::Observed { from: consumed },
+                since => Trust::Trusted { since },
+            },
+            Trust::Observed { from } => match after_heartbeats(from) {
+                from if consumed - from > bounds.message_bytes => Trust::Overdue { messages },
+                from => Trust::Observed { from },
+            },
+            trust @ (Trust::Overdue { .. } | Trust::Disconnected) => trust,
+        };
+    }
+
+    /// Returns whether messages of the connection need not be attributed.
     fn is_trusted(&self) -> bool {
-        matches!(self.trust, Trust::Trusted { .. })
+        matches!(self.trust, Trust::Trusted { .. } | Trust::Disconnected)
     }
 
     fn is_overdue(&self) -> bool {

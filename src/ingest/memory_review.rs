@@ -4,11 +4,11 @@
 use std::time::Duration;
 
 use crate::limits::{
-    CONNECTION_REVIEW, CONNECTION_REVIEW_EACH, HEAP_BYTES, MESSAGE_SLACK_BYTES,
-    OBSERVED_CONNECTION_REVIEW, SCARCE_MESSAGE_SLACK_BYTES,
+    CONNECTION_REVIEW, CONNECTION_REVIEW_EACH, HEAP_BYTES, HEARTBEAT_BYTES_PER_SECOND,
+    MESSAGE_SLACK_BYTES, OBSERVED_CONNECTION_REVIEW, SCARCE_MESSAGE_SLACK_BYTES,
 };
 
-use super::connections::{Activity, Connections};
+use super::connections::{Activity, Connections, ReviewBounds};
 use super::handler::MessageHandler;
 use super::heap::HeapTrim;
 use super::sockets::Receiver;
@@ -18,6 +18,7 @@ use super::system;
 #[derive(Default)]
 pub(super) struct MemoryReview {
     heap: HeapTrim,
+    heartbeats: HeartbeatAllowance,
     /// Payload bytes of the publications that were accepted before the last review.
     accepted_bytes: u64,
     /// When the next review is due, if there are connections.
@@ -40,11 +41,14 @@ impl MemoryReview {
         if now_us < self.next_us {
             return;
         }
-        let message_bytes = handler.max_payload() + message_slack_bytes(receivers);
+        let bounds = ReviewBounds {
+            message_bytes: (handler.max_payload() + message_slack_bytes(receivers)) as u64,
+            heartbeat_bytes: self.heartbeats.take(now_us),
+        };
         let mut activity = Activity::Calm;
         let mut consumed_bytes = 0;
         for connections in receivers.iter_mut().map(|each| &mut each.connections) {
-            activity = activity.max(connections.review(message_bytes));
+            activity = activity.max(connections.review(bounds));
             consumed_bytes += connections.take_consumed();
         }
         // The bytes of `ipc://` connections are known only if they become publications.
@@ -63,6 +67,23 @@ impl MemoryReview {
     pub(super) fn sleep_limit(&self, receivers: &[Receiver], now_us: u64) -> Option<Duration> {
         let is_needed = watched(receivers) > 0 || self.heap.is_pending();
         is_needed.then(|| Duration::from_micros(self.next_us.saturating_sub(now_us)))
+    }
+}
+
+/// How many bytes of heartbeats a connection may have sent.
+#[derive(Default)]
+struct HeartbeatAllowance {
+    /// The time up to which bytes were allowed.
+    until_us: u64,
+}
+
+impl HeartbeatAllowance {
+    /// Returns the bytes since the last call. What is less than a byte is left for the next call.
+    fn take(&mut self, now_us: u64) -> u64 {
+        const BYTE_US: u64 = 1_000_000 / HEARTBEAT_BYTES_PER_SECOND;
+        let bytes = now_us.saturating_sub(self.until_us) / BYTE_US;
+        self.until_us += bytes * BYTE_US;
+        bytes
     }
 }
 
@@ -87,5 +108,21 @@ fn message_slack_bytes(receivers: &[Receiver]) -> usize {
         SCARCE_MESSAGE_SLACK_BYTES
     } else {
         MESSAGE_SLACK_BYTES
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn heartbeats_get_their_bytes_however_frequent_reviews_are() {
+        for step_us in [100, 7_000, 10_001, 3_000_000] {
+            let mut heartbeats = HeartbeatAllowance::default();
+            let reviews = (0..=60_000_000 / step_us).map(|number| number * step_us);
+            let bytes: u64 = reviews.map(|now_us| heartbeats.take(now_us)).sum();
+            let exact = 60 * HEARTBEAT_BYTES_PER_SECOND;
+            assert!((exact - 1..=exact).contains(&bytes), "{step_us}: {bytes}");
+        }
     }
 }

@@ -41,6 +41,11 @@ pub const CONNECTION_REVIEW_EACH: Duration = Duration::from_micros(100);
 /// the connection is observed.
 pub const OBSERVED_BYTES: u64 = 256 * 1024;
 
+/// Bytes per second of a connection that do not count as an unfinished message, because ZeroMQ
+/// heartbeats look the same from outside of libzmq. A heartbeat of libzmq has 9 bytes, and none has
+/// more than 25.
+pub const HEARTBEAT_BYTES_PER_SECOND: u64 = 100;
+
 /// Messages that are read from a socket that is never empty, in addition to [`OVERDUE_ROUNDS`],
 /// before a connection without a message among them counts as one that has none.
 pub const OVERDUE_MESSAGES: u64 = 4;

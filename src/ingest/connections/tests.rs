@@ -8,6 +8,10 @@ use super::*;
 
 const CHUNK: usize = 64 * 1024;
 const MESSAGE_BYTES: usize = 1024 * 1024;
+const BOUNDS: ReviewBounds = ReviewBounds {
+    message_bytes: MESSAGE_BYTES as u64,
+    heartbeat_bytes: 0,
+};
 
 /// One connection to a socket of ingest.
 struct World {
@@ -36,6 +40,10 @@ impl World {
 
     /// Sends bytes, reads them as libzmq does, and reviews the connection.
     fn consume(&mut self, bytes: usize) {
+        self.consume_bounded(bytes, BOUNDS);
+    }
+
+    fn consume_bounded(&mut self, bytes: usize, bounds: ReviewBounds) {
         let mut chunk = vec![0; CHUNK];
         let mut left = bytes;
         while left > 0 {
@@ -46,7 +54,7 @@ impl World {
             read.expect("the connection is open");
             left -= size;
         }
-        self.connections.review(MESSAGE_BYTES);
+        self.connections.review(bounds);
     }
 
     fn note_message(&mut self) {
@@ -77,7 +85,7 @@ fn an_overdue_connection_is_disconnected_once_and_its_peer_gets_a_reset() {
     assert_eq!(world.connections.disconnect_overdue(Drained::Empty), [peer]);
     assert_eq!(world.connections.disconnect_overdue(Drained::Empty), []);
     assert!(!world.connections.is_observing());
-    world.connections.review(MESSAGE_BYTES);
+    world.connections.review(BOUNDS);
     assert!(!world.connections.is_observing());
     for end in [&mut world.accepted, &mut world.publisher] {
         let error = end.read(&mut [0]).err().map(|error| error.kind());
@@ -117,6 +125,30 @@ fn a_connection_with_whole_messages_is_never_overdue() {
 }
 
 #[test]
+fn heartbeats_do_not_count_and_are_no_credit() {
+    let bounds = ReviewBounds {
+        heartbeat_bytes: CHUNK as u64,
+        ..BOUNDS
+    };
+    let mut world = World::new();
+    for _ in 0..2 * OBSERVED_BYTES as usize / CHUNK {
+        world.consume_bounded(CHUNK, bounds);
+        assert!(!world.connections.is_observing());
+    }
+    // While the publisher is silent, it gains nothing.
+    world.consume_bounded(0, bounds);
+    world.consume_bounded(OBSERVED_BYTES as usize + CHUNK + 1, bounds);
+    assert!(world.connections.is_observing());
+    for _ in 0..2 * MESSAGE_BYTES / CHUNK {
+        world.consume_bounded(CHUNK, bounds);
+        assert!(!world.connections.is_overdue());
+    }
+    world.consume_bounded(0, bounds);
+    world.consume_bounded(MESSAGE_BYTES + CHUNK + 1, bounds);
+    assert!(world.connections.is_overdue());
+}
+
+#[test]
 fn bytes_that_libzmq_has_not_read_do_not_count() {
     let mut world = World::new();
     let unread = vec![0; OBSERVED_BYTES as usize / 2];
@@ -125,7 +157,7 @@ fn bytes_that_libzmq_has_not_read_do_not_count() {
         .publisher
         .write_all(&unread)
         .expect("the kernel has room");
-    world.connections.review(MESSAGE_BYTES);
+    world.connections.review(BOUNDS);
     assert!(!world.connections.is_observing());
     let sum = OBSERVED_BYTES - 1;
     assert_eq!(world.connections.take_consumed(), sum);

@@ -419,7 +419,11 @@ fn the_turn_of_a_socket_is_not_shortened_by_the_turns_before_it() {
         }
         let connections = &mut Connections::default();
         let server = &connection.server;
-        let turn = || world.handler.drain_socket(SocketKind::Pull, server, connections, 0);
+        let turn = || {
+            world
+                .handler
+                .drain_socket(SocketKind::Pull, server, connections, 0)
+        };
         let turns = iter::repeat_with(turn).take_while(|drained| *drained != Drained::Empty);
         turns.count() == 0
     });

@@ -9,13 +9,13 @@ use tokio::sync::oneshot;
 use zmq::Context;
 
 use super::*;
-use crate::ingest::connections::Connections;
-use crate::ingest::socket_monitor::SocketMonitor;
-use crate::ingest::sockets::SocketKind;
-use crate::limits::{OBSERVED_BYTES, SOCKET_TURN_CLOCK_MESSAGES, SOCKET_TURN_MESSAGES};
 use crate::fabric::{
     ReplyTarget, Submission, SubmissionResult, SubmissionSource, SubmittedPublication,
 };
+use crate::ingest::connections::{Connections, ReviewBounds};
+use crate::ingest::socket_monitor::SocketMonitor;
+use crate::ingest::sockets::SocketKind;
+use crate::limits::{OBSERVED_BYTES, SOCKET_TURN_CLOCK_MESSAGES, SOCKET_TURN_MESSAGES};
 use crate::shard;
 
 type Results = oneshot::Receiver<Vec<SubmissionResult>>;
@@ -62,7 +62,10 @@ fn add_overdue(connections: &mut Connections) -> (TcpStream, TcpStream) {
             scope.spawn(move || publisher.write_all(&sent).expect("it is connected"));
             accepted.read_exact(&mut bytes).expect("it is connected");
         });
-        connections.review(0);
+        connections.review(ReviewBounds {
+            message_bytes: 0,
+            heartbeat_bytes: 0,
+        });
     }
     assert!(connections.is_overdue());
     (publisher, accepted)
