@@ -21,7 +21,7 @@
 //! compared. Bytes or messages of another connection with the same number only begin or end an
 //! observation, until libzmq reports that the connection has ended.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::net::IpAddr;
 use std::os::fd::RawFd;
@@ -37,6 +37,9 @@ pub(super) struct Connections {
     by_descriptor: HashMap<RawFd, Connection, foldhash::fast::RandomState>,
     /// Number of connections that are not trusted.
     observed: usize,
+    /// Connections that became overdue, oldest first, with [`messages`](Self::messages) at that
+    /// time. Those that have sent a message or have ended since are left out when they are taken.
+    overdue: VecDeque<(RawFd, u64)>,
     /// Bytes that were read from connections since the last call of
     /// [`take_consumed`](Self::take_consumed).
     consumed_bytes: u64,
@@ -150,7 +153,9 @@ impl Connections {
         for (descriptor, connection) in &mut self.by_descriptor {
             let grown = connection.read(*descriptor);
             self.consumed_bytes += grown;
-            connection.judge(bounds, self.messages);
+            if connection.judge(bounds, self.messages) {
+                self.overdue.push_back((*descriptor, self.messages));
+            }
             if !connection.is_trusted() {
                 self.observed += 1;
                 if grown > 0 {
@@ -175,9 +180,9 @@ impl Connections {
         }
     }
 
-    /// Returns whether a connection is to be disconnected after the next turns of the socket.
+    /// Returns whether a connection may have to be disconnected after the next turns of the socket.
     pub(super) fn is_overdue(&self) -> bool {
-        self.observed > 0 && self.by_descriptor.values().any(Connection::is_overdue)
+        !self.overdue.is_empty()
     }
 
     /// Disconnects the connections that are overdue and have no message left in the socket. Called
@@ -186,18 +191,22 @@ impl Connections {
     pub(super) fn disconnect_overdue(&mut self, drained: Drained) -> Vec<Option<IpAddr>> {
         let enough_messages = OVERDUE_MESSAGES + OVERDUE_ROUNDS * self.open;
         let mut peers = Vec::new();
-        for (descriptor, connection) in &mut self.by_descriptor {
-            let Trust::Overdue { messages } = connection.trust else {
+        while let Some(&(descriptor, messages)) = self.overdue.front() {
+            if drained == Drained::BoundReached && self.messages - messages < enough_messages {
+                break;
+            }
+            self.overdue.pop_front();
+            let Some(connection) = self.by_descriptor.get_mut(&descriptor) else {
                 continue;
             };
-            if drained == Drained::BoundReached && self.messages - messages < enough_messages {
+            if connection.trust != (Trust::Overdue { messages }) {
                 continue;
             }
             // A connection that cannot be disconnected now is observed again.
             connection.trust = Trust::Observed {
                 from: connection.consumed_bytes,
             };
-            if let Ok(peer) = disconnect(*descriptor, connection.cookie) {
+            if let Ok(peer) = disconnect(descriptor, connection.cookie) {
                 peers.push(peer);
                 connection.trust = Trust::Disconnected;
                 self.observed -= 1;
@@ -223,8 +232,9 @@ impl Connection {
     }
 
     /// Decides whether the connection may hold a message that is too large. `messages` is
-    /// [`Connections::messages`].
-    fn judge(&mut self, bounds: ReviewBounds, messages: u64) {
+    /// [`Connections::messages`]. Returns whether the connection has become overdue.
+    fn judge(&mut self, bounds: ReviewBounds, messages: u64) -> bool {
+        let before = self.trust;
         let consumed = self.consumed_bytes;
         // Heartbeats that have not arrived are no credit for later bytes.
         let after_heartbeats = |bytes: u64| consumed.min(bytes + bounds.heartbeat_bytes);
@@ -239,15 +249,12 @@ impl Connection {
             },
             trust @ (Trust::Overdue { .. } | Trust::Disconnected) => trust,
         };
+        self.trust != before && matches!(self.trust, Trust::Overdue { .. })
     }
 
     /// Returns whether messages of the connection need not be attributed.
     fn is_trusted(&self) -> bool {
         matches!(self.trust, Trust::Trusted { .. } | Trust::Disconnected)
-    }
-
-    fn is_overdue(&self) -> bool {
-        matches!(self.trust, Trust::Overdue { .. })
     }
 }
 

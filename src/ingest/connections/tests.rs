@@ -96,6 +96,27 @@ fn an_overdue_connection_is_disconnected_once_and_its_peer_gets_a_reset() {
 }
 
 #[test]
+fn an_overdue_connection_that_sends_a_message_is_kept() {
+    let mut world = World::new();
+    world.consume(OBSERVED_BYTES as usize + 1);
+    world.consume(MESSAGE_BYTES + 1);
+    world.note_message();
+    assert_eq!(world.connections.disconnect_overdue(Drained::Empty), []);
+    assert!(!world.connections.is_overdue() && !world.connections.is_observing());
+    // It is overdue a second time before the first time is reviewed.
+    for _ in 0..2 {
+        world.consume(OBSERVED_BYTES as usize + 1);
+        world.consume(MESSAGE_BYTES + 1);
+        world.note_message();
+    }
+    world.consume(OBSERVED_BYTES as usize + 1);
+    world.consume(MESSAGE_BYTES + 1);
+    let peers = world.connections.disconnect_overdue(Drained::Empty);
+    assert_eq!(peers.len(), 1);
+    assert!(!world.connections.is_overdue());
+}
+
+#[test]
 fn in_a_socket_that_is_never_empty_many_messages_of_others_are_enough() {
     let mut world = World::new();
     world.consume(OBSERVED_BYTES as usize + 1);
