@@ -18,7 +18,8 @@
 //! libzmq may close a descriptor at any time, and another connection of this process may get its
 //! number. Therefore a connection is known by its cookie, a number that the kernel gives to one
 //! socket only, and is disconnected through a duplicate of the descriptor whose cookie was
-//! compared. Bytes or messages of another connection with the same number only begin or end an
+//! compared. That duplicate has a descriptor of its own that is always open, so that publishers are
+//! bounded also while the process has no descriptor left. Bytes or messages of another connection with the same number only begin or end an
 //! observation, until libzmq reports that the connection has ended.
 
 use std::collections::{HashMap, VecDeque};
@@ -28,7 +29,7 @@ use std::os::fd::RawFd;
 
 use crate::limits::{OBSERVED_BYTES, OVERDUE_MESSAGES, OVERDUE_ROUNDS};
 
-use super::system;
+use super::system::{self, SpareDescriptor};
 use super::turn::Drained;
 
 /// The TCP connections of one socket.
@@ -188,7 +189,11 @@ impl Connections {
     /// Disconnects the connections that are overdue and have no message left in the socket. Called
     /// after a turn of the socket that began after the last review. libzmq then reports that they
     /// have ended, and releases their frames. Returns the addresses of the publishers.
-    pub(super) fn disconnect_overdue(&mut self, drained: Drained) -> Vec<Option<IpAddr>> {
+    pub(super) fn disconnect_overdue(
+        &mut self,
+        drained: Drained,
+        spare: &mut SpareDescriptor,
+    ) -> Vec<Option<IpAddr>> {
         let enough_messages = OVERDUE_MESSAGES + OVERDUE_ROUNDS * self.open;
         let mut peers = Vec::new();
         while let Some(&(descriptor, messages)) = self.overdue.front() {
@@ -206,7 +211,7 @@ impl Connections {
             connection.trust = Trust::Observed {
                 from: connection.consumed_bytes,
             };
-            if let Ok(peer) = disconnect(descriptor, connection.cookie) {
+            if let Ok(peer) = disconnect(descriptor, connection.cookie, spare) {
                 peers.push(peer);
                 connection.trust = Trust::Disconnected;
                 self.observed -= 1;
@@ -259,22 +264,32 @@ impl Connection {
 }
 
 /// Returns the cookie of a connection to the port of `endpoint`.
+///
+/// This needs no duplicate, because the process may have no descriptor left. Between two calls,
+/// libzmq may close the descriptor, and another socket may get its number. That socket has another
+/// cookie, and the first socket does not come back. Therefore, if the cookie is the same before and
+/// after, the port in between is that of the socket with this cookie.
 fn identify(descriptor: RawFd, endpoint: &str) -> io::Result<u64> {
-    let connection = system::duplicate(descriptor)?;
     let port = endpoint
         .rsplit(':')
         .next()
         .and_then(|port| port.parse().ok());
-    let address = connection.local_addr()?.as_socket();
-    if port.is_none() || address.map(|address| address.port()) != port {
+    let cookie = system::cookie(descriptor)?;
+    let is_to_endpoint = port.is_some() && system::local_port(descriptor)? == port;
+    if !is_to_endpoint || system::cookie(descriptor)? != cookie {
         return Err(io::ErrorKind::NotFound.into());
     }
-    connection.cookie()
+    Ok(cookie)
 }
 
 /// Disconnects the connection with this cookie, and returns the address of its peer.
-fn disconnect(descriptor: RawFd, cookie: u64) -> io::Result<Option<IpAddr>> {
-    let connection = system::duplicate(descriptor)?;
+fn disconnect(
+    descriptor: RawFd,
+    cookie: u64,
+    spare: &mut SpareDescriptor,
+) -> io::Result<Option<IpAddr>> {
+    let duplicate = spare.duplicate(descriptor)?;
+    let connection = duplicate.socket();
     if connection.cookie()? != cookie {
         return Err(io::ErrorKind::NotFound.into());
     }

@@ -1,6 +1,7 @@
 //! Handles messages and submissions: checks them, routes them, and answers their senders. Ingest
 //! thread.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use zmq::Socket;
@@ -97,15 +98,10 @@ impl MessageHandler {
         self.counts.received_bytes
     }
 
-    /// Disconnects the publishers whose unfinished message is too large. Called after a turn of the
-    /// socket.
-    pub(super) fn disconnect_overdue(
-        &mut self,
-        connections: &mut Connections,
-        drained: Drained,
-        now_us: u64,
-    ) {
-        for peer in connections.disconnect_overdue(drained) {
+    /// Counts and logs publishers that were disconnected because their unfinished message was too
+    /// large.
+    pub(super) fn note_disconnected(&mut self, peers: Vec<Option<IpAddr>>, now_us: u64) {
+        for peer in peers {
             self.counts.denied_unfinished += 1;
             self.refusals.deny(Denial::Unfinished, peer, None, now_us);
         }

@@ -11,6 +11,7 @@ use super::handler::MessageHandler;
 use super::memory_review::MemoryReview;
 use super::readiness::{PollMode, Readiness};
 use super::sockets::{Receiver, Sockets};
+use super::system::SpareDescriptor;
 use super::turn::Drained;
 use super::zap::Authenticator;
 
@@ -26,6 +27,8 @@ pub(super) struct IngestLoop {
     handler: MessageHandler,
     fabric: Arc<Fabric>,
     review: MemoryReview,
+    /// Serves to disconnect publishers.
+    spare: SpareDescriptor,
     /// The last field, because a context must outlive its sockets.
     _context: zmq::Context,
 }
@@ -57,6 +60,7 @@ impl IngestLoop {
             handler: MessageHandler::new(Arc::clone(&fabric), config),
             fabric,
             review: MemoryReview::default(),
+            spare: SpareDescriptor::open()?,
             _context: context,
         })
     }
@@ -119,7 +123,8 @@ impl IngestLoop {
                 Drained::BoundReached => self.readiness.mark(index),
             }
             if is_overdue {
-                handler.disconnect_overdue(connections, drained, arrived_us);
+                let peers = connections.disconnect_overdue(drained, &mut self.spare);
+                handler.note_disconnected(peers, arrived_us);
             }
         }
     }

@@ -2,23 +2,97 @@
 //! Ingest thread.
 
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::unix::net::UnixDatagram;
 
-use socket2::Socket;
+use socket2::{SockAddr, SockRef, Socket};
 
 /// Offset of `tcpi_bytes_received` in `struct tcp_info` of the kernel (Linux 4.1 and newer), which
 /// the binding of libc does not declare.
 const BYTES_RECEIVED: usize = 128;
 
-/// Duplicates the descriptor of a connection. Fails if it is not open.
-pub(super) fn duplicate(descriptor: RawFd) -> io::Result<Socket> {
-    // SAFETY: the call takes no pointers.
-    let duplicate = unsafe { libc::fcntl(descriptor, libc::F_DUPFD_CLOEXEC, 0) };
-    if duplicate < 0 {
+/// A descriptor that is always open, so that a connection can be duplicated while the process has
+/// no descriptor left.
+pub(super) struct SpareDescriptor {
+    spare: OwnedFd,
+    /// The socket that the spare descriptor refers to while it is no duplicate.
+    idle: UnixDatagram,
+}
+
+impl SpareDescriptor {
+    pub(super) fn open() -> io::Result<Self> {
+        let idle = UnixDatagram::unbound()?;
+        let spare = idle.try_clone()?.into();
+        Ok(Self { spare, idle })
+    }
+
+    /// Duplicates the descriptor of a connection. Fails if it is not open.
+    pub(super) fn duplicate(&mut self, descriptor: RawFd) -> io::Result<Duplicate<'_>> {
+        self.replace(descriptor)?;
+        Ok(Duplicate(self))
+    }
+
+    /// Makes the spare descriptor a duplicate of `descriptor`. This needs no further descriptor.
+    fn replace(&mut self, descriptor: RawFd) -> io::Result<()> {
+        // SAFETY: the call takes no pointers. It closes the spare descriptor, which this struct
+        // owns, and opens it again without a moment in which another thread could get its number.
+        let result = unsafe { libc::dup3(descriptor, self.spare.as_raw_fd(), libc::O_CLOEXEC) };
+        if result < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        Ok(())
+    }
+}
+
+/// A duplicate of the descriptor of a connection. It is closed when it is dropped.
+pub(super) struct Duplicate<'a>(&'a mut SpareDescriptor);
+
+impl Duplicate<'_> {
+    pub(super) fn socket(&self) -> SockRef<'_> {
+        SockRef::from(&self.0.spare)
+    }
+}
+
+impl Drop for Duplicate<'_> {
+    fn drop(&mut self) {
+        // Both descriptors are open, so this does not fail.
+        let _ = self.0.replace(self.0.idle.as_raw_fd());
+    }
+}
+
+/// Returns the cookie of a socket, a number that the kernel gives to no other socket.
+pub(super) fn cookie(socket: RawFd) -> io::Result<u64> {
+    let mut cookie = 0_u64;
+    let mut length = size_of_val(&cookie) as libc::socklen_t;
+    // SAFETY: the kernel writes at most `length` bytes to `cookie`, and the new length.
+    let result = unsafe {
+        libc::getsockopt(
+            socket,
+            libc::SOL_SOCKET,
+            libc::SO_COOKIE,
+            (&raw mut cookie).cast(),
+            &raw mut length,
+        )
+    };
+    if result < 0 {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: the descriptor is new and has no other owner.
-    Ok(unsafe { OwnedFd::from_raw_fd(duplicate) }.into())
+    Ok(cookie)
+}
+
+/// Returns the local port of a socket, or `None` if it is not a socket of TCP or UDP.
+pub(super) fn local_port(socket: RawFd) -> io::Result<Option<u16>> {
+    // SAFETY: the kernel writes at most `length` bytes to `address`, and the new length.
+    let initialized = unsafe {
+        SockAddr::try_init(|address, length| {
+            match libc::getsockname(socket, address.cast(), length) {
+                0 => Ok(()),
+                _ => Err(io::Error::last_os_error()),
+            }
+        })
+    };
+    let ((), address) = initialized?;
+    Ok(address.as_socket().map(|address| address.port()))
 }
 
 /// Returns how many bytes of a TCP connection were read from the kernel, at least. Bytes that

@@ -113,6 +113,19 @@ fn a_publisher_that_never_ends_a_message_is_disconnected() {
 }
 
 #[test]
+fn a_publisher_with_the_last_descriptor_is_disconnected() {
+    let server = Server::start_in_shell("ulimit -n 200", &[]);
+    let connect = || ZmtpPeer::try_connect(server.ports.pull, "PUSH", Duration::from_secs(1));
+    // The last connection that the server accepts has taken its last descriptor.
+    let mut peers: Vec<_> = std::iter::from_fn(connect).collect();
+    assert!(peers.len() < 200);
+    let last = peers.pop().expect("the server accepts connections");
+    send_until_disconnected(last, &frame(&vec![b'x'; 64 * 1024], true));
+    drop(peers);
+    server.await_metric("fanfare_denied_total", &["unfinished"], 1);
+}
+
+#[test]
 fn a_message_without_end_is_found_in_a_socket_that_is_never_empty() {
     let server = Server::start(&[PUBLISHER_MEMORY]);
     let payload = format!("\"{}\"", "x".repeat(64 * 1024));

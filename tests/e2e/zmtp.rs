@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::time::Duration;
 
 use crate::wait::TIMEOUT;
 
@@ -11,13 +12,19 @@ pub struct ZmtpPeer(pub TcpStream);
 impl ZmtpPeer {
     /// Connects as a socket of this type, such as `PUSH`.
     pub fn connect(port: u16, socket_type: &str) -> Self {
+        Self::try_connect(port, socket_type, TIMEOUT).expect("the server accepts")
+    }
+
+    /// Connects. Returns `None` if the server does not accept the connection in time.
+    pub fn try_connect(port: u16, socket_type: &str, timeout: Duration) -> Option<Self> {
         let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("the server listens");
-        stream.set_read_timeout(Some(TIMEOUT)).unwrap();
+        stream.set_read_timeout(Some(timeout)).unwrap();
         stream.set_write_timeout(Some(TIMEOUT)).unwrap();
         let mut greeting = [0; 64];
         greeting[..16].copy_from_slice(b"\xff\0\0\0\0\0\0\0\0\x7f\x03\0NULL");
         stream.write_all(&greeting).unwrap();
-        stream.read_exact(&mut greeting).expect("the server greets");
+        stream.read_exact(&mut greeting).ok()?;
+        stream.set_read_timeout(Some(TIMEOUT)).unwrap();
         let length = (socket_type.len() as u32).to_be_bytes();
         let ready = [
             b"\x05READY\x0bSocket-Type",
@@ -34,7 +41,7 @@ impl ZmtpPeer {
             .read_exact(&mut command)
             .expect("the server is ready");
         assert!(command.starts_with(b"\x05READY"));
-        Self(stream)
+        Some(Self(stream))
     }
 }
 

@@ -57,6 +57,11 @@ impl World {
         self.connections.review(bounds);
     }
 
+    fn disconnect_overdue(&mut self, drained: Drained) -> Vec<Option<IpAddr>> {
+        let mut spare = SpareDescriptor::open().expect("a descriptor is left");
+        self.connections.disconnect_overdue(drained, &mut spare)
+    }
+
     fn note_message(&mut self) {
         self.connections
             .note_message(Some(self.accepted.as_raw_fd()));
@@ -82,8 +87,8 @@ fn an_overdue_connection_is_disconnected_once_and_its_peer_gets_a_reset() {
     world.consume(OBSERVED_BYTES as usize + 1);
     world.consume(MESSAGE_BYTES + 1);
     let peer = "127.0.0.1".parse().ok();
-    assert_eq!(world.connections.disconnect_overdue(Drained::Empty), [peer]);
-    assert_eq!(world.connections.disconnect_overdue(Drained::Empty), []);
+    assert_eq!(world.disconnect_overdue(Drained::Empty), [peer]);
+    assert_eq!(world.disconnect_overdue(Drained::Empty), []);
     assert!(!world.connections.is_observing());
     world.connections.review(BOUNDS);
     assert!(!world.connections.is_observing());
@@ -101,7 +106,7 @@ fn an_overdue_connection_that_sends_a_message_is_kept() {
     world.consume(OBSERVED_BYTES as usize + 1);
     world.consume(MESSAGE_BYTES + 1);
     world.note_message();
-    assert_eq!(world.connections.disconnect_overdue(Drained::Empty), []);
+    assert_eq!(world.disconnect_overdue(Drained::Empty), []);
     assert!(!world.connections.is_overdue() && !world.connections.is_observing());
     // It is overdue a second time before the first time is reviewed.
     for _ in 0..2 {
@@ -111,7 +116,7 @@ fn an_overdue_connection_that_sends_a_message_is_kept() {
     }
     world.consume(OBSERVED_BYTES as usize + 1);
     world.consume(MESSAGE_BYTES + 1);
-    let peers = world.connections.disconnect_overdue(Drained::Empty);
+    let peers = world.disconnect_overdue(Drained::Empty);
     assert_eq!(peers.len(), 1);
     assert!(!world.connections.is_overdue());
 }
@@ -124,7 +129,7 @@ fn in_a_socket_that_is_never_empty_many_messages_of_others_are_enough() {
     let enough = OVERDUE_MESSAGES + OVERDUE_ROUNDS;
     for number in 1..=enough {
         world.connections.note_message(None);
-        let disconnected = world.connections.disconnect_overdue(Drained::BoundReached);
+        let disconnected = world.disconnect_overdue(Drained::BoundReached);
         assert_eq!(disconnected.len(), usize::from(number == enough));
     }
 }
@@ -210,4 +215,23 @@ fn only_tcp_connections_to_the_endpoint_are_watched() {
     assert_eq!(world.connections.len(), 0);
     world.connections.add(descriptor, &world.endpoint);
     assert_eq!(world.connections.len(), 1);
+}
+
+#[test]
+fn a_duplicate_is_closed_when_it_is_dropped() {
+    let World {
+        mut publisher,
+        accepted,
+        ..
+    } = World::new();
+    let mut spare = SpareDescriptor::open().expect("a descriptor is left");
+    let duplicate = spare.duplicate(accepted.as_raw_fd());
+    let duplicate = duplicate.expect("the connection is open");
+    let cookie = system::cookie(accepted.as_raw_fd()).ok();
+    assert_eq!(duplicate.socket().cookie().ok(), cookie);
+    drop(accepted);
+    drop(duplicate);
+    let read = publisher.read(&mut [0]);
+    assert_eq!(read.ok(), Some(0), "no descriptor of the other end is left");
+    assert!(spare.duplicate(-1).is_err());
 }
