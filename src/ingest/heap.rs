@@ -2,7 +2,7 @@
 //!
 //! libzmq uses the allocator of libc, which keeps what is freed between blocks that are in use.
 //! Returning it takes time, about 20 ms for 1 GiB. It is done once, when there is little input, or
-//! when a publisher has left.
+//! when a publisher has left, and only if the allocator keeps much.
 
 use crate::limits::{HEAP_BUSY_BYTES, HEAP_TRIM_BYTES, HEAP_TRIM_DELAY};
 
@@ -39,13 +39,14 @@ impl HeapTrim {
         self.bytes > HEAP_TRIM_BYTES || self.has_left
     }
 
-    /// Returns whether memory is to be returned now. The caller does it.
-    pub(super) fn is_due(&mut self, now_us: u64) -> bool {
+    /// Returns whether memory is to be returned now. The caller does it. `free_bytes` returns how
+    /// much the allocator keeps: publishers that are refused and connect again leave nothing.
+    pub(super) fn is_due(&mut self, now_us: u64, free_bytes: impl FnOnce() -> u64) -> bool {
         if !self.is_pending() || now_us < self.due_us {
             return false;
         }
         *self = Self::default();
-        true
+        free_bytes() > HEAP_TRIM_BYTES
     }
 }
 
@@ -55,14 +56,19 @@ mod tests {
 
     const DELAY_US: u64 = HEAP_TRIM_DELAY.as_micros() as u64;
 
+    /// Returns how much is free after a peak.
+    fn much() -> u64 {
+        HEAP_TRIM_BYTES + 1
+    }
+
     #[test]
     fn memory_is_returned_once_after_a_peak() {
         let mut heap = HeapTrim::default();
         heap.note_bytes(HEAP_TRIM_BYTES + 1, 10);
-        assert!(heap.is_pending() && !heap.is_due(DELAY_US));
+        assert!(heap.is_pending() && !heap.is_due(DELAY_US, much));
         heap.note_bytes(HEAP_BUSY_BYTES, DELAY_US);
-        assert!(heap.is_due(DELAY_US + 10));
-        assert!(!heap.is_pending() && !heap.is_due(DELAY_US + 10));
+        assert!(heap.is_due(DELAY_US + 10, much));
+        assert!(!heap.is_pending() && !heap.is_due(DELAY_US + 10, much));
     }
 
     #[test]
@@ -70,17 +76,25 @@ mod tests {
         let mut heap = HeapTrim::default();
         heap.note_bytes(HEAP_TRIM_BYTES + 1, 0);
         heap.note_bytes(HEAP_BUSY_BYTES + 1, DELAY_US);
-        assert!(!heap.is_due(DELAY_US));
+        assert!(!heap.is_due(DELAY_US, much));
         heap.note_departure(DELAY_US);
         heap.note_departure(2 * DELAY_US - 1);
         heap.note_bytes(HEAP_BUSY_BYTES + 1, 2 * DELAY_US - 1);
-        assert!(heap.is_due(2 * DELAY_US));
+        assert!(heap.is_due(2 * DELAY_US, much));
     }
 
     #[test]
     fn little_input_is_not_worth_it() {
         let mut heap = HeapTrim::default();
         heap.note_bytes(HEAP_TRIM_BYTES, 0);
+        assert!(!heap.is_pending());
+    }
+
+    #[test]
+    fn nothing_is_returned_if_the_allocator_keeps_little() {
+        let mut heap = HeapTrim::default();
+        heap.note_departure(0);
+        assert!(!heap.is_due(DELAY_US, || HEAP_TRIM_BYTES));
         assert!(!heap.is_pending());
     }
 }

@@ -57,7 +57,7 @@ impl MemoryReview {
         self.accepted_bytes = accepted_bytes;
         self.heap
             .note_bytes(consumed_bytes.max(newly_accepted_bytes), now_us);
-        if self.heap.is_due(now_us) {
+        if self.heap.is_due(now_us, system::free_heap_bytes) {
             system::trim_heap();
         }
         self.next_us = now_us + pause(activity, receivers).as_micros() as u64;

@@ -163,6 +163,14 @@ pub(super) fn heap_bytes() -> usize {
     info.uordblks + info.hblkhd
 }
 
+/// Returns how many bytes the allocator keeps that are not in use. This includes those whose pages
+/// were returned to the kernel between blocks that are in use.
+pub(super) fn free_heap_bytes() -> u64 {
+    // SAFETY: the call takes no pointers, and the allocator locks what it reads.
+    let info = unsafe { libc::mallinfo2() };
+    info.fordblks as u64
+}
+
 /// Returns memory that libzmq has freed to the kernel. libzmq uses the allocator of libc.
 pub(super) fn trim_heap() {
     // SAFETY: the call takes no pointers, and the allocator locks what it changes.

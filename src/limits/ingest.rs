@@ -56,7 +56,7 @@ pub const OVERDUE_MESSAGES: u64 = 4;
 pub const OVERDUE_ROUNDS: u64 = 4;
 
 /// Bytes that publishers have sent since the memory of libzmq was last returned to the kernel, from
-/// which it is returned. The allocator keeps a similar amount.
+/// which it is returned, if the allocator keeps as much.
 pub const HEAP_TRIM_BYTES: u64 = 16 * 1024 * 1024;
 
 /// Time without much input, or after a publisher has left, after which the memory is returned.
