@@ -21,17 +21,27 @@ impl Simulation {
         self.world.borrow_mut().set_settling(true);
         for round in 0.. {
             assert!(round < 10_000, "the run does not settle");
-            let has_moved = self.world.borrow_mut().settle_clients();
+            let (has_moved, has_queued) = {
+                let world = &mut *self.world.borrow_mut();
+                let has_queued = !world.kernel.queue.is_empty();
+                (world.settle_clients(), has_queued)
+            };
             self.run_until_asleep();
             let world = &mut *self.world.borrow_mut();
             world.check_surveys();
+            if self.thread == Thread::Ended {
+                // Operations that are still queued are never submitted.
+                if has_moved {
+                    continue;
+                }
+                break;
+            }
             let has_work = !world.fabric.submissions.is_empty() || world.kernel.event_count > 0;
-            if has_moved || has_work || self.thread == Thread::Turn {
+            if has_moved || has_queued || has_work || self.thread == Thread::Turn {
                 continue;
             }
             // Connections may wait for the end of an accept pause or of a pause in reading.
-            let is_paused = world.can_accept() || self.shard.paused_connections() > 0;
-            if self.thread == Thread::Ended || !is_paused {
+            if !world.can_accept() && self.shard.paused_connections() == 0 {
                 break;
             }
             let timers = world.kernel.timers.iter().map(|timer| timer.fires_us);
@@ -212,10 +222,9 @@ impl World {
 
     /// Lets clients send and read all bytes and close ended connections. Clients that have answered
     /// a close frame wait until the server closes. Completes every operation that can complete.
-    /// Returns whether anything changed, or changes with the next submit.
+    /// Returns whether anything changed.
     pub fn settle_clients(&mut self) -> bool {
-        let has_queued = !self.kernel.queue.is_empty();
-        let mut has_moved = self.answer_submission() || has_queued;
+        let mut has_moved = self.answer_submission();
         for key in self.peers.keys().copied().collect::<Vec<_>>() {
             has_moved |= self.transmit(key, usize::MAX);
             has_moved |= self.read(key, usize::MAX);
