@@ -20,7 +20,7 @@ use crate::hub::{ConnectionId, Reading};
 use crate::limits::{RECEIVE_BUFFERS, TURN_RECEIVE_TIME};
 
 use super::receive_queue::Received;
-use super::ring::{Errno, ReceivedBuffer, Ring, Socket as _, SocketInput};
+use super::ring::{Completion, Errno, ReceivedBuffer, Ring, Socket as _, SocketInput};
 use super::shard_loop::ShardLoop;
 use super::work::Work;
 
@@ -109,8 +109,12 @@ impl<R: Ring> ShardLoop<R> {
 
     /// Informs the hub which of the connections that did not meet a deadline have sent nothing.
     /// The bytes of the others are unread, because the shard is behind.
-    pub(super) fn confirm_silence(&mut self, now_us: u64) {
-        while let Some(id) = self.hub.poll_silence_check() {
+    pub(super) fn confirm_silence(&mut self, now_us: u64) -> io::Result<()> {
+        let mut next = self.hub.poll_silence_check();
+        if next.is_some() {
+            self.end_completed_receives()?;
+        }
+        while let Some(id) = next {
             let is_silent = self
                 .sockets
                 .receiving(id)
@@ -118,6 +122,21 @@ impl<R: Ring> ShardLoop<R> {
             if is_silent {
                 self.hub.silent(id, now_us);
             }
+            next = self.hub.poll_silence_check();
         }
+        Ok(())
+    }
+
+    /// Records the end of the receive operations whose completions the next turn handles. Their
+    /// bytes are neither in the socket nor in the hub.
+    fn end_completed_receives(&mut self) -> io::Result<()> {
+        // A submit in this turn may have completed operations that were not reaped.
+        self.ring.reap(&mut self.completions)?;
+        for completion in &self.completions {
+            if let Completion::Receive { id, .. } = completion {
+                self.sockets.set_receiving(*id, false);
+            }
+        }
+        Ok(())
     }
 }

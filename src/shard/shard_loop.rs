@@ -128,7 +128,7 @@ impl<R: Ring> ShardLoop<R> {
         self.submit_questions(now_us);
         worked |= self.drain_lane(now_us)? == Work::Done;
         self.hub.tick(now_us);
-        self.confirm_silence(now_us);
+        self.confirm_silence(now_us)?;
         self.end_accepting(now_us)?;
         worked |= self.start_receives(now_us)? == Work::Done;
         self.resume_accepting(now_us)?;

@@ -205,6 +205,25 @@ impl Kernel {
             .expect("a connection is kept until both of its ends are closed")
     }
 
+    /// Returns whether a socket has bytes that no receive operation has taken. An operation whose
+    /// completion is deferred work takes its bytes when that work runs. If the answer is no, the
+    /// shard treats the client as silent, so it must not have received bytes without handling them.
+    pub fn has_unread(&self, key: Key) -> bool {
+        let holds_bytes = |completed: &Completed| match completed {
+            Completed::Receive { buffer, .. } => {
+                buffer.is_some_and(|index| self.buffers[usize::from(index)].filled_for == Some(key))
+            }
+            _ => false,
+        };
+        let is_unread =
+            !self.connections[&key].to_server.is_empty() || self.deferred.iter().any(holds_bytes);
+        assert!(
+            is_unread || self.buffers.iter().all(|it| it.filled_for != Some(key)),
+            "{key}: a client is treated as silent, and the shard has not handled its input"
+        );
+        is_unread
+    }
+
     /// Counts the signals that other threads have written to the event descriptor.
     pub fn read_event(&mut self) {
         let mut signals = [0; 64];

@@ -325,8 +325,7 @@ impl Socket for SimulatedSocket {
     }
 
     fn has_unread(&self) -> bool {
-        let world = &mut *self.descriptor.world.borrow_mut();
-        !world.kernel.connection(self.key).to_server.is_empty()
+        self.descriptor.world.borrow().kernel.has_unread(self.key)
     }
 
     fn shut_down_writing(&self) {
