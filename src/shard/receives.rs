@@ -60,6 +60,8 @@ impl<R: Ring> ShardLoop<R> {
     /// Passes received bytes to the hub, oldest first, for [`TURN_RECEIVE_TIME`] at most. The rest
     /// is left for the next turn, so that publications are not delayed.
     pub(super) fn process_received(&mut self, now_us: u64) -> io::Result<Work> {
+        // A pause that begins in this turn ends later than those that are over.
+        self.receives.end_pause(now_us);
         let mut work = Work::None;
         let end_us = self.ring.now_us() + TURN_RECEIVE_TIME.as_micros() as u64;
         while let Some(received) = self.receives.next_received() {
@@ -86,8 +88,7 @@ impl<R: Ring> ShardLoop<R> {
     }
 
     /// Starts to receive from the connections whose turn it is. Reports work if others still wait.
-    pub(super) fn start_receives(&mut self, now_us: u64) -> io::Result<Work> {
-        self.receives.end_pause(now_us);
+    pub(super) fn start_receives(&mut self) -> io::Result<Work> {
         // With more operations than free buffers, some would fail and lose their place.
         for _ in self.receives.received()..RECEIVE_BUFFERS as usize {
             let Some(id) = self.receives.next_waiting() else {

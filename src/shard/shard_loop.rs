@@ -130,7 +130,7 @@ impl<R: Ring> ShardLoop<R> {
         self.hub.tick(now_us);
         self.confirm_silence(now_us)?;
         self.end_accepting(now_us)?;
-        worked |= self.start_receives(now_us)? == Work::Done;
+        worked |= self.start_receives()? == Work::Done;
         self.resume_accepting(now_us)?;
         worked |= self.flush()? == Work::Done;
         self.log_refused_handshakes();

@@ -8,6 +8,8 @@ use super::descriptors::Target;
 use super::operations::WakeRead;
 use super::world::World;
 
+const SECOND_US: u64 = 1_000_000;
+
 impl World {
     /// Checks a sleep in the ring. The sleep ends at once if an operation has completed.
     pub fn check_sleep_in_ring(&mut self) {
@@ -91,6 +93,14 @@ impl World {
             unread.len() <= self.paused,
             "the shard sleeps without a receive operation: {unread:?}"
         );
+        let second = self.turn_us.expect("a turn precedes the sleep") / SECOND_US;
+        for (key, connection) in unread {
+            assert_eq!(
+                connection.read_us / SECOND_US,
+                second,
+                "{key}: the pause in reading outlasts its second"
+            );
+        }
         let held = self
             .kernel
             .buffers

@@ -80,6 +80,7 @@ impl World {
         let peer = self.peers.get_mut(&key).expect("it is connected");
         let expected = peer.client.deliver(bytes.len());
         assert!(expected == bytes, "{key}: received bytes are out of order");
+        self.kernel.connection(key).read_us = self.turn_us.expect("the shard is in a turn");
         self.note(|| format!("{key}: {} bytes in", bytes.len()));
     }
 

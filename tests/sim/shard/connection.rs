@@ -52,6 +52,8 @@ pub struct Connection {
     pub reset_on_close: bool,
     pub server: ServerEnd,
     pub receive: Receive,
+    /// The start of the turn that last handled bytes of the client.
+    pub read_us: u64,
     /// The id with which a wait for writability is queued or under way.
     pub writable: Option<ConnectionId>,
     /// Whether a send is queued, or has completed and was not reaped.
@@ -72,6 +74,7 @@ impl Connection {
             reset_on_close: false,
             server: ServerEnd::Waiting,
             receive: Receive::Idle,
+            read_us: 0,
             writable: None,
             is_sending: false,
         }

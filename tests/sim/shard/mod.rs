@@ -108,7 +108,10 @@ impl Simulation {
     fn run_shard(&mut self) {
         match self.thread {
             Thread::Turn => {
-                self.world.borrow_mut().is_in_turn = true;
+                {
+                    let world = &mut *self.world.borrow_mut();
+                    (world.is_in_turn, world.turn_us) = (true, None);
+                }
                 let turn = self.shard.turn().expect("the simulated ring does not fail");
                 self.world.borrow_mut().is_in_turn = false;
                 self.thread = match turn {

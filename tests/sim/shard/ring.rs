@@ -126,6 +126,7 @@ impl Ring for SimulatedRing {
     fn now_us(&self) -> u64 {
         let world = &mut *self.world.borrow_mut();
         world.now_us += u64::from(world.random.u32(..4) == 0);
+        world.turn_us.get_or_insert(world.now_us);
         world.now_us
     }
 

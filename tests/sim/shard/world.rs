@@ -68,6 +68,8 @@ pub struct World {
     pub is_settling: bool,
     /// Whether the shard is in a turn. Signals would then be wasted system calls.
     pub is_in_turn: bool,
+    /// The time at which the last turn started, as the shard has read it. `None` until then.
+    pub turn_us: Option<u64>,
 }
 
 impl World {
@@ -105,6 +107,7 @@ impl World {
             paused: 0,
             is_settling: false,
             is_in_turn: false,
+            turn_us: None,
         }
     }
 
