@@ -25,6 +25,8 @@ pub(super) struct Buffers {
     /// The number of entries that were filled, wrapping. Modulo the size of the ring, it is the
     /// index of the next entry to fill.
     tail: u16,
+    /// The number of buffers that the shard holds.
+    held: u16,
 }
 
 impl Buffers {
@@ -47,7 +49,11 @@ impl Buffers {
         }
         let mapping =
             NonNull::new(mapping.cast()).expect("a mapping that did not fail is not null");
-        let mut buffers = Self { mapping, tail: 0 };
+        let mut buffers = Self {
+            mapping,
+            tail: 0,
+            held: RECEIVE_BUFFERS,
+        };
         for index in 0..RECEIVE_BUFFERS {
             buffers.provide(&ReceivedBuffer::new(index));
         }
@@ -57,6 +63,17 @@ impl Buffers {
     /// Returns the address and the number of the entries, which the ring is registered with.
     pub(super) fn ring(&self) -> (u64, u16) {
         (self.mapping.as_ptr() as u64, RECEIVE_BUFFERS)
+    }
+
+    /// Takes a buffer that the kernel has filled.
+    pub(super) fn take(&mut self, index: u16) -> ReceivedBuffer {
+        self.held += 1;
+        ReceivedBuffer::new(index)
+    }
+
+    /// Returns the number of buffers that the shard does not hold.
+    pub(super) fn free(&self) -> usize {
+        usize::from(RECEIVE_BUFFERS - self.held)
     }
 
     /// Returns the first `len` bytes of a buffer that the kernel has filled.
@@ -81,6 +98,7 @@ impl Buffers {
         entry.set_len(RECEIVE_BUFFER_BYTES as u32);
         entry.set_bid(index);
         self.tail = self.tail.wrapping_add(1);
+        self.held -= 1;
         // SAFETY: the tail is a field of the first entry. It is aligned and shared with the
         // kernel, which reads it with an acquire.
         let tail = unsafe { &*BufRingEntry::tail(entries).cast::<AtomicU16>() };

@@ -39,11 +39,6 @@ impl ReceiveQueue {
         self.received.push_back(received);
     }
 
-    /// Returns the number of buffers with bytes that the hub has to process.
-    pub(super) fn received(&self) -> usize {
-        self.received.len()
-    }
-
     /// Removes the bytes that were received first.
     pub(super) fn next_received(&mut self) -> Option<Received> {
         self.received.pop_front()

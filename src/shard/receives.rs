@@ -17,7 +17,7 @@
 use std::io;
 
 use crate::hub::{ConnectionId, Reading};
-use crate::limits::{RECEIVE_BUFFERS, TURN_RECEIVE_TIME};
+use crate::limits::TURN_RECEIVE_TIME;
 
 use super::receive_queue::Received;
 use super::ring::{Completion, Errno, ReceivedBuffer, Ring, Socket as _, SocketInput};
@@ -90,7 +90,7 @@ impl<R: Ring> ShardLoop<R> {
     /// Starts to receive from the connections whose turn it is. Reports work if others still wait.
     pub(super) fn start_receives(&mut self) -> io::Result<Work> {
         // With more operations than free buffers, some would fail and lose their place.
-        for _ in self.receives.received()..RECEIVE_BUFFERS as usize {
+        for _ in 0..self.ring.free_buffers() {
             let Some(id) = self.receives.next_waiting() else {
                 break;
             };

@@ -84,6 +84,10 @@ pub trait Ring {
     /// Returns the first `len` bytes of a filled buffer.
     fn bytes(&mut self, buffer: &ReceivedBuffer, len: usize) -> &mut [u8];
 
+    /// Returns the number of receive buffers that the shard does not hold: the kernel can fill
+    /// them, or has filled them for operations that were not reaped.
+    fn free_buffers(&self) -> usize;
+
     /// Gives the buffer back to the kernel, which may then fill it again.
     fn return_buffer(&mut self, buffer: ReceivedBuffer);
 

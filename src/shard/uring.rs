@@ -130,11 +130,8 @@ impl UringRing {
 
     /// Appends the contents of the completion queue to `completions`.
     fn collect(&mut self, completions: &mut Vec<Completion<OwnedFd>>) {
-        completions.extend(
-            self.uring
-                .completion()
-                .filter_map(|entry| completion(&entry)),
-        );
+        let entries = self.uring.completion();
+        completions.extend(entries.filter_map(|entry| completion(&entry, &mut self.buffers)));
     }
 }
 
@@ -294,6 +291,10 @@ impl Ring for UringRing {
         self.buffers.get(buffer, len)
     }
 
+    fn free_buffers(&self) -> usize {
+        self.buffers.free()
+    }
+
     fn return_buffer(&mut self, buffer: ReceivedBuffer) {
         self.buffers.provide(&buffer);
     }
@@ -348,7 +349,7 @@ fn user_data(operation: Operation, bits: u64) -> u64 {
 
 /// Converts an entry of the completion queue. Each entry is converted once, because the completion
 /// of an accept owns the new descriptor.
-fn completion(entry: &cqueue::Entry) -> Option<Completion<OwnedFd>> {
+fn completion(entry: &cqueue::Entry, buffers: &mut Buffers) -> Option<Completion<OwnedFd>> {
     let (user_data, flags) = (entry.user_data(), entry.flags());
     let id = ConnectionId::from_bits(user_data & ((1 << OPERATION_SHIFT) - 1));
     let result = match entry.result() {
@@ -369,7 +370,7 @@ fn completion(entry: &cqueue::Entry) -> Option<Completion<OwnedFd>> {
         2 => Completion::Receive {
             id,
             result,
-            buffer: cqueue::buffer_select(flags).map(ReceivedBuffer::new),
+            buffer: cqueue::buffer_select(flags).map(|index| buffers.take(index)),
             input: if cqueue::sock_nonempty(flags) {
                 SocketInput::Waiting
             } else {

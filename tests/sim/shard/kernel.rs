@@ -39,6 +39,9 @@ pub struct Kernel {
     /// The indices of the buffers that are available to the kernel.
     pub free_buffers: VecDeque<u16>,
     pub buffer_bytes: usize,
+    /// The number of receive operations that were started for waiting input since the last reap.
+    /// Each of them takes a buffer.
+    expected_buffers: usize,
     pub signals: CompletionSignals,
     /// The reading end of a socket pair that replaces the shard's event descriptor.
     event: UnixStream,
@@ -92,6 +95,7 @@ impl Kernel {
             buffers: buffers.collect(),
             free_buffers: (0..count).collect(),
             buffer_bytes,
+            expected_buffers: 0,
             signals: CompletionSignals::On,
             event,
             event_count: 0,
@@ -180,6 +184,7 @@ impl Kernel {
             }
         }
         self.reaped_in_round = self.sends > 0;
+        self.expected_buffers = 0;
         taken
     }
 
@@ -203,6 +208,28 @@ impl Kernel {
         self.connections
             .get_mut(&key)
             .expect("a connection is kept until both of its ends are closed")
+    }
+
+    /// Records that the shard starts to receive input that waits. It must not hold the buffer.
+    pub fn expect_buffer(&mut self) {
+        self.expected_buffers += 1;
+        assert!(
+            self.expected_buffers <= self.unheld_buffers(),
+            "the shard starts to receive more input than buffers are free"
+        );
+    }
+
+    /// Returns the number of buffers that the shard does not hold: it has returned them, or has not
+    /// reaped the operations that filled them.
+    pub fn unheld_buffers(&self) -> usize {
+        let unreaped = self.deferred.iter().chain(&self.completed).filter(|it| {
+            let Completed::Receive { buffer, .. } = it else {
+                return false;
+            };
+            buffer.is_some()
+        });
+        let returned = self.buffers.iter().filter(|it| it.filled_for.is_none());
+        returned.count() + unreaped.count()
     }
 
     /// Returns whether a socket has bytes that no receive operation has taken. An operation whose

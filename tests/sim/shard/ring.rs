@@ -140,8 +140,11 @@ impl Ring for SimulatedRing {
         &mut self,
         socket: &SimulatedSocket,
         id: ConnectionId,
-        _input: SocketInput,
+        input: SocketInput,
     ) -> io::Result<()> {
+        if input == SocketInput::Waiting {
+            self.world.borrow_mut().kernel.expect_buffer();
+        }
         self.push(Queued::Receive(socket.handle(id)));
         Ok(())
     }
@@ -265,6 +268,10 @@ impl Ring for SimulatedRing {
         self.received.extend(&filled.bytes[..len]);
         world.check_received(key, &self.received);
         &mut self.received
+    }
+
+    fn free_buffers(&self) -> usize {
+        self.world.borrow().kernel.unheld_buffers()
     }
 
     fn return_buffer(&mut self, buffer: ReceivedBuffer) {
