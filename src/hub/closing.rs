@@ -50,6 +50,9 @@ impl Hub {
         self.sessions
             .set_deadline(id, now_us + CLOSE_TIMEOUT.as_micros() as u64);
         self.outboxes.push(id.into(), bytes, &mut self.counts);
+        if self.outboxes.is_broken(id.into()) {
+            self.end(id, SocketClose::Orderly);
+        }
     }
 
     /// Records that the peer has ended its side of the stream.
@@ -74,6 +77,16 @@ impl Hub {
             self.counts.closed_lost += 1;
         }
         self.end(id, SocketClose::Orderly);
+    }
+
+    /// Records that a send has failed. What an open connection has sent before is still valid, so
+    /// that the shell reads it to its end, which it then reports.
+    pub(super) fn send_failed(&mut self, id: ConnectionId) {
+        if self.sessions[id].is_open() {
+            self.outboxes.fail(id.into());
+        } else {
+            self.lost(id);
+        }
     }
 
     /// Ends a connection: drops everything but its slot, which waits for the socket to be closed.

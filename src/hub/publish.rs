@@ -64,7 +64,7 @@ impl Hub {
             return Writability::Ready;
         }
         let SendOutcome::Written(written) = outcome else {
-            self.lost(id);
+            self.send_failed(id);
             return Writability::Ready;
         };
         let (latency, counts) = (&self.latency, &mut self.counts);

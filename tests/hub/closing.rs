@@ -1,7 +1,7 @@
 //! The end of connections: close handshakes from both sides, lost sockets, and calls for
 //! connections that have ended.
 
-use fanfare::hub::{Egress, Reading, SendOutcome, SocketAction, Writability};
+use fanfare::hub::{ConnectionId, Egress, Reading, SendOutcome, SocketAction, Writability};
 use fanfare::limits::CLOSING_RECEIVE_RATE;
 
 use crate::harness::{CloseKind, HubHarness, SECOND_US};
@@ -207,10 +207,8 @@ fn pending_publications_of_a_lost_connection_are_dropped_and_counted() {
     assert!(state.wanted_hashes.is_empty() && state.connections_by_codec == [0; 3]);
 }
 
-#[test]
-fn a_failed_send_ends_the_connection() {
-    let mut harness = HubHarness::new(config());
-    let id = harness.connect_subscriber(&["a"]);
+/// Publishes to a subscriber, and lets the send fail.
+fn fail_send(harness: &mut HubHarness, id: ConnectionId) {
     harness.publish("a", "1");
     let mut egress = Egress::default();
     assert!(harness.hub.poll_egress(&mut egress));
@@ -218,8 +216,55 @@ fn a_failed_send_ends_the_connection() {
         harness.hub.sent(id, SendOutcome::Failed, harness.now_us),
         Writability::Ready
     );
+}
+
+#[test]
+fn a_failed_send_ends_the_connection_behind_its_input() {
+    let mut config = config();
+    for namespace in &mut config.namespaces {
+        namespace.publish = true;
+    }
+    let mut harness = HubHarness::new(config);
+    harness.immediate_answer = None;
+    let id = harness.connect_subscriber(&["a"]);
+    fail_send(&mut harness, id);
+    harness.send_text(id, r#"{"id":9,"publish":{"channel":"a","data":9}}"#);
+    harness.run_turn();
+    assert_eq!(harness.tickets.len(), 1, "the publication was received");
+    harness.publish("a", "2");
+    harness.hub.writable(id);
+    assert!(!harness.hub.poll_egress(&mut Egress::default()));
+    assert_eq!(harness.closed(id), None);
+    harness.hub.end_of_stream(id);
     assert_eq!(harness.closed(id), Some(CloseKind::Orderly));
-    assert_eq!(harness.counts().dropped_closed, 1);
+    let counts = harness.counts();
+    assert_eq!((counts.dropped_closed, counts.closed_lost), (2, 1));
+    assert_eq!((counts.pending, counts.pending_bytes), (0, 0));
+}
+
+#[test]
+fn a_close_frame_behind_a_failed_send_ends_the_connection_at_once() {
+    let mut harness = HubHarness::new(config());
+    let id = harness.connect_subscriber(&["a"]);
+    fail_send(&mut harness, id);
+    harness.send_bytes(id, &wire::close_frame(1000));
+    assert_eq!(harness.closed(id), Some(CloseKind::Orderly));
+    let counts = harness.counts();
+    assert_eq!((counts.closed_peer, counts.closed_lost), (1, 0));
+    assert_eq!((counts.dropped_closed, counts.pending_bytes), (1, 0));
+}
+
+#[test]
+fn a_failed_send_ends_a_closing_connection_at_once() {
+    let mut harness = HubHarness::new(config());
+    let id = harness.connect_client();
+    harness.send_text(id, "nonsense");
+    let mut egress = Egress::default();
+    assert!(harness.hub.poll_egress(&mut egress));
+    let failed = harness.hub.sent(id, SendOutcome::Failed, harness.now_us);
+    assert_eq!(failed, Writability::Ready);
+    assert_eq!(harness.closed(id), Some(CloseKind::Orderly));
+    assert_eq!(harness.counts().pending_bytes, 0);
 }
 
 #[test]

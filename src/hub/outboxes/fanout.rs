@@ -7,9 +7,9 @@ use crate::wire::Deflater;
 
 use super::super::connection_id::Slot;
 use super::super::subscriptions::{FramesByEncoding, Topic};
-use super::Outboxes;
 use super::outbox::{Outbox, Room};
 use super::pool::{Delivery, FrameIndex, Pool};
+use super::{Outboxes, SocketState};
 
 /// A broadcast that is being delivered. Each encoding is put into the pool when the first
 /// subscriber needs it.
@@ -107,7 +107,7 @@ impl Outboxes {
             entry.outbox.remove(frame, &mut self.pool, counts);
             return Room::Enough;
         }
-        if entry.is_blocked
+        if entry.socket != SocketState::Ready
             && let Some(previous) = fanout.previous[entry.encoding.index()]
         {
             let removed = entry.outbox.remove(previous, &mut self.pool, counts);

@@ -53,13 +53,22 @@ pub(super) struct Backlog {
     pub(super) is_blocked: bool,
 }
 
+/// Whether a socket can take bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum SocketState {
+    Ready,
+    /// The socket took less than it was given, and the shell waits until it is writable.
+    Full,
+    /// A send has failed. Nothing is sent any more.
+    Broken,
+}
+
 /// The outbox of one slot.
 #[derive(Debug)]
 struct Entry {
     outbox: Outbox,
     encoding: Encoding,
-    /// The socket took less than it was given, and the shell waits until it is writable.
-    is_blocked: bool,
+    socket: SocketState,
     /// The slot is on the list to be flushed.
     is_listed: bool,
 }
@@ -69,7 +78,7 @@ impl Default for Entry {
         Self {
             outbox: Outbox::default(),
             encoding: Encoding::plain(Codec::Raw),
-            is_blocked: false,
+            socket: SocketState::Ready,
             is_listed: false,
         }
     }
@@ -124,7 +133,7 @@ impl Outboxes {
             publications,
             bytes: entry.outbox.bytes(),
             oldest_us,
-            is_blocked: entry.is_blocked,
+            is_blocked: entry.socket != SocketState::Ready,
         }
     }
 
@@ -190,7 +199,7 @@ impl Outboxes {
         match written {
             Written::Partly => {
                 counts.sends_blocked += 1;
-                entry.is_blocked = true;
+                entry.socket = SocketState::Full;
                 // From now on each publication of a topic that conflates replaces the previous one.
                 counts.dropped_conflated += entry.outbox.conflate(&mut self.pool, counts);
                 AfterSend::Blocked
@@ -206,10 +215,24 @@ impl Outboxes {
     /// Records that the socket can take more.
     pub(super) fn unblock(&mut self, slot: Slot) {
         let entry = &mut self.entries[slot.index()];
-        entry.is_blocked = false;
+        if entry.socket == SocketState::Full {
+            entry.socket = SocketState::Ready;
+        }
         if !entry.outbox.is_empty() {
             entry.list_for_flush(slot, &mut self.to_flush);
         }
+    }
+
+    /// Records that the send in flight has failed. Nothing is sent any more.
+    pub(super) fn fail(&mut self, slot: Slot) {
+        let entry = &mut self.entries[slot.index()];
+        entry.outbox.sent(0, &mut self.pool, |_| {});
+        entry.socket = SocketState::Broken;
+    }
+
+    /// Returns whether a send has failed.
+    pub(super) fn is_broken(&self, slot: Slot) -> bool {
+        self.entries[slot.index()].socket == SocketState::Broken
     }
 
     /// Adds sends to an empty round until the round is full or nothing is left to send. `id_of`
@@ -238,7 +261,7 @@ impl Outboxes {
     fn add_send(&mut self, slot: Slot, id: ConnectionId, egress: &mut Egress) -> Gathered {
         let entry = &self.entries[slot.index()];
         let outbox = &entry.outbox;
-        if outbox.is_empty() || outbox.is_sending() || entry.is_blocked {
+        if outbox.is_empty() || outbox.is_sending() || entry.socket != SocketState::Ready {
             return Gathered::Done;
         }
         let source = if let Some(same) = self.same_as_previous(slot, egress) {
@@ -276,9 +299,9 @@ enum Gathered {
 }
 
 impl Entry {
-    /// Puts the slot on the list to be flushed, unless it is there or its socket is full.
+    /// Puts the slot on the list to be flushed, unless it is there or its socket takes no bytes.
     fn list_for_flush(&mut self, slot: Slot, to_flush: &mut Vec<Slot>) {
-        if !self.is_listed && !self.is_blocked {
+        if !self.is_listed && self.socket == SocketState::Ready {
             self.is_listed = true;
             to_flush.push(slot);
         }

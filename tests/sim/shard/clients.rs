@@ -80,7 +80,10 @@ impl World {
         let peer = self.peers.get_mut(&key).expect("it is connected");
         let expected = peer.client.deliver(bytes.len());
         assert!(expected == bytes, "{key}: received bytes are out of order");
-        self.kernel.connection(key).read_us = self.turn_us.expect("the shard is in a turn");
+        let connection = self.kernel.connection(key);
+        connection.read_us = self.turn_us.expect("the shard is in a turn");
+        let send_failed = connection.send_failed;
+        self.kernel.coverage.received_after_failed_send += u64::from(send_failed);
         self.note(|| format!("{key}: {} bytes in", bytes.len()));
     }
 

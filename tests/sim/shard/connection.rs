@@ -56,6 +56,8 @@ pub struct Connection {
     pub read_us: u64,
     /// The id with which a wait for writability is queued or under way.
     pub writable: Option<ConnectionId>,
+    /// Whether a send has failed.
+    pub send_failed: bool,
     /// Whether a send is queued, or has completed and was not reaped.
     pub is_sending: bool,
 }
@@ -76,6 +78,7 @@ impl Connection {
             receive: Receive::Idle,
             read_us: 0,
             writable: None,
+            send_failed: false,
             is_sending: false,
         }
     }
@@ -104,7 +107,9 @@ impl Connection {
         assert!(!bytes.is_empty(), "an empty send");
         assert!(!self.write_ended, "a send after the end of the stream");
         assert!(!self.shut_down, "a send after the close");
+        assert!(!self.send_failed, "a send after one that failed");
         if self.client_reset {
+            self.send_failed = true;
             return Err(Errno(libc::EPIPE));
         }
         let taken = bytes.len().min(max_bytes).min(self.room());

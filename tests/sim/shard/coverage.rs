@@ -38,6 +38,8 @@ coverage! {
     buffers_missing,
     /// Receive operations that ended before the end of the stream.
     receives_ended_early,
+    /// Receive operations whose bytes were handled after a send on their connection had failed.
+    received_after_failed_send,
     /// Connections that were not read until the next second, added up over all sleeps.
     paused,
     /// Sends that took only some of the bytes.
