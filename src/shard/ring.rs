@@ -61,17 +61,19 @@ pub trait Ring {
     /// Cancels an operation. The cancelled operation completes, and so does the cancellation.
     fn cancel(&mut self, target: Cancelled) -> io::Result<()>;
 
-    /// Submits the queued operations, lets the kernel finish deferred work, and appends all
-    /// available completions to `completions`. Does not wait.
+    /// Submits the queued operations, lets the kernel do deferred work, and appends the completions
+    /// to `completions`. Does not wait. The kernel may leave some of the deferred work for the next
+    /// call. The operations of that work have neither completed nor taken bytes from their sockets.
     fn reap(&mut self, completions: &mut Vec<Completion<Self::Socket>>) -> io::Result<()>;
 
     /// Does the same as [`Ring::reap`], but waits until at least one operation has completed.
     fn reap_one(&mut self, completions: &mut Vec<Completion<Self::Socket>>) -> io::Result<()>;
 
-    /// Returns whether an operation has completed.
+    /// Returns whether an operation has completed, or can complete by deferred work.
     fn has_completed(&mut self) -> bool;
 
-    /// Returns whether an operation has completed or is queued for submission.
+    /// Returns whether an operation has completed, can complete by deferred work, or is queued for
+    /// submission.
     fn has_work(&mut self) -> bool;
 
     /// Submits the queued operations and sleeps until an operation completes, for `limit` at most.
