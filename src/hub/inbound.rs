@@ -79,9 +79,9 @@ impl Hub {
                 Ok(None) => is_consumed = true,
                 Err(violation) => self.close(id, CloseReason::Violation(violation), now_us),
             }
-            // The fragments of a message, except the first one, which counts as its message.
-            let fragments = decoder.take_continuations();
-            if self.charge(id, fragments) == Allowance::Exhausted {
+            // The first fragment of a message counts as the message, and long ones by their bytes.
+            let short_fragments = decoder.take_short_fragments();
+            if self.charge(id, short_fragments) == Allowance::Exhausted {
                 self.close(id, CloseReason::TooFast, now_us);
             }
         }

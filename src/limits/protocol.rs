@@ -38,6 +38,11 @@ pub const CLOSING_RECEIVE_RATE: usize = 16 * 1024;
 /// disconnected after less than 1 MB. The Autobahn test suite sends 4 MiB in 65,536 fragments.
 pub const FRAGMENTS: u32 = 128 * 1024;
 
+/// Payload size from which a fragment does not count toward `ws.max_command_rate`. The cost of its
+/// bytes exceeds that of its frame, and `ws.max_receive_rate` bounds the bytes. A message of 16 MiB
+/// in fragments of 4 KiB has 4,096 of them.
+pub const LONG_FRAGMENT_BYTES: usize = 1024;
+
 /// Maximum number of client commands in one WebSocket message. After a reconnect, SDKs send all
 /// subscriptions in one message.
 pub const COMMANDS_PER_MESSAGE: usize = 256;

@@ -148,11 +148,14 @@ impl Decoder {
         }
     }
 
-    /// Returns the number of continuation frames since the last call. A message may have many of
-    /// them, and they may be empty, so the caller limits their rate.
-    pub fn take_continuations(&mut self) -> u32 {
+    /// Returns the number of continuation frames below [`limits::LONG_FRAGMENT_BYTES`] since the
+    /// last call. A message may have many of them, and they may be empty, so the caller limits
+    /// their rate.
+    pub fn take_short_fragments(&mut self) -> u32 {
         let partial = self.partial.as_mut();
-        partial.map_or(0, |partial| mem::take(&mut partial.uncounted_continuations))
+        partial.map_or(0, |partial| {
+            mem::take(&mut partial.uncounted_short_fragments)
+        })
     }
 
     /// Returns the heap memory of the decoder in bytes; 0 if nothing is incomplete.
@@ -274,7 +277,8 @@ impl Decoder {
             (Data::Continue, None) => return Err(ProtocolViolation::UnexpectedContinuation),
             (Data::Continue, Some(message)) => {
                 message.continuations += 1;
-                message.uncounted_continuations += 1;
+                let is_short = frame.remaining_bytes < limits::LONG_FRAGMENT_BYTES;
+                message.uncounted_short_fragments += u32::from(is_short);
                 if message.continuations >= limits::FRAGMENTS {
                     return Err(ProtocolViolation::TooManyFragments);
                 }

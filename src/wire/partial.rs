@@ -22,8 +22,9 @@ pub(super) struct Partial {
     valid_bytes: usize,
     /// Number of continuation frames of the message.
     pub(super) continuations: u32,
-    /// Continuation frames that the caller of the decoder has not counted.
-    pub(super) uncounted_continuations: u32,
+    /// Continuation frames below [`LONG_FRAGMENT_BYTES`](crate::limits::LONG_FRAGMENT_BYTES) that
+    /// the caller of the decoder has not counted.
+    pub(super) uncounted_short_fragments: u32,
     /// Received payload of an incomplete control frame.
     pub(super) control: Vec<u8>,
     /// The frame whose payload is incomplete.

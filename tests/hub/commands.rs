@@ -2,7 +2,7 @@
 
 use fanfare::config::{Config, Namespace, PayloadKind, SlowPolicy};
 use fanfare::hub::{PublishAnswer, Reading};
-use fanfare::limits::COMMANDS_PER_MESSAGE;
+use fanfare::limits::{COMMANDS_PER_MESSAGE, LONG_FRAGMENT_BYTES, RECEIVE_BUFFER_BYTES};
 
 use crate::harness::{HubHarness, SECOND_US};
 use crate::upstream::{config, namespace};
@@ -374,6 +374,41 @@ fn a_message_in_some_fragments_is_accepted() {
     bytes.extend(wire::client_frame(wire::CONTINUATION, b":{}}"));
     harness.send_bytes(id, &bytes);
     assert_eq!(harness.read_texts(id), [r#"{"id":2,"ping":{}}"#]);
+}
+
+#[test]
+fn only_fragments_below_1_kib_count_toward_the_rate() {
+    let mut config = config();
+    config.ws.max_command_rate = 5;
+    let message_bytes = config.ws.max_message;
+    let mut harness = HubHarness::new(config);
+    let id = harness.connect_client();
+    let (start, end) = (r#"{"id":2,"#, r#""ping":{}}"#);
+    let message = format!(
+        "{start}{:1$}{end}",
+        "",
+        message_bytes - start.len() - end.len()
+    );
+    let in_fragments = |fragment_bytes: usize| {
+        let (first, rest) = message.as_bytes().split_at(fragment_bytes);
+        let mut bytes = wire::fragment(wire::TEXT, first);
+        for payload in rest.chunks(fragment_bytes) {
+            bytes.extend(wire::fragment(wire::CONTINUATION, payload));
+        }
+        bytes.extend(wire::client_frame(wire::CONTINUATION, b""));
+        bytes
+    };
+    for fragment_bytes in [LONG_FRAGMENT_BYTES, RECEIVE_BUFFER_BYTES] {
+        harness.advance_clock(SECOND_US);
+        harness.send_bytes(id, &in_fragments(fragment_bytes));
+        assert_eq!(harness.read_texts(id), [r#"{"id":2,"ping":{}}"#]);
+    }
+    harness.advance_clock(SECOND_US);
+    harness.send_bytes(id, &in_fragments(LONG_FRAGMENT_BYTES - 1));
+    assert_eq!(
+        harness.read_frames(id).last(),
+        Some(&ServerFrame::Close(Some(3013)))
+    );
 }
 
 #[test]
