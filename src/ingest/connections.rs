@@ -22,12 +22,13 @@
 //! bounded also while the process has no descriptor left. Bytes or messages of another connection with the same number only begin or end an
 //! observation, until libzmq reports that the connection has ended.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::net::IpAddr;
+use std::ops::Bound;
 use std::os::fd::RawFd;
 
-use crate::limits::{OBSERVED_BYTES, OVERDUE_MESSAGES, OVERDUE_ROUNDS};
+use crate::limits::{CONNECTION_REVIEW_SLICE, OBSERVED_BYTES, OVERDUE_MESSAGES, OVERDUE_ROUNDS};
 
 use super::system::{self, SpareDescriptor};
 use super::turn::Drained;
@@ -35,7 +36,8 @@ use super::turn::Drained;
 /// The TCP connections of one socket.
 #[derive(Default)]
 pub(super) struct Connections {
-    by_descriptor: HashMap<RawFd, Connection, foldhash::fast::RandomState>,
+    /// Ordered, so that a review can go on where its last slice ended.
+    by_descriptor: BTreeMap<RawFd, Connection>,
     /// Number of connections that are not trusted.
     observed: usize,
     /// Connections that became overdue, oldest first, with [`messages`](Self::messages) at that
@@ -86,6 +88,16 @@ pub(super) struct ReviewBounds {
 }
 
 /// Result of [`Connections::review`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Reviewed {
+    /// Number of connections that were reviewed.
+    pub(super) count: usize,
+    /// The last of them. `None` if no connection was left.
+    pub(super) last: Option<RawFd>,
+    pub(super) activity: Activity,
+}
+
+/// Whether reviews should be frequent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Activity {
     /// No connection that is observed has sent bytes.
@@ -147,24 +159,39 @@ impl Connections {
         self.observed > 0
     }
 
-    /// Finds out how much libzmq has read from each connection.
-    pub(super) fn review(&mut self, bounds: ReviewBounds) -> Activity {
-        let mut activity = Activity::Calm;
-        self.observed = 0;
-        for (descriptor, connection) in &mut self.by_descriptor {
+    /// Finds out how much libzmq has read from connections: those with a higher descriptor than
+    /// `after`, at most `most` of them.
+    pub(super) fn review(
+        &mut self,
+        after: Option<RawFd>,
+        most: usize,
+        bounds: ReviewBounds,
+    ) -> Reviewed {
+        let mut reviewed = Reviewed {
+            count: 0,
+            last: None,
+            activity: Activity::Calm,
+        };
+        let first = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let left = self.by_descriptor.range_mut((first, Bound::Unbounded));
+        for (descriptor, connection) in left.take(most) {
+            let was_trusted = connection.is_trusted();
             let grown = connection.read(*descriptor);
             self.consumed_bytes += grown;
             if connection.judge(bounds, self.messages) {
                 self.overdue.push_back((*descriptor, self.messages));
             }
+            // A review trusts no connection that was not trusted before.
             if !connection.is_trusted() {
-                self.observed += 1;
+                self.observed += usize::from(was_trusted);
                 if grown > 0 {
-                    activity = Activity::Suspicious;
+                    reviewed.activity = Activity::Suspicious;
                 }
             }
+            reviewed.count += 1;
+            reviewed.last = Some(*descriptor);
         }
-        activity
+        reviewed
     }
 
     /// Notes a message from the connection with this descriptor.
@@ -188,7 +215,8 @@ impl Connections {
 
     /// Disconnects the connections that are overdue and have no message left in the socket. Called
     /// after a turn of the socket that began after the last review. libzmq then reports that they
-    /// have ended, and releases their frames. Returns the addresses of the publishers.
+    /// have ended, and releases their frames. Returns the addresses of the publishers. If there are
+    /// many, some are left for the next call.
     pub(super) fn disconnect_overdue(
         &mut self,
         drained: Drained,
@@ -196,7 +224,10 @@ impl Connections {
     ) -> Vec<Option<IpAddr>> {
         let enough_messages = OVERDUE_MESSAGES + OVERDUE_ROUNDS * self.open;
         let mut peers = Vec::new();
-        while let Some(&(descriptor, messages)) = self.overdue.front() {
+        for _ in 0..CONNECTION_REVIEW_SLICE {
+            let Some(&(descriptor, messages)) = self.overdue.front() else {
+                break;
+            };
             if drained == Drained::BoundReached && self.messages - messages < enough_messages {
                 break;
             }

@@ -125,6 +125,10 @@ impl IngestLoop {
             if is_overdue {
                 let peers = connections.disconnect_overdue(drained, &mut self.spare);
                 handler.note_disconnected(peers, arrived_us);
+                if connections.is_overdue() {
+                    // The next round goes on with those that are left, without a sleep before it.
+                    self.readiness.mark(index);
+                }
             }
         }
     }

@@ -1,11 +1,13 @@
 //! Bounds the memory that libzmq holds: finds publishers that send a message without end, and
 //! returns memory to the kernel after a peak. Ingest thread.
 
+use std::os::fd::RawFd;
 use std::time::Duration;
 
 use crate::limits::{
-    CONNECTION_REVIEW, CONNECTION_REVIEW_EACH, HEAP_BYTES, HEARTBEAT_BYTES_PER_SECOND,
-    MESSAGE_SLACK_BYTES, OBSERVED_CONNECTION_REVIEW, SCARCE_MESSAGE_SLACK_BYTES,
+    CONNECTION_REVIEW, CONNECTION_REVIEW_EACH, CONNECTION_REVIEW_SLICE, HEAP_BYTES,
+    HEARTBEAT_BYTES_PER_SECOND, MESSAGE_SLACK_BYTES, OBSERVED_CONNECTION_REVIEW,
+    SCARCE_MESSAGE_SLACK_BYTES,
 };
 
 use super::connections::{Activity, Connections, ReviewBounds};
@@ -23,6 +25,38 @@ pub(super) struct MemoryReview {
     accepted_bytes: u64,
     /// When the next review is due, if there are connections.
     next_us: u64,
+    /// The review that has begun and is not finished.
+    current: Option<Review>,
+}
+
+/// A review of all connections. Each round does a slice of it.
+struct Review {
+    bounds: ReviewBounds,
+    begun_us: u64,
+    /// The index of the receiver whose connections are reviewed.
+    receiver: usize,
+    /// The last connection of that receiver that was reviewed.
+    after: Option<RawFd>,
+    activity: Activity,
+}
+
+impl Review {
+    /// Reviews up to `most` connections. Returns whether no connection is left.
+    fn advance(&mut self, receivers: &mut [Receiver], most: usize) -> bool {
+        let mut left = most;
+        while let Some(receiver) = receivers.get_mut(self.receiver) {
+            let reviewed = receiver.connections.review(self.after, left, self.bounds);
+            self.activity = self.activity.max(reviewed.activity);
+            left -= reviewed.count;
+            if left == 0 {
+                self.after = reviewed.last.or(self.after);
+                return false;
+            }
+            self.receiver += 1;
+            self.after = None;
+        }
+        true
+    }
 }
 
 impl MemoryReview {
@@ -31,26 +65,44 @@ impl MemoryReview {
         self.heap.note_departure(now_us);
     }
 
-    /// Reviews the connections of all sockets, if a review is due.
+    /// Reviews a slice of the connections of all sockets, if a review is due.
     pub(super) fn advance(
         &mut self,
         receivers: &mut [Receiver],
         handler: &MessageHandler,
         now_us: u64,
     ) {
-        if now_us < self.next_us {
+        if self.current.is_none() && now_us < self.next_us {
             return;
         }
-        let bounds = ReviewBounds {
-            message_bytes: (handler.max_payload() + message_slack_bytes(receivers)) as u64,
-            heartbeat_bytes: self.heartbeats.take(now_us),
+        let begin = || Review {
+            bounds: ReviewBounds {
+                message_bytes: (handler.max_payload() + message_slack_bytes(receivers)) as u64,
+                heartbeat_bytes: self.heartbeats.take(now_us),
+            },
+            begun_us: now_us,
+            receiver: 0,
+            after: None,
+            activity: Activity::Calm,
         };
-        let mut activity = Activity::Calm;
-        let mut consumed_bytes = 0;
-        for connections in receivers.iter_mut().map(|each| &mut each.connections) {
-            activity = activity.max(connections.review(bounds));
-            consumed_bytes += connections.take_consumed();
+        let mut review = self.current.take().unwrap_or_else(begin);
+        if review.advance(receivers, CONNECTION_REVIEW_SLICE) {
+            self.finish(&review, receivers, handler, now_us);
+        } else {
+            self.current = Some(review);
         }
+    }
+
+    /// Ends a review: returns memory if it is time to, and schedules the next review.
+    fn finish(
+        &mut self,
+        review: &Review,
+        receivers: &mut [Receiver],
+        handler: &MessageHandler,
+        now_us: u64,
+    ) {
+        let all = receivers.iter_mut().map(|each| &mut each.connections);
+        let consumed_bytes: u64 = all.map(Connections::take_consumed).sum();
         // The bytes of `ipc://` connections are known only if they become publications.
         let accepted_bytes = handler.accepted_bytes();
         let newly_accepted_bytes = accepted_bytes - self.accepted_bytes;
@@ -60,11 +112,14 @@ impl MemoryReview {
         if self.heap.is_due(now_us, system::free_heap_bytes) {
             system::trim_heap();
         }
-        self.next_us = now_us + pause(activity, receivers).as_micros() as u64;
+        self.next_us = review.begun_us + pause(review.activity, receivers).as_micros() as u64;
     }
 
     /// Returns how long the thread may sleep before the next review. `None` if no review is needed.
     pub(super) fn sleep_limit(&self, receivers: &[Receiver], now_us: u64) -> Option<Duration> {
+        if self.current.is_some() {
+            return Some(Duration::ZERO);
+        }
         let is_needed = watched(receivers) > 0 || self.heap.is_pending();
         is_needed.then(|| Duration::from_micros(self.next_us.saturating_sub(now_us)))
     }

@@ -54,7 +54,7 @@ impl World {
             read.expect("the connection is open");
             left -= size;
         }
-        self.connections.review(bounds);
+        self.connections.review(None, 1, bounds);
     }
 
     fn disconnect_overdue(&mut self, drained: Drained) -> Vec<Option<IpAddr>> {
@@ -90,7 +90,7 @@ fn an_overdue_connection_is_disconnected_once_and_its_peer_gets_a_reset() {
     assert_eq!(world.disconnect_overdue(Drained::Empty), [peer]);
     assert_eq!(world.disconnect_overdue(Drained::Empty), []);
     assert!(!world.connections.is_observing());
-    world.connections.review(BOUNDS);
+    world.connections.review(None, 1, BOUNDS);
     assert!(!world.connections.is_observing());
     for end in [&mut world.accepted, &mut world.publisher] {
         let error = end.read(&mut [0]).err().map(|error| error.kind());
@@ -98,6 +98,33 @@ fn an_overdue_connection_is_disconnected_once_and_its_peer_gets_a_reset() {
     }
     world.connections.remove(world.accepted.as_raw_fd());
     assert_eq!(world.connections.len(), 0);
+}
+
+#[test]
+fn a_review_in_slices_reviews_each_connection_once() {
+    let mut world = World::new();
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let address = listener.local_addr().expect("the listener is bound");
+    let connect = || TcpStream::connect(address).expect("the listener accepts");
+    let streams: Vec<_> = std::iter::repeat_with(connect).take(4).collect();
+    let accepted: Vec<_> = listener.incoming().take(streams.len()).flatten().collect();
+    for stream in &accepted {
+        let endpoint = format!("tcp://{address}");
+        world.connections.add(stream.as_raw_fd(), &endpoint);
+    }
+    let (mut after, mut counts) = (None, Vec::new());
+    loop {
+        let reviewed = world.connections.review(after, 2, BOUNDS);
+        counts.push(reviewed.count);
+        let Some(last) = reviewed.last else {
+            break;
+        };
+        assert!(after < Some(last));
+        after = Some(last);
+        // A connection that ends meanwhile changes nothing for the others.
+        world.connections.remove(last);
+    }
+    assert_eq!(counts, [2, 2, 1, 0]);
 }
 
 #[test]
@@ -183,7 +210,7 @@ fn bytes_that_libzmq_has_not_read_do_not_count() {
         .publisher
         .write_all(&unread)
         .expect("the kernel has room");
-    world.connections.review(BOUNDS);
+    world.connections.review(None, 1, BOUNDS);
     assert!(!world.connections.is_observing());
     let sum = OBSERVED_BYTES - 1;
     assert_eq!(world.connections.take_consumed(), sum);

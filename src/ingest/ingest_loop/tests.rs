@@ -62,10 +62,11 @@ fn add_overdue(connections: &mut Connections) -> (TcpStream, TcpStream) {
             scope.spawn(move || publisher.write_all(&sent).expect("it is connected"));
             accepted.read_exact(&mut bytes).expect("it is connected");
         });
-        connections.review(ReviewBounds {
+        let bounds = ReviewBounds {
             message_bytes: 0,
             heartbeat_bytes: 0,
-        });
+        };
+        connections.review(None, 1, bounds);
     }
     assert!(connections.is_overdue());
     (publisher, accepted)
