@@ -26,6 +26,8 @@ pub enum Rejection {
     TopicNotUtf8,
     #[error("remove the control characters from the topic")]
     TopicControl,
+    #[error("choose another topic: this one is reserved for the watchdog")]
+    TopicReserved,
     #[error("shorten the payload or raise ingest.max_payload")]
     PayloadTooLarge,
     #[error("send JSON as the payload, or set the namespace's payload to text or binary")]
@@ -50,7 +52,7 @@ type Counter = fn(&mut IngestCounts) -> &mut u64;
 
 impl Rejection {
     /// All rejections, in the order in which they are declared.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::NoDelimiter,
         Self::EnvelopeTooLarge,
         Self::Parts,
@@ -58,6 +60,7 @@ impl Rejection {
         Self::TopicTooLong,
         Self::TopicNotUtf8,
         Self::TopicControl,
+        Self::TopicReserved,
         Self::PayloadTooLarge,
         Self::PayloadNotJson,
         Self::PayloadNotUtf8,
@@ -97,6 +100,9 @@ impl Rejection {
             }),
             Self::TopicControl => (TopicError::Control.name(), |counts| {
                 &mut counts.rejected_topic_control
+            }),
+            Self::TopicReserved => ("topic_reserved", |counts| {
+                &mut counts.rejected_topic_reserved
             }),
             Self::PayloadTooLarge => ("payload_too_large", |counts| {
                 &mut counts.rejected_payload_too_large

@@ -19,8 +19,9 @@
 //! number. Therefore a connection is known by its cookie, a number that the kernel gives to one
 //! socket only, and is disconnected through a duplicate of the descriptor whose cookie was
 //! compared. That duplicate has a descriptor of its own that is always open, so that publishers are
-//! bounded also while the process has no descriptor left. Bytes or messages of another connection with the same number only begin or end an
-//! observation, until libzmq reports that the connection has ended.
+//! bounded also while the process has no descriptor left. Bytes or messages of another connection
+//! with the same number only begin or end an observation, until libzmq reports that the connection
+//! has ended.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;

@@ -51,8 +51,22 @@ impl Checker {
         self.max_payload
     }
 
-    /// Returns the publication in the parts of a message.
+    /// Returns the publication in the parts of a message. The topic of the watchdog is refused.
     pub fn check<'a, P: AsRef<[u8]>>(
+        &mut self,
+        parts: &'a [P],
+    ) -> Result<Publication<'a>, Rejection> {
+        match parts {
+            [topic, _] | [topic, _, _] if topic.as_ref() == topic::RESERVED.as_bytes() => {
+                Err(Rejection::TopicReserved)
+            }
+            _ => self.check_own(parts),
+        }
+    }
+
+    /// Returns the publication in the parts of a message of this process, which may have the topic
+    /// of the watchdog.
+    pub fn check_own<'a, P: AsRef<[u8]>>(
         &mut self,
         parts: &'a [P],
     ) -> Result<Publication<'a>, Rejection> {

@@ -133,7 +133,7 @@ struct HeartbeatAllowance {
 }
 
 impl HeartbeatAllowance {
-    /// Returns the bytes since the last call. What is less than a byte is left for the next call.
+    /// Returns the bytes since the last call. Time that is too short for a byte counts in the next.
     fn take(&mut self, now_us: u64) -> u64 {
         const BYTE_US: u64 = 1_000_000 / HEARTBEAT_BYTES_PER_SECOND;
         let bytes = now_us.saturating_sub(self.until_us) / BYTE_US;

@@ -65,8 +65,7 @@ impl CanaryState {
         self.is_exempt.store(is_exempt, Ordering::Relaxed);
     }
 
-    /// Counts a message if it is a publication. Other publishers may use the topic too: any
-    /// publication that is delivered has taken the whole path.
+    /// Counts a message if it is a publication. Only the watchdog may publish to the topic.
     fn count(&self, message: &Message) {
         if message.is_text() || message.is_binary() {
             self.delivered.fetch_add(1, Ordering::Relaxed);

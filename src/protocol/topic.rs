@@ -2,7 +2,7 @@
 
 use crate::limits;
 
-/// The topic of the watchdog. Clients may neither publish nor subscribe to it. It has no `:`, so it
+/// The topic of the watchdog. No one else may publish or subscribe to it. It has no `:`, so it
 /// is in the namespace `""`.
 pub const RESERVED: &str = "fanfare.canary";
 

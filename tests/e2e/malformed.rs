@@ -18,6 +18,7 @@ fn malformed() -> Vec<(Vec<Vec<u8>>, &'static str)> {
         (parts(&[b"\xff", b"1"]), "topic_not_utf8"),
         (parts(&[b"a\n", b"1"]), "topic_control"),
         (parts(&[&[b'a'; 256], b"1"]), "topic_too_long"),
+        (parts(&[b"fanfare.canary", b"1"]), "topic_reserved"),
         (parts(&[b"a", b""]), "payload_not_json"),
         (parts(&[b"a", b"{\"n\":}"]), "payload_not_json"),
         (parts(&[b"a", b"1 2"]), "payload_not_json"),

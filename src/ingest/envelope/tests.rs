@@ -56,11 +56,12 @@ fn a_message_has_two_or_three_parts() {
 
 #[test]
 fn invalid_topics_are_rejected() {
-    let cases: [(&[u8], Rejection); 4] = [
+    let cases: [(&[u8], Rejection); 5] = [
         (b"", Rejection::TopicEmpty),
         (&[b'a'; 256], Rejection::TopicTooLong),
         (b"\xff", Rejection::TopicNotUtf8),
         (b"a\n", Rejection::TopicControl),
+        (topic::RESERVED.as_bytes(), Rejection::TopicReserved),
     ];
     for (topic, rejection) in cases {
         assert_eq!(check(&[topic, b"1"]), Err(rejection));

@@ -15,6 +15,7 @@ use crate::limits::{
     SUBMISSION_QUEUE_PUBLICATIONS, SUBMISSION_TIMEOUT,
 };
 use crate::observe::ShardCounts;
+use crate::protocol::topic;
 
 /// A time of the process clock that no test reaches.
 const NOW_US: u64 = 1 << 60;
@@ -168,6 +169,31 @@ fn a_canary_is_dropped_for_the_shard_with_the_full_lane_only() {
     world.round();
     assert_eq!(world.found(0), [Found::Batch { publications: 1 }]);
     assert_eq!(world.handler.counts.lane_full, 1);
+    world.assert_accounted();
+}
+
+#[test]
+fn only_the_watchdog_publishes_to_its_topic() {
+    let mut world = World::new();
+    world.want(0, topic::RESERVED);
+    let reserved = SubmissionResult::Rejected(Rejection::TopicReserved);
+    assert_eq!(world.results(&[topic::RESERVED]), [reserved]);
+    let submitted =
+        world
+            .fabric
+            .submit_from_shard(0, publications(&[topic::RESERVED]), tickets(1), NOW_US);
+    assert_eq!(submitted, Ok(()));
+    world.round();
+    let answers = tickets(1).into_iter().zip([reserved]).collect();
+    assert_eq!(world.found(0), [Found::Answers(answers)]);
+    world.submit(
+        SubmissionSource::Canary,
+        &[topic::RESERVED],
+        ReplyTarget::Discard,
+    );
+    world.round();
+    assert_eq!(world.found(0), [Found::Batch { publications: 1 }]);
+    assert_eq!(world.handler.counts.rejected_topic_reserved, 2);
     world.assert_accounted();
 }
 
