@@ -39,7 +39,9 @@ fn max_topics(client: &mut ProtocolClient) -> usize {
 
 #[test]
 fn a_thousand_reloads_under_load_end_with_the_last_file_in_every_thread() {
-    let configured = ConfiguredServer::start("");
+    // The clients do not read during the reloads, and so would not answer a ping.
+    const NO_PING: &str = "ws.ping = '300s'\n";
+    let configured = ConfiguredServer::start(NO_PING);
     let server = &configured.server;
     // The connections are on both shards: they spread by a hash of their addresses.
     let mut clients: Vec<_> = (0..16).map(|_| ProtocolClient::connect(server)).collect();
@@ -55,11 +57,12 @@ fn a_thousand_reloads_under_load_end_with_the_last_file_in_every_thread() {
         for number in 0..999 {
             let (topics, payload) = (4 + number % 5, 10 + number % 80);
             configured.reload(&format!(
-                "ws.max_topics = {topics}\ningest.max_payload = {payload}\n"
+                "{NO_PING}ws.max_topics = {topics}\ningest.max_payload = {payload}\n"
             ));
         }
         // The log names the key that only the last file has.
-        configured.reload("ws.max_topics = 3\ningest.max_payload = 100\ndrain.dwell = '7s'\n");
+        let last = "ws.max_topics = 3\ningest.max_payload = 100\ndrain.dwell = '7s'\n";
+        configured.reload(&format!("{NO_PING}{last}"));
         server.await_output("drain.dwell");
         await_applied(server);
         stop.store(true, Ordering::Relaxed);
