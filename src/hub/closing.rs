@@ -79,8 +79,8 @@ impl Hub {
         self.end(id, SocketClose::Orderly);
     }
 
-    /// Records that a send has failed. What an open connection has sent before is still valid, so
-    /// that the shell reads it to its end, which it then reports.
+    /// Records that a send has failed. The bytes that an open connection has sent before are still
+    /// valid, so that the shell reads the connection to its end, and reports the end.
     pub(super) fn send_failed(&mut self, id: ConnectionId) {
         if self.sessions[id].is_open() {
             self.outboxes.fail(id.into());
