@@ -61,7 +61,7 @@ pub(super) async fn serve(
     }
 }
 
-/// Returns when the client has not done in time what its stage requires.
+/// Returns when the deadline of the connection's stage has passed.
 async fn overdue(slot: &Slot) {
     loop {
         tokio::select! {

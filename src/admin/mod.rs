@@ -10,7 +10,7 @@
 //! publish          POST /publish
 //! publication      the body of POST /publish
 //! connections      GET /connections
-//! survey           asks the shards for the connections with the most pending bytes
+//! survey           finds the connections with the most pending bytes on all shards
 //! load             GET /load, POST /drain
 //! ```
 

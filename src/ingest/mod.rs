@@ -17,7 +17,7 @@
 //! socket_monitor  which connections begin, end, or fail in the handshake
 //! memory_review   bounds the memory that libzmq holds, with the next three
 //! connections  disconnects publishers that send a message without end
-//! heap         decides when memory of libzmq is returned to the kernel
+//! heap         returns free memory of libzmq to the kernel
 //! system       system calls about connections and memory
 //! ```
 

@@ -1,6 +1,7 @@
 //! System calls about the connections and the memory of libzmq, which it does not offer itself.
 //! Ingest thread.
 
+use std::ffi::c_int;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixDatagram;
@@ -62,22 +63,22 @@ impl Drop for Duplicate<'_> {
 
 /// Returns the cookie of a socket, a number that the kernel gives to no other socket.
 pub(super) fn cookie(socket: RawFd) -> io::Result<u64> {
-    let mut cookie = 0_u64;
-    let mut length = size_of_val(&cookie) as libc::socklen_t;
-    // SAFETY: the kernel writes at most `length` bytes to `cookie`, and the new length.
+    option(socket, libc::SOL_SOCKET, libc::SO_COOKIE).map(u64::from_ne_bytes)
+}
+
+/// Returns the first `N` bytes of an option of a socket. Bytes that the kernel does not have are 0.
+fn option<const N: usize>(socket: RawFd, level: c_int, name: c_int) -> io::Result<[u8; N]> {
+    let mut value = [0; N];
+    let mut length = N as libc::socklen_t;
+    // SAFETY: the kernel writes at most `length` bytes to `value`, and the new length.
     let result = unsafe {
-        libc::getsockopt(
-            socket,
-            libc::SOL_SOCKET,
-            libc::SO_COOKIE,
-            (&raw mut cookie).cast(),
-            &raw mut length,
-        )
+        let value = (&raw mut value).cast();
+        libc::getsockopt(socket, level, name, value, &raw mut length)
     };
     if result < 0 {
         return Err(io::Error::last_os_error());
     }
-    Ok(cookie)
+    Ok(value)
 }
 
 /// Returns the local port of a socket, or `None` if it is not a socket of TCP or UDP.
@@ -105,27 +106,14 @@ pub(super) fn consumed_bytes(connection: RawFd) -> io::Result<u64> {
 
 /// Returns how many bytes the kernel has received on a TCP connection.
 fn received_bytes(connection: RawFd) -> io::Result<u64> {
-    let mut info = [0; BYTES_RECEIVED + size_of::<u64>()];
-    let mut length = info.len() as libc::socklen_t;
-    // SAFETY: the kernel writes at most `length` bytes to `info`, and the new length.
-    let result = unsafe {
-        libc::getsockopt(
-            connection,
-            libc::IPPROTO_TCP,
-            libc::TCP_INFO,
-            (&raw mut info).cast(),
-            &raw mut length,
-        )
-    };
-    if result < 0 {
-        return Err(io::Error::last_os_error());
-    }
+    const BYTES: usize = BYTES_RECEIVED + size_of::<u64>();
+    let info = option::<BYTES>(connection, libc::IPPROTO_TCP, libc::TCP_INFO)?;
     Ok(info.last_chunk().copied().map_or(0, u64::from_ne_bytes))
 }
 
 /// Returns how many received bytes were not read from the kernel yet.
 fn unread_bytes(connection: RawFd) -> io::Result<u64> {
-    let mut unread: libc::c_int = 0;
+    let mut unread: c_int = 0;
     // SAFETY: the kernel writes one int.
     let result = unsafe { libc::ioctl(connection, libc::FIONREAD, &raw mut unread) };
     if result < 0 {

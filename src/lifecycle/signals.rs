@@ -31,7 +31,7 @@ enum HangupMeaning {
     /// A request to read the configuration again.
     Reload,
     /// The terminal was closed, and there is no file to reload.
-    TerminalClosed,
+    EndOfTerminal,
     /// The process was started with SIGHUP ignored, as by `nohup`, to outlive its terminal.
     Nothing,
 }
@@ -62,7 +62,7 @@ impl HangupMeaning {
         } else if is_ignored {
             Self::Nothing
         } else if in_terminal {
-            Self::TerminalClosed
+            Self::EndOfTerminal
         } else {
             Self::Reload
         }
@@ -80,7 +80,7 @@ impl Action {
             Received::Hangup if is_draining => Self::Ignore,
             Received::Hangup => match hangup {
                 HangupMeaning::Reload => Self::Reload,
-                HangupMeaning::TerminalClosed => Self::Drain,
+                HangupMeaning::EndOfTerminal => Self::Drain,
                 HangupMeaning::Nothing => Self::Ignore,
             },
         }
@@ -151,7 +151,7 @@ mod tests {
 
     const MEANINGS: [HangupMeaning; 3] = [
         HangupMeaning::Reload,
-        HangupMeaning::TerminalClosed,
+        HangupMeaning::EndOfTerminal,
         HangupMeaning::Nothing,
     ];
 
@@ -166,7 +166,7 @@ mod tests {
             assert_eq!(under_nohup, HangupMeaning::Nothing);
         }
         let in_terminal = HangupMeaning::new(false, false, true);
-        assert_eq!(in_terminal, HangupMeaning::TerminalClosed);
+        assert_eq!(in_terminal, HangupMeaning::EndOfTerminal);
         let by_supervisor = HangupMeaning::new(false, false, false);
         assert_eq!(by_supervisor, HangupMeaning::Reload);
     }

@@ -63,7 +63,8 @@ pub trait Ring {
 
     /// Submits the queued operations, lets the kernel do deferred work, and appends the completions
     /// to `completions`. Does not wait. The kernel may leave some of the deferred work for the next
-    /// call. The operations of that work have neither completed nor taken bytes from their sockets.
+    /// call. A receive operation whose work is left has not completed, and its bytes are still in
+    /// the socket.
     fn reap(&mut self, completions: &mut Vec<Completion<Self::Socket>>) -> io::Result<()>;
 
     /// Does the same as [`Ring::reap`], but waits until at least one operation has completed.

@@ -207,9 +207,8 @@ fn pending_publications_of_a_lost_connection_are_dropped_and_counted() {
     assert!(state.wanted_hashes.is_empty() && state.connections_by_codec == [0; 3]);
 }
 
-/// Publishes to a subscriber, and lets the send fail.
+/// Lets the next send to a connection fail.
 fn fail_send(harness: &mut HubHarness, id: ConnectionId) {
-    harness.publish("a", "1");
     let mut egress = Egress::default();
     assert!(harness.hub.poll_egress(&mut egress));
     assert_eq!(
@@ -227,6 +226,7 @@ fn a_failed_send_ends_the_connection_behind_its_input() {
     let mut harness = HubHarness::new(config);
     harness.immediate_answer = None;
     let id = harness.connect_subscriber(&["a"]);
+    harness.publish("a", "1");
     fail_send(&mut harness, id);
     harness.send_text(id, r#"{"id":9,"publish":{"channel":"a","data":9}}"#);
     harness.run_turn();
@@ -246,6 +246,7 @@ fn a_failed_send_ends_the_connection_behind_its_input() {
 fn a_close_frame_behind_a_failed_send_ends_the_connection_at_once() {
     let mut harness = HubHarness::new(config());
     let id = harness.connect_subscriber(&["a"]);
+    harness.publish("a", "1");
     fail_send(&mut harness, id);
     harness.send_bytes(id, &wire::close_frame(1000));
     assert_eq!(harness.closed(id), Some(CloseKind::Orderly));
@@ -259,10 +260,7 @@ fn a_failed_send_ends_a_closing_connection_at_once() {
     let mut harness = HubHarness::new(config());
     let id = harness.connect_client();
     harness.send_text(id, "nonsense");
-    let mut egress = Egress::default();
-    assert!(harness.hub.poll_egress(&mut egress));
-    let failed = harness.hub.sent(id, SendOutcome::Failed, harness.now_us);
-    assert_eq!(failed, Writability::Ready);
+    fail_send(&mut harness, id);
     assert_eq!(harness.closed(id), Some(CloseKind::Orderly));
     assert_eq!(harness.counts().pending_bytes, 0);
 }

@@ -45,8 +45,9 @@ table! {
         max_connections: Option<usize> as COUNT_OR_AUTO = None, Restart,
             NotZero("no client could connect");
         /// The maximum number of commands, frames and fragments of messages per second from one
-        /// client. A client may send those of one second in a burst. Fragments of 1 KiB and more,
-        /// except the first of a message, count only toward `ws.max_receive_rate`.
+        /// client. A client may send those of one second in a burst. The first fragment of a
+        /// message always counts. Later fragments count if they are shorter than 1 KiB;
+        /// `ws.max_receive_rate` limits the longer ones.
         max_command_rate: u32 as COUNT_U32 = 1000, Live, NotZero("no command could be accepted");
         /// The maximum number of bytes per second that are read from one client. Further bytes are
         /// read in the next second.

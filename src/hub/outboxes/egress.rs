@@ -59,8 +59,8 @@ impl Previous {
 pub enum SendOutcome {
     /// The kernel took this number of bytes; zero if the socket is full.
     Written(u32),
-    /// The socket is broken. The shell calls [`super::super::Hub::lost`] or
-    /// [`super::super::Hub::end_of_stream`] when it has passed on all that the peer has sent.
+    /// The socket takes no more bytes. The shell first passes the bytes that the peer has sent to
+    /// the hub. Then it calls [`super::super::Hub::lost`] or [`super::super::Hub::end_of_stream`].
     Failed,
 }
 
