@@ -4,10 +4,10 @@
 use fanfare::config::PayloadKind;
 use fanfare::delivery::{Broadcast, Codec, Encoding, Joined, NamespaceRules};
 use fanfare::protocol::codec::ClientCodec;
-use fanfare::protocol::codes::ClientError;
+use fanfare::protocol::codes::{ClientError, UnsubscribeCode};
 use fanfare::protocol::command::{Command, PublishData};
 use fanfare::protocol::protobuf::{Commands, decode, pushes, replies};
-use fanfare::protocol::reply::Reply;
+use fanfare::protocol::reply::{Expiry, Push, Reply, ServerSubscription};
 use fanfare::wire::{Deflater, encode};
 use proptest::prelude::*;
 use prost::Message;
@@ -15,7 +15,10 @@ use prost::Message;
 #[path = "fuzz/targets/protobuf.rs"]
 mod target;
 
-use target::client_proto::{self, ConnectRequest, Empty, PublishRequest, SubscribeRequest};
+use target::client_proto::{
+    self, ConnectRequest, Empty, PublishRequest, RefreshRequest, SubRefreshRequest,
+    SubscribeRequest, SubscribeResult,
+};
 use target::protobuf;
 
 /// Returns the id and the command of each command of a message.
@@ -74,15 +77,31 @@ fn commands_with_all_fields_of_the_sdks_are_decoded() {
             subscribe: Some(subscribe),
             ..command(u32::MAX)
         },
+        client_proto::Command {
+            refresh: Some(RefreshRequest { token: "t".into() }),
+            ..command(3)
+        },
+        client_proto::Command {
+            sub_refresh: Some(SubRefreshRequest {
+                channel: "news:1".into(),
+                token: "t".into(),
+                kind: 0,
+            }),
+            ..command(4)
+        },
         client_proto::Command::default(),
     ]);
+    let (channel, token) = ("news:1", "t");
+    let expected = [
+        (1, Command::Connect { token }),
+        (u32::MAX, Command::Subscribe { channel, token }),
+        (3, Command::Refresh { token }),
+        (4, Command::SubRefresh { channel, token }),
+        (0, Command::Pong),
+    ];
     assert_eq!(
         decode_all(&message),
-        [
-            (1, "Connect".to_owned()),
-            (u32::MAX, "Subscribe { channel: \"news:1\" }".to_owned()),
-            (0, "Pong".to_owned()),
-        ]
+        expected.map(|(id, command)| (id, format!("{command:?}")))
     );
 }
 
@@ -100,12 +119,15 @@ fn replies_to_connect_are_those_of_prost() {
             client: "9f3c",
             version,
             ping_s,
+            expiry: None,
+            subscriptions: &[],
         };
         let connect = client_proto::ConnectResult {
             client: "9f3c".into(),
             version: version.into(),
             ping: ping_s,
             pong: ping_s > 0,
+            ..client_proto::ConnectResult::default()
         };
         let expected = client_proto::Reply {
             id: 1,
@@ -113,6 +135,158 @@ fn replies_to_connect_are_those_of_prost() {
             ..client_proto::Reply::default()
         };
         check_reply(&reply, &expected);
+    }
+}
+
+fn expires_in(ttl_s: u32) -> Option<Expiry> {
+    Some(Expiry { ttl_s })
+}
+
+#[test]
+fn server_side_subscriptions_are_those_of_prost() {
+    let subscription = |topic, expiry, data| ServerSubscription {
+        topic,
+        expiry,
+        data,
+    };
+    let large = vec![b'x'; 20_000];
+    let subscriptions = [
+        subscription("a", expires_in(60), None),
+        subscription("b", expires_in(0), Some(&b"\x00\xff"[..])),
+        subscription("c:日本", None, Some(&large)),
+    ];
+    let reply = Reply::Connect {
+        client: "9f3c",
+        version: "v",
+        ping_s: 25,
+        expiry: expires_in(u32::MAX),
+        subscriptions: &subscriptions,
+    };
+    let result = |ttl, expires, data: &[u8]| SubscribeResult {
+        expires,
+        ttl,
+        data: data.into(),
+    };
+    let subs = [
+        ("a".to_owned(), result(60, true, b"")),
+        ("b".to_owned(), result(0, true, b"\x00\xff")),
+        ("c:日本".to_owned(), result(0, false, &large)),
+    ];
+    let connect = client_proto::ConnectResult {
+        client: "9f3c".into(),
+        version: "v".into(),
+        expires: true,
+        ttl: u32::MAX,
+        subs: subs.into(),
+        ping: 25,
+        pong: true,
+    };
+    let expected = client_proto::Reply {
+        id: 1,
+        connect: Some(connect),
+        ..client_proto::Reply::default()
+    };
+    check_reply(&reply, &expected);
+}
+
+/// Checks that an entry of a map has its value, also if the value is empty. prost leaves an empty
+/// value out, and decoders of JavaScript return null for it.
+#[test]
+fn a_server_side_subscription_without_properties_has_a_result() {
+    let subscription = ServerSubscription {
+        topic: "a",
+        expiry: None,
+        data: None,
+    };
+    let reply = Reply::Connect {
+        client: "",
+        version: "",
+        ping_s: 0,
+        expiry: None,
+        subscriptions: &[subscription],
+    };
+    let mut message = Vec::new();
+    replies::append(&mut message, 1, &reply);
+    assert_eq!(message, b"\x0b\x08\x01\x2a\x07\x32\x05\x0a\x01a\x12\x00");
+    let [decoded] = &client_proto::delimited::<client_proto::Reply>(&message)[..] else {
+        panic!("one reply: {message:?}");
+    };
+    let connect = decoded.connect.as_ref().expect("a connect reply");
+    let subs = [("a".to_owned(), SubscribeResult::default())];
+    assert_eq!(connect.subs, subs.into());
+}
+
+#[test]
+fn replies_to_refresh_commands_are_those_of_prost() {
+    for expiry in [None, expires_in(0), expires_in(1), expires_in(u32::MAX)] {
+        let (expires, ttl) = (
+            expiry.is_some(),
+            expiry.map_or(0, |expiry: Expiry| expiry.ttl_s),
+        );
+        let reply = client_proto::Reply {
+            id: 9,
+            ..client_proto::Reply::default()
+        };
+        let mut expected = reply.clone();
+        expected.subscribe = Some(SubscribeResult {
+            expires,
+            ttl,
+            data: Vec::new(),
+        });
+        check_reply(&Reply::Subscribe { expiry }, &expected);
+        expected = reply.clone();
+        expected.sub_refresh = Some(client_proto::SubRefreshResult { expires, ttl });
+        check_reply(&Reply::SubRefresh { expiry }, &expected);
+        expected = reply;
+        expected.refresh = Some(client_proto::RefreshResult {
+            client: "9f3c".into(),
+            version: "v".into(),
+            expires,
+            ttl,
+        });
+        let refresh = Reply::Refresh {
+            client: "9f3c",
+            version: "v",
+            expiry,
+        };
+        check_reply(&refresh, &expected);
+    }
+}
+
+#[test]
+fn pushes_to_one_connection_are_those_of_prost() {
+    let check = |push: &Push<'_>, expected: client_proto::Push| {
+        let reply = client_proto::Reply {
+            push: Some(expected),
+            ..client_proto::Reply::default()
+        };
+        // Several pushes share a message.
+        let mut message = ClientCodec::Protobuf.ping().to_vec();
+        ClientCodec::Protobuf.append_push(&mut message, push);
+        assert_eq!(message[1..], reply.encode_length_delimited_to_vec());
+    };
+    let expected = client_proto::Push {
+        channel: "news:日本".into(),
+        subscribe: Some(Empty {}),
+        ..client_proto::Push::default()
+    };
+    check(
+        &Push::Subscribe {
+            channel: "news:日本",
+        },
+        expected,
+    );
+    for code in UnsubscribeCode::ALL {
+        let unsubscribe = client_proto::Unsubscribe {
+            code: code.code().into(),
+            reason: code.reason().into(),
+        };
+        let expected = client_proto::Push {
+            channel: "a".into(),
+            unsubscribe: Some(unsubscribe),
+            ..client_proto::Push::default()
+        };
+        check(&Push::Unsubscribe { channel: "a", code }, expected);
     }
 }
 
@@ -124,8 +298,8 @@ fn replies_without_a_result_are_those_of_prost() {
             ..client_proto::Reply::default()
         };
         let mut expected = reply.clone();
-        expected.subscribe = Some(Empty {});
-        check_reply(&Reply::Subscribe, &expected);
+        expected.subscribe = Some(SubscribeResult::default());
+        check_reply(&Reply::Subscribe { expiry: None }, &expected);
         expected = reply.clone();
         expected.unsubscribe = Some(Empty {});
         check_reply(&Reply::Unsubscribe, &expected);
@@ -204,7 +378,7 @@ fn any_command() -> impl Strategy<Value = client_proto::Command> {
             ..SubscribeRequest::default()
         },
     );
-    let methods = (0..8_u8, subscribe, channel, data, any::<String>());
+    let methods = (0..10_u8, subscribe, channel, data, any::<String>());
     (id, methods).prop_map(|(id, (method, subscribe, channel, data, token))| {
         let mut command = client_proto::Command {
             id,
@@ -228,6 +402,14 @@ fn any_command() -> impl Strategy<Value = client_proto::Command> {
             4 => command.ping = Some(Empty {}),
             5 => command.send = Some(client_proto::Data { data }),
             6 => command.history = Some(channel_request),
+            7 => command.refresh = Some(RefreshRequest { token }),
+            8 => {
+                command.sub_refresh = Some(SubRefreshRequest {
+                    channel,
+                    token,
+                    kind: subscribe.kind,
+                });
+            }
             _ => {}
         }
         command

@@ -27,21 +27,52 @@ fn parse_all(message: &str) -> Vec<(u32, String)> {
     lines(message.as_bytes()).map(&mut show).collect()
 }
 
+fn connect_with(token: &str) -> String {
+    format!("{:?}", Command::Connect { token })
+}
+
+fn subscribe_with(channel: &str, token: &str) -> String {
+    format!("{:?}", Command::Subscribe { channel, token })
+}
+
 /// Parses commands as centrifuge 5 (npm) writes them: first the method, then the id.
 #[test]
 fn commands_of_the_javascript_sdk_are_parsed() {
     let connect =
         r#"{"connect":{"token":"t","data":{"a":1},"name":"js","headers":{"h":"1"}},"id":1}"#;
-    assert_eq!(parse_all(connect), [(1, "Connect".to_owned())]);
+    assert_eq!(parse_all(connect), [(1, connect_with("t"))]);
     let resubscribe = concat!(
         r#"{"subscribe":{"channel":"news:1","flag":1},"id":2}"#,
         "\n",
         r#"{"subscribe":{"channel":"news:2","positioned":true,"recoverable":true,"flag":1,"recover":true,"offset":7,"epoch":"e"},"id":3}"#,
     );
-    let subscribe = |id, channel: &str| (id, format!("Subscribe {{ channel: {channel:?} }}"));
     assert_eq!(
         parse_all(resubscribe),
-        [subscribe(2, "news:1"), subscribe(3, "news:2")]
+        [
+            (2, subscribe_with("news:1", "")),
+            (3, subscribe_with("news:2", ""))
+        ]
+    );
+    let with_token = r#"{"subscribe":{"channel":"$news:1","token":"st","flag":1},"id":5}"#;
+    assert_eq!(
+        parse_all(with_token),
+        [(5, subscribe_with("$news:1", "st"))]
+    );
+    let refresh = concat!(
+        r#"{"refresh":{"token":"t2"},"id":6}"#,
+        "\n",
+        r#"{"sub_refresh":{"channel":"$news:1","token":"st2"},"id":7}"#,
+    );
+    let sub_refresh = Command::SubRefresh {
+        channel: "$news:1",
+        token: "st2",
+    };
+    assert_eq!(
+        parse_all(refresh),
+        [
+            (6, format!("{:?}", Command::Refresh { token: "t2" })),
+            (7, format!("{sub_refresh:?}")),
+        ]
     );
     let unsubscribe = r#"{"unsubscribe":{"channel":"news:1"},"id":4}"#;
     assert_eq!(
@@ -73,8 +104,8 @@ fn commands_of_the_python_sdk_are_parsed() {
     assert_eq!(
         parse_all(message),
         [
-            (1, "Connect".to_owned()),
-            (2, "Subscribe { channel: \"café\" }".to_owned()),
+            (1, connect_with("")),
+            (2, subscribe_with("café", "")),
             (3, format!("{data:?}")),
         ]
     );
@@ -88,8 +119,8 @@ fn commands_of_the_go_sdk_are_parsed() {
     assert_eq!(
         parse_all(message),
         [
-            (1, "Connect".to_owned()),
-            (2, "Subscribe { channel: \"a<b\" }".to_owned()),
+            (1, connect_with("")),
+            (2, subscribe_with("a<b", "")),
             (0, "Pong".to_owned()),
         ]
     );
@@ -108,19 +139,21 @@ fn replies_have_the_id_of_the_command() {
         match parser.parse(line).map_err(|fault| fault.effect()) {
             Ok(Request {
                 id,
-                command: Command::Connect,
+                command: Command::Connect { .. },
             }) => {
                 let reply = Reply::Connect {
                     client: "c",
                     version: "v",
                     ping_s: 25,
+                    expiry: None,
+                    subscriptions: &[],
                 };
                 replies::append(&mut out, id, &reply);
             }
             Ok(Request {
                 id,
                 command: Command::Subscribe { .. },
-            }) => replies::append(&mut out, id, &Reply::Subscribe),
+            }) => replies::append(&mut out, id, &Reply::Subscribe { expiry: None }),
             Ok(Request {
                 id,
                 command: Command::Ping,
@@ -289,7 +322,7 @@ proptest! {
         let line = format!(r#"{{"connect":{{"data":{text}}},"id":{id}}}"#);
         commands(line.as_bytes());
         let mut parser = Parser::new();
-        let connect = Request { id, command: Command::Connect };
+        let connect = Request { id, command: Command::Connect { token: "" } };
         prop_assert_eq!(parser.parse(line.as_bytes()), Ok(connect));
         let line = format!(r#"{{"publish":{{"data":{text},"channel":"x"}},"id":{id}}}"#);
         commands(line.as_bytes());
@@ -300,9 +333,35 @@ proptest! {
     }
 
     #[test]
+    fn any_token_is_read(token in any::<String>(), channel in "[a-z:$]{1,20}", id in 1..=u32::MAX) {
+        let written = serde_json::to_string(&token).unwrap();
+        let channel = &*channel;
+        let token = &*token;
+        let cases = [
+            (format!(r#"{{"connect":{{"token":{written}}},"id":{id}}}"#), Command::Connect { token }),
+            (format!(r#"{{"id":{id},"refresh":{{"token":{written}}}}}"#), Command::Refresh { token }),
+            (
+                format!(r#"{{"id":{id},"subscribe":{{"token":{written},"channel":"{channel}"}}}}"#),
+                Command::Subscribe { channel, token },
+            ),
+            (
+                format!(r#"{{"sub_refresh":{{"channel":"{channel}","token":{written}}},"id":{id}}}"#),
+                Command::SubRefresh { channel, token },
+            ),
+        ];
+        let mut parser = Parser::new();
+        for (line, command) in cases {
+            commands(line.as_bytes());
+            prop_assert_eq!(parser.parse(line.as_bytes()), Ok(Request { id, command }));
+        }
+    }
+
+    #[test]
     fn mutated_commands_are_commands_or_errors(bytes in mutated(prop::sample::select(vec![
-        r#"{"connect":{"name":"js"},"id":1}"#.to_owned(),
-        r#"{"id":2,"subscribe":{"channel":"news:1","flag":1,"recover":true}}"#.to_owned(),
+        r#"{"connect":{"name":"js","token":"e\u0079J.a-_"},"id":1}"#.to_owned(),
+        r#"{"id":2,"subscribe":{"channel":"news:1","token":"t","flag":1,"recover":true}}"#.to_owned(),
+        r#"{"id":6,"refresh":{"token":"t"}}"#.to_owned(),
+        r#"{"id":7,"sub_refresh":{"channel":"news:1","token":"t","type":0}}"#.to_owned(),
         r#"{"id": 3, "publish": {"channel": "chat", "data": {"a": [1, "\u00e9"]}}}"#.to_owned(),
         "{\"id\":4,\"unsubscribe\":{\"channel\":\"a\"}}\n{}\n{\"id\":5,\"ping\":{}}".to_owned(),
     ]))) {

@@ -116,16 +116,16 @@ impl Hub {
 
     fn execute(&mut self, id: ConnectionId, request: Request<'_>, now_us: u64) -> CommandOutcome {
         let is_connecting = self.sessions[id].stage() == Stage::Connecting;
-        if is_connecting != matches!(request.command, Command::Connect) {
+        if is_connecting != matches!(request.command, Command::Connect { .. }) {
             return CommandOutcome::Disconnect(CloseReason::BadRequest);
         }
         match request.command {
-            Command::Connect => {
+            Command::Connect { .. } => {
                 self.sessions[id].connect();
                 self.start_pings(id, now_us);
                 CommandOutcome::Connected
             }
-            Command::Subscribe { channel } => self.subscribe(id, channel),
+            Command::Subscribe { channel, .. } => self.subscribe(id, channel),
             Command::Unsubscribe { channel } => {
                 let change = self.subscriptions.unsubscribe(id.into(), channel);
                 self.change_interest(change);
@@ -137,7 +137,9 @@ impl Hub {
             Command::Ping => CommandOutcome::Reply(Reply::Ping),
             // Every input counts as a pong, and there is no application that takes messages.
             Command::Pong | Command::Send => CommandOutcome::Silent,
-            Command::Unsupported(_) => ClientError::NotAvailable.into(),
+            Command::Refresh { .. } | Command::SubRefresh { .. } | Command::Unsupported(_) => {
+                ClientError::NotAvailable.into()
+            }
         }
     }
 
@@ -152,7 +154,7 @@ impl Hub {
             return ClientError::LimitExceeded.into();
         }
         self.subscribe_to(id, name);
-        CommandOutcome::Reply(Reply::Subscribe)
+        CommandOutcome::Reply(Reply::Subscribe { expiry: None })
     }
 
     /// Subscribes a connection to a topic that it is not subscribed to.
@@ -257,6 +259,8 @@ impl Hub {
             client: &client,
             version: VERSION,
             ping_s: self.config.ws.ping.as_secs().max(1) as u32,
+            expiry: None,
+            subscriptions: &[],
         };
         replies.append(request, &reply);
     }

@@ -2,7 +2,7 @@
 //! Shard cores.
 
 use super::command::{CommandError, Request};
-use super::reply::Reply;
+use super::reply::{Push, Reply};
 use super::{json, protobuf};
 use crate::wire::encode::Data;
 
@@ -32,16 +32,25 @@ impl ClientCodec {
         lines.chain(delimited.into_iter().flatten())
     }
 
-    /// Appends a reply to a message, which may contain replies already.
+    /// Appends a reply to a message, which may contain replies and pushes already.
     pub fn append_reply(self, message: &mut Vec<u8>, id: u32, reply: &Reply<'_>) {
         match self {
             Self::Json => {
-                if !message.is_empty() {
-                    message.push(b'\n');
-                }
+                begin_line(message);
                 json::replies::append(message, id, reply);
             }
             Self::Protobuf => protobuf::replies::append(message, id, reply),
+        }
+    }
+
+    /// Appends a push to a message, which may contain replies and pushes already.
+    pub fn append_push(self, message: &mut Vec<u8>, push: &Push<'_>) {
+        match self {
+            Self::Json => {
+                begin_line(message);
+                json::pushes::append(message, push);
+            }
+            Self::Protobuf => protobuf::pushes::append(message, push),
         }
     }
 
@@ -51,6 +60,13 @@ impl ClientCodec {
             Self::Json => json::replies::PING,
             Self::Protobuf => protobuf::replies::PING,
         }
+    }
+}
+
+/// Separates the next reply or push in JSON from those before it.
+fn begin_line(message: &mut Vec<u8>) {
+    if !message.is_empty() {
+        message.push(b'\n');
     }
 }
 

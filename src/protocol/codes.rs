@@ -1,4 +1,4 @@
-//! Error codes of replies and close codes of the client protocol. Every core.
+//! Error codes of replies, close codes and unsubscribe codes of the client protocol. Every core.
 //!
 //! Source: the chapter "codes" of the documentation of Centrifugo. SDKs act on these numbers.
 
@@ -77,6 +77,8 @@ pub enum Disconnect {
     /// The server shuts down.
     Shutdown = 3001,
     ServerError = 3004,
+    /// The connection has expired, and the client did not refresh it.
+    Expired = 3005,
     /// The outbox is full.
     Slow = 3008,
     WriteError = 3009,
@@ -101,10 +103,11 @@ pub enum Disconnect {
 
 impl Disconnect {
     /// Every reason, in the order of the codes.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::ConnectionClosed,
         Self::Shutdown,
         Self::ServerError,
+        Self::Expired,
         Self::Slow,
         Self::WriteError,
         Self::ForceReconnect,
@@ -133,6 +136,7 @@ impl Disconnect {
             Self::ConnectionClosed => "connection closed",
             Self::Shutdown => "shutdown",
             Self::ServerError => "internal server error",
+            Self::Expired => "connection expired",
             Self::Slow => "slow",
             Self::WriteError => "write error",
             Self::ForceReconnect => "force reconnect",
@@ -154,6 +158,42 @@ impl Disconnect {
     /// Returns whether SDKs reconnect: they do for codes below 3500.
     pub fn reconnect(self) -> bool {
         self.code() < 3500
+    }
+}
+
+/// Why the server ends a subscription: code and reason of an unsubscribe push.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u16)]
+pub enum UnsubscribeCode {
+    /// An operator or an application ended the subscription.
+    Server = 2000,
+    /// The subscription may have missed publications.
+    InsufficientState = 2500,
+    /// The subscription has expired, and the client did not refresh it.
+    Expired = 2501,
+}
+
+impl UnsubscribeCode {
+    /// Every code, in ascending order.
+    pub const ALL: [Self; 3] = [Self::Server, Self::InsufficientState, Self::Expired];
+
+    /// Returns the number on the wire, 2000 to 2999.
+    pub fn code(self) -> u16 {
+        self as u16
+    }
+
+    /// Returns the text on the wire: lower-case ASCII and spaces, so that JSON needs no escapes.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::Server => "server unsubscribe",
+            Self::InsufficientState => "insufficient state",
+            Self::Expired => "subscription expired",
+        }
+    }
+
+    /// Returns whether SDKs subscribe again: they do for codes from 2500 on.
+    pub fn resubscribe(self) -> bool {
+        self.code() >= 2500
     }
 }
 
@@ -196,6 +236,7 @@ mod tests {
             (3000, "connection closed", true),
             (3001, "shutdown", true),
             (3004, "internal server error", true),
+            (3005, "connection expired", true),
             (3008, "slow", true),
             (3009, "write error", true),
             (3011, "force reconnect", true),
@@ -216,10 +257,23 @@ mod tests {
     }
 
     #[test]
+    fn unsubscribes_keep_their_numbers() {
+        let table =
+            UnsubscribeCode::ALL.map(|each| (each.code(), each.reason(), each.resubscribe()));
+        let pinned = [
+            (2000, "server unsubscribe", false),
+            (2500, "insufficient state", true),
+            (2501, "subscription expired", true),
+        ];
+        assert_eq!(table, pinned);
+    }
+
+    #[test]
     fn texts_need_no_escaping() {
         let messages = ClientError::ALL.map(ClientError::message);
-        let reasons = Disconnect::ALL.map(Disconnect::reason);
-        for text in messages.iter().chain(&reasons) {
+        let closes = Disconnect::ALL.map(Disconnect::reason);
+        let unsubscribes = UnsubscribeCode::ALL.map(UnsubscribeCode::reason);
+        for text in messages.iter().chain(&closes).chain(&unsubscribes) {
             assert!(
                 text.bytes()
                     .all(|byte| byte.is_ascii_lowercase() || byte == b' '),

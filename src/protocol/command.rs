@@ -18,11 +18,16 @@ pub struct Request<'a> {
 /// A command. Channels are valid topics.
 #[derive(Debug, PartialEq)]
 pub enum Command<'a> {
-    /// Token, data, name and requested server-side subscriptions are ignored.
-    Connect,
+    /// Data, name and requested server-side subscriptions are ignored.
+    Connect {
+        /// The connection token, not verified; empty if the client sent none.
+        token: &'a str,
+    },
     /// Requests for recovery and positioning are ignored: the reply grants neither.
     Subscribe {
         channel: &'a str,
+        /// The subscription token, not verified; empty if the client sent none.
+        token: &'a str,
     },
     Unsubscribe {
         channel: &'a str,
@@ -30,6 +35,15 @@ pub enum Command<'a> {
     Publish {
         channel: &'a str,
         data: PublishData,
+    },
+    /// Replaces the connection token before the connection expires.
+    Refresh {
+        token: &'a str,
+    },
+    /// Replaces the token of a subscription before the subscription expires.
+    SubRefresh {
+        channel: &'a str,
+        token: &'a str,
     },
     /// A ping of the client, which has a reply.
     Ping,

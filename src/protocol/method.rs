@@ -10,6 +10,8 @@ pub(super) enum Method {
     Subscribe,
     Unsubscribe,
     Publish,
+    Refresh,
+    SubRefresh,
     Ping,
     Send,
     /// A method that fanfare does not implement, with its name.

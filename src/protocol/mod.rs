@@ -1,13 +1,13 @@
-//! The Centrifugal client protocol: one model of commands and replies, and its codecs. No clock, no
-//! IO. Shards decode commands and encode replies; the ingest core checks topics and payloads and
-//! encodes pushes.
+//! The Centrifugal client protocol: one model of commands, replies and pushes, and its codecs. No
+//! clock, no IO. Shards decode commands and encode replies and pushes to one connection; the ingest
+//! core checks topics and payloads and encodes publications.
 //!
 //! ```text
 //! topic     which names are topics
 //! command   what clients send             codec     which codec a connection uses
 //! method    the methods of commands       json      the JSON codec
-//! reply     what the server answers       protobuf  the Protobuf codec
-//! codes     error codes of replies, close codes
+//! reply     what the server sends         protobuf  the Protobuf codec
+//! codes     error codes of replies, close codes, unsubscribe codes
 //! ```
 
 pub mod codec;

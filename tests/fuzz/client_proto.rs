@@ -1,6 +1,6 @@
 //! Messages of the client protocol for prost, an independent implementation of Protobuf.
-//! `client.proto` of centrifugal/protocol 0.16 and of centrifuge 5.8.0 (npm) is the source of the
-//! numbers and types.
+//! `client.proto` of centrifugal/protocol 0.16 and 0.21 and of centrifuge 5.8.0 (npm) is the source
+//! of the numbers and types.
 #![allow(dead_code, reason = "each test uses some of the messages")]
 
 use std::collections::BTreeMap;
@@ -30,6 +30,10 @@ pub struct Command {
     pub send: Option<Data>,
     #[prost(message, optional, tag = "13")]
     pub rpc: Option<Data>,
+    #[prost(message, optional, tag = "14")]
+    pub refresh: Option<RefreshRequest>,
+    #[prost(message, optional, tag = "15")]
+    pub sub_refresh: Option<SubRefreshRequest>,
 }
 
 #[derive(Clone, PartialEq, Eq, Message)]
@@ -81,6 +85,22 @@ pub struct SubscribeRequest {
 }
 
 #[derive(Clone, PartialEq, Eq, Message)]
+pub struct RefreshRequest {
+    #[prost(string, tag = "1")]
+    pub token: String,
+}
+
+#[derive(Clone, PartialEq, Eq, Message)]
+pub struct SubRefreshRequest {
+    #[prost(string, tag = "1")]
+    pub channel: String,
+    #[prost(string, tag = "2")]
+    pub token: String,
+    #[prost(int32, tag = "3")]
+    pub kind: i32,
+}
+
+#[derive(Clone, PartialEq, Eq, Message)]
 pub struct ChannelRequest {
     #[prost(string, tag = "1")]
     pub channel: String,
@@ -104,16 +124,16 @@ pub struct Data {
 pub struct Empty {}
 
 /// The fields of a command that the server reads. A method is repeated, so that its occurrences can
-/// be counted, and a string is bytes, since the server checks UTF-8 in channels only.
+/// be counted, and a string is bytes, since the server checks UTF-8 in channels and tokens only.
 #[derive(Clone, PartialEq, Eq, Message)]
 pub struct CommandFields {
     /// 64 bits, so that an id that is too large is visible.
     #[prost(uint64, tag = "1")]
     pub id: u64,
     #[prost(message, repeated, tag = "4")]
-    pub connect: Vec<Empty>,
+    pub connect: Vec<TokenFields>,
     #[prost(message, repeated, tag = "5")]
-    pub subscribe: Vec<ChannelFields>,
+    pub subscribe: Vec<SubscriptionFields>,
     #[prost(message, repeated, tag = "6")]
     pub unsubscribe: Vec<ChannelFields>,
     #[prost(message, repeated, tag = "7")]
@@ -131,9 +151,23 @@ pub struct CommandFields {
     #[prost(message, repeated, tag = "13")]
     pub rpc: Vec<Empty>,
     #[prost(message, repeated, tag = "14")]
-    pub refresh: Vec<Empty>,
+    pub refresh: Vec<TokenFields>,
     #[prost(message, repeated, tag = "15")]
-    pub sub_refresh: Vec<Empty>,
+    pub sub_refresh: Vec<SubscriptionFields>,
+}
+
+#[derive(Clone, PartialEq, Eq, Message)]
+pub struct TokenFields {
+    #[prost(bytes = "vec", tag = "1")]
+    pub token: Vec<u8>,
+}
+
+#[derive(Clone, PartialEq, Eq, Message)]
+pub struct SubscriptionFields {
+    #[prost(bytes = "vec", tag = "1")]
+    pub channel: Vec<u8>,
+    #[prost(bytes = "vec", tag = "2")]
+    pub token: Vec<u8>,
 }
 
 #[derive(Clone, PartialEq, Eq, Message)]
@@ -162,13 +196,17 @@ pub struct Reply {
     #[prost(message, optional, tag = "5")]
     pub connect: Option<ConnectResult>,
     #[prost(message, optional, tag = "6")]
-    pub subscribe: Option<Empty>,
+    pub subscribe: Option<SubscribeResult>,
     #[prost(message, optional, tag = "7")]
     pub unsubscribe: Option<Empty>,
     #[prost(message, optional, tag = "8")]
     pub publish: Option<Empty>,
     #[prost(message, optional, tag = "12")]
     pub ping: Option<Empty>,
+    #[prost(message, optional, tag = "14")]
+    pub refresh: Option<RefreshResult>,
+    #[prost(message, optional, tag = "15")]
+    pub sub_refresh: Option<SubRefreshResult>,
 }
 
 #[derive(Clone, PartialEq, Eq, Message)]
@@ -187,6 +225,18 @@ pub struct Push {
     pub channel: String,
     #[prost(message, optional, tag = "4")]
     pub publication: Option<Publication>,
+    #[prost(message, optional, tag = "7")]
+    pub unsubscribe: Option<Unsubscribe>,
+    #[prost(message, optional, tag = "9")]
+    pub subscribe: Option<Empty>,
+}
+
+#[derive(Clone, PartialEq, Eq, Message)]
+pub struct Unsubscribe {
+    #[prost(uint32, tag = "2")]
+    pub code: u32,
+    #[prost(string, tag = "3")]
+    pub reason: String,
 }
 
 #[derive(Clone, PartialEq, Eq, Message)]
@@ -201,10 +251,46 @@ pub struct ConnectResult {
     pub client: String,
     #[prost(string, tag = "2")]
     pub version: String,
+    #[prost(bool, tag = "3")]
+    pub expires: bool,
+    #[prost(uint32, tag = "4")]
+    pub ttl: u32,
+    #[prost(btree_map = "string, message", tag = "6")]
+    pub subs: BTreeMap<String, SubscribeResult>,
     #[prost(uint32, tag = "7")]
     pub ping: u32,
     #[prost(bool, tag = "8")]
     pub pong: bool,
+}
+
+#[derive(Clone, PartialEq, Eq, Message)]
+pub struct SubscribeResult {
+    #[prost(bool, tag = "1")]
+    pub expires: bool,
+    #[prost(uint32, tag = "2")]
+    pub ttl: u32,
+    #[prost(bytes = "vec", tag = "11")]
+    pub data: Vec<u8>,
+}
+
+#[derive(Clone, PartialEq, Eq, Message)]
+pub struct RefreshResult {
+    #[prost(string, tag = "1")]
+    pub client: String,
+    #[prost(string, tag = "2")]
+    pub version: String,
+    #[prost(bool, tag = "3")]
+    pub expires: bool,
+    #[prost(uint32, tag = "4")]
+    pub ttl: u32,
+}
+
+#[derive(Clone, PartialEq, Eq, Message)]
+pub struct SubRefreshResult {
+    #[prost(bool, tag = "1")]
+    pub expires: bool,
+    #[prost(uint32, tag = "2")]
+    pub ttl: u32,
 }
 
 /// Returns the messages of a WebSocket message, each of which has its length in front.
@@ -222,6 +308,7 @@ pub fn push(channel: &str, data: &[u8]) -> Reply {
         push: Some(Push {
             channel: channel.into(),
             publication: Some(Publication { data: data.into() }),
+            ..Push::default()
         }),
         ..Reply::default()
     }

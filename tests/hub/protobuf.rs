@@ -68,7 +68,7 @@ fn publish(id: u32, channel: &str, data: &[u8]) -> Command {
 fn subscribed(id: u32) -> Reply {
     Reply {
         id,
-        subscribe: Some(Empty {}),
+        subscribe: Some(client_proto::SubscribeResult::default()),
         ..Reply::default()
     }
 }

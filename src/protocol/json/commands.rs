@@ -97,14 +97,14 @@ fn method(name: &str) -> Option<Method> {
         "subscribe" => Method::Subscribe,
         "unsubscribe" => Method::Unsubscribe,
         "publish" => Method::Publish,
+        "refresh" => Method::Refresh,
+        "sub_refresh" => Method::SubRefresh,
         "ping" => Method::Ping,
         "send" => Method::Send,
         "rpc" => Method::Unsupported("rpc"),
         "history" => Method::Unsupported("history"),
         "presence" => Method::Unsupported("presence"),
         "presence_stats" => Method::Unsupported("presence_stats"),
-        "refresh" => Method::Unsupported("refresh"),
-        "sub_refresh" => Method::Unsupported("sub_refresh"),
         _ => return None,
     })
 }
@@ -143,10 +143,12 @@ fn command<'a>(
     line: &[u8],
 ) -> Result<Command<'a>, CommandError> {
     match method {
-        Method::Connect => {
-            members(parameters).ok_or(CommandError::BadParameters { id })?;
-            Ok(Command::Connect)
-        }
+        Method::Connect => Ok(Command::Connect {
+            token: token(id, parameters)?,
+        }),
+        Method::Refresh => Ok(Command::Refresh {
+            token: token(id, parameters)?,
+        }),
         Method::Ping => Ok(Command::Ping),
         Method::Send => Ok(Command::Send),
         Method::Unsupported(name) => Ok(Command::Unsupported(name)),
@@ -159,7 +161,20 @@ fn command<'a>(
                 unsupported: Some(name),
                 ..
             } => Command::Unsupported(name),
-            ChannelParameters { channel, .. } => Command::Subscribe { channel },
+            ChannelParameters { channel, .. } => Command::Subscribe {
+                channel,
+                token: token(id, parameters)?,
+            },
+        }),
+        Method::SubRefresh => Ok(match ChannelParameters::read(id, parameters)? {
+            ChannelParameters {
+                unsupported: Some(_),
+                ..
+            } => Command::Unsupported("sub_refresh_type"),
+            ChannelParameters { channel, .. } => Command::SubRefresh {
+                channel,
+                token: token(id, parameters)?,
+            },
         }),
         Method::Publish => Ok(match ChannelParameters::read(id, parameters)? {
             ChannelParameters {
@@ -172,6 +187,24 @@ fn command<'a>(
             },
         }),
     }
+}
+
+/// Returns the token among the parameters of a command; empty if there is none.
+fn token<'a>(id: u32, parameters: &[Node<'a>]) -> Result<&'a str, CommandError> {
+    let bad = CommandError::BadParameters { id };
+    let mut token = None;
+    for (name, value) in members(parameters).ok_or(bad)? {
+        if name != "token" || is_null(value) {
+            continue;
+        }
+        let &[Node::String(text)] = value else {
+            return Err(bad);
+        };
+        if token.replace(text).is_some() {
+            return Err(bad);
+        }
+    }
+    Ok(token.unwrap_or(""))
 }
 
 /// The parameters of a command that names a channel.

@@ -3,7 +3,7 @@
 //! ```text
 //! commands  parses what clients send        check   checks and reads JSON, memory reused
 //! replies   writes replies                  scan    scans of text that is known to be JSON
-//! pushes    writes publications             escape  strings
+//! pushes    writes pushes                   escape  strings
 //! ```
 
 mod check;

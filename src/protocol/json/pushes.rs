@@ -1,11 +1,15 @@
-//! Pushes in JSON: one line carries a publication to a client. Made once per publication. Ingest
-//! core.
+//! Pushes in JSON: one line carries a publication to all subscribers, or a change of a subscription
+//! to one client. The ingest core makes publications once for all shards; shard cores make the
+//! others.
+
+use std::io::Write;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::escape;
 use crate::config::PayloadKind;
+use crate::protocol::reply::Push;
 
 const BEFORE_TOPIC: &[u8] = b"{\"push\":{\"channel\":";
 const BEFORE_DATA: &[u8] = b",\"pub\":{\"data\":";
@@ -41,6 +45,26 @@ pub fn publication_len_hint(topic: &str, payload: &[u8], kind: PayloadKind) -> u
     around + topic.len() + 2 + data
 }
 
+/// Appends a push to one connection.
+pub fn append(out: &mut Vec<u8>, push: &Push<'_>) {
+    out.extend_from_slice(BEFORE_TOPIC);
+    match *push {
+        Push::Subscribe { channel } => {
+            escape::string(out, channel);
+            out.extend_from_slice(b",\"subscribe\":{}}}");
+        }
+        Push::Unsubscribe { channel, code } => {
+            escape::string(out, channel);
+            let (code, reason) = (code.code(), code.reason());
+            write!(
+                out,
+                ",\"unsubscribe\":{{\"code\":{code},\"reason\":\"{reason}\"}}}}}}"
+            )
+            .expect("a Vec takes every write");
+        }
+    }
+}
+
 fn base64(out: &mut Vec<u8>, bytes: &[u8]) {
     out.push(b'"');
     let start = out.len();
@@ -57,6 +81,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::protocol::codes::UnsubscribeCode;
 
     fn push(topic: &str, payload: &[u8], kind: PayloadKind) -> String {
         let mut out = Vec::new();
@@ -90,6 +115,39 @@ mod tests {
         assert_eq!(
             push(r#"a"b\c"#, b"1", PayloadKind::Json),
             r#"{"push":{"channel":"a\"b\\c","pub":{"data":1}}}"#
+        );
+    }
+
+    #[test]
+    fn changes_of_subscriptions() {
+        let line = |push: &Push<'_>| {
+            let mut out = Vec::new();
+            append(&mut out, push);
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!(
+            line(&Push::Subscribe { channel: "a\"b" }),
+            r#"{"push":{"channel":"a\"b","subscribe":{}}}"#
+        );
+        for code in UnsubscribeCode::ALL {
+            let unsubscribe = json!({"code": code.code(), "reason": code.reason()});
+            let expected = json!({"push": {"channel": "a\"b", "unsubscribe": unsubscribe}});
+            let push = Push::Unsubscribe {
+                channel: "a\"b",
+                code,
+            };
+            assert_eq!(
+                serde_json::from_str::<Value>(&line(&push)).unwrap(),
+                expected
+            );
+        }
+        let expired = Push::Unsubscribe {
+            channel: "news",
+            code: UnsubscribeCode::Expired,
+        };
+        assert_eq!(
+            line(&expired),
+            r#"{"push":{"channel":"news","unsubscribe":{"code":2501,"reason":"subscription expired"}}}"#
         );
     }
 

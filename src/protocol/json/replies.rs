@@ -4,7 +4,7 @@ use std::io::Write;
 
 use super::escape;
 use crate::protocol::codes::ClientError;
-use crate::protocol::reply::Reply;
+use crate::protocol::reply::{Expiry, Reply, ServerSubscription};
 
 /// The ping of the server, and the pong of the client.
 pub const PING: &[u8] = b"{}";
@@ -16,29 +16,85 @@ pub fn append(out: &mut Vec<u8>, id: u32, reply: &Reply<'_>) {
             client,
             version,
             ping_s,
-        } => connect(out, id, client, version, ping_s),
-        Reply::Subscribe => empty(out, id, "subscribe"),
-        Reply::Unsubscribe => empty(out, id, "unsubscribe"),
-        Reply::Publish => empty(out, id, "publish"),
-        Reply::Ping => empty(out, id, "ping"),
+            expiry,
+            subscriptions,
+        } => result(out, id, "connect", |out| {
+            identity(out, client, version);
+            self::expiry(out, expiry);
+            self::subscriptions(out, subscriptions);
+            if ping_s > 0 {
+                write(out, format_args!(",\"ping\":{ping_s},\"pong\":true"));
+            }
+        }),
+        Reply::Refresh {
+            client,
+            version,
+            expiry,
+        } => result(out, id, "refresh", |out| {
+            identity(out, client, version);
+            self::expiry(out, expiry);
+        }),
+        Reply::Subscribe { expiry } => {
+            result(out, id, "subscribe", |out| self::expiry(out, expiry));
+        }
+        Reply::SubRefresh { expiry } => {
+            result(out, id, "sub_refresh", |out| self::expiry(out, expiry));
+        }
+        Reply::Unsubscribe => result(out, id, "unsubscribe", |_| ()),
+        Reply::Publish => result(out, id, "publish", |_| ()),
+        Reply::Ping => result(out, id, "ping", |_| ()),
         Reply::Error(error) => self::error(out, id, error),
     }
 }
 
-fn connect(out: &mut Vec<u8>, id: u32, client: &str, version: &str, ping_s: u32) {
-    write(out, format_args!("{{\"id\":{id},\"connect\":{{\"client\":"));
-    escape::string(out, client);
-    out.extend_from_slice(b",\"version\":");
-    escape::string(out, version);
-    if ping_s > 0 {
-        write(out, format_args!(",\"ping\":{ping_s},\"pong\":true"));
-    }
+/// Appends a reply with a result, whose members `write_members` appends.
+fn result(out: &mut Vec<u8>, id: u32, method: &str, write_members: impl FnOnce(&mut Vec<u8>)) {
+    write(out, format_args!("{{\"id\":{id},\"{method}\":{{"));
+    write_members(out);
     out.extend_from_slice(b"}}");
 }
 
-/// Appends a result without members.
-fn empty(out: &mut Vec<u8>, id: u32, method: &str) {
-    write(out, format_args!("{{\"id\":{id},\"{method}\":{{}}}}"));
+/// Appends the first members of a result: the id of the client, and the version of the server.
+fn identity(out: &mut Vec<u8>, client: &str, version: &str) {
+    out.extend_from_slice(b"\"client\":");
+    escape::string(out, client);
+    out.extend_from_slice(b",\"version\":");
+    escape::string(out, version);
+}
+
+fn expiry(out: &mut Vec<u8>, expiry: Option<Expiry>) {
+    if let Some(Expiry { ttl_s }) = expiry {
+        separate(out);
+        write(out, format_args!("\"expires\":true,\"ttl\":{ttl_s}"));
+    }
+}
+
+/// Appends the server-side subscriptions, if there are any: an object with a member per topic.
+fn subscriptions(out: &mut Vec<u8>, subscriptions: &[ServerSubscription<'_>]) {
+    if subscriptions.is_empty() {
+        return;
+    }
+    out.extend_from_slice(b",\"subs\":{");
+    for subscription in subscriptions {
+        separate(out);
+        escape::string(out, subscription.topic);
+        out.extend_from_slice(b":{");
+        expiry(out, subscription.expiry);
+        if let Some(data) = subscription.data {
+            separate(out);
+            out.extend_from_slice(b"\"data\":");
+            out.extend_from_slice(data);
+        }
+        out.push(b'}');
+    }
+    out.push(b'}');
+}
+
+/// Separates the next member of an object from the member before it, if there is one.
+fn separate(out: &mut Vec<u8>) {
+    if out.last() != Some(&b'{') {
+        out.push(b',');
+    }
 }
 
 fn error(out: &mut Vec<u8>, id: u32, error: ClientError) {
@@ -76,6 +132,8 @@ mod tests {
             client,
             version,
             ping_s,
+            expiry: None,
+            subscriptions: &[],
         }
     }
 
@@ -91,7 +149,7 @@ mod tests {
                 r#"{"id":1,"connect":{"client":"a\"b","version":""}}"#,
             ),
             (
-                text(|out| append(out, 2, &Reply::Subscribe)),
+                text(|out| append(out, 2, &Reply::Subscribe { expiry: None })),
                 r#"{"id":2,"subscribe":{}}"#,
             ),
             (
@@ -119,6 +177,77 @@ mod tests {
             assert_eq!(reply, expected);
             serde_json::from_str::<serde_json::Value>(&reply).unwrap();
         }
+    }
+
+    #[test]
+    fn expiries() {
+        let expiry = |ttl_s| Some(Expiry { ttl_s });
+        let refresh = |expiry| Reply::Refresh {
+            client: "9f3c",
+            version: "v",
+            expiry,
+        };
+        let cases = [
+            (
+                Reply::Subscribe { expiry: expiry(60) },
+                r#"{"id":1,"subscribe":{"expires":true,"ttl":60}}"#,
+            ),
+            (
+                Reply::Subscribe { expiry: expiry(0) },
+                r#"{"id":1,"subscribe":{"expires":true,"ttl":0}}"#,
+            ),
+            (
+                Reply::SubRefresh {
+                    expiry: expiry(u32::MAX),
+                },
+                r#"{"id":1,"sub_refresh":{"expires":true,"ttl":4294967295}}"#,
+            ),
+            (
+                Reply::SubRefresh { expiry: None },
+                r#"{"id":1,"sub_refresh":{}}"#,
+            ),
+            (
+                refresh(expiry(60)),
+                r#"{"id":1,"refresh":{"client":"9f3c","version":"v","expires":true,"ttl":60}}"#,
+            ),
+            (
+                refresh(None),
+                r#"{"id":1,"refresh":{"client":"9f3c","version":"v"}}"#,
+            ),
+        ];
+        for (reply, expected) in cases {
+            assert_eq!(text(|out| append(out, 1, &reply)), expected);
+            serde_json::from_str::<serde_json::Value>(expected).unwrap();
+        }
+    }
+
+    #[test]
+    fn server_side_subscriptions() {
+        let subscription = |topic, expiry, data: Option<&'static str>| ServerSubscription {
+            topic,
+            expiry,
+            data: data.map(str::as_bytes),
+        };
+        let subscriptions = [
+            subscription("a\"b", None, None),
+            subscription("c", Some(Expiry { ttl_s: 7 }), None),
+            subscription("d", None, Some(r#"{"n": [1]}"#)),
+            subscription("e", Some(Expiry { ttl_s: 8 }), Some("null")),
+        ];
+        let reply = Reply::Connect {
+            client: "9f3c",
+            version: "v",
+            ping_s: 25,
+            expiry: Some(Expiry { ttl_s: 60 }),
+            subscriptions: &subscriptions,
+        };
+        let expected = concat!(
+            r#"{"id":1,"connect":{"client":"9f3c","version":"v","expires":true,"ttl":60,"subs":{"#,
+            r#""a\"b":{},"c":{"expires":true,"ttl":7},"d":{"data":{"n": [1]}},"#,
+            r#""e":{"expires":true,"ttl":8,"data":null}},"ping":25,"pong":true}}"#,
+        );
+        assert_eq!(text(|out| append(out, 1, &reply)), expected);
+        serde_json::from_str::<serde_json::Value>(expected).unwrap();
     }
 
     #[test]

@@ -38,7 +38,7 @@ pub(super) fn compact(json: &[u8]) -> Vec<u8> {
 
 /// Replaces in place what the grammar allows but simd-json cannot represent: escapes of lone
 /// surrogates become the replacement character, and numbers that may not fit become -1. A command
-/// keeps its meaning, because neither is part of a valid id or channel.
+/// keeps its meaning, because neither is part of a valid id, channel or token.
 pub(super) fn make_representable(json: &mut [u8]) {
     let mut at = 0;
     while at < json.len() {

@@ -8,8 +8,17 @@ use crate::protocol::topic;
 /// A field of `Command`.
 const ID: u32 = 1;
 
-/// A field of `SubscribeRequest`, `UnsubscribeRequest` and `PublishRequest`.
+/// A field of `ConnectRequest` and `RefreshRequest`.
+const CONNECTION_TOKEN: u32 = 1;
+
+/// A field of every request that names a channel.
 const CHANNEL: u32 = 1;
+
+/// A field of `SubscribeRequest` and `SubRefreshRequest`.
+const SUBSCRIPTION_TOKEN: u32 = 2;
+
+/// A field of `SubRefreshRequest`: 0 unless the request is about the keys of a map.
+const SUB_REFRESH_TYPE: u32 = 3;
 
 /// A field of `PublishRequest`.
 const DATA: u32 = 2;
@@ -90,8 +99,8 @@ fn method(number: u32) -> Option<Method> {
         11 => Method::Ping,
         12 => Method::Send,
         13 => Method::Unsupported("rpc"),
-        14 => Method::Unsupported("refresh"),
-        15 => Method::Unsupported("sub_refresh"),
+        14 => Method::Refresh,
+        15 => Method::SubRefresh,
         _ => return None,
     })
 }
@@ -102,11 +111,19 @@ fn decode_parameters(
     parameters: &[u8],
 ) -> Result<Command<'_>, CommandError> {
     let command = match method {
-        Method::Connect => Command::Connect,
         Method::Ping => Command::Ping,
         Method::Send => Command::Send,
         Method::Unsupported(name) => Command::Unsupported(name),
+        Method::Connect => {
+            let token = connection_token(id, parameters)?;
+            return Ok(Command::Connect { token });
+        }
+        Method::Refresh => {
+            let token = connection_token(id, parameters)?;
+            return Ok(Command::Refresh { token });
+        }
         Method::Subscribe => return subscribe(id, parameters),
+        Method::SubRefresh => return sub_refresh(id, parameters),
         Method::Unsubscribe => {
             let channel = read_channel(id, parameters, |_, _| Ok(()))?;
             return Ok(Command::Unsubscribe { channel });
@@ -119,9 +136,10 @@ fn decode_parameters(
 }
 
 fn subscribe(id: u32, parameters: &[u8]) -> Result<Command<'_>, CommandError> {
-    let mut unsupported = None;
+    let (mut token, mut unsupported) = (&[][..], None);
     let channel = read_channel(id, parameters, |number, value| {
         match (number, value) {
+            (SUBSCRIPTION_TOKEN, value) => token = bytes(value)?,
             (TAGS_FILTER, _) => unsupported = Some("tags_filter"),
             (CHANNEL_TYPE, Value::Varint(1..)) => unsupported = Some("channel_type"),
             _ => {}
@@ -130,17 +148,48 @@ fn subscribe(id: u32, parameters: &[u8]) -> Result<Command<'_>, CommandError> {
     })?;
     Ok(match unsupported {
         Some(name) => Command::Unsupported(name),
-        None => Command::Subscribe { channel },
+        None => Command::Subscribe {
+            channel,
+            token: text(id, token)?,
+        },
     })
+}
+
+fn sub_refresh(id: u32, parameters: &[u8]) -> Result<Command<'_>, CommandError> {
+    let (mut token, mut has_type) = (&[][..], false);
+    let channel = read_channel(id, parameters, |number, value| {
+        match (number, value) {
+            (SUBSCRIPTION_TOKEN, value) => token = bytes(value)?,
+            (SUB_REFRESH_TYPE, Value::Varint(kind)) => has_type = kind != 0,
+            _ => {}
+        }
+        Ok(())
+    })?;
+    if has_type {
+        return Ok(Command::Unsupported("sub_refresh_type"));
+    }
+    Ok(Command::SubRefresh {
+        channel,
+        token: text(id, token)?,
+    })
+}
+
+/// Returns the token of a `ConnectRequest` or a `RefreshRequest`; empty if there is none.
+fn connection_token(id: u32, parameters: &[u8]) -> Result<&str, CommandError> {
+    let mut token = &[][..];
+    for field in Fields::new(parameters) {
+        if let (CONNECTION_TOKEN, value) = field? {
+            token = bytes(value)?;
+        }
+    }
+    text(id, token)
 }
 
 fn publish(id: u32, parameters: &[u8]) -> Result<Command<'_>, CommandError> {
     let mut data = &[][..];
     let channel = read_channel(id, parameters, |number, value| {
-        match (number, value) {
-            (DATA, Value::Bytes(bytes)) => data = bytes,
-            (DATA, _) => return Err(CommandError::NotProtobuf),
-            _ => {}
+        if number == DATA {
+            data = bytes(value)?;
         }
         Ok(())
     })?;
@@ -158,12 +207,24 @@ fn read_channel<'a>(
     let mut channel = &[][..];
     for field in Fields::new(parameters) {
         match field? {
-            (CHANNEL, Value::Bytes(name)) => channel = name,
-            (CHANNEL, _) => return Err(CommandError::NotProtobuf),
+            (CHANNEL, value) => channel = bytes(value)?,
             (number, value) => read(number, value)?,
         }
     }
     topic::check(channel).map_err(|fault| CommandError::BadChannel { id, fault })
+}
+
+/// Returns the content of a field that is a string or bytes.
+fn bytes(value: Value<'_>) -> Result<&[u8], CommandError> {
+    match value {
+        Value::Bytes(content) => Ok(content),
+        Value::Varint(_) | Value::Fixed => Err(CommandError::NotProtobuf),
+    }
+}
+
+/// Returns the text of a string.
+fn text(id: u32, content: &[u8]) -> Result<&str, CommandError> {
+    str::from_utf8(content).map_err(|_| CommandError::BadParameters { id })
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@
 //! ```text
 //! fields    reads the fields of a message      commands  decodes what clients send
 //! write     appends fields to a message        replies   encodes replies
-//!                                              pushes    encodes publications
+//!                                              pushes    encodes pushes
 //! ```
 
 mod commands;

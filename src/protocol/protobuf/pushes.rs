@@ -1,7 +1,12 @@
-//! Pushes in Protobuf: one message carries a publication to a client. Made once per publication.
-//! Ingest core.
+//! Pushes in Protobuf: one message carries a publication to all subscribers, or a change of a
+//! subscription to one client. The ingest core makes publications once for all shards; shard cores
+//! make the others.
 
-use super::write::{bytes_field, bytes_field_header, bytes_field_len, varint, varint_len};
+use super::write::{
+    bytes_field, bytes_field_header, bytes_field_len, delimited, message_field, number_field,
+    varint, varint_len,
+};
+use crate::protocol::reply::Push;
 
 /// A field of `Reply`.
 const PUSH: u8 = 4;
@@ -9,9 +14,15 @@ const PUSH: u8 = 4;
 /// Fields of `Push`.
 const CHANNEL: u8 = 2;
 const PUBLICATION: u8 = 4;
+const UNSUBSCRIBE: u8 = 7;
+const SUBSCRIBE: u8 = 9;
 
 /// A field of `Publication`.
 const DATA: u8 = 4;
+
+/// Fields of `Unsubscribe`.
+const CODE: u8 = 2;
+const REASON: u8 = 3;
 
 /// The lengths of the nested messages of a push, each without its own tag and length.
 struct Lengths {
@@ -51,4 +62,23 @@ pub fn publication(out: &mut Vec<u8>, topic: &str, payload: &[u8]) {
 pub fn publication_len(topic: &str, payload: &[u8]) -> usize {
     let reply = Lengths::new(topic, payload).reply;
     varint_len(reply as u64) + reply
+}
+
+/// Appends a push to one connection, with its length in front.
+pub fn append(out: &mut Vec<u8>, push: &Push<'_>) {
+    delimited(out, |out| {
+        message_field(out, PUSH, |out| match *push {
+            Push::Subscribe { channel } => {
+                bytes_field(out, CHANNEL, channel.as_bytes());
+                bytes_field_header(out, SUBSCRIBE, 0);
+            }
+            Push::Unsubscribe { channel, code } => {
+                bytes_field(out, CHANNEL, channel.as_bytes());
+                message_field(out, UNSUBSCRIBE, |out| {
+                    number_field(out, CODE, code.code().into());
+                    bytes_field(out, REASON, code.reason().as_bytes());
+                });
+            }
+        });
+    });
 }

@@ -1,8 +1,8 @@
 //! Replies in Protobuf. Shard cores.
 
-use super::write::{bytes_field, bytes_field_header, bytes_tag, delimited, number_field};
+use super::write::{bytes_field, bytes_field_header, delimited, message_field, number_field};
 use crate::protocol::codes::ClientError;
-use crate::protocol::reply::Reply;
+use crate::protocol::reply::{Expiry, Reply, ServerSubscription};
 
 /// The ping of the server, and the pong of the client: an empty message, after its length.
 pub const PING: &[u8] = b"\0";
@@ -15,6 +15,15 @@ const SUBSCRIBE: u8 = 6;
 const UNSUBSCRIBE: u8 = 7;
 const PUBLISH: u8 = 8;
 const PONG: u8 = 12;
+const REFRESH: u8 = 14;
+const SUB_REFRESH: u8 = 15;
+
+/// A field of `ConnectResult`: a map from topics to `SubscribeResult`.
+const SUBSCRIPTIONS: u8 = 6;
+
+/// Fields of an entry of a map.
+const KEY: u8 = 1;
+const VALUE: u8 = 2;
 
 /// Appends the reply to the command with this id, with its length in front.
 pub fn append(out: &mut Vec<u8>, id: u32, reply: &Reply<'_>) {
@@ -25,28 +34,62 @@ pub fn append(out: &mut Vec<u8>, id: u32, reply: &Reply<'_>) {
                 client,
                 version,
                 ping_s,
-            } => message(out, CONNECT, |out| connect(out, client, version, ping_s)),
-            Reply::Subscribe => bytes_field_header(out, SUBSCRIBE, 0),
+                expiry,
+                subscriptions,
+            } => message_field(out, CONNECT, |out| {
+                identity(out, client, version);
+                self::expiry(out, 3, expiry);
+                for subscription in subscriptions {
+                    message_field(out, SUBSCRIPTIONS, |out| entry(out, subscription));
+                }
+                number_field(out, 7, ping_s.into());
+                // The client answers each ping.
+                number_field(out, 8, u64::from(ping_s > 0));
+            }),
+            Reply::Refresh {
+                client,
+                version,
+                expiry,
+            } => message_field(out, REFRESH, |out| {
+                identity(out, client, version);
+                self::expiry(out, 3, expiry);
+            }),
+            Reply::Subscribe { expiry } => {
+                message_field(out, SUBSCRIBE, |out| self::expiry(out, 1, expiry));
+            }
+            Reply::SubRefresh { expiry } => {
+                message_field(out, SUB_REFRESH, |out| self::expiry(out, 1, expiry));
+            }
             Reply::Unsubscribe => bytes_field_header(out, UNSUBSCRIBE, 0),
             Reply::Publish => bytes_field_header(out, PUBLISH, 0),
             Reply::Ping => bytes_field_header(out, PONG, 0),
-            Reply::Error(error) => message(out, ERROR, |out| self::error(out, error)),
+            Reply::Error(error) => message_field(out, ERROR, |out| self::error(out, error)),
         }
     });
 }
 
-/// Appends a nested message.
-fn message(out: &mut Vec<u8>, number: u8, write: impl FnOnce(&mut Vec<u8>)) {
-    out.push(bytes_tag(number));
-    delimited(out, write);
-}
-
-fn connect(out: &mut Vec<u8>, client: &str, version: &str, ping_s: u32) {
+/// Appends the first fields of `ConnectResult` and `RefreshResult`.
+fn identity(out: &mut Vec<u8>, client: &str, version: &str) {
     bytes_field(out, 1, client.as_bytes());
     bytes_field(out, 2, version.as_bytes());
-    number_field(out, 7, ping_s.into());
-    // The client answers each ping.
-    number_field(out, 8, u64::from(ping_s > 0));
+}
+
+/// Appends the fields `expires`, whose number is given, and `ttl`, whose number is the next one.
+fn expiry(out: &mut Vec<u8>, expires: u8, expiry: Option<Expiry>) {
+    if let Some(Expiry { ttl_s }) = expiry {
+        number_field(out, expires, 1);
+        number_field(out, expires + 1, ttl_s.into());
+    }
+}
+
+/// Appends the topic of a server-side subscription and its `SubscribeResult`. An empty result is
+/// written too, because some decoders return null for an entry without one.
+fn entry(out: &mut Vec<u8>, subscription: &ServerSubscription<'_>) {
+    bytes_field(out, KEY, subscription.topic.as_bytes());
+    message_field(out, VALUE, |out| {
+        expiry(out, 1, subscription.expiry);
+        bytes_field(out, 11, subscription.data.unwrap_or_default());
+    });
 }
 
 fn error(out: &mut Vec<u8>, error: ClientError) {

@@ -66,6 +66,12 @@ pub(super) fn delimited(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
     out[start..].rotate_right(length_bytes);
 }
 
+/// Appends a nested message, also if it is empty.
+pub(super) fn message_field(out: &mut Vec<u8>, number: u8, write: impl FnOnce(&mut Vec<u8>)) {
+    out.push(bytes_tag(number));
+    delimited(out, write);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -59,8 +59,23 @@ fn check_request(request: &Request<'_>, line: &[u8]) {
             assert_eq!(written, channel);
         }
     };
+    let check_token = |method, token: &str| {
+        if let Some(written) = member(method, "token") {
+            let is_absent = token.is_empty() && written.is_null();
+            assert!(is_absent || written == token);
+        }
+    };
     match &request.command {
-        Command::Subscribe { channel } => check_channel("subscribe", channel),
+        Command::Connect { token } => check_token("connect", token),
+        Command::Refresh { token } => check_token("refresh", token),
+        Command::Subscribe { channel, token } => {
+            check_channel("subscribe", channel);
+            check_token("subscribe", token);
+        }
+        Command::SubRefresh { channel, token } => {
+            check_channel("sub_refresh", channel);
+            check_token("sub_refresh", token);
+        }
         Command::Unsubscribe { channel } => check_channel("unsubscribe", channel),
         Command::Publish {
             channel,

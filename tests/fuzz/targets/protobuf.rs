@@ -57,13 +57,26 @@ fn check_request(request: &Request<'_>, mut oracle: CommandFields) {
     let has_no_reply = matches!(request.command, Command::Pong | Command::Send);
     assert!(request.id != 0 || has_no_reply);
     match &request.command {
-        Command::Connect => assert_eq!(oracle.connect.len(), 1),
+        Command::Connect { token } => {
+            let fields = oracle.connect.pop().expect("a connect command");
+            assert_eq!(token.as_bytes(), fields.token);
+        }
+        Command::Refresh { token } => {
+            let fields = oracle.refresh.pop().expect("a refresh command");
+            assert_eq!(token.as_bytes(), fields.token);
+        }
         Command::Ping => assert_eq!(oracle.ping.len(), 1),
         Command::Send => assert_eq!(oracle.send.len(), 1),
         Command::Pong => {}
-        Command::Subscribe { channel } => {
+        Command::Subscribe { channel, token } => {
             let fields = oracle.subscribe.pop().expect("a subscribe command");
             check_channel(channel, &fields.channel);
+            assert_eq!(token.as_bytes(), fields.token);
+        }
+        Command::SubRefresh { channel, token } => {
+            let fields = oracle.sub_refresh.pop().expect("a sub_refresh command");
+            check_channel(channel, &fields.channel);
+            assert_eq!(token.as_bytes(), fields.token);
         }
         Command::Unsubscribe { channel } => {
             let fields = oracle.unsubscribe.pop().expect("an unsubscribe command");
@@ -79,8 +92,7 @@ fn check_request(request: &Request<'_>, mut oracle: CommandFields) {
         Command::Unsupported("presence_stats") => assert_eq!(oracle.presence_stats.len(), 1),
         Command::Unsupported("history") => assert_eq!(oracle.history.len(), 1),
         Command::Unsupported("rpc") => assert_eq!(oracle.rpc.len(), 1),
-        Command::Unsupported("refresh") => assert_eq!(oracle.refresh.len(), 1),
-        Command::Unsupported("sub_refresh") => assert_eq!(oracle.sub_refresh.len(), 1),
+        Command::Unsupported("sub_refresh_type") => assert_eq!(oracle.sub_refresh.len(), 1),
         Command::Unsupported(_) => assert_eq!(oracle.subscribe.len(), 1),
     }
 }
@@ -95,16 +107,27 @@ fn check_error(error: CommandError, oracle: &CommandFields) {
         CommandError::UnknownMethod { id } => has_id(id) && methods == 0,
         CommandError::SeveralMethods { id } => has_id(id) && methods > 1,
         CommandError::BadChannel { id, fault } => {
-            let subscribe = oracle.subscribe.iter().chain(&oracle.unsubscribe);
+            let subscribe = oracle.subscribe.iter().chain(&oracle.sub_refresh);
+            let unsubscribe = oracle.unsubscribe.iter().map(|fields| &fields.channel);
             let publish = oracle.publish.iter().map(|fields| &fields.channel);
-            let mut channels = subscribe.map(|fields| &fields.channel).chain(publish);
+            let mut channels = subscribe
+                .map(|fields| &fields.channel)
+                .chain(unsubscribe)
+                .chain(publish);
             has_id(id) && channels.any(|channel| topic::check(channel) == Err(fault))
+        }
+        CommandError::BadParameters { id } => {
+            let connection = oracle.connect.iter().chain(&oracle.refresh);
+            let subscription = oracle.subscribe.iter().chain(&oracle.sub_refresh);
+            let mut tokens = connection
+                .map(|fields| &fields.token)
+                .chain(subscription.map(|fields| &fields.token));
+            has_id(id) && tokens.any(|token| str::from_utf8(token).is_err())
         }
         CommandError::NotJson
         | CommandError::NotProtobuf
         | CommandError::TooDeep { .. }
-        | CommandError::NotAnObject
-        | CommandError::BadParameters { .. } => false,
+        | CommandError::NotAnObject => false,
     };
     assert!(is_right, "{error}: {oracle:?}");
 }
@@ -126,19 +149,11 @@ fn methods(oracle: &CommandFields) -> usize {
         refresh,
         sub_refresh,
     } = oracle;
-    let empty = [
-        connect,
-        presence,
-        presence_stats,
-        history,
-        ping,
-        send,
-        rpc,
-        refresh,
-        sub_refresh,
-    ];
+    let empty = [presence, presence_stats, history, ping, send, rpc];
     let empty: usize = empty.iter().map(|method| method.len()).sum();
-    empty + subscribe.len() + unsubscribe.len() + publish.len()
+    let connection = connect.len() + refresh.len();
+    let subscription = subscribe.len() + sub_refresh.len() + unsubscribe.len();
+    empty + connection + subscription + publish.len()
 }
 
 fn check_channel(channel: &str, expected: &[u8]) {

@@ -15,7 +15,7 @@ fn parse(line: &str) -> Result<(u32, String), CommandError> {
             channel,
             data: PublishData::Json(data),
         } => format!("publish {channel} {}", String::from_utf8(data).unwrap()),
-        Command::Subscribe { channel } => format!("subscribe {channel}"),
+        Command::Subscribe { channel, token: "" } => format!("subscribe {channel}"),
         Command::Unsubscribe { channel } => format!("unsubscribe {channel}"),
         other => format!("{other:?}"),
     };
@@ -32,10 +32,13 @@ macro_rules! ok {
 #[test]
 fn methods() {
     let cases = [
-        (r#"{"id":1,"connect":{}}"#, ok!(1, "Connect")),
+        (
+            r#"{"id":1,"connect":{}}"#,
+            ok!(1, r#"Connect { token: "" }"#),
+        ),
         (
             r#"{"connect":{"token":"x","data":{"a":[1]},"subs":{"a":{}}},"id":2}"#,
-            ok!(2, "Connect"),
+            ok!(2, r#"Connect { token: "x" }"#),
         ),
         (
             r#"{"id":3,"subscribe":{"channel":"news:1"}}"#,
@@ -68,11 +71,11 @@ fn methods() {
         ),
         (
             r#"{"id":7,"refresh":{"token":"x"}}"#,
-            ok!(7, r#"Unsupported("refresh")"#),
+            ok!(7, r#"Refresh { token: "x" }"#),
         ),
         (
-            r#"{"id":7,"sub_refresh":{}}"#,
-            ok!(7, r#"Unsupported("sub_refresh")"#),
+            r#"{"id":7,"sub_refresh":{"channel":"a","token":"x"}}"#,
+            ok!(7, r#"SubRefresh { channel: "a", token: "x" }"#),
         ),
         (r#"{"send":{"data":1}}"#, ok!(0, "Send")),
         (r#"{"id":8,"send":{"data":1}}"#, ok!(8, "Send")),
@@ -81,6 +84,57 @@ fn methods() {
         ("{ }", ok!(0, "Pong")),
         (r#"{"id":0}"#, ok!(0, "Pong")),
         (r#"{"id":4294967295,"ping":{}}"#, ok!(u32::MAX, "Ping")),
+    ];
+    for (line, expected) in cases {
+        assert_eq!(parse(line), expected, "{line}");
+    }
+}
+
+#[test]
+fn tokens() {
+    let cases = [
+        (
+            r#"{"id":1,"connect":{"token":""}}"#,
+            ok!(1, r#"Connect { token: "" }"#),
+        ),
+        (
+            r#"{"id":1,"connect":{"name":"js","token":"e\u0079J.x","version":"5"}}"#,
+            ok!(1, r#"Connect { token: "eyJ.x" }"#),
+        ),
+        (
+            r#"{"id":1,"connect":{"token":null}}"#,
+            ok!(1, r#"Connect { token: "" }"#),
+        ),
+        // A token in an object or an array is not the token of the command.
+        (
+            r#"{"id":1,"connect":{"data":{"token":"a"},"later":["token","b"]}}"#,
+            ok!(1, r#"Connect { token: "" }"#),
+        ),
+        (
+            r#"{"id":1,"subscribe":{"channel":"token","token":"x"}}"#,
+            ok!(1, r#"Subscribe { channel: "token", token: "x" }"#),
+        ),
+        (
+            r#"{"id":1,"refresh":{}}"#,
+            ok!(1, r#"Refresh { token: "" }"#),
+        ),
+        (
+            r#"{"id":1,"sub_refresh":{"channel":"a"}}"#,
+            ok!(1, r#"SubRefresh { channel: "a", token: "" }"#),
+        ),
+        (
+            r#"{"id":1,"sub_refresh":{"channel":"a","token":"x","type":0}}"#,
+            ok!(1, r#"SubRefresh { channel: "a", token: "x" }"#),
+        ),
+        // Commands without a token ignore a member with this name.
+        (
+            r#"{"id":1,"unsubscribe":{"channel":"a","token":1}}"#,
+            ok!(1, "unsubscribe a"),
+        ),
+        (
+            r#"{"id":1,"publish":{"channel":"a","token":1,"data":2}}"#,
+            ok!(1, "publish a 2"),
+        ),
     ];
     for (line, expected) in cases {
         assert_eq!(parse(line), expected, "{line}");
@@ -122,6 +176,10 @@ fn features_that_a_client_would_rely_on_are_unsupported() {
         (
             r#"{"id":1,"publish":{"channel":"x","type":1,"key":"k","removed":true}}"#,
             "channel_type",
+        ),
+        (
+            r#"{"id":1,"sub_refresh":{"channel":"x","type":1,"track":[]}}"#,
+            "sub_refresh_type",
         ),
     ];
     for (line, name) in cases {
@@ -194,6 +252,16 @@ fn bad_parameters() {
     let bad = [
         r#"{"id":4,"connect":1}"#,
         r#"{"id":4,"connect":[]}"#,
+        r#"{"id":4,"connect":{"token":1}}"#,
+        r#"{"id":4,"connect":{"token":["x"]}}"#,
+        r#"{"id":4,"connect":{"token":{}}}"#,
+        r#"{"id":4,"connect":{"token":"x","token":"x"}}"#,
+        r#"{"id":4,"refresh":"x"}"#,
+        r#"{"id":4,"refresh":{"token":true}}"#,
+        r#"{"id":4,"subscribe":{"channel":"x","token":1}}"#,
+        r#"{"id":4,"sub_refresh":{}}"#,
+        r#"{"id":4,"sub_refresh":{"token":"x"}}"#,
+        r#"{"id":4,"sub_refresh":{"channel":"x","token":[]}}"#,
         r#"{"id":4,"subscribe":{}}"#,
         r#"{"id":4,"subscribe":"x"}"#,
         r#"{"id":4,"subscribe":{"channel":1}}"#,
@@ -340,7 +408,7 @@ fn a_command_that_is_nested_too_deep_needs_an_id_for_its_reply() {
 #[test]
 fn a_cut_emoji_elsewhere_does_not_disconnect() {
     let line = r#"{"id":1,"connect":{"data":{"text":"\ud83c","big":36893488147419103232}}}"#;
-    assert_eq!(parse(line), ok!(1, "Connect"));
+    assert_eq!(parse(line), ok!(1, r#"Connect { token: "" }"#));
 }
 
 #[test]
@@ -402,7 +470,10 @@ fn one_parser_takes_many_lines() {
             request,
             Request {
                 id,
-                command: Command::Subscribe { channel: &channel }
+                command: Command::Subscribe {
+                    channel: &channel,
+                    token: ""
+                }
             }
         );
         assert_eq!(parser.parse(b"[").unwrap_err(), CommandError::NotJson);
