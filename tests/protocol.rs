@@ -1,14 +1,19 @@
 //! Tests of the client protocol and of publishers' messages: commands of the SDKs, malicious input,
 //! and the properties of the fuzz targets on generated JSON and on its mutations.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
 use fanfare::limits;
+use fanfare::protocol::codec::ClientCodec;
+use fanfare::protocol::codes::UnsubscribeCode;
 use fanfare::protocol::command::{Command, CommandError, ErrorEffect, PublishData, Request};
 use fanfare::protocol::json::{Parser, lines, replies};
-use fanfare::protocol::reply::Reply;
+use fanfare::protocol::reply::{Expiry, Push, Reply, ServerSubscription};
 use proptest::prelude::*;
+use serde::Deserialize;
+use serde_json::value::RawValue;
 
 #[path = "fuzz/targets/commands.rs"]
 mod commands;
@@ -178,6 +183,25 @@ fn replies_have_the_id_of_the_command() {
     assert_eq!(replies[3]["error"]["code"], 104);
 }
 
+/// Checks that replies and pushes that share a message are lines of their own.
+#[test]
+fn replies_and_pushes_share_a_message() {
+    let mut message = Vec::new();
+    let codec = ClientCodec::Json;
+    let code = UnsubscribeCode::Server;
+    codec.append_push(&mut message, &Push::Subscribe { channel: "a" });
+    codec.append_reply(&mut message, 1, &Reply::Ping);
+    codec.append_push(&mut message, &Push::Unsubscribe { channel: "a", code });
+    let expected = concat!(
+        r#"{"push":{"channel":"a","subscribe":{}}}"#,
+        "\n",
+        r#"{"id":1,"ping":{}}"#,
+        "\n",
+        r#"{"push":{"channel":"a","unsubscribe":{"code":2000,"reason":"server unsubscribe"}}}"#,
+    );
+    assert_eq!(String::from_utf8(message).unwrap(), expected);
+}
+
 #[test]
 fn malicious_commands_are_errors() {
     let mut parser = Parser::new();
@@ -290,6 +314,20 @@ fn prefixed(kind: u8, bytes: &[u8]) -> Vec<u8> {
     [&[kind], bytes].concat()
 }
 
+/// The expiry and the subscriptions in the reply to a connect command. The members of a
+/// subscription are texts as they are written.
+#[derive(Deserialize)]
+struct ConnectReply {
+    connect: ConnectResult,
+}
+
+#[derive(Deserialize)]
+struct ConnectResult {
+    ttl: Option<u32>,
+    #[serde(default)]
+    subs: BTreeMap<String, BTreeMap<String, Box<RawValue>>>,
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 
@@ -334,25 +372,67 @@ proptest! {
 
     #[test]
     fn any_token_is_read(token in any::<String>(), channel in "[a-z:$]{1,20}", id in 1..=u32::MAX) {
-        let written = serde_json::to_string(&token).unwrap();
-        let channel = &*channel;
-        let token = &*token;
+        let (channel, token) = (&*channel, &*token);
+        let token_member = format!(r#""token":{}"#, serde_json::to_string(token).unwrap());
+        let both_members = format!(r#"{token_member},"channel":"{channel}""#);
         let cases = [
-            (format!(r#"{{"connect":{{"token":{written}}},"id":{id}}}"#), Command::Connect { token }),
-            (format!(r#"{{"id":{id},"refresh":{{"token":{written}}}}}"#), Command::Refresh { token }),
-            (
-                format!(r#"{{"id":{id},"subscribe":{{"token":{written},"channel":"{channel}"}}}}"#),
-                Command::Subscribe { channel, token },
-            ),
-            (
-                format!(r#"{{"sub_refresh":{{"channel":"{channel}","token":{written}}},"id":{id}}}"#),
-                Command::SubRefresh { channel, token },
-            ),
+            ("connect", &token_member, Command::Connect { token }),
+            ("refresh", &token_member, Command::Refresh { token }),
+            ("subscribe", &both_members, Command::Subscribe { channel, token }),
+            ("sub_refresh", &both_members, Command::SubRefresh { channel, token }),
         ];
         let mut parser = Parser::new();
-        for (line, command) in cases {
+        for (method, parameters, command) in cases {
+            let line = format!(r#"{{"id":{id},"{method}":{{{parameters}}}}}"#);
             commands(line.as_bytes());
             prop_assert_eq!(parser.parse(line.as_bytes()), Ok(Request { id, command }));
+        }
+    }
+
+    #[test]
+    fn any_server_side_subscriptions_are_json(
+        generated in prop::collection::btree_map(
+            any::<String>(),
+            (any::<Option<u32>>(), prop::option::of(json_text())),
+            0..5,
+        ),
+        ttl_s in any::<Option<u32>>(),
+    ) {
+        let expiry = |ttl_s: Option<u32>| ttl_s.map(|ttl_s| Expiry { ttl_s });
+        let subscriptions: Vec<_> = generated
+            .iter()
+            .map(|(topic, (ttl_s, data))| ServerSubscription {
+                topic,
+                expiry: expiry(*ttl_s),
+                data: data.as_ref().map(String::as_bytes),
+            })
+            .collect();
+        let reply = Reply::Connect {
+            client: "c",
+            version: "v",
+            ping_s: 25,
+            expiry: expiry(ttl_s),
+            subscriptions: &subscriptions,
+        };
+        let mut out = Vec::new();
+        replies::append(&mut out, 1, &reply);
+        let read: ConnectReply = serde_json::from_slice(&out).expect("a reply is JSON");
+        prop_assert_eq!(read.connect.ttl, ttl_s);
+        prop_assert_eq!(read.connect.subs.len(), generated.len());
+        for (topic, (ttl_s, data)) in generated {
+            let mut members = BTreeMap::new();
+            if let Some(ttl_s) = ttl_s {
+                members.insert("expires".to_owned(), "true".to_owned());
+                members.insert("ttl".to_owned(), ttl_s.to_string());
+            }
+            if let Some(data) = data {
+                members.insert("data".to_owned(), data.trim().to_owned());
+            }
+            let read = read.connect.subs[&topic].iter();
+            let read: BTreeMap<_, _> = read
+                .map(|(name, value)| (name.clone(), value.get().to_owned()))
+                .collect();
+            prop_assert_eq!(read, members);
         }
     }
 

@@ -14,14 +14,15 @@ pub enum Reply<'a> {
         /// Interval in seconds at which the server sends pings, each of which the client answers.
         /// The client reconnects when a ping is late. 0: the server sends no pings.
         ping_s: u32,
-        /// When the connection expires, unless the client refreshes it. `None`: never.
+        /// When the connection expires, unless the client refreshes it; `None` if it never expires.
         expiry: Option<Expiry>,
         /// The topics that the server subscribes the client to, each once.
         subscriptions: &'a [ServerSubscription<'a>],
     },
     /// Grants neither recovery nor positioning, and no numeric channel id.
     Subscribe {
-        /// When the subscription expires, unless the client refreshes it. `None`: never.
+        /// When the subscription expires, unless the client refreshes it; `None` if it never
+        /// expires.
         expiry: Option<Expiry>,
     },
     Unsubscribe,
