@@ -7,6 +7,7 @@
 //! layer 0  observe       counters and histograms    wire       HTTP upgrade, RFC 6455
 //!          host          what the kernel reports in /proc and /sys
 //! layer 1  protocol      client commands, replies   delivery   encodings and broadcasts
+//!          access        tokens and permissions of clients
 //! layer 2  hub           one shard's memory and rules: time and bytes are arguments
 //! layer 3  fabric        the only memory that threads share: lanes, submissions, interest
 //! layer 4  ingest        publications in            shard      glommio executor, completion ring
@@ -29,6 +30,7 @@ pub mod observe;
 pub mod protocol;
 pub mod wire;
 
+pub mod access;
 pub mod delivery;
 
 pub mod hub;

@@ -2,8 +2,9 @@
 
 use super::key::HasTable;
 use super::tables::{
-    AdminConfig, AgentConfig, CpuConfig, DeflateConfig, DrainConfig, IngestConfig, InstanceConfig,
-    LoadConfig, LogConfig, Namespace, ScaleConfig, StatsdConfig, WsConfig,
+    AdminConfig, AgentConfig, AuthConfig, AuthTokenConfig, CpuConfig, DeflateConfig, DrainConfig,
+    IngestConfig, InstanceConfig, LoadConfig, LogConfig, Namespace, ScaleConfig, StatsdConfig,
+    SubscriptionTokenConfig, WsConfig,
 };
 
 /// The configuration. [`ConfigSource::load`](super::ConfigSource::load) returns a checked one.
@@ -11,6 +12,7 @@ use super::tables::{
 pub struct Config {
     pub instance: InstanceConfig,
     pub ws: WsConfig,
+    pub auth: AuthConfig,
     pub ingest: IngestConfig,
     pub cpu: CpuConfig,
     pub admin: AdminConfig,
@@ -31,6 +33,7 @@ impl Default for Config {
         Self {
             instance: InstanceConfig::default(),
             ws,
+            auth: AuthConfig::default(),
             ingest: IngestConfig::default(),
             cpu: CpuConfig::default(),
             admin: AdminConfig::default(),
@@ -46,9 +49,10 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Returns the namespace of `topic`. Topics without a configured namespace have the namespace
-    /// `""`.
+    /// Returns the namespace of `topic`, which may have the prefix of private topics. Topics without
+    /// a configured namespace have the namespace `""`.
     pub fn namespace(&self, topic: &str) -> &Namespace {
+        let topic = self.auth.without_private_prefix(topic);
         let name = topic.split_once(':').map_or("", |(name, _)| name);
         let find = |name: &str| self.namespaces.iter().find(|each| each.name == name);
         find(name)
@@ -76,6 +80,9 @@ has_tables! {
     InstanceConfig: instance;
     WsConfig: ws;
     DeflateConfig: ws.deflate;
+    AuthConfig: auth;
+    AuthTokenConfig: auth.token;
+    SubscriptionTokenConfig: auth.subscription_token;
     IngestConfig: ingest;
     CpuConfig: cpu;
     AdminConfig: admin;

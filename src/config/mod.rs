@@ -14,6 +14,7 @@
 //! ```
 
 mod bounds;
+mod channel_regex;
 mod checks;
 mod choices;
 mod configuration;
@@ -41,9 +42,11 @@ mod table;
 mod tables;
 mod template;
 mod text;
+mod token_keys;
 mod units;
 mod value;
 
+pub use channel_regex::ChannelRegex;
 pub use choices::{ApplePolicy, LogFormat, PayloadKind, SlowPolicy};
 pub use configuration::Config;
 pub use contradiction::Contradiction;
@@ -62,8 +65,10 @@ pub use reload::{LiveChanges, live_changes};
 pub use source::{ConfigSource, FileContent, Reloaded};
 pub use statsd_prefix::StatsdPrefix;
 pub use tables::{
-    AdminConfig, AgentConfig, CpuConfig, DeflateConfig, DrainConfig, IngestConfig, InstanceConfig,
-    LoadConfig, LogConfig, Namespace, ScaleConfig, StatsdConfig, WsConfig,
+    AdminConfig, AgentConfig, AuthConfig, AuthMode, AuthTokenConfig, CpuConfig, DeflateConfig,
+    DrainConfig, IngestConfig, InstanceConfig, LoadConfig, LogConfig, Namespace, ScaleConfig,
+    StatsdConfig, SubscriptionTokenConfig, TokenKeys, WsConfig,
 };
 pub use template::template;
+pub use token_keys::{HmacSecret, PublicKey};
 pub use units::{duration, share};

@@ -5,8 +5,9 @@
 use super::configuration::Config;
 use super::key::{HasTable, Key, Table};
 use super::tables::{
-    AdminConfig, AgentConfig, CpuConfig, DeflateConfig, DrainConfig, IngestConfig, InstanceConfig,
-    LoadConfig, LogConfig, Namespace, ScaleConfig, StatsdConfig, WsConfig,
+    AdminConfig, AgentConfig, AuthConfig, AuthTokenConfig, CpuConfig, DeflateConfig, DrainConfig,
+    IngestConfig, InstanceConfig, LoadConfig, LogConfig, Namespace, ScaleConfig, StatsdConfig,
+    SubscriptionTokenConfig, WsConfig,
 };
 use super::text::one_line;
 
@@ -29,6 +30,9 @@ pub(super) const SECTIONS: &[Section] = &[
     Section::of::<InstanceConfig>(),
     Section::of::<WsConfig>(),
     Section::of::<DeflateConfig>(),
+    Section::of::<AuthConfig>(),
+    Section::of::<AuthTokenConfig>(),
+    Section::of::<SubscriptionTokenConfig>(),
     Section::of::<IngestConfig>(),
     Section::of::<CpuConfig>(),
     Section::of::<AdminConfig>(),

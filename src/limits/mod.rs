@@ -22,6 +22,7 @@ mod ring;
 mod service;
 mod statsd;
 mod timers;
+mod tokens;
 
 pub use accept::*;
 pub use admin::*;
@@ -41,3 +42,4 @@ pub use ring::*;
 pub use service::*;
 pub use statsd::*;
 pub use timers::*;
+pub use tokens::*;

@@ -137,8 +137,7 @@ pub fn namespace(name: &str, slow: SlowPolicy) -> Namespace {
         name: name.into(),
         payload: PayloadKind::Json,
         slow,
-        publish: false,
-        deflate: true,
+        ..Config::default().namespaces[0].clone()
     }
 }
 

@@ -3,6 +3,8 @@
 
 mod admin;
 mod agent;
+mod auth;
+mod auth_token;
 mod cpu;
 mod deflate;
 mod drain;
@@ -17,6 +19,8 @@ mod ws;
 
 pub use admin::AdminConfig;
 pub use agent::AgentConfig;
+pub use auth::{AuthConfig, AuthMode};
+pub use auth_token::{AuthTokenConfig, SubscriptionTokenConfig, TokenKeys};
 pub use cpu::CpuConfig;
 pub use deflate::DeflateConfig;
 pub use drain::DrainConfig;

@@ -8,6 +8,7 @@ mod lists;
 mod numbers;
 mod raw;
 mod texts;
+mod token_keys;
 
 pub(super) use addresses::{ADDRESS, ADDRESS_OR_OFF, HOST_AND_PORT_OR_OFF};
 pub(super) use choices::{APPLE_POLICY, BOOLEAN, LOG_FORMAT, PAYLOAD_KIND, SLOW_POLICY};
@@ -18,4 +19,7 @@ pub(super) use numbers::{
     SIZE_OR_AUTO, SIZE_OR_OFF,
 };
 pub(super) use raw::RawValue;
-pub(super) use texts::{BEARER_TOKEN, LOG_FILTER, NAME, STATSD_PREFIX};
+pub(super) use texts::{BEARER_TOKEN, CHANNEL_REGEX, CLAIM_NAME, LOG_FILTER, NAME, STATSD_PREFIX};
+pub(super) use token_keys::{
+    ECDSA_PUBLIC_KEY, ED25519_PUBLIC_KEY, HMAC_SECRET, RSA_PUBLIC_KEY, UNIX_SECONDS,
+};

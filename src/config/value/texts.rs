@@ -1,6 +1,7 @@
 //! Formats of texts. Used on the main thread at start and on the control thread at a reload.
 
 use super::format::{ValueFormat, Visibility};
+use crate::config::channel_regex::ChannelRegex;
 use crate::config::credentials::BearerToken;
 use crate::config::log_filter::LogFilter;
 use crate::config::statsd_prefix::StatsdPrefix;
@@ -45,4 +46,48 @@ pub(in crate::config) const STATSD_PREFIX: ValueFormat<StatsdPrefix> = ValueForm
         StatsdPrefix::parse(text).map_err(|fault| format!("`{text}` {fault}"))
     },
     show: ToString::to_string,
+};
+
+/// Claims of tokens that have a meaning of their own, so that they cannot name the user.
+const OTHER_CLAIMS: [&str; 13] = [
+    "exp",
+    "nbf",
+    "iat",
+    "aud",
+    "iss",
+    "info",
+    "b64info",
+    "channels",
+    "subs",
+    "meta",
+    "expire_at",
+    "channel",
+    "client",
+];
+
+pub(in crate::config) const CLAIM_NAME: ValueFormat<String> = ValueFormat {
+    name: "name of a claim",
+    visibility: Visibility::Public,
+    read: |raw| match raw.word()? {
+        "" => Err("expected the name of a claim such as sub, found nothing".into()),
+        name if OTHER_CLAIMS.contains(&name) => Err(format!(
+            "the claim `{name}` cannot name the user: it has another meaning"
+        )),
+        name => Ok(name.into()),
+    },
+    show: Clone::clone,
+};
+
+pub(in crate::config) const CHANNEL_REGEX: ValueFormat<Option<ChannelRegex>> = ValueFormat {
+    name: "regular expression",
+    visibility: Visibility::Public,
+    read: |raw| {
+        let text = raw.word()?;
+        if text.is_empty() {
+            return Ok(None);
+        }
+        let regex = ChannelRegex::parse(text).map_err(|fault| format!("`{text}` {fault}"))?;
+        Ok(Some(regex))
+    },
+    show: |value| value.as_ref().map(ToString::to_string).unwrap_or_default(),
 };

@@ -1,0 +1,80 @@
+//! `[auth]`: who may connect, and how topics name the users that may subscribe. Used by shards.
+
+use std::time::Duration;
+
+use super::auth_token::{AuthTokenConfig, SubscriptionTokenConfig, TokenKeys};
+use crate::config::bounds::Bound::AtMost;
+use crate::config::table::table;
+use crate::limits::TIMEOUT_CEILING;
+
+table! {
+    /// Who may connect. If no key of this table is set, every client may connect and subscribe.
+    /// Otherwise, a client needs a token, and the keys of `[[namespace]]` that begin with `allow_`
+    /// decide what it may do.
+    pub struct AuthConfig at "auth" {
+        /// Whether every client may connect and subscribe, although this table is set. Tokens are
+        /// then ignored.
+        insecure: bool as BOOLEAN = false, Live;
+        /// Whether a client may connect without a token. It then has the user `""`.
+        allow_anonymous: bool as BOOLEAN = false, Live;
+        /// How long a connection stays open after its token has expired. Clients send a new token
+        /// before or within this time.
+        expired_close_delay: Duration as DURATION = Duration::from_secs(25), Live,
+            AtMost(TIMEOUT_CEILING);
+        /// The same for subscriptions.
+        expired_subscription_close_delay: Duration as DURATION = Duration::from_secs(25), Live,
+            AtMost(TIMEOUT_CEILING);
+        /// A topic that begins with this text needs a subscription token. The namespace is read
+        /// after it. Empty: no topic is private.
+        private_prefix: String as NAME = "$".into(), Live;
+        /// The text between a topic and the users that may subscribe to it, as in `inbox#42`.
+        /// Empty: topics name no users.
+        user_boundary: String as NAME = "#".into(), Live;
+        /// The text between two users, as in `dialog#42,43`. Empty: a topic names one user.
+        user_separator: String as NAME = ",".into(), Live;
+        table token: AuthTokenConfig;
+        table subscription_token: SubscriptionTokenConfig;
+    }
+}
+
+/// Whether clients are authenticated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AuthMode {
+    /// Every client may connect and subscribe. Tokens are ignored.
+    Open,
+    /// Clients need tokens, and the permissions of namespaces apply.
+    Enforced,
+}
+
+impl AuthConfig {
+    pub fn mode(&self) -> AuthMode {
+        if self.insecure || *self == Self::default() {
+            AuthMode::Open
+        } else {
+            AuthMode::Enforced
+        }
+    }
+
+    /// Returns the keys for connection tokens.
+    pub fn connection_keys(&self) -> TokenKeys<'_> {
+        self.token.keys()
+    }
+
+    /// Returns the keys for subscription tokens, if they have their own.
+    pub fn subscription_keys(&self) -> Option<TokenKeys<'_>> {
+        let keys = self.subscription_token.keys();
+        keys.has_key().then_some(keys)
+    }
+
+    /// Returns `topic` without the prefix of private topics. The namespace is in this part.
+    pub fn without_private_prefix<'a>(&self, topic: &'a str) -> &'a str {
+        topic
+            .strip_prefix(self.private_prefix.as_str())
+            .unwrap_or(topic)
+    }
+
+    /// Returns whether a topic has the prefix of private topics.
+    pub fn is_private(&self, topic: &str) -> bool {
+        !self.private_prefix.is_empty() && topic.starts_with(self.private_prefix.as_str())
+    }
+}
