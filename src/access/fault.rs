@@ -31,6 +31,8 @@ pub enum InvalidToken {
     Signature,
     #[error("the claims of the token are not a JSON object, nest too deep, or name a claim twice")]
     Claims,
+    #[error("the claim of the token that contains the user is not text")]
+    User,
     #[error("the claim `{0}` of the token has a value that is not allowed")]
     Claim(&'static str),
     #[error("the claim `aud` of the token does not contain the audience that is configured")]
@@ -64,6 +66,7 @@ impl InvalidToken {
             Self::Algorithm => "algorithm",
             Self::Signature => "signature",
             Self::Claims => "claims",
+            Self::User => "user",
             Self::Claim(_) => "claim",
             Self::Audience => "audience",
             Self::Issuer => "issuer",

@@ -1,15 +1,23 @@
-//! Who a client is and what it may do: tokens, and the permissions of namespaces. No clock, no IO.
-//! Used by shard threads.
+//! Access of clients: tokens state who a client is, and the permissions of namespaces what it may
+//! do. No clock, no IO. Used by shard threads.
 //!
 //! ```text
 //! verifier   verifies tokens with the keys of the configuration
-//! token      what a verified token contains    fault   why a token is refused
+//! keys       the keys for one kind of token     verified  signatures that were right before
+//! jws        the parts of a token               members   JSON objects
+//! claims     the claims of a token              token     what a verified token contains
+//! fault      why a token is refused
 //! rules      who may subscribe and publish
 //! ```
 
+mod claims;
 mod fault;
+mod jws;
+mod keys;
+mod members;
 pub mod rules;
 mod token;
+mod verified;
 mod verifier;
 
 pub use fault::{InvalidToken, TokenFault};

@@ -1,9 +1,9 @@
-//! Who may subscribe and publish. Shard threads, if clients are authenticated.
+//! Decides who may subscribe and publish. Shard threads, if clients are authenticated.
 
 use crate::config::{AuthConfig, Namespace};
 use crate::protocol::codes::ClientError;
 
-/// Whether a subscribe command came with a token.
+/// Whether a subscribe command has a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenPresence {
     Absent,

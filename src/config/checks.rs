@@ -5,7 +5,7 @@ use super::configuration::Config;
 use super::contradiction::Contradiction;
 use super::listeners;
 use super::registry::{self, NAMESPACE_KEYS};
-use super::tables::{AdminConfig, CpuConfig, Namespace, ScaleConfig};
+use super::tables::{AdminConfig, AuthConfig, AuthMode, CpuConfig, Namespace, ScaleConfig};
 use super::units;
 use crate::limits;
 
@@ -30,6 +30,7 @@ pub(super) fn check_together(config: &Config, allowed_cores: &[usize]) -> Vec<Co
         check_pong_timeout(config),
         check_outbox(config),
         check_scrape_token(&config.admin),
+        check_auth(&config.auth),
         check_cores(&config.cpu, allowed_cores),
     ];
     let checks = checks.into_iter().filter_map(Result::err);
@@ -72,6 +73,16 @@ fn check_scrape_token(admin: &AdminConfig) -> Result<(), Contradiction> {
         Some(_) => return Ok(()),
     };
     Err(Contradiction::ScrapeToken { fault })
+}
+
+fn check_auth(auth: &AuthConfig) -> Result<(), Contradiction> {
+    let can_connect = auth.connection_keys().has_key() || auth.allow_anonymous;
+    if can_connect || auth.mode() == AuthMode::Open {
+        return Ok(());
+    }
+    Err(Contradiction::AuthWithoutKey {
+        keys: registry::names_in("auth"),
+    })
 }
 
 fn check_cores(cpu: &CpuConfig, allowed: &[usize]) -> Result<(), Contradiction> {

@@ -49,8 +49,8 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Returns the namespace of `topic`, which may have the prefix of private topics. Topics without
-    /// a configured namespace have the namespace `""`.
+    /// Returns the namespace of `topic`, which may have the prefix of private topics. Topics
+    /// without a configured namespace have the namespace `""`.
     pub fn namespace(&self, topic: &str) -> &Namespace {
         let topic = self.auth.without_private_prefix(topic);
         let name = topic.split_once(':').map_or("", |(name, _)| name);

@@ -42,6 +42,14 @@ pub enum Contradiction {
          know"
     )]
     ScrapeToken { fault: &'static str },
+    #[error(
+        "auth is set, but no client could connect; set a key of [auth.token], or \
+         auth.allow_anonymous = true, or auth.insecure = true to let everyone connect"
+    )]
+    AuthWithoutKey {
+        /// The keys of `[auth]` and of the tables within it.
+        keys: Vec<&'static str>,
+    },
     #[error("{lower} ({low}%) must be below {upper} ({high}%); otherwise {consequence}")]
     Disorder {
         lower: &'static str,
@@ -73,6 +81,7 @@ impl Contradiction {
             Self::PongAfterPing { .. } => vec!["ws.pong_timeout", "ws.ping"],
             Self::OutboxBelowPayload { .. } => vec!["ws.outbox", "ingest.max_payload"],
             Self::ScrapeToken { .. } => vec!["admin.scrape_token", "admin.token"],
+            Self::AuthWithoutKey { keys } => keys.clone(),
             Self::SameAddress { first, second, .. } => vec![first, second],
             Self::Disorder { lower, upper, .. } => vec![lower, upper],
             Self::CoreNotAllowed { .. } | Self::CoreTwice { .. } => vec!["cpu.cores"],

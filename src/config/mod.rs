@@ -13,6 +13,7 @@
 //! summary, reload, reference, template, listing   derived from the registry
 //! ```
 
+mod auth_warnings;
 mod bounds;
 mod channel_regex;
 mod checks;

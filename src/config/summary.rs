@@ -3,10 +3,11 @@
 
 use std::fmt;
 
+use super::auth_warnings::auth_warnings;
 use super::configuration::Config;
 use super::listeners;
 use super::registry::{self, NAMESPACE_KEYS};
-use super::tables::Namespace;
+use super::tables::{AuthMode, Namespace};
 
 /// Writes the differences from the defaults. Passwords are hidden, because the configuration may be
 /// logged.
@@ -38,17 +39,24 @@ impl Config {
         lines
     }
 
-    /// Describes who can use the server: clients are not authenticated, and some sockets may be
-    /// reachable from other hosts.
+    /// Describes who can use the server: whether clients are authenticated, and which sockets may
+    /// be reachable from other hosts.
     pub fn exposure(&self) -> String {
         let reachable = match listeners::reachable_from_other_hosts(self).as_slice() {
             [] => "none".to_owned(),
             sockets => sockets.join(", "),
         };
-        format!(
-            "clients are not authenticated: everyone who reaches ws.listen may subscribe to every \
-             topic; listening for other hosts: {reachable}"
-        )
+        let clients = match self.auth.mode() {
+            AuthMode::Open => {
+                "clients are not authenticated: everyone who reaches ws.listen may subscribe to \
+                 every topic"
+            }
+            AuthMode::Enforced if self.auth.allow_anonymous => {
+                "clients are authenticated by tokens, or anonymous without one"
+            }
+            AuthMode::Enforced => "clients are authenticated by tokens",
+        };
+        format!("{clients}; listening for other hosts: {reachable}")
     }
 
     /// Returns a sentence for every setting that is valid but probably a mistake.
@@ -78,6 +86,7 @@ impl Config {
         if self.ws.echo {
             warnings.push("ws.echo is on: /echo is for conformance tests".into());
         }
+        warnings.extend(auth_warnings(self));
         warnings
     }
 }

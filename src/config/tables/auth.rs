@@ -8,9 +8,9 @@ use crate::config::table::table;
 use crate::limits::TIMEOUT_CEILING;
 
 table! {
-    /// Who may connect. If no key of this table is set, every client may connect and subscribe.
-    /// Otherwise, a client needs a token, and the keys of `[[namespace]]` that begin with `allow_`
-    /// decide what it may do.
+    /// Authentication of clients. If no key of this table is set, every client may connect and
+    /// subscribe. Otherwise, a client needs a token, and the keys of `[[namespace]]` that begin
+    /// with `allow_` decide what it may do.
     pub struct AuthConfig at "auth" {
         /// Whether every client may connect and subscribe, although this table is set. Tokens are
         /// then ignored.
@@ -66,15 +66,19 @@ impl AuthConfig {
         keys.has_key().then_some(keys)
     }
 
-    /// Returns `topic` without the prefix of private topics. The namespace is in this part.
-    pub fn without_private_prefix<'a>(&self, topic: &'a str) -> &'a str {
-        topic
-            .strip_prefix(self.private_prefix.as_str())
-            .unwrap_or(topic)
+    /// Returns whether a topic has the prefix of private topics. In the open mode, no topic is
+    /// private.
+    pub fn is_private(&self, topic: &str) -> bool {
+        let prefix = self.private_prefix.as_str();
+        !prefix.is_empty() && topic.starts_with(prefix) && self.mode() == AuthMode::Enforced
     }
 
-    /// Returns whether a topic has the prefix of private topics.
-    pub fn is_private(&self, topic: &str) -> bool {
-        !self.private_prefix.is_empty() && topic.starts_with(self.private_prefix.as_str())
+    /// Returns `topic` without the prefix of private topics. The namespace is in this part.
+    pub fn without_private_prefix<'a>(&self, topic: &'a str) -> &'a str {
+        if self.is_private(topic) {
+            &topic[self.private_prefix.len()..]
+        } else {
+            topic
+        }
     }
 }

@@ -49,7 +49,7 @@ macro_rules! token_table {
                 /// The public key of tokens that are signed with ES256 (a key on the curve P-256)
                 /// or ES384 (P-384).
                 ecdsa_public_key: Option<PublicKey> as ECDSA_PUBLIC_KEY = None, Live;
-                /// The public key of tokens that are signed with EdDSA.
+                /// The public key of tokens that are signed with Ed25519 (`EdDSA`).
                 ed25519_public_key: Option<PublicKey> as ED25519_PUBLIC_KEY = None, Live;
                 /// The value that the claim `aud` of a token must have or contain. Empty: any.
                 audience: String as NAME = String::new(), Live;
@@ -61,7 +61,7 @@ macro_rules! token_table {
         }
 
         impl $Table {
-            pub(super) fn keys(&self) -> TokenKeys<'_> {
+            pub(in crate::config) fn keys(&self) -> TokenKeys<'_> {
                 TokenKeys {
                     hmac_secret: self.hmac_secret_key.as_ref(),
                     hmac_previous_secret: self.hmac_previous_secret_key.as_ref(),

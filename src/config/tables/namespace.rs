@@ -31,8 +31,8 @@ repeated_table! {
         /// Whether `allow_publish_for_client` and `allow_publish_for_subscriber` apply to anonymous
         /// clients too.
         allow_publish_for_anonymous: bool as BOOLEAN = value(false), Live;
-        /// Whether the users that a topic such as `inbox#42` names may subscribe to it. Nobody else
-        /// may, except with a subscription token.
+        /// Whether the users that a topic such as `inbox#42` names may subscribe to it. Other
+        /// clients need a subscription token for such a topic, also if this is `false`.
         allow_user_limited_channels: bool as BOOLEAN = value(false), Live;
         /// A regular expression that the topic must match, if `[auth]` is set. It applies to the
         /// part after the namespace. Empty: any topic.

@@ -13,28 +13,28 @@ pub(in crate::config) const HMAC_SECRET: ValueFormat<Option<HmacSecret>> = Value
         let secret = HmacSecret::parse(text).map_err(|fault| format!("the secret {fault}"))?;
         Ok(Some(secret))
     },
-    show: hidden,
+    show: |value| hidden(value.is_some()),
 };
 
 pub(in crate::config) const RSA_PUBLIC_KEY: ValueFormat<Option<PublicKey>> = ValueFormat {
     name: "public key in PEM",
     visibility: Visibility::Secret,
     read: |raw| public_key(raw, PublicKey::rsa),
-    show: hidden,
+    show: |value| hidden(value.is_some()),
 };
 
 pub(in crate::config) const ECDSA_PUBLIC_KEY: ValueFormat<Option<PublicKey>> = ValueFormat {
     name: "public key in PEM",
     visibility: Visibility::Secret,
     read: |raw| public_key(raw, PublicKey::ecdsa),
-    show: hidden,
+    show: |value| hidden(value.is_some()),
 };
 
 pub(in crate::config) const ED25519_PUBLIC_KEY: ValueFormat<Option<PublicKey>> = ValueFormat {
     name: "public key in PEM",
     visibility: Visibility::Secret,
     read: |raw| public_key(raw, PublicKey::ed25519),
-    show: hidden,
+    show: |value| hidden(value.is_some()),
 };
 
 pub(in crate::config) const UNIX_SECONDS: ValueFormat<u64> = ValueFormat {
@@ -53,7 +53,8 @@ fn public_key(
     Ok(Some(key))
 }
 
-fn hidden<T>(value: &Option<T>) -> String {
-    let shown = if value.is_some() { "***" } else { "none" };
+/// Shows whether a key is set.
+fn hidden(is_set: bool) -> String {
+    let shown = if is_set { "***" } else { "none" };
     shown.into()
 }

@@ -15,3 +15,4 @@ mod scan;
 
 pub use check::{Checker, JsonError, on_one_line};
 pub use commands::{Parser, lines};
+pub use scan::{compact, depth};

@@ -1,7 +1,7 @@
 //! Scans of text that is known to be valid JSON. Every core, for rare texts.
 
 /// Returns how deep arrays and objects are nested.
-pub(super) fn depth(json: &[u8]) -> usize {
+pub fn depth(json: &[u8]) -> usize {
     let (mut depth, mut deepest) = (0_usize, 0);
     let mut at = 0;
     while at < json.len() {
@@ -20,7 +20,7 @@ pub(super) fn depth(json: &[u8]) -> usize {
 }
 
 /// Returns the same value without whitespace between tokens.
-pub(super) fn compact(json: &[u8]) -> Vec<u8> {
+pub fn compact(json: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(json.len());
     let mut at = 0;
     while at < json.len() {

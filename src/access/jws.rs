@@ -1,0 +1,70 @@
+//! The parts of a token: a JSON Web Signature in its compact form (RFC 7515). Shard threads.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::{Algorithm, DecodingKey, crypto};
+
+use super::fault::InvalidToken;
+use super::members::Members;
+use crate::limits;
+
+/// A token whose signature has not been verified.
+pub(super) struct Jws<'a> {
+    /// The algorithm that the header names. Only a key that belongs to it may verify the token.
+    pub(super) algorithm: Algorithm,
+    /// The header and the claims as they were signed.
+    message: &'a str,
+    claims: &'a str,
+    signature: &'a str,
+}
+
+impl<'a> Jws<'a> {
+    /// Parses a token. Of the header, only `alg` and `crit` are read: members that name or contain
+    /// a key (`kid`, `jku`, `jwk`, `x5u`, `x5c`) have no effect.
+    pub(super) fn parse(token: &'a str) -> Result<Self, InvalidToken> {
+        if token.len() > limits::TOKEN_BYTES {
+            return Err(InvalidToken::TooLong);
+        }
+        let (message, signature) = token.rsplit_once('.').ok_or(InvalidToken::Malformed)?;
+        let (header, claims) = message.split_once('.').ok_or(InvalidToken::Malformed)?;
+        if claims.contains('.') {
+            return Err(InvalidToken::Malformed);
+        }
+        let header = decode(header)?;
+        let header = Members::parse(&header).ok_or(InvalidToken::Header)?;
+        if header.has("crit") {
+            return Err(InvalidToken::Critical);
+        }
+        let algorithm = header.text("alg").map_err(|_| InvalidToken::Header)?;
+        let algorithm = algorithm.ok_or(InvalidToken::Header)?.parse();
+        Ok(Self {
+            algorithm: algorithm.map_err(|_| InvalidToken::Algorithm)?,
+            message,
+            claims,
+            signature,
+        })
+    }
+
+    /// Checks whether the signature was made with this key.
+    pub(super) fn check(&self, key: &DecodingKey) -> Result<(), InvalidToken> {
+        let message = self.message.as_bytes();
+        match crypto::verify(self.signature, message, key, self.algorithm) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(InvalidToken::Signature),
+            Err(_) => Err(InvalidToken::Malformed),
+        }
+    }
+
+    /// Returns the text of the claims.
+    pub(super) fn claims(&self) -> Result<Vec<u8>, InvalidToken> {
+        decode(self.claims)
+    }
+}
+
+/// Decodes base64url. Padding, whitespace and bits beyond the last byte are not accepted, so that
+/// there is one text for each token.
+fn decode(part: &str) -> Result<Vec<u8>, InvalidToken> {
+    URL_SAFE_NO_PAD
+        .decode(part)
+        .map_err(|_| InvalidToken::Malformed)
+}
