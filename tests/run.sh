@@ -432,6 +432,8 @@ clients() {
             --fanfare "$fanfare" --tools "$tools" --logs "$logs/clients"
         checks suites suites "$python" tests/clients/suites.py \
             --fanfare "$fanfare" --tools "$tools" --logs "$logs/suites"
+        checks access access "$python" tests/clients/access.py \
+            --fanfare "$fanfare" --tools "$tools" --logs "$logs/access"
         checks deflate deflate "$python" tests/clients/deflate.py \
             --fanfare "$fanfare" --tools "$tools" --logs "$logs/deflate"
         checks apple apple "$python" tests/clients/apple.py \

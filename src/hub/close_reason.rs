@@ -17,6 +17,12 @@ pub enum CloseReason {
     NoPong,
     /// The peer sent a close frame with this code, which is sent back.
     Peer(Option<u16>),
+    /// The token of the peer is not valid: 3500.
+    InvalidToken,
+    /// The token of the peer has expired, and the peer has sent no other one: 3005.
+    Expired,
+    /// The token grants more subscriptions than `ws.max_topics` allows: 3505.
+    TooManyTopics,
     /// The server shuts down or sheds connections: 3001.
     Shutdown,
     /// The outbox is full: 3008.
@@ -37,6 +43,9 @@ impl CloseReason {
             Self::NoConnect => Disconnect::Stale,
             Self::NoPong => Disconnect::NoPong,
             Self::Peer(code) => return (code, String::new()),
+            Self::InvalidToken => Disconnect::InvalidToken,
+            Self::Expired => Disconnect::Expired,
+            Self::TooManyTopics => Disconnect::ChannelLimit,
             Self::Shutdown => Disconnect::Shutdown,
             Self::Slow => Disconnect::Slow,
             Self::TooFast => Disconnect::TooManyRequests,
@@ -58,6 +67,9 @@ impl CloseReason {
             Self::BadRequest
             | Self::NoConnect
             | Self::NoPong
+            | Self::InvalidToken
+            | Self::Expired
+            | Self::TooManyTopics
             | Self::Shutdown
             | Self::Slow
             | Self::Unsupported => CloseAnswer::Awaited,
@@ -71,6 +83,8 @@ impl CloseReason {
             Self::NoConnect => &mut counts.closed_stale,
             Self::NoPong => &mut counts.closed_no_pong,
             Self::Peer(_) => &mut counts.closed_peer,
+            Self::InvalidToken | Self::TooManyTopics => &mut counts.closed_token,
+            Self::Expired => &mut counts.closed_expired,
             Self::Shutdown => &mut counts.closed_shutdown,
             Self::Slow => &mut counts.closed_slow,
             Self::TooFast => &mut counts.closed_too_fast,

@@ -141,15 +141,17 @@ impl Hub {
         }
     }
 
-    /// Ends what an open connection takes part in: its pending commands, its subscriptions and its
-    /// use of an encoding.
+    /// Ends the commands of an open connection that are pending or parked, its subscriptions and
+    /// its use of an encoding.
     fn leave_open_stage(&mut self, id: ConnectionId) {
+        self.parked.forget(id);
         let session = &self.sessions[id];
         if !session.is_open() {
             return;
         }
         let encoding = session.encoding();
         self.pending.end_all(id);
+        self.identities.remove(id);
         self.upstream.remove_codec(encoding.codec);
         self.counts.connections_deflate -= u64::from(encoding.is_deflated());
         while let Some(change) = self.subscriptions.unsubscribe_any(id.into()) {

@@ -1,42 +1,35 @@
 //! Commands of the client protocol. Shard core.
 //!
 //! A command ends in one of three ways: with a reply, with the close of the connection, or pending
-//! until the answer to a question arrives.
+//! until the answer to a question arrives. A command for whose token the turn has no time left is
+//! executed in a later turn.
 
 use std::mem;
 
 use uuid::Uuid;
 
-use crate::config::PayloadKind;
 use crate::limits::COMMANDS_PER_MESSAGE;
 use crate::protocol::codec::ClientCodec;
 use crate::protocol::codes::ClientError;
-use crate::protocol::command::{Command, CommandError, ErrorEffect, PublishData, Request};
+use crate::protocol::command::{Command, CommandError, ErrorEffect, Request};
 use crate::protocol::reply::Reply;
 use crate::protocol::topic;
 
 use super::Hub;
 use super::close_reason::CloseReason;
+use super::command_outcome::CommandOutcome;
 use super::connection_id::ConnectionId;
 use super::pending::{Answer, PublishAnswer, Question, Ticket};
+use super::replies::Replies;
 use super::sessions::{Allowance, Protocol, Stage};
-use super::subscriptions::InterestChange;
 
-/// Name and version of the server in the reply to a connect command.
-const VERSION: &str = concat!("fanfare ", env!("CARGO_PKG_VERSION"));
-
-/// How a command ends.
-enum CommandOutcome {
-    /// With this reply.
-    Reply(Reply<'static>),
-    /// With the reply to a connect command, which contains the id of the client.
-    Connected,
-    /// Without a reply.
-    Silent,
-    /// With the close of the connection.
-    Disconnect(CloseReason),
-    /// With the answer to a question that was asked.
-    Pending,
+/// The step after a command.
+enum Next {
+    Command,
+    /// The connection is closed.
+    Close(CloseReason),
+    /// The connection is parked at this command.
+    Park,
 }
 
 impl From<ClientError> for CommandOutcome {
@@ -45,54 +38,52 @@ impl From<ClientError> for CommandOutcome {
     }
 }
 
-/// The replies of one connection that leave in one message.
-struct Replies {
-    id: ConnectionId,
-    codec: ClientCodec,
-    message: Vec<u8>,
-    count: usize,
-}
-
 impl Hub {
-    /// Executes the commands of one message. Their replies leave in one message, too.
+    /// Executes the commands of one message from the command with the index `first`. Their replies
+    /// leave in one message, too.
     pub(super) fn handle_commands(
         &mut self,
         id: ConnectionId,
         codec: ClientCodec,
         message: &[u8],
+        first: usize,
         now_us: u64,
     ) {
         let mut replies = Replies::new(id, codec);
-        let mut close = None;
-        for (index, command) in codec.commands(message).enumerate() {
-            // The frame itself was charged as the first command.
-            if index > 0 && self.charge(id, 1) == Allowance::Exhausted {
-                close = Some(CloseReason::TooFast);
+        let mut last = (first, Next::Command);
+        for (index, command) in codec.commands(message).enumerate().skip(first) {
+            // The frame was charged as the first command, and a parked command was charged before.
+            let next = if index > first && self.charge(id, 1) == Allowance::Exhausted {
+                Next::Close(CloseReason::TooFast)
             } else if index == COMMANDS_PER_MESSAGE {
-                close = Some(CloseReason::BadRequest);
+                Next::Close(CloseReason::BadRequest)
             } else {
-                close = self.handle_command(id, command, &mut replies, now_us);
-            }
-            if close.is_some() {
+                self.handle_command(id, command, &mut replies, now_us)
+            };
+            last = (index, next);
+            if !matches!(last.1, Next::Command) {
                 break;
             }
         }
         self.send_replies(&replies, now_us);
-        if let Some(reason) = close {
-            self.close(id, reason, now_us);
+        match last {
+            (_, Next::Close(reason)) => self.close(id, reason, now_us),
+            // The replies may have closed the connection.
+            (index, Next::Park) if self.sessions[id].is_open() => {
+                self.parked.park(id, codec, message, index);
+            }
+            (_, Next::Command | Next::Park) => {}
         }
     }
 
-    /// Executes one command and appends its reply. Returns why the connection is to be closed, if
-    /// it is.
+    /// Executes one command and appends its reply.
     fn handle_command(
         &mut self,
         id: ConnectionId,
         command: Result<&[u8], CommandError>,
         replies: &mut Replies,
         now_us: u64,
-    ) -> Option<CloseReason> {
-        self.counts.commands += 1;
+    ) -> Next {
         let mut decoder = mem::take(&mut self.decoder);
         let result = command.and_then(|command| decoder.decode(replies.codec, command));
         let (request, outcome) = match result {
@@ -105,13 +96,20 @@ impl Hub {
             },
         };
         self.decoder = decoder;
+        if matches!(outcome, CommandOutcome::Parked) {
+            return Next::Park;
+        }
+        self.counts.commands += 1;
         match outcome {
             CommandOutcome::Reply(reply) => self.append_reply(replies, request, &reply),
-            CommandOutcome::Connected => self.append_connect_reply(replies, request),
-            CommandOutcome::Disconnect(reason) => return Some(reason),
-            CommandOutcome::Silent | CommandOutcome::Pending => {}
+            CommandOutcome::Connected(grant) => self.append_connect_reply(replies, request, &grant),
+            CommandOutcome::Refreshed(expiry) => {
+                self.append_refresh_reply(replies, request, expiry);
+            }
+            CommandOutcome::Disconnect(reason) => return Next::Close(reason),
+            CommandOutcome::Silent | CommandOutcome::Pending | CommandOutcome::Parked => {}
         }
-        None
+        Next::Command
     }
 
     fn execute(&mut self, id: ConnectionId, request: Request<'_>, now_us: u64) -> CommandOutcome {
@@ -120,90 +118,25 @@ impl Hub {
             return CommandOutcome::Disconnect(CloseReason::BadRequest);
         }
         match request.command {
-            Command::Connect { .. } => {
-                self.sessions[id].connect();
-                self.start_pings(id, now_us);
-                CommandOutcome::Connected
+            Command::Connect { token } => self.connect(id, token, now_us),
+            Command::Refresh { token } => self.refresh(id, token, now_us),
+            Command::Subscribe { channel, token } => self.subscribe(id, channel, token, now_us),
+            Command::SubRefresh { channel, token } => {
+                self.refresh_subscription(id, channel, token, now_us)
             }
-            Command::Subscribe { channel, .. } => self.subscribe(id, channel),
-            Command::Unsubscribe { channel } => {
-                let change = self.subscriptions.unsubscribe(id.into(), channel);
-                self.change_interest(change);
-                CommandOutcome::Reply(Reply::Unsubscribe)
-            }
+            Command::Unsubscribe { channel } => self.unsubscribe(id, channel),
             Command::Publish { channel, data } => {
                 self.publish_from_client(id, request.id, channel, data, now_us)
             }
             Command::Ping => CommandOutcome::Reply(Reply::Ping),
             // Every input counts as a pong, and there is no application that takes messages.
             Command::Pong | Command::Send => CommandOutcome::Silent,
-            Command::Refresh { .. } | Command::SubRefresh { .. } | Command::Unsupported(_) => {
-                ClientError::NotAvailable.into()
-            }
+            Command::Unsupported(_) => ClientError::NotAvailable.into(),
         }
-    }
-
-    fn subscribe(&mut self, id: ConnectionId, name: &str) -> CommandOutcome {
-        if !self.may_use(id, name) {
-            return ClientError::PermissionDenied.into();
-        }
-        if self.subscriptions.is_subscribed(id.into(), name) {
-            return ClientError::AlreadySubscribed.into();
-        }
-        if self.subscriptions.topics_of(id.into()) >= self.config.ws.max_topics {
-            return ClientError::LimitExceeded.into();
-        }
-        self.subscribe_to(id, name);
-        CommandOutcome::Reply(Reply::Subscribe { expiry: None })
-    }
-
-    /// Subscribes a connection to a topic that it is not subscribed to.
-    pub(super) fn subscribe_to(&mut self, id: ConnectionId, name: &str) {
-        let change = self.subscriptions.subscribe(id.into(), name, &self.config);
-        // The interest changes before the reply is sent, so that no publication that arrives after
-        // the reply is missed.
-        self.change_interest(change);
-    }
-
-    pub(super) fn change_interest(&mut self, change: InterestChange) {
-        match change {
-            InterestChange::None => {}
-            InterestChange::Begins { topic_hash } => self.upstream.want(topic_hash, true),
-            InterestChange::Ends { topic_hash } => self.upstream.want(topic_hash, false),
-        }
-    }
-
-    /// Asks ingest to take a publication. The client gets its reply when ingest has answered.
-    fn publish_from_client(
-        &mut self,
-        id: ConnectionId,
-        request: u32,
-        name: &str,
-        data: PublishData,
-        now_us: u64,
-    ) -> CommandOutcome {
-        let namespace = self.config.namespace(name);
-        if !namespace.publish || !self.may_use(id, name) {
-            return ClientError::PermissionDenied.into();
-        }
-        let payload = match data {
-            PublishData::Json(_) if namespace.payload != PayloadKind::Json => {
-                return ClientError::NotAvailable.into();
-            }
-            PublishData::Json(payload) | PublishData::Bytes(payload) => payload,
-        };
-        if payload.len() > self.config.ingest.max_payload {
-            return ClientError::LimitExceeded.into();
-        }
-        let question = Question::Publish {
-            topic: name.into(),
-            payload,
-        };
-        self.ask(id, request, question, now_us)
     }
 
     /// Makes a command pending until the answer to the question arrives.
-    fn ask(
+    pub(super) fn ask(
         &mut self,
         id: ConnectionId,
         request: u32,
@@ -248,32 +181,6 @@ impl Hub {
         }
     }
 
-    fn append_reply(&mut self, replies: &mut Replies, request: u32, reply: &Reply<'_>) {
-        self.counts.command_errors += u64::from(matches!(reply, Reply::Error(_)));
-        replies.append(request, reply);
-    }
-
-    fn append_connect_reply(&self, replies: &mut Replies, request: u32) {
-        let client = self.client_id(replies.id).to_string();
-        let reply = Reply::Connect {
-            client: &client,
-            version: VERSION,
-            ping_s: self.config.ws.ping.as_secs().max(1) as u32,
-            expiry: None,
-            subscriptions: &[],
-        };
-        replies.append(request, &reply);
-    }
-
-    /// Sends the replies in one message, if there are any.
-    fn send_replies(&mut self, replies: &Replies, now_us: u64) {
-        if replies.count > 0 {
-            let transport = self.sessions[replies.id].transport();
-            let bytes = transport.message(replies.codec.data(), &replies.message);
-            self.send(replies.id, bytes, now_us);
-        }
-    }
-
     /// Returns the id that the client of a connection is given. It is computed from the identifier
     /// of the connection, so that no connection has to store it.
     pub(super) fn client_id(&self, id: ConnectionId) -> Uuid {
@@ -297,26 +204,5 @@ fn reply_to(answer: Answer) -> Reply<'static> {
         Answer::Publish(PublishAnswer::Rejected) => Reply::Error(ClientError::BadRequest),
         Answer::Publish(PublishAnswer::Busy) => Reply::Error(ClientError::TooManyRequests),
         Answer::Timeout => Reply::Error(ClientError::Internal),
-    }
-}
-
-impl Replies {
-    fn new(id: ConnectionId, codec: ClientCodec) -> Self {
-        Self {
-            id,
-            codec,
-            message: Vec::new(),
-            count: 0,
-        }
-    }
-
-    fn append(&mut self, request: u32, reply: &Reply<'_>) {
-        self.count += 1;
-        self.codec.append_reply(&mut self.message, request, reply);
-    }
-
-    /// Returns whether the message has as many replies as a message may have commands.
-    fn is_full(&self) -> bool {
-        self.count >= COMMANDS_PER_MESSAGE
     }
 }

@@ -20,8 +20,12 @@ impl Hub {
     pub fn deadline_us(&self) -> Option<u64> {
         let sessions = self.sessions.next_deadline_us();
         let pending = self.pending.deadline_us();
+        let expiry = self.identities.deadline_us();
         let drain = self.draining.as_ref().map(Drain::next_us);
-        [sessions, pending, drain].into_iter().flatten().min()
+        [sessions, pending, expiry, drain]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Returns when the oldest thing was due that is due by `now_us`; `None` if nothing is due.
@@ -30,8 +34,12 @@ impl Hub {
         let is_due = |due_us: &u64| *due_us <= now_us;
         let sessions = self.sessions.overdue_us(now_us);
         let pending = self.pending.deadline_us().filter(is_due);
+        let expiry = self.identities.deadline_us().filter(is_due);
         let drain = self.draining.as_ref().map(Drain::next_us).filter(is_due);
-        [sessions, pending, drain].into_iter().flatten().min()
+        [sessions, pending, expiry, drain]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Does what is due. The shell calls it in every turn; it is cheap when nothing is due.
@@ -43,6 +51,7 @@ impl Hub {
         }
         self.expired = expired;
         self.fail_expired_commands(now_us);
+        self.end_expired(now_us);
         self.continue_drain(now_us);
     }
 
@@ -51,6 +60,11 @@ impl Hub {
             return;
         };
         match session.stage() {
+            // The hub has not processed what the peer has sent.
+            Stage::Handshake | Stage::Connecting | Stage::Open if self.parked.contains(id) => {
+                let tick_us = TIMER_TICK.as_micros() as u64;
+                self.sessions.set_deadline(id, now_us + tick_us);
+            }
             Stage::Handshake | Stage::Connecting => self.check_silence(id, now_us),
             Stage::Open => self.keep_alive(id, now_us),
             Stage::Closing => self.end(id, SocketClose::Reset),

@@ -6,11 +6,11 @@ use crate::config::ApplePolicy;
 use crate::delivery::{Codec, Encoding};
 use crate::limits::HANDSHAKE_BYTES;
 use crate::protocol::codec::ClientCodec;
-use crate::protocol::topic;
 use crate::wire::handshake::{self, AgreedDeflate, DeflateOffer, HttpRefusal, HttpRequest};
 
 use super::Hub;
 use super::connection_id::ConnectionId;
+use super::raw::{RawAdmission, RawGrant};
 use super::refusals::{RefusalReason, RefusedHandshake};
 use super::sessions::{Admission, CloseAnswer, Inbound, Protocol};
 
@@ -28,6 +28,14 @@ const SUBPROTOCOLS: [(&str, ClientCodec); 2] = [
     ("centrifuge-json", ClientCodec::Json),
     ("centrifuge-protobuf", ClientCodec::Protobuf),
 ];
+
+/// Whether a request has its response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Response {
+    Sent,
+    /// The turn has no time left for the token of the request.
+    Parked,
+}
 
 /// Whether permessage-deflate is used.
 #[derive(Clone, Copy, Debug)]
@@ -58,10 +66,10 @@ impl Hub {
         if head.is_empty() {
             // Usually the whole head arrives at once, and nothing has to be stored.
             match handshake::parse(input) {
-                Ok(Some((used, request))) => {
-                    self.respond(id, &request, now_us);
-                    self.process(id, &mut input[used..], now_us);
-                }
+                Ok(Some((used, request))) => match self.respond(id, &request, now_us) {
+                    Response::Sent => self.process(id, &mut input[used..], now_us),
+                    Response::Parked => self.parked.park_head(id, input.to_vec()),
+                },
                 Ok(None) => head.extend_from_slice(input),
                 Err(refusal) => self.refuse(id, None, &refusal, now_us),
             }
@@ -76,29 +84,34 @@ impl Hub {
         }
         match handshake::parse(head) {
             Ok(Some((used, request))) => {
-                let mut head = mem::take(head);
-                self.respond(id, &request, now_us);
-                self.process(id, &mut head[used..], now_us);
+                let mut head = mem::take(&mut **head);
+                match self.respond(id, &request, now_us) {
+                    Response::Sent => self.process(id, &mut head[used..], now_us),
+                    Response::Parked => self.parked.park_head(id, head),
+                }
             }
             Ok(None) => {}
             Err(refusal) => self.refuse(id, None, &refusal, now_us),
         }
     }
 
-    fn respond(&mut self, id: ConnectionId, request: &HttpRequest, now_us: u64) {
+    fn respond(&mut self, id: ConnectionId, request: &HttpRequest, now_us: u64) -> Response {
         if request.path() == PATH_HEALTH {
             let health = self.upstream.health();
             let (status, body) = (health.http_status(), health.json());
             let response = handshake::plain_response(status, "application/json", body.as_bytes());
-            return self.send_response(id, Some(request), response, now_us);
+            self.send_response(id, Some(request), response, now_us);
+            return Response::Sent;
         }
         if is_visit(request) {
             let response = HttpRefusal::NotFound.response();
-            return self.send_response(id, Some(request), response, now_us);
+            self.send_response(id, Some(request), response, now_us);
+            return Response::Sent;
         }
-        if let Err(refusal) = self.upgrade(id, request, now_us) {
+        self.upgrade(id, request, now_us).unwrap_or_else(|refusal| {
             self.refuse(id, Some(request), &refusal, now_us);
-        }
+            Response::Sent
+        })
     }
 
     fn upgrade(
@@ -106,7 +119,7 @@ impl Hub {
         id: ConnectionId,
         request: &HttpRequest,
         now_us: u64,
-    ) -> Result<(), HttpRefusal> {
+    ) -> Result<Response, HttpRefusal> {
         let (protocol, subprotocol) = self.protocol(request)?;
         let compression = self.compression(request);
         let deflate = match compression {
@@ -115,9 +128,12 @@ impl Hub {
         };
         let response = request.accept(subprotocol, deflate)?;
         self.check_access(id, request)?;
-        let topics = match protocol {
-            Protocol::Raw => self.raw_topics(id, request)?,
-            Protocol::Client(_) | Protocol::Echo => Vec::new(),
+        let raw = match protocol {
+            Protocol::Raw => match self.admit_raw(id, request, now_us)? {
+                RawAdmission::Granted(grant) => grant,
+                RawAdmission::Parked => return Ok(Response::Parked),
+            },
+            Protocol::Client(_) | Protocol::Echo => RawGrant::default(),
         };
         let encoding = Encoding {
             codec: codec_of(protocol),
@@ -125,11 +141,9 @@ impl Hub {
         };
         self.open(id, protocol, encoding, now_us);
         self.count_compression(compression);
-        for topic in &topics {
-            self.subscribe_to(id, topic);
-        }
+        self.open_raw(id, raw);
         self.send(id, response.into(), now_us);
-        Ok(())
+        Ok(Response::Sent)
     }
 
     /// Returns the protocol that the path selects, and the subprotocol to confirm.
@@ -206,38 +220,6 @@ impl Hub {
             }
             Protocol::Raw | Protocol::Echo => self.start_pings(id, now_us),
         }
-    }
-
-    /// Returns the topics of `/raw?topic=a&topic=b`, each once.
-    fn raw_topics(
-        &self,
-        id: ConnectionId,
-        request: &HttpRequest,
-    ) -> Result<Vec<String>, HttpRefusal> {
-        let mut topics = Vec::<String>::new();
-        for pair in request.query() {
-            let (name, value) = pair?;
-            if name != "topic" || topics.iter().any(|topic| *topic == value) {
-                continue;
-            }
-            if topic::check(value.as_bytes()).is_err() {
-                let text = "a topic is 1 to 255 bytes without control characters";
-                return Err(HttpRefusal::BadRequest(text));
-            }
-            if topics.len() == self.config.ws.max_topics {
-                let text = "more topics than ws.max_topics allows";
-                return Err(HttpRefusal::BadRequest(text));
-            }
-            topics.push(value.into_owned());
-        }
-        if topics.is_empty() {
-            let text = "name at least one topic: /raw?topic=NAME";
-            return Err(HttpRefusal::BadRequest(text));
-        }
-        if !topics.iter().all(|topic| self.may_use(id, topic)) {
-            return Err(HttpRefusal::ReservedTopic);
-        }
-        Ok(topics)
     }
 
     /// Answers a request with a refusal. `request` is `None` if the head could not be parsed.

@@ -22,6 +22,8 @@ pub enum Reading {
     Paused {
         until_us: u64,
     },
+    /// The connection is parked: it is read again after [`Hub::poll_readable`] has returned it.
+    Parked,
 }
 
 impl Hub {
@@ -35,6 +37,9 @@ impl Hub {
         let allowance = session.charge_bytes(input.len());
         let until_us = session.allowance_end_us();
         self.process(id, input, now_us);
+        if self.parked.contains(id) {
+            return Reading::Parked;
+        }
         match self.sessions[id].protocol() {
             // For tests.
             Protocol::Echo => Reading::Continues,
@@ -72,7 +77,7 @@ impl Hub {
         let mut inflater = mem::take(&mut self.inflater);
         let max_message = self.config.ws.max_message;
         let mut is_consumed = false;
-        while !is_consumed && self.sessions[id].is_open() {
+        while !is_consumed && self.sessions[id].is_open() && !self.parked.contains(id) {
             let inflater = is_deflated.then_some(&mut inflater);
             match decoder.next(&mut input, max_message, inflater) {
                 Ok(Some(incoming)) => self.handle_incoming(id, incoming, now_us),
@@ -90,6 +95,7 @@ impl Hub {
         let session = &mut self.sessions[id];
         if session.is_open() {
             session.inbound = Inbound::Frames(decoder);
+            self.parked.keep_input(id, input);
         } else if session.stage() == Stage::Closing
             && session.close_answer() == CloseAnswer::Awaited
         {
@@ -117,7 +123,7 @@ impl Hub {
         };
         match self.sessions[id].protocol() {
             Protocol::Client(codec) if codec.data() == data => {
-                self.handle_commands(id, codec, message, now_us);
+                self.handle_commands(id, codec, message, 0, now_us);
             }
             Protocol::Client(_) => self.close(id, CloseReason::BadRequest, now_us),
             Protocol::Echo => self.echo(id, data, message, now_us),

@@ -11,35 +11,52 @@
 //! subscriptions  which connection is subscribed to which topic
 //! outboxes       what each connection has to send, and rounds of sends
 //! pending        commands that are answered later
+//! identities     who the clients are, and what expires
+//! parked         connections that wait for the verification of a token
 //!
 //! handshake      from the request head to an upgrade, a health response or a refusal
+//! raw            the handshake of connections without commands
 //! refusals       refused handshakes: counted, and reported to the shell for the log
 //! inbound        from bytes to messages and control frames
 //! commands       the client protocol
+//! replies        the replies of one message
+//! authentication the commands connect and refresh
+//! client_publish the command publish
+//! subscribing    the commands `subscribe`, `unsubscribe` and `sub_refresh`
 //! publish        from a broadcast to outboxes
+//! resume         parked connections in later turns
 //! closing        close frames, lost connections
 //! drain          closing all connections or a share of them over a period
 //! deadlines      handshake timeouts, pings, drains
 //! survey         the connections with the most pending bytes
 //! ```
 //!
-//! `Hub` is the facade of the first four, each of which owns its fields.
+//! `Hub` is the facade of the first six, each of which owns its fields.
 
+mod authentication;
+mod client_publish;
 mod close_reason;
 mod closing;
+mod command_outcome;
 mod commands;
 mod connection_id;
 mod deadlines;
 mod drain;
 mod draining;
 mod handshake;
+mod identities;
 mod inbound;
 mod outboxes;
 mod pages;
+mod parked;
 mod pending;
 mod publish;
+mod raw;
 mod refusals;
+mod replies;
+mod resume;
 mod sessions;
+mod subscribing;
 mod subscriptions;
 mod survey;
 mod timers;
@@ -49,6 +66,7 @@ mod upstream;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use crate::access::Verifier;
 use crate::config::Config;
 use crate::delivery::TopicHasher;
 use crate::limits::TURN_BYTES;
@@ -58,7 +76,9 @@ use crate::wire::handshake::HttpRefusal;
 use crate::wire::{Deflater, Inflater};
 
 use drain::Drain;
+use identities::Identities;
 use outboxes::Outboxes;
+use parked::Parked;
 use pending::PendingCommands;
 use refusals::Refusals;
 use sessions::{Admission, Sessions};
@@ -70,6 +90,7 @@ pub use drain::DrainScope;
 pub use inbound::Reading;
 pub use outboxes::{Egress, Send, SendOutcome};
 pub use pages::Pages;
+pub use parked::Parking;
 pub use pending::{Answer, PublishAnswer, Question, Ticket, UnreadAnswers};
 pub use publish::Writability;
 pub use refusals::{RefusalReason, RefusedHandshake};
@@ -94,6 +115,11 @@ pub struct Hub {
     subscriptions: Subscriptions,
     outboxes: Outboxes,
     pending: PendingCommands,
+    identities: Identities,
+    parked: Parked,
+    verifier: Verifier,
+    /// The time of the wall clock in seconds since 1970.
+    unix_s: u64,
     draining: Option<Drain>,
     refusals: Refusals,
     actions: VecDeque<SocketAction>,
@@ -123,6 +149,7 @@ impl Hub {
         let deflate = &config.ws.deflate;
         let deflater = Deflater::new(deflate.level, deflate.threshold);
         let mut random = fastrand::Rng::with_seed(seed);
+        let verifier = Verifier::new(&config.auth);
         Self {
             config,
             upstream,
@@ -130,6 +157,10 @@ impl Hub {
             subscriptions: Subscriptions::new(hasher),
             outboxes: Outboxes::default(),
             pending: PendingCommands::default(),
+            identities: Identities::default(),
+            parked: Parked::default(),
+            verifier,
+            unix_s: 0,
             draining: None,
             refusals: Refusals::default(),
             actions: VecDeque::new(),
@@ -210,6 +241,9 @@ impl Hub {
         self.subscriptions.reconfigure(&config);
         let deflate = &config.ws.deflate;
         self.deflater.reconfigure(deflate.level, deflate.threshold);
+        if config.auth != self.config.auth {
+            self.verifier = Verifier::new(&config.auth);
+        }
         self.config = config;
     }
 
@@ -220,6 +254,7 @@ impl Hub {
         counts.topics = self.subscriptions.topics();
         counts.subscriptions = self.subscriptions.len();
         counts.pending = self.outboxes.pending_publications();
+        counts.parked = self.parked.len() as u64;
         let tally = self.deflater.tally();
         counts.deflate_compressed = tally.compressed;
         counts.deflate_small = tally.small;

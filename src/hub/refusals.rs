@@ -18,6 +18,10 @@ pub enum RefusalReason {
     Limit,
     /// `ws.origins` does not allow the page.
     Origin,
+    /// The request has no token that is valid.
+    Token,
+    /// The client may not subscribe to a topic of the request.
+    Permission,
     /// The request is malformed, or its path, method or WebSocket version is not supported.
     Request,
     /// The request head was not complete in time.
@@ -28,6 +32,8 @@ impl RefusalReason {
     pub(super) fn of(refusal: &HttpRefusal, is_shutting_down: bool) -> Self {
         match refusal {
             HttpRefusal::ForbiddenOrigin => Self::Origin,
+            HttpRefusal::Unauthorized(_) => Self::Token,
+            HttpRefusal::Forbidden(_) => Self::Permission,
             HttpRefusal::Unavailable(_) if is_shutting_down => Self::Draining,
             HttpRefusal::Unavailable(_) => Self::Limit,
             HttpRefusal::RequestTimeout => Self::Timeout,
@@ -41,6 +47,8 @@ impl RefusalReason {
             Self::Draining => "draining",
             Self::Limit => "limit",
             Self::Origin => "origin",
+            Self::Token => "token",
+            Self::Permission => "permission",
             Self::Request => "request",
             Self::Timeout => "timeout",
         }
@@ -52,6 +60,8 @@ impl RefusalReason {
             Self::Draining => &mut counts.refused_draining,
             Self::Limit => &mut counts.refused_limit,
             Self::Origin => &mut counts.refused_origin,
+            Self::Token => &mut counts.refused_token,
+            Self::Permission => &mut counts.refused_permission,
             Self::Request => &mut counts.refused_request,
             Self::Timeout => &mut counts.refused_timeout,
         }
@@ -120,10 +130,12 @@ fn describe(reason: RefusalReason, request: Option<&HttpRequest>, refusal: &Http
         (RefusalReason::Timeout, _) => {
             "the client sent no complete request head within ws.handshake_timeout".into()
         }
+        // The query may contain a token.
+        (RefusalReason::Token | RefusalReason::Permission, _)
+        | (RefusalReason::Draining | RefusalReason::Request, None) => refusal.to_string(),
         (RefusalReason::Draining | RefusalReason::Request, Some(request)) => {
             format!("{refusal} (path {})", excerpt(request.path().as_bytes()))
         }
-        (RefusalReason::Draining | RefusalReason::Request, None) => refusal.to_string(),
     }
 }
 

@@ -77,3 +77,8 @@ pub const COMMAND_DEPTH: usize = JSON_DEPTH + 2;
 /// Memory that a JSON parse buffer keeps between two parses. A parse needs up to 24 times the size
 /// of the text, so the memory for a rare large text must be released.
 pub const JSON_KEPT_BYTES: usize = 256 * 1024;
+
+/// Time of one turn that a shard may verify tokens. A signature takes up to half a millisecond, and
+/// the deliveries of other connections wait meanwhile. A storm of connections with tokens that take
+/// 45 us each is worked off at a few thousand in a second beside full load.
+pub const TURN_TOKEN_TIME: Duration = Duration::from_micros(250);

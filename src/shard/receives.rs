@@ -8,6 +8,7 @@
 //! under way -> received -> hub -+-> under way   the socket has no more input
 //!     |                         +-> waiting     the socket has more input
 //!     |                         +-> paused      the connection has used up its rate
+//!     |                         +-> parked      a token of the connection waits in the hub
 //!     +-> waiting                               no buffer was free
 //! ```
 //!
@@ -76,6 +77,8 @@ impl<R: Ring> ShardLoop<R> {
             let reading = self.hub.receive(id, input, now_us);
             self.ring.return_buffer(buffer);
             match (reading, rest) {
+                // The hub reports when the connection may be read again.
+                (Reading::Parked, _) => {}
                 (Reading::Paused { until_us }, _) => self.receives.pause(id, until_us),
                 (Reading::Continues, SocketInput::Waiting) => self.receives.wait(id),
                 (Reading::Continues, SocketInput::Drained) => self.start_receive(id, rest)?,
@@ -89,6 +92,9 @@ impl<R: Ring> ShardLoop<R> {
 
     /// Starts to receive from the connections whose turn it is. Reports work if others still wait.
     pub(super) fn start_receives(&mut self) -> io::Result<Work> {
+        while let Some(id) = self.hub.poll_readable() {
+            self.receives.wait(id);
+        }
         // With more operations than free buffers, some would fail and lose their place.
         for _ in 0..self.ring.free_buffers() {
             let Some(id) = self.receives.next_waiting() else {

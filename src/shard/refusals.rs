@@ -33,8 +33,10 @@ fn log(shard: usize, peer: Option<SocketAddr>, refused: &RefusedHandshake) {
     }
     match refused.reason {
         RefusalReason::Limit | RefusalReason::Origin => write_line!(warn),
-        RefusalReason::Draining | RefusalReason::Request | RefusalReason::Timeout => {
-            write_line!(info);
-        }
+        RefusalReason::Draining
+        | RefusalReason::Request
+        | RefusalReason::Timeout
+        | RefusalReason::Token
+        | RefusalReason::Permission => write_line!(info),
     }
 }

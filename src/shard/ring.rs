@@ -27,6 +27,9 @@ pub trait Ring {
     /// Returns the time in microseconds since the start of the process.
     fn now_us(&self) -> u64;
 
+    /// Returns the time of the wall clock in seconds since 1970.
+    fn unix_s(&self) -> u64;
+
     /// Starts to accept connections. Each accepted connection is a completion.
     fn accept(&mut self, listener: &Self::Listener) -> io::Result<()>;
 

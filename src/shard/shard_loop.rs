@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use crate::config::Config;
 use crate::fabric::{Fabric, ShardFabric};
-use crate::hub::{ConnectionId, Egress, Hub, SocketAction};
+use crate::hub::{ConnectionId, Egress, Hub, Parking, SocketAction};
 use crate::observe::lossy;
 
 use super::acceptor::{AcceptEvent, Acceptor};
@@ -123,10 +123,12 @@ impl<R: Ring> ShardLoop<R> {
                 return Ok(Turn::Ended);
             }
         }
+        self.hub.set_unix_time(self.ring.unix_s());
         self.handle_completions(now_us)?;
         worked |= self.process_received(now_us)? == Work::Done;
         self.submit_questions(now_us);
         worked |= self.drain_lane(now_us)? == Work::Done;
+        worked |= self.hub.resume_parked(now_us) == Parking::Occupied;
         self.hub.tick(now_us);
         self.confirm_silence(now_us)?;
         self.end_accepting(now_us)?;

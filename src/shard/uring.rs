@@ -153,6 +153,10 @@ impl Ring for UringRing {
         self.clock.now_us()
     }
 
+    fn unix_s(&self) -> u64 {
+        self.clock.unix_s()
+    }
+
     fn accept(&mut self, listener: &TcpListener) -> io::Result<()> {
         let entry = opcode::AcceptMulti::new(Fd(listener.as_raw_fd()))
             .flags(libc::SOCK_CLOEXEC)

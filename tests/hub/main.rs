@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, unreachable_pub)]
 
+mod access;
 #[path = "../fuzz/client_proto.rs"]
 mod client_proto;
 mod closing;
@@ -24,6 +25,7 @@ mod share;
 mod slow;
 mod survey;
 mod timers;
+mod tokens;
 mod topics;
 mod upstream;
 mod wire;

@@ -13,6 +13,10 @@ pub enum HttpRefusal {
         "origin not allowed: the server operator must add the value of the Origin header to ws.origins"
     )]
     ForbiddenOrigin,
+    #[error("unauthorized: {0}")]
+    Unauthorized(&'static str),
+    #[error("permission denied: {0}")]
+    Forbidden(&'static str),
     #[error("permission denied: the request names a reserved topic")]
     ReservedTopic,
     /// The answer to `GET /` too. It is no success, because a load balancer that checks `/` must
@@ -55,7 +59,8 @@ impl HttpRefusal {
     pub fn status(&self) -> u16 {
         match self {
             Self::BadRequest(_) => 400,
-            Self::ForbiddenOrigin | Self::ReservedTopic => 403,
+            Self::Unauthorized(_) => 401,
+            Self::ForbiddenOrigin | Self::Forbidden(_) | Self::ReservedTopic => 403,
             Self::NotFound => 404,
             Self::MethodNotAllowed => 405,
             Self::RequestTimeout => 408,
@@ -72,6 +77,8 @@ impl HttpRefusal {
         match self {
             Self::BadRequest(_) => "bad_request",
             Self::ForbiddenOrigin => "forbidden_origin",
+            Self::Unauthorized(_) => "unauthorized",
+            Self::Forbidden(_) => "forbidden",
             Self::ReservedTopic => "reserved_topic",
             Self::NotFound => "not_found",
             Self::MethodNotAllowed => "method_not_allowed",
@@ -90,6 +97,8 @@ impl HttpRefusal {
     /// after it.
     pub fn response(&self) -> Vec<u8> {
         let (connection, headers) = match self {
+            // RFC 9110, section 15.5.2.
+            Self::Unauthorized(_) => ("close", "WWW-Authenticate: Bearer\r\n".to_owned()),
             Self::MethodNotAllowed => ("close", "Allow: GET\r\n".to_owned()),
             // A 426 response names the protocol in Upgrade, which is a hop-by-hop header and so has
             // to be listed in Connection.

@@ -130,6 +130,10 @@ impl Ring for SimulatedRing {
         world.now_us
     }
 
+    fn unix_s(&self) -> u64 {
+        self.world.borrow().now_us / 1_000_000
+    }
+
     fn accept(&mut self, listener: &SimulatedDescriptor) -> io::Result<()> {
         let number = listener.number;
         self.push(Queued::Accept { number });

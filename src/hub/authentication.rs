@@ -1,0 +1,200 @@
+//! The commands connect and refresh: who the client is, and until when. Shard core.
+
+use std::collections::HashSet;
+
+use crate::access::{ConnectionToken, TokenFault, TokenKind};
+use crate::config::AuthMode;
+use crate::protocol::codes::ClientError;
+use crate::protocol::reply::Expiry;
+use crate::protocol::topic;
+
+use super::Hub;
+use super::close_reason::CloseReason;
+use super::command_outcome::{CommandOutcome, Grant};
+use super::connection_id::ConnectionId;
+use super::identities::NEVER_US;
+use super::parked::TokenTime;
+
+/// Until when something is granted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Validity {
+    Forever,
+    /// `ttl_s` is at least 1.
+    Until {
+        ttl_s: u32,
+    },
+    Over,
+}
+
+impl Validity {
+    /// Returns the validity of what expires at a time of the wall clock. Later jumps of that clock
+    /// have no effect.
+    pub(super) fn of(expires_at_s: Option<u64>, unix_s: u64) -> Self {
+        match expires_at_s {
+            None => Self::Forever,
+            Some(expires_at_s) if expires_at_s <= unix_s => Self::Over,
+            Some(expires_at_s) => Self::Until {
+                ttl_s: u32::try_from(expires_at_s - unix_s).unwrap_or(u32::MAX),
+            },
+        }
+    }
+
+    /// Returns the expiry in the reply.
+    pub(super) fn expiry(self) -> Option<Expiry> {
+        match self {
+            Self::Forever | Self::Over => None,
+            Self::Until { ttl_s } => Some(Expiry { ttl_s }),
+        }
+    }
+
+    /// Returns when the grant ends, in microseconds: `delay_us` after it expires.
+    pub(super) fn end_us(self, now_us: u64, delay_us: u64) -> u64 {
+        match self {
+            Self::Forever => NEVER_US,
+            Self::Over => now_us,
+            Self::Until { ttl_s } => now_us + u64::from(ttl_s) * 1_000_000 + delay_us,
+        }
+    }
+}
+
+impl Hub {
+    /// Sets the time of the wall clock in seconds since 1970. Tokens are checked against it.
+    pub fn set_unix_time(&mut self, unix_s: u64) {
+        self.unix_s = unix_s;
+    }
+
+    /// Executes a connect command.
+    pub(super) fn connect(&mut self, id: ConnectionId, token: &str, now_us: u64) -> CommandOutcome {
+        let grant = match self.config.auth.mode() {
+            AuthMode::Open => Grant::default(),
+            AuthMode::Enforced if token.is_empty() => {
+                if !self.config.auth.allow_anonymous {
+                    self.counts.tokens_missing += 1;
+                    return CommandOutcome::Disconnect(CloseReason::BadRequest);
+                }
+                Grant::default()
+            }
+            AuthMode::Enforced => match self.authenticate(id, token, now_us) {
+                Ok(grant) => grant,
+                Err(outcome) => return outcome,
+            },
+        };
+        self.sessions[id].connect();
+        self.start_pings(id, now_us);
+        for subscription in &grant.subscriptions {
+            self.subscribe_to(id, &subscription.topic);
+        }
+        CommandOutcome::Connected(grant)
+    }
+
+    /// Verifies the token of a connect command and records who the client is. Returns how the
+    /// command ends if the token is not accepted or there is no time for it.
+    fn authenticate(
+        &mut self,
+        id: ConnectionId,
+        token: &str,
+        now_us: u64,
+    ) -> Result<Grant, CommandOutcome> {
+        let mut token = match self.verify_connection(token)? {
+            Ok(token) => token,
+            Err(TokenFault::Expired) => return Err(ClientError::TokenExpired.into()),
+            Err(TokenFault::Invalid(_)) => {
+                return Err(CommandOutcome::Disconnect(CloseReason::InvalidToken));
+            }
+        };
+        let validity = Validity::of(token.expires_at_s, self.unix_s);
+        if validity == Validity::Over {
+            return Err(ClientError::Expired.into());
+        }
+        let mut seen = HashSet::new();
+        token
+            .subscriptions
+            .retain(|each| seen.insert(each.topic.clone()));
+        if token.subscriptions.len() > self.config.ws.max_topics {
+            return Err(CommandOutcome::Disconnect(CloseReason::TooManyTopics));
+        }
+        let mut topics = token.subscriptions.iter().map(|each| &*each.topic);
+        if topics.any(|topic| topic == topic::RESERVED) {
+            return Err(ClientError::PermissionDenied.into());
+        }
+        let delay_us = self.config.auth.expired_close_delay.as_micros() as u64;
+        let end_us = validity.end_us(now_us, delay_us);
+        self.identities.set(id, &token.user, token.info, end_us);
+        Ok(Grant {
+            expiry: validity.expiry(),
+            subscriptions: token.subscriptions,
+        })
+    }
+
+    /// Executes a refresh command: the client has a new token for its connection.
+    pub(super) fn refresh(&mut self, id: ConnectionId, token: &str, now_us: u64) -> CommandOutcome {
+        if self.config.auth.mode() == AuthMode::Open {
+            return ClientError::NotAvailable.into();
+        }
+        if token.is_empty() {
+            return CommandOutcome::Disconnect(CloseReason::BadRequest);
+        }
+        let verified = match self.verify_connection(token) {
+            Ok(verified) => verified,
+            Err(outcome) => return outcome,
+        };
+        let token = match verified {
+            Ok(token) => token,
+            Err(TokenFault::Expired) => return CommandOutcome::Disconnect(CloseReason::Expired),
+            Err(TokenFault::Invalid(_)) => {
+                return CommandOutcome::Disconnect(CloseReason::InvalidToken);
+            }
+        };
+        if *token.user != *self.identities.user(id) {
+            return CommandOutcome::Disconnect(CloseReason::InvalidToken);
+        }
+        let validity = Validity::of(token.expires_at_s, self.unix_s);
+        if validity == Validity::Over {
+            return CommandOutcome::Disconnect(CloseReason::Expired);
+        }
+        let delay_us = self.config.auth.expired_close_delay.as_micros() as u64;
+        self.identities
+            .set_end(id, validity.end_us(now_us, delay_us));
+        CommandOutcome::Refreshed(validity.expiry())
+    }
+
+    /// Verifies a connection token and counts the result. Returns [`CommandOutcome::Parked`] if the
+    /// turn has no time left for it.
+    pub(super) fn verify_connection(
+        &mut self,
+        token: &str,
+    ) -> Result<Result<ConnectionToken, TokenFault>, CommandOutcome> {
+        self.take_token_time(token, TokenKind::Connection)?;
+        let verified = self.verifier.connection(token, self.unix_s);
+        self.count_token(verified.as_ref().err());
+        Ok(verified)
+    }
+
+    /// Takes the time to verify a token from the time of the turn.
+    pub(super) fn take_token_time(
+        &mut self,
+        token: &str,
+        kind: TokenKind,
+    ) -> Result<(), CommandOutcome> {
+        match self.parked.take_time(self.verifier.cost_us(token, kind)) {
+            TokenTime::Granted => Ok(()),
+            TokenTime::Exhausted => Err(CommandOutcome::Parked),
+        }
+    }
+
+    /// Counts a verified token by its result.
+    pub(super) fn count_token(&mut self, fault: Option<&TokenFault>) {
+        *match fault {
+            None => &mut self.counts.tokens_valid,
+            Some(TokenFault::Expired) => &mut self.counts.tokens_expired,
+            Some(TokenFault::Invalid(_)) => &mut self.counts.tokens_invalid,
+        } += 1;
+    }
+
+    /// Closes the connections and ends the subscriptions that have expired.
+    pub(super) fn end_expired(&mut self, now_us: u64) {
+        while let Some((id, expired)) = self.identities.expired(now_us) {
+            self.end_one_expired(id, &expired, now_us);
+        }
+    }
+}

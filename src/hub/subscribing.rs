@@ -1,0 +1,235 @@
+//! The commands `subscribe`, `unsubscribe` and `sub_refresh`. Shard core.
+
+use crate::access::{SubscriptionToken, TokenFault, TokenKind, TokenPresence, rules};
+use crate::config::AuthMode;
+use crate::protocol::codes::{ClientError, UnsubscribeCode};
+use crate::protocol::reply::{Push, Reply};
+
+use super::Hub;
+use super::authentication::Validity;
+use super::close_reason::CloseReason;
+use super::command_outcome::CommandOutcome;
+use super::connection_id::ConnectionId;
+use super::identities::{Expired, NEVER_US};
+use super::sessions::Protocol;
+use super::subscriptions::InterestChange;
+
+/// How the token of a subscription is judged.
+enum Judgement {
+    Accepted(Validity),
+    Expired,
+    Invalid,
+    /// The token is for another user, another client or another topic.
+    Mismatch,
+}
+
+impl Hub {
+    pub(super) fn subscribe(
+        &mut self,
+        id: ConnectionId,
+        name: &str,
+        token: &str,
+        now_us: u64,
+    ) -> CommandOutcome {
+        if !self.may_use(id, name) {
+            return ClientError::PermissionDenied.into();
+        }
+        if self.subscriptions.is_subscribed(id.into(), name) {
+            return ClientError::AlreadySubscribed.into();
+        }
+        if self.subscriptions.topics_of(id.into()) >= self.config.ws.max_topics {
+            return ClientError::LimitExceeded.into();
+        }
+        let validity = match self.config.auth.mode() {
+            AuthMode::Open => Validity::Forever,
+            AuthMode::Enforced => match self.authorize_subscribe(id, name, token) {
+                Ok(validity) => validity,
+                Err(outcome) => return outcome,
+            },
+        };
+        self.subscribe_to(id, name);
+        self.set_subscription_end(id, name, validity, now_us);
+        CommandOutcome::Reply(Reply::Subscribe {
+            expiry: validity.expiry(),
+        })
+    }
+
+    /// Decides whether a client may subscribe, and until when. Returns how the command ends if the
+    /// client may not, or if the turn has no time left for its token.
+    fn authorize_subscribe(
+        &mut self,
+        id: ConnectionId,
+        name: &str,
+        token: &str,
+    ) -> Result<Validity, CommandOutcome> {
+        let presence = if token.is_empty() {
+            TokenPresence::Absent
+        } else {
+            TokenPresence::Valid
+        };
+        let validity = if presence == TokenPresence::Absent {
+            Validity::Forever
+        } else {
+            match self.judge(id, name, token)? {
+                Judgement::Accepted(Validity::Over) => return Err(ClientError::Expired.into()),
+                Judgement::Accepted(validity) => validity,
+                Judgement::Expired => return Err(ClientError::TokenExpired.into()),
+                Judgement::Invalid => return Err(self.deny(ClientError::PermissionDenied)),
+                Judgement::Mismatch => {
+                    return Err(CommandOutcome::Disconnect(CloseReason::InvalidToken));
+                }
+            }
+        };
+        let namespace = self.config.namespace(name);
+        let user = self.identities.user(id);
+        rules::subscribe(&self.config.auth, namespace, name, user, presence)
+            .map_err(|error| self.deny(error))?;
+        Ok(validity)
+    }
+
+    /// Verifies the token of a subscription.
+    fn judge(
+        &mut self,
+        id: ConnectionId,
+        name: &str,
+        token: &str,
+    ) -> Result<Judgement, CommandOutcome> {
+        self.take_token_time(token, TokenKind::Subscription)?;
+        let verified = self.verifier.subscription(token, self.unix_s);
+        self.count_token(verified.as_ref().err());
+        Ok(match verified {
+            Ok(token) if !self.is_meant(id, name, &token) => Judgement::Mismatch,
+            Ok(token) => Judgement::Accepted(Validity::of(token.expires_at_s, self.unix_s)),
+            Err(TokenFault::Expired) => Judgement::Expired,
+            Err(TokenFault::Invalid(_)) => Judgement::Invalid,
+        })
+    }
+
+    /// Returns whether a token is for this client and this topic.
+    fn is_meant(&self, id: ConnectionId, name: &str, token: &SubscriptionToken) -> bool {
+        let client = token.client.as_deref().unwrap_or_default();
+        *token.topic == *name
+            && *token.user == *self.identities.user(id)
+            && (client.is_empty() || *client == self.client_id(id).to_string())
+    }
+
+    /// Counts a command that is denied.
+    pub(super) fn deny(&mut self, error: ClientError) -> CommandOutcome {
+        self.counts.permissions_denied += 1;
+        error.into()
+    }
+
+    pub(super) fn unsubscribe(&mut self, id: ConnectionId, name: &str) -> CommandOutcome {
+        self.end_subscription(id, name);
+        CommandOutcome::Reply(Reply::Unsubscribe)
+    }
+
+    /// Executes a `sub_refresh` command: the client has a new token for a subscription.
+    pub(super) fn refresh_subscription(
+        &mut self,
+        id: ConnectionId,
+        name: &str,
+        token: &str,
+        now_us: u64,
+    ) -> CommandOutcome {
+        if self.config.auth.mode() == AuthMode::Open {
+            return ClientError::NotAvailable.into();
+        }
+        if !self.subscriptions.is_subscribed(id.into(), name) {
+            return ClientError::PermissionDenied.into();
+        }
+        if token.is_empty() {
+            return CommandOutcome::Disconnect(CloseReason::BadRequest);
+        }
+        let validity = match self.judge(id, name, token) {
+            Err(outcome) => return outcome,
+            Ok(Judgement::Invalid | Judgement::Mismatch) => {
+                return CommandOutcome::Disconnect(CloseReason::InvalidToken);
+            }
+            Ok(Judgement::Expired) => Validity::Over,
+            Ok(Judgement::Accepted(validity)) => validity,
+        };
+        if validity == Validity::Over {
+            // An error would end the subscription for good. After this push, SDKs subscribe again,
+            // get the error 109 and fetch another token.
+            self.end_subscription(id, name);
+            self.push_unsubscribe(id, name, UnsubscribeCode::Expired, now_us);
+        } else {
+            self.set_subscription_end(id, name, validity, now_us);
+        }
+        CommandOutcome::Reply(Reply::SubRefresh {
+            expiry: validity.expiry(),
+        })
+    }
+
+    fn set_subscription_end(
+        &mut self,
+        id: ConnectionId,
+        name: &str,
+        validity: Validity,
+        now_us: u64,
+    ) {
+        let delay = self.config.auth.expired_subscription_close_delay;
+        let end_us = validity.end_us(now_us, delay.as_micros() as u64);
+        self.identities.set_subscription_end(id, name, end_us);
+    }
+
+    /// Subscribes a connection to a topic. Has no effect if it is subscribed to it.
+    pub(super) fn subscribe_to(&mut self, id: ConnectionId, name: &str) {
+        if self.subscriptions.is_subscribed(id.into(), name) {
+            return;
+        }
+        let change = self.subscriptions.subscribe(id.into(), name, &self.config);
+        // The interest changes before the reply is sent, so that no publication that arrives after
+        // the reply is missed.
+        self.change_interest(change);
+    }
+
+    /// Ends a subscription, if there is one.
+    fn end_subscription(&mut self, id: ConnectionId, name: &str) {
+        let change = self.subscriptions.unsubscribe(id.into(), name);
+        self.change_interest(change);
+        self.identities.set_subscription_end(id, name, NEVER_US);
+    }
+
+    pub(super) fn change_interest(&mut self, change: InterestChange) {
+        match change {
+            InterestChange::None => {}
+            InterestChange::Begins { topic_hash } => self.upstream.want(topic_hash, true),
+            InterestChange::Ends { topic_hash } => self.upstream.want(topic_hash, false),
+        }
+    }
+
+    /// Ends what has expired of a connection.
+    pub(super) fn end_one_expired(&mut self, id: ConnectionId, expired: &Expired, now_us: u64) {
+        match expired {
+            Expired::Connection => self.close(id, CloseReason::Expired, now_us),
+            Expired::Subscription(name) => {
+                self.end_subscription(id, name);
+                self.push_unsubscribe(id, name, UnsubscribeCode::Expired, now_us);
+            }
+        }
+    }
+
+    /// Informs a client that the server has ended a subscription.
+    fn push_unsubscribe(
+        &mut self,
+        id: ConnectionId,
+        name: &str,
+        code: UnsubscribeCode,
+        now_us: u64,
+    ) {
+        let session = &self.sessions[id];
+        let Protocol::Client(codec) = session.protocol() else {
+            return;
+        };
+        let push = Push::Unsubscribe {
+            channel: name,
+            code,
+        };
+        let mut message = Vec::new();
+        codec.append_push(&mut message, &push);
+        let bytes = session.transport().message(codec.data(), &message);
+        self.send(id, bytes, now_us);
+    }
+}
