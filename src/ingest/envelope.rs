@@ -8,7 +8,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use crate::config::{Config, Namespace, PayloadKind};
+use crate::config::{AuthMode, Config, Namespace, PayloadKind};
 use crate::delivery::NamespaceRules;
 use crate::fabric::Rejection;
 use crate::limits::ENVELOPE_BYTES;
@@ -32,6 +32,8 @@ pub struct Checker {
     json: json::Checker,
     rules: HashMap<String, NamespaceRules, foldhash::fast::RandomState>,
     default_rules: NamespaceRules,
+    /// Empty if no topic is private.
+    private_prefix: String,
     max_payload: usize,
 }
 
@@ -42,6 +44,10 @@ impl Checker {
             json: json::Checker::new(),
             rules: config.namespaces.iter().map(rules_of).collect(),
             default_rules: NamespaceRules::from(config.namespace("")),
+            private_prefix: match config.auth.mode() {
+                AuthMode::Open => String::new(),
+                AuthMode::Enforced => config.auth.private_prefix.clone(),
+            },
             max_payload: config.ingest.max_payload,
         }
     }
@@ -90,7 +96,9 @@ impl Checker {
     /// Returns the rules of the namespace of `topic`, chosen in the same way as in
     /// [`Config::namespace`].
     fn rules(&self, topic: &str) -> NamespaceRules {
-        let configured = topic
+        let public = topic.strip_prefix(self.private_prefix.as_str());
+        let configured = public
+            .unwrap_or(topic)
             .split_once(':')
             .and_then(|(name, _)| self.rules.get(name));
         *configured.unwrap_or(&self.default_rules)

@@ -69,6 +69,24 @@ fn invalid_topics_are_rejected() {
 }
 
 #[test]
+fn the_namespace_of_a_private_topic_is_after_the_prefix() {
+    let mut config = Config::default();
+    config.namespaces.push(Namespace {
+        name: "text".into(),
+        payload: PayloadKind::Text,
+        ..config.namespaces[0].clone()
+    });
+    for (allow_anonymous, expected) in [(false, PayloadKind::Json), (true, PayloadKind::Text)] {
+        config.auth.allow_anonymous = allow_anonymous; // It enforces tokens.
+        let mut checker = Checker::new(&config);
+        let parts = [&b"$text:x"[..], b"1"];
+        let found = checker.check(&parts);
+        let found = found.map(|publication| publication.rules.payload_kind);
+        assert_eq!(found, Ok(expected));
+    }
+}
+
+#[test]
 fn the_namespace_decides_the_kind_of_payload() {
     let cases = [
         ("news", PayloadKind::Json),
