@@ -13,6 +13,7 @@ mod printable;
 mod publish;
 mod serve;
 mod subscribe;
+mod token;
 mod top;
 
 use std::process::ExitCode;
@@ -41,6 +42,7 @@ enum Command {
     Top(top::Top),
     Drain(drain::Drain),
     Doctor(doctor::Doctor),
+    Token(token::Token),
 }
 
 /// Parses the arguments of the process and runs the command.
@@ -54,5 +56,6 @@ pub(crate) fn run() -> ExitCode {
         Command::Top(command) => top::run(command),
         Command::Drain(command) => drain::run(command),
         Command::Doctor(command) => doctor::run(command),
+        Command::Token(command) => token::run(command),
     }
 }

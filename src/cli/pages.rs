@@ -64,6 +64,10 @@ fn pages() -> BTreeMap<String, Vec<u8>> {
         let name = format!("fanfare-{}", command.get_name());
         let rest = ".SH \"SEE ALSO\"\n.BR fanfare (1)\n";
         pages.insert(format!("man/{name}.1"), page(command, &name, rest));
+        for inner in command.get_subcommands() {
+            let name = format!("{name}-{}", inner.get_name());
+            pages.insert(format!("man/{name}.1"), page(inner, &name, rest));
+        }
     }
     for (shell, file) in [
         (Shell::Bash, "fanfare.bash"),

@@ -4,6 +4,7 @@
 mod publish;
 mod second_instance;
 mod subscribe;
+mod token;
 
 use std::net::TcpListener;
 use std::process::{Command, Output, Stdio};

@@ -37,8 +37,14 @@ _fanfare() {
             fanfare,subscribe)
                 cmd="fanfare__subcmd__subscribe"
                 ;;
+            fanfare,token)
+                cmd="fanfare__subcmd__token"
+                ;;
             fanfare,top)
                 cmd="fanfare__subcmd__top"
+                ;;
+            fanfare__subcmd__token,check)
+                cmd="fanfare__subcmd__token__subcmd__check"
                 ;;
             *)
                 ;;
@@ -47,7 +53,7 @@ _fanfare() {
 
     case "${cmd}" in
         fanfare)
-            opts="-h -V --help --version serve check keys publish subscribe top drain doctor"
+            opts="-h -V --help --version serve check keys publish subscribe top drain doctor token"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -287,6 +293,78 @@ _fanfare() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --set)
+                    COMPREPLY=($(compgen -W "port_offset ws.listen ws.origins ws.ping ws.pong_timeout ws.handshake_timeout ws.max_message ws.max_topics ws.max_connections ws.max_command_rate ws.max_receive_rate ws.outbox ws.slow ws.batch ws.echo ws.deflate.enabled ws.deflate.level ws.deflate.threshold ws.deflate.apple auth.insecure auth.allow_anonymous auth.expired_close_delay auth.expired_subscription_close_delay auth.private_prefix auth.user_boundary auth.user_separator auth.token.hmac_secret_key auth.token.hmac_previous_secret_key auth.token.hmac_previous_secret_key_valid_until auth.token.rsa_public_key auth.token.ecdsa_public_key auth.token.ed25519_public_key auth.token.audience auth.token.issuer auth.token.user_id_claim auth.subscription_token.hmac_secret_key auth.subscription_token.hmac_previous_secret_key auth.subscription_token.hmac_previous_secret_key_valid_until auth.subscription_token.rsa_public_key auth.subscription_token.ecdsa_public_key auth.subscription_token.ed25519_public_key auth.subscription_token.audience auth.subscription_token.issuer auth.subscription_token.user_id_claim ingest.pull ingest.sub ingest.router ingest.max_payload ingest.high_water_mark ingest.publisher_memory ingest.allow ingest.plain ingest.ipc_mode cpu.shards cpu.cores admin.listen admin.token admin.scrape_token drain.period drain.dwell agent.listen load.cpu load.egress load.lag load.queued load.memory load.connections load.up load.down load.fresh load.hysteresis load.rise scale.out_above scale.out_after scale.urgent_above scale.urgent_after scale.in_below scale.in_after log.format log.level statsd.address statsd.prefix statsd.interval" -- "${cur}"))
+                    return 0
+                    ;;
+                -s)
+                    COMPREPLY=($(compgen -W "port_offset ws.listen ws.origins ws.ping ws.pong_timeout ws.handshake_timeout ws.max_message ws.max_topics ws.max_connections ws.max_command_rate ws.max_receive_rate ws.outbox ws.slow ws.batch ws.echo ws.deflate.enabled ws.deflate.level ws.deflate.threshold ws.deflate.apple auth.insecure auth.allow_anonymous auth.expired_close_delay auth.expired_subscription_close_delay auth.private_prefix auth.user_boundary auth.user_separator auth.token.hmac_secret_key auth.token.hmac_previous_secret_key auth.token.hmac_previous_secret_key_valid_until auth.token.rsa_public_key auth.token.ecdsa_public_key auth.token.ed25519_public_key auth.token.audience auth.token.issuer auth.token.user_id_claim auth.subscription_token.hmac_secret_key auth.subscription_token.hmac_previous_secret_key auth.subscription_token.hmac_previous_secret_key_valid_until auth.subscription_token.rsa_public_key auth.subscription_token.ecdsa_public_key auth.subscription_token.ed25519_public_key auth.subscription_token.audience auth.subscription_token.issuer auth.subscription_token.user_id_claim ingest.pull ingest.sub ingest.router ingest.max_payload ingest.high_water_mark ingest.publisher_memory ingest.allow ingest.plain ingest.ipc_mode cpu.shards cpu.cores admin.listen admin.token admin.scrape_token drain.period drain.dwell agent.listen load.cpu load.egress load.lag load.queued load.memory load.connections load.up load.down load.fresh load.hysteresis load.rise scale.out_above scale.out_after scale.urgent_above scale.urgent_after scale.in_below scale.in_after log.format log.level statsd.address statsd.prefix statsd.interval" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        fanfare__subcmd__token)
+            opts="-c -s -h --config --set --user --expires --channel --help check"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --set)
+                    COMPREPLY=($(compgen -W "port_offset ws.listen ws.origins ws.ping ws.pong_timeout ws.handshake_timeout ws.max_message ws.max_topics ws.max_connections ws.max_command_rate ws.max_receive_rate ws.outbox ws.slow ws.batch ws.echo ws.deflate.enabled ws.deflate.level ws.deflate.threshold ws.deflate.apple auth.insecure auth.allow_anonymous auth.expired_close_delay auth.expired_subscription_close_delay auth.private_prefix auth.user_boundary auth.user_separator auth.token.hmac_secret_key auth.token.hmac_previous_secret_key auth.token.hmac_previous_secret_key_valid_until auth.token.rsa_public_key auth.token.ecdsa_public_key auth.token.ed25519_public_key auth.token.audience auth.token.issuer auth.token.user_id_claim auth.subscription_token.hmac_secret_key auth.subscription_token.hmac_previous_secret_key auth.subscription_token.hmac_previous_secret_key_valid_until auth.subscription_token.rsa_public_key auth.subscription_token.ecdsa_public_key auth.subscription_token.ed25519_public_key auth.subscription_token.audience auth.subscription_token.issuer auth.subscription_token.user_id_claim ingest.pull ingest.sub ingest.router ingest.max_payload ingest.high_water_mark ingest.publisher_memory ingest.allow ingest.plain ingest.ipc_mode cpu.shards cpu.cores admin.listen admin.token admin.scrape_token drain.period drain.dwell agent.listen load.cpu load.egress load.lag load.queued load.memory load.connections load.up load.down load.fresh load.hysteresis load.rise scale.out_above scale.out_after scale.urgent_above scale.urgent_after scale.in_below scale.in_after log.format log.level statsd.address statsd.prefix statsd.interval" -- "${cur}"))
+                    return 0
+                    ;;
+                -s)
+                    COMPREPLY=($(compgen -W "port_offset ws.listen ws.origins ws.ping ws.pong_timeout ws.handshake_timeout ws.max_message ws.max_topics ws.max_connections ws.max_command_rate ws.max_receive_rate ws.outbox ws.slow ws.batch ws.echo ws.deflate.enabled ws.deflate.level ws.deflate.threshold ws.deflate.apple auth.insecure auth.allow_anonymous auth.expired_close_delay auth.expired_subscription_close_delay auth.private_prefix auth.user_boundary auth.user_separator auth.token.hmac_secret_key auth.token.hmac_previous_secret_key auth.token.hmac_previous_secret_key_valid_until auth.token.rsa_public_key auth.token.ecdsa_public_key auth.token.ed25519_public_key auth.token.audience auth.token.issuer auth.token.user_id_claim auth.subscription_token.hmac_secret_key auth.subscription_token.hmac_previous_secret_key auth.subscription_token.hmac_previous_secret_key_valid_until auth.subscription_token.rsa_public_key auth.subscription_token.ecdsa_public_key auth.subscription_token.ed25519_public_key auth.subscription_token.audience auth.subscription_token.issuer auth.subscription_token.user_id_claim ingest.pull ingest.sub ingest.router ingest.max_payload ingest.high_water_mark ingest.publisher_memory ingest.allow ingest.plain ingest.ipc_mode cpu.shards cpu.cores admin.listen admin.token admin.scrape_token drain.period drain.dwell agent.listen load.cpu load.egress load.lag load.queued load.memory load.connections load.up load.down load.fresh load.hysteresis load.rise scale.out_above scale.out_after scale.urgent_above scale.urgent_after scale.in_below scale.in_after log.format log.level statsd.address statsd.prefix statsd.interval" -- "${cur}"))
+                    return 0
+                    ;;
+                --user)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --expires)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --channel)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        fanfare__subcmd__token__subcmd__check)
+            opts="-c -s -h --config --set --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
