@@ -1,5 +1,6 @@
-//! Secrets of the configuration: user and password pairs, and the admin token. Parsed when the
-//! configuration is read; compared on the ingest thread and the control thread.
+//! Secrets of the configuration: user and password pairs, the tokens of the admin port and the keys
+//! of the server API. Parsed when the configuration is read; compared on the ingest thread and the
+//! control thread.
 
 use std::fmt;
 
@@ -69,12 +70,7 @@ impl BearerToken {
     /// Parses a token. The error completes the sentence "the token ..." and does not contain the
     /// token.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
-        if text.is_empty() {
-            return Err("is empty");
-        }
-        if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err("has characters that an HTTP header cannot carry");
-        }
+        check_header_secret(text)?;
         Ok(Self(text.into()))
     }
 
@@ -94,6 +90,41 @@ impl fmt::Debug for BearerToken {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str("***")
     }
+}
+
+/// A key of the server API, sent as `X-API-Key: KEY`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ApiKey(String);
+
+impl ApiKey {
+    /// Parses a key. The error completes the sentence "the entry ..." and does not contain the key.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        check_header_secret(text)?;
+        Ok(Self(text.into()))
+    }
+
+    /// Compares in a time that depends only on the lengths.
+    pub fn matches(&self, key: &[u8]) -> bool {
+        equals_in_constant_time(self.0.as_bytes(), key)
+    }
+}
+
+/// Hides the key, because the configuration may be logged.
+impl fmt::Debug for ApiKey {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("***")
+    }
+}
+
+/// Checks a secret that HTTP clients send in a header.
+fn check_header_secret(text: &str) -> Result<(), &'static str> {
+    if text.is_empty() {
+        return Err("is empty");
+    }
+    if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err("has characters that an HTTP header cannot carry");
+    }
+    Ok(())
 }
 
 /// Compares in a time that depends only on the lengths, so that the time does not reveal how much

@@ -51,7 +51,7 @@ pub use channel_regex::ChannelRegex;
 pub use choices::{ApplePolicy, LogFormat, PayloadKind, SlowPolicy};
 pub use configuration::Config;
 pub use contradiction::Contradiction;
-pub use credentials::{BearerToken, PlainCredential};
+pub use credentials::{ApiKey, BearerToken, PlainCredential};
 pub use endpoint::{Endpoint, TcpHost, Transport};
 pub use error::{ConfigError, ConfigErrors, ValueSource};
 pub use host_and_port::HostAndPort;

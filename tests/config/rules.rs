@@ -211,6 +211,15 @@ fn malformed_secrets_are_refused_and_secrets_are_hidden() {
         file("admin.token = \"hunter 2\"").text(),
         "fanfare.toml:1:15: admin.token: the token has characters that an HTTP header cannot carry"
     );
+    let found = invalid_value("admin.api_keys", r#"["one", ""]"#);
+    assert!(found.contains("entry 2 is empty"), "{found}");
+    let found = invalid_value("admin.api_keys", "one,two 2");
+    assert!(found.contains("entry 2 has characters"), "{found}");
+    assert!(!found.contains("two"), "{found}");
+    let config = flags(&["admin.api_keys=hunter2,other"]).config();
+    assert_eq!(config.admin.api_keys.len(), 2);
+    let shown = config.differences().join("\n");
+    assert!(!shown.contains("hunter2"), "{shown}");
     let config = flags(&["ingest.plain=alice:hunter2", "admin.token=hunter2"]).config();
     let shown = config.differences().join("\n");
     assert!(

@@ -6,7 +6,7 @@ use ipnet::IpNet;
 
 use super::format::{ValueFormat, Visibility};
 use super::raw::RawValue;
-use crate::config::credentials::PlainCredential;
+use crate::config::credentials::{ApiKey, PlainCredential};
 use crate::config::endpoint::Endpoint;
 use crate::config::origin::OriginRule;
 use crate::config::units;
@@ -30,6 +30,13 @@ pub(in crate::config) const CREDENTIALS: ValueFormat<Vec<PlainCredential>> = Val
     visibility: Visibility::Secret,
     read: credentials,
     show: |value| show_list(value, ToString::to_string),
+};
+
+pub(in crate::config) const API_KEYS: ValueFormat<Vec<ApiKey>> = ValueFormat {
+    name: "list of keys",
+    visibility: Visibility::Secret,
+    read: api_keys,
+    show: |value| show_list(value, |key| format!("{key:?}")),
 };
 
 pub(in crate::config) const NETWORKS: ValueFormat<Vec<IpNet>> = ValueFormat {
@@ -87,6 +94,17 @@ fn credentials(raw: &RawValue) -> Result<Vec<PlainCredential>, String> {
         parsed.push(credential);
     }
     Ok(parsed)
+}
+
+/// Parses keys of the server API. Errors name an entry by its number, because its text is a secret.
+fn api_keys(raw: &RawValue) -> Result<Vec<ApiKey>, String> {
+    let items = raw.list().map_err(|_| "expected a list")?;
+    let parse = |(entry, item): (usize, &RawValue)| {
+        let text = item.word().map_err(|_| "is not text");
+        let key = text.and_then(ApiKey::parse);
+        key.map_err(|fault| format!("entry {entry} {fault}"))
+    };
+    (1..).zip(&items).map(parse).collect()
 }
 
 /// Parses a network. A single address is a network with one address.
