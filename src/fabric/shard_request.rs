@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 
 use tokio::sync::oneshot;
 
-use crate::hub::{DrainScope, SlowConnection};
+use crate::hub::{DrainScope, SlowConnection, TopicPage};
 use crate::limits::SHARD_REQUESTS;
 
 /// A request to one shard.
@@ -20,6 +20,11 @@ pub enum ShardRequest {
     Survey {
         limit: usize,
         reply: oneshot::Sender<Vec<SlowConnection>>,
+    },
+    /// List the topics from a place in the table on, and reply with one page of them.
+    ListTopics {
+        from: usize,
+        reply: oneshot::Sender<TopicPage>,
     },
     /// Serve an internal connection: a stream socket whose other end this process holds too. The
     /// limit on connections does not apply to it.

@@ -29,6 +29,7 @@
 //! drain          closing all connections or a share of them over a period
 //! deadlines      handshake timeouts, pings, drains
 //! survey         the connections with the most pending bytes
+//! topics         the topics and the number of their subscribers
 //! ```
 //!
 //! `Hub` is the facade of the first six, each of which owns its fields.
@@ -60,6 +61,7 @@ mod subscribing;
 mod subscriptions;
 mod survey;
 mod timers;
+mod topics;
 mod transport;
 mod upstream;
 
@@ -95,6 +97,7 @@ pub use pending::{Answer, PublishAnswer, Question, Ticket, UnreadAnswers};
 pub use publish::Writability;
 pub use refusals::{RefusalReason, RefusedHandshake};
 pub use survey::{SlowConnection, Survey, SurveyProgress};
+pub use topics::TopicPage;
 pub use upstream::{SocketAdmission, Upstream};
 
 /// An instruction of the hub to its shell.

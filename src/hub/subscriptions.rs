@@ -131,6 +131,18 @@ impl Subscriptions {
         self.by_slot[slot.index()].len()
     }
 
+    /// Returns the number of places in the table of topics.
+    pub(super) fn topic_places(&self) -> usize {
+        self.topics.len()
+    }
+
+    /// Returns the name and the number of subscribers of the topic at a place; `None` if the place
+    /// is free.
+    pub(super) fn topic_at(&self, place: usize) -> Option<(&str, usize)> {
+        let topic = self.topics.get(place)?;
+        (!topic.members.is_empty()).then_some((&*topic.name, topic.members.len()))
+    }
+
     /// Returns the topic of this name, whose hash the caller knows, if it has subscribers.
     pub(super) fn find_mut(&mut self, hash: u64, name: &str) -> Option<&mut Topic> {
         let index = self.find(hash, name)?;

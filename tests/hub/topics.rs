@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use fanfare::config::SlowPolicy;
 use fanfare::delivery::{Broadcast, NamespaceRules};
-use fanfare::hub::{Egress, SendOutcome, Writability};
-use fanfare::limits::{EGRESS_ARENA_BYTES, EGRESS_SENDS};
+use fanfare::hub::{Egress, SendOutcome, TopicPage, Writability};
+use fanfare::limits::{EGRESS_ARENA_BYTES, EGRESS_SENDS, TOPIC_PAGE_ITEMS};
 
 use crate::harness::HubHarness;
 use crate::upstream::{config, namespace, push};
-use crate::wire::ServerFrame;
+use crate::wire::{ServerFrame, upgrade_request};
 
 #[test]
 fn interest_begins_before_the_reply_is_sent_and_ends_with_the_last_unsubscribe() {
@@ -210,4 +210,48 @@ fn a_new_configuration_applies_to_existing_connections() {
         harness.read_frames(id).last(),
         Some(&ServerFrame::text(&push("a", "99")))
     );
+}
+
+/// Returns all pages of the topics.
+fn pages(harness: &HubHarness) -> Vec<Vec<(String, u64)>> {
+    let mut pages = Vec::new();
+    let mut next = Some(0);
+    while let Some(from) = next {
+        let page = harness.hub.topic_page(from);
+        next = page.next;
+        pages.push(page.topics);
+    }
+    pages
+}
+
+#[test]
+fn pages_of_topics_have_each_topic_once_with_the_number_of_its_subscribers() {
+    let mut config = config();
+    config.ws.max_topics = 2 * TOPIC_PAGE_ITEMS;
+    config.ws.max_command_rate = 4 * TOPIC_PAGE_ITEMS as u32;
+    let mut harness = HubHarness::new(config);
+    assert_eq!(pages(&harness), [Vec::new()]);
+    let many: Vec<_> = (0..=TOPIC_PAGE_ITEMS)
+        .map(|number| format!("many:{number}"))
+        .collect();
+    let many: Vec<_> = many.iter().map(String::as_str).collect();
+    let one = harness.connect_subscriber(&["one", "both"]);
+    harness.connect_subscriber(&["both"]);
+    harness.open_websocket("/raw?topic=both");
+    harness.connect_subscriber(&many);
+    let canary = harness.accept_internal();
+    harness.send_bytes(canary, &upgrade_request("/raw?topic=fanfare.canary"));
+    harness.run_turn();
+    assert_eq!(harness.read_response(canary).0, 101);
+    harness.send_text(one, r#"{"id":9,"unsubscribe":{"channel":"one"}}"#);
+    let found = pages(&harness);
+    assert_eq!(found.len(), 2);
+    assert!(found[0].len() <= TOPIC_PAGE_ITEMS);
+    let mut found = found.concat();
+    found.sort();
+    let mut expected: Vec<_> = many.iter().map(|name| ((*name).to_owned(), 1)).collect();
+    expected.push(("both".to_owned(), 3));
+    expected.sort();
+    assert_eq!(found, expected);
+    assert_eq!(harness.hub.topic_page(usize::MAX), TopicPage::default());
 }
