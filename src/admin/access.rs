@@ -2,9 +2,11 @@
 
 use std::net::IpAddr;
 
-use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 
 use crate::config::{AdminConfig, BearerToken};
+
+use super::api_keys::ApiKeys;
 
 /// The pages that the token for scraping gives access to.
 const SCRAPED: [&str; 3] = ["/metrics", "/stats", "/health"];
@@ -13,14 +15,16 @@ const SCRAPED: [&str; 3] = ["/metrics", "/stats", "/health"];
 pub(super) struct AccessRule {
     token: Option<BearerToken>,
     scrape_token: Option<BearerToken>,
+    api_keys: ApiKeys,
 }
 
 impl AccessRule {
     /// Creates the rule from `admin.token` and `admin.scrape_token`.
-    pub(super) fn new(config: &AdminConfig) -> Self {
+    pub(super) fn new(config: &AdminConfig, api_keys: ApiKeys) -> Self {
         Self {
             token: config.token.clone(),
             scrape_token: config.scrape_token.clone(),
+            api_keys,
         }
     }
 
@@ -28,9 +32,14 @@ impl AccessRule {
     pub(super) fn refusal(
         &self,
         method: &Method,
-        path: &str,
+        uri: &Uri,
         headers: &HeaderMap,
     ) -> Option<(StatusCode, &'static str)> {
+        let path = uri.path();
+        if ApiKeys::is_api(path) {
+            // Back ends may use any name of this host: a page does not know a key.
+            return self.api_keys.refusal(uri, headers);
+        }
         let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
         // Without a token, a page in an operator's browser could send requests through a name that
         // it lets resolve to this host (DNS rebinding). It cannot know the token.
@@ -89,21 +98,34 @@ fn is_address_or_localhost(host: Option<&str>) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use crate::config::ApiKey;
+    use crate::fabric::Fabric;
+    use crate::shard;
+
     use super::*;
+
+    fn rule(config: &AdminConfig) -> AccessRule {
+        let wake = shard::wake().expect("the process may open an event descriptor");
+        let fabric = Fabric::new(Vec::new(), wake, 1);
+        AccessRule::new(config, ApiKeys::new(config, Arc::new(fabric)))
+    }
 
     #[test]
     fn the_token_for_scraping_reads_three_pages_and_nothing_else() {
         let token = |text| Some(BearerToken::parse(text).expect("the token is valid"));
-        let rule = AccessRule::new(&AdminConfig {
+        let rule = rule(&AdminConfig {
             token: token("all"),
             scrape_token: token("scrape"),
             ..AdminConfig::default()
         });
-        let status = |method, path, token| {
+        let status = |method, path: &str, token| {
             let mut headers = HeaderMap::new();
             let value = format!("Bearer {token}");
             headers.insert(header::AUTHORIZATION, value.parse().expect("it is text"));
-            let refusal = rule.refusal(&method, path, &headers);
+            let uri = path.parse().expect("it is a path");
+            let refusal = rule.refusal(&method, &uri, &headers);
             refusal.map_or(200, |(status, _)| status.as_u16())
         };
         for path in SCRAPED {
@@ -119,6 +141,35 @@ mod tests {
         }
         assert_eq!(status(Method::POST, "/publish", "scrape"), 403);
         assert_eq!(status(Method::POST, "/publish", "all"), 200);
+    }
+
+    #[test]
+    fn a_key_gives_the_server_api_and_tokens_give_everything_else() {
+        let key = ApiKey::parse("key").expect("the key is valid");
+        let token = |text| Some(BearerToken::parse(text).expect("the token is valid"));
+        let rule = rule(&AdminConfig {
+            token: token("all"),
+            api_keys: vec![key],
+            ..AdminConfig::default()
+        });
+        let status = |path: &str, name: &'static str, value: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::HOST, "fanfare.example".parse().expect("a name"));
+            headers.insert(name, value.parse().expect("it is text"));
+            let uri = path.parse().expect("it is a path");
+            let refusal = rule.refusal(&Method::POST, &uri, &headers);
+            refusal.map_or(200, |(status, _)| status.as_u16())
+        };
+        for path in ["/api", "/api/", "/api/publish", "/api/x/y"] {
+            assert_eq!(status(path, "x-api-key", "key"), 200, "{path}");
+            assert_eq!(status(path, "authorization", "Bearer all"), 401, "{path}");
+            assert_eq!(status(path, "authorization", "Bearer key"), 401, "{path}");
+        }
+        for path in ["/publish", "/drain", "/apis", "/API/publish", "/stats"] {
+            assert_eq!(status(path, "x-api-key", "key"), 401, "{path}");
+            assert_eq!(status(path, "authorization", "apikey key"), 401, "{path}");
+            assert_eq!(status(path, "authorization", "Bearer all"), 200, "{path}");
+        }
     }
 
     #[test]

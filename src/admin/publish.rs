@@ -7,14 +7,11 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use tokio::sync::oneshot;
 
-use crate::fabric::{
-    BUSY_CODE, Fabric, ReplyTarget, Submission, SubmissionResult, SubmissionSource,
-};
-use crate::limits::SUBMISSION_TIMEOUT;
+use crate::fabric::{BUSY_CODE, Fabric, SubmissionResult};
 
 use super::publication;
+use super::submit::{SubmitError, submit};
 
 /// Submits a publication and responds with its result. The body is JSON, whatever its type is
 /// called: `curl -d` calls it a form.
@@ -34,30 +31,10 @@ pub(super) async fn publish(
             return refuse(status, code, &error.to_string());
         }
     };
-    let (sender, receiver) = oneshot::channel();
-    let submission = Submission {
-        source: SubmissionSource::Admin,
-        publications: vec![publication],
-        reply: ReplyTarget::Task(sender),
-        deadline_us: Some(fabric.clock.now_us() + SUBMISSION_TIMEOUT.as_micros() as u64),
-    };
-    if fabric.submissions.submit(submission).is_err() {
-        return refuse(
-            StatusCode::TOO_MANY_REQUESTS,
-            BUSY_CODE,
-            "the ingest thread is busy; try again",
-        );
-    }
-    // The result is waited for as long as the connection lasts: any other answer could be false.
-    // Without a result, the ingest thread has ended and dropped the submission.
-    let results = receiver.await.unwrap_or_default();
-    match results.first() {
-        Some(result) => respond(*result),
-        None => refuse(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "stopping",
-            "the server ends; the publication was not taken",
-        ),
+    match submit(&fabric, vec![publication]).await {
+        // One publication has one result.
+        Ok(results) => respond(results[0]),
+        Err(error) => refuse_unsubmitted(error),
     }
 }
 
@@ -87,6 +64,14 @@ fn respond(result: SubmissionResult) -> Response {
     refuse(status, error.code, &error.text)
 }
 
+fn refuse_unsubmitted(error: SubmitError) -> Response {
+    let (status, code) = match error {
+        SubmitError::Busy => (StatusCode::TOO_MANY_REQUESTS, BUSY_CODE),
+        SubmitError::Stopping => (StatusCode::SERVICE_UNAVAILABLE, "stopping"),
+    };
+    refuse(status, code, &error.to_string())
+}
+
 fn refuse(status: StatusCode, code: &str, text: &str) -> Response {
     let body = serde_json::json!({ "error": { "code": code, "message": text } });
     (status, Json(body)).into_response()
@@ -99,8 +84,11 @@ mod tests {
 
     use super::*;
     use crate::config::Config;
-    use crate::fabric::{Rejection, SubmittedPublication, ThreadMonitor, ThreadName};
-    use crate::limits::SUBMISSION_QUEUE_PUBLICATIONS;
+    use crate::fabric::{
+        Rejection, ReplyTarget, Submission, SubmissionSource, SubmittedPublication, ThreadMonitor,
+        ThreadName,
+    };
+    use crate::limits::{SUBMISSION_QUEUE_PUBLICATIONS, SUBMISSION_TIMEOUT};
     use crate::{ingest, shard};
 
     fn fabric() -> Arc<Fabric> {

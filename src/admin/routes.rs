@@ -8,16 +8,18 @@ use axum::http::{Method, StatusCode, Uri, header};
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
 
+use crate::config::AdminConfig;
 use crate::fabric::Fabric;
 use crate::load::Monitor;
 use crate::metrics::{Sampler, openmetrics, stats};
 use crate::observe::excerpt;
 
-use super::{connections, load, publish};
+use super::{api, connections, load, publish};
 
 /// Returns the router of all paths.
-pub(super) fn routes(sampler: Arc<Sampler>, monitor: Arc<Monitor>) -> Router {
+pub(super) fn routes(config: &AdminConfig, sampler: Arc<Sampler>, monitor: Arc<Monitor>) -> Router {
     let fabric = Arc::clone(&sampler.fabric);
+    let api = api::routes(config, Arc::clone(&fabric));
     let connections = connections::routes(Arc::clone(&fabric));
     Router::new()
         .route("/", get(get_index))
@@ -30,6 +32,7 @@ pub(super) fn routes(sampler: Arc<Sampler>, monitor: Arc<Monitor>) -> Router {
         // The server has read the body and checked its length.
         .layer(DefaultBodyLimit::disable())
         .with_state(fabric)
+        .merge(api)
         .merge(connections)
         .merge(load::routes(monitor))
         .fallback(unknown_path)
@@ -61,6 +64,7 @@ const INDEX: &str = concat!(
     "GET  /connections  the connections with the most pending bytes\n",
     "GET  /load         the load, and advice on the number of servers\n",
     "POST /publish      publishes {\"channel\":\"news\",\"data\":{\"hello\":\"world\"}}\n",
+    "POST /api/METHOD   the server API for back ends, with one of admin.api_keys as X-API-Key\n",
     "POST /drain        closes a share of the connections: /drain?share=20%25&period=60s\n",
 );
 

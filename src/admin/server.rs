@@ -16,6 +16,7 @@ use crate::metrics::Sampler;
 use crate::observe::{Clock, LogLimiter, LogPermit};
 
 use super::access::AccessRule;
+use super::api_keys::ApiKeys;
 use super::body::{self, BodyMemory};
 use super::http_connection;
 use super::routes;
@@ -38,12 +39,13 @@ struct RequestChecks {
 
 impl Admin {
     pub(crate) fn new(config: &Config, sampler: Arc<Sampler>, monitor: Arc<Monitor>) -> Self {
+        let api_keys = ApiKeys::new(&config.admin, Arc::clone(&sampler.fabric));
         let checks = Arc::new(RequestChecks {
-            rule: AccessRule::new(&config.admin),
+            rule: AccessRule::new(&config.admin, api_keys),
             memory: BodyMemory::default(),
         });
         let clock = sampler.fabric.clock;
-        let routes = routes::routes(sampler, monitor);
+        let routes = routes::routes(&config.admin, sampler, monitor);
         Self {
             service: routes.layer(middleware::from_fn_with_state(checks, check)),
             slots: Slots::default(),
@@ -105,7 +107,7 @@ async fn check(State(checks): State<Arc<RequestChecks>>, request: Request, next:
     let (parts, body) = request.into_parts();
     if let Some(refusal) = checks
         .rule
-        .refusal(&parts.method, parts.uri.path(), &parts.headers)
+        .refusal(&parts.method, &parts.uri, &parts.headers)
     {
         body::discard(&parts.headers, body).await;
         return refusal.into_response();

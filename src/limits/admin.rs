@@ -45,6 +45,16 @@ pub const ADMIN_SMALL_BODY_BYTES: usize = 64 * 1024;
 /// Memory for all larger bodies together.
 pub const ADMIN_BODIES_BYTES: usize = 4 * ADMIN_BODY_BYTES;
 
+/// Commands and channels of broadcasts in one request of the server API, together. They bound the
+/// memory of its answer: the shortest command is an empty object, and its answer is an error with a
+/// text.
+pub const API_REQUEST_ITEMS: usize = 10_000;
+
+/// Channels that one answer of the server API lists. With names of 50 bytes, the list has 8 MB. It
+/// is for holders of a key: if all of [`ADMIN_CONNECTIONS`] read such a list slowly, they take 512
+/// MB.
+pub const API_LISTED_CHANNELS: usize = 100_000;
+
 /// Bytes of a request body that are read and discarded, so that the client receives the refusal.
 pub const ADMIN_DISCARD_BYTES: usize = 16 * 1024 * 1024;
 

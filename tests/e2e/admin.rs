@@ -237,7 +237,7 @@ fn the_root_of_both_ports_lists_their_paths() {
         );
         paths += 1;
     }
-    assert_eq!(paths, 7, "{index}");
+    assert_eq!(paths, 8, "{index}");
 
     let request = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
     let response = exchange(admin.server.ws_address(), request);

@@ -22,6 +22,7 @@ mod access;
 mod admin;
 mod admin_hostile;
 mod agent;
+mod api;
 mod bursts;
 mod connections;
 mod deadlines;

@@ -1,0 +1,21 @@
+//! The server API, as back ends written for Centrifugo call it: `POST /api/METHOD`. Control thread.
+//!
+//! ```text
+//! routes     the paths: one method, a batch, and the older form
+//! requests   the parameters of the methods
+//! answers    results and errors
+//! executor   carries out one method
+//! node       the answer of `info`
+//! channels   asks the shards for their channels
+//! pattern    patterns for the names of channels
+//! ```
+
+mod answers;
+mod channels;
+mod executor;
+mod node;
+mod pattern;
+mod requests;
+mod routes;
+
+pub(super) use routes::routes;
