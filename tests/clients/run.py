@@ -74,6 +74,7 @@ def clients(tools, at):
     python = tools / "python/bin/python"
     node = shutil.which("node") or "node"
     publisher = [at.pull, at.sub, at.router, at.control]
+    back_end = [at.api, at.api_key, at.control]
     return {
         **dict(sdks(tools, at)),
         "protocol": Client([python, HERE / "protocol.py"], [at.client, at.control, at.pull]),
@@ -84,6 +85,9 @@ def clients(tools, at):
         "pyzmq": Client([python, HERE / "publisher.py"], publisher),
         "zeromq (npm)": Client([node, HERE / "publisher.mjs"], publisher),
         "go-zeromq": Client([tools / "go/bin/publisher"], publisher),
+        "pycent": Client([python, HERE / "backend.py"], back_end),
+        "gocent": Client([tools / "go/bin/gocent"], back_end),
+        "cent.js": Client([node, HERE / "backend.mjs"], back_end),
         "malformed": Client([python, HERE / "malformed.py"], [*publisher, at.metrics]),
     }
 

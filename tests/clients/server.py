@@ -75,6 +75,8 @@ class Addresses:
         self.client = f"{self.ws}/connection/websocket"
         self.raw = f"{self.ws}/raw"
         self.health = f"http://{config['ws']['listen']}/health"
+        self.api = f"http://{config['admin']['listen']}/api"
+        self.api_key = config["admin"].get("api_keys", [""])[0]
         self.metrics = f"http://{config['admin']['listen']}/metrics"
         self.conductor = control
         self.control = f"http://{control[0]}:{control[1]}"
