@@ -48,6 +48,15 @@ pub(super) struct Subscribe {
     /// Print the topic and a tab before each payload.
     #[arg(long = "topics")]
     with_topics: bool,
+    /// Token of the connection, if the server demands one. `fanfare token` makes one. Other users
+    /// of the host can read it in the list of processes.
+    #[arg(
+        long,
+        value_name = "TOKEN",
+        default_value = "",
+        hide_default_value = true
+    )]
+    token: String,
     /// Seconds to wait for the connection and its replies, all together.
     #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
     timeout: Duration,
@@ -60,6 +69,8 @@ struct Request {
     url: String,
     /// Each topic once.
     topics: Vec<String>,
+    /// Empty: no token is sent.
+    token: String,
     count: Option<u64>,
     with_topics: bool,
     timeout: Duration,
@@ -134,6 +145,7 @@ pub(super) fn run(command: Subscribe) -> ExitCode {
     let request = Request {
         url,
         topics,
+        token: command.token,
         count: command.count,
         with_topics: command.with_topics,
         timeout: command.timeout,
@@ -185,7 +197,11 @@ impl<'a> Subscription<'a> {
             idle: ReadLimit::Unlimited,
             printed: 0,
         };
-        let mut commands = vec![r#"{"id":1,"connect":{}}"#.to_owned()];
+        let parameters = match command.token.as_str() {
+            "" => json!({}),
+            token => json!({ "token": token }),
+        };
+        let mut commands = vec![format!("{{\"id\":1,\"connect\":{parameters}}}")];
         for (index, topic) in command.topics.iter().enumerate() {
             let subscribe = json!({ "id": index + 2, "subscribe": { "channel": topic } });
             commands.push(subscribe.to_string());

@@ -15,6 +15,9 @@ use super::connection_id::ConnectionId;
 use super::identities::NEVER_US;
 use super::parked::TokenTime;
 
+/// Maximum time to live in replies, in seconds: 68 years.
+const TTL_MAX_S: u32 = i32::MAX.cast_unsigned();
+
 /// Until when something is granted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Validity {
@@ -34,7 +37,9 @@ impl Validity {
             None => Self::Forever,
             Some(expires_at_s) if expires_at_s <= unix_s => Self::Over,
             Some(expires_at_s) => Self::Until {
-                ttl_s: u32::try_from(expires_at_s - unix_s).unwrap_or(u32::MAX),
+                // SDKs in Java and Dart read the number as a signed one.
+                ttl_s: u32::try_from(expires_at_s - unix_s)
+                    .map_or(TTL_MAX_S, |ttl_s| ttl_s.min(TTL_MAX_S)),
             },
         }
     }
@@ -95,7 +100,7 @@ impl Hub {
         token: &str,
         now_us: u64,
     ) -> Result<Grant, CommandOutcome> {
-        let mut token = match self.verify_connection(token)? {
+        let mut token = match self.verify_connection(id, token, now_us)? {
             Ok(token) => token,
             Err(TokenFault::Expired) => return Err(ClientError::TokenExpired.into()),
             Err(TokenFault::Invalid(_)) => {
@@ -128,13 +133,14 @@ impl Hub {
 
     /// Executes a refresh command: the client has a new token for its connection.
     pub(super) fn refresh(&mut self, id: ConnectionId, token: &str, now_us: u64) -> CommandOutcome {
+        // An error would end clients that got an expiry before a reload.
         if self.config.auth.mode() == AuthMode::Open {
-            return ClientError::NotAvailable.into();
+            return CommandOutcome::Refreshed(None);
         }
         if token.is_empty() {
             return CommandOutcome::Disconnect(CloseReason::BadRequest);
         }
-        let verified = match self.verify_connection(token) {
+        let verified = match self.verify_connection(id, token, now_us) {
             Ok(verified) => verified,
             Err(outcome) => return outcome,
         };
@@ -162,11 +168,13 @@ impl Hub {
     /// turn has no time left for it.
     pub(super) fn verify_connection(
         &mut self,
+        id: ConnectionId,
         token: &str,
+        now_us: u64,
     ) -> Result<Result<ConnectionToken, TokenFault>, CommandOutcome> {
         self.take_token_time(token, TokenKind::Connection)?;
         let verified = self.verifier.connection(token, self.unix_s);
-        self.count_token(verified.as_ref().err());
+        self.note_token(id, verified.as_ref().err(), now_us);
         Ok(verified)
     }
 
@@ -176,19 +184,25 @@ impl Hub {
         token: &str,
         kind: TokenKind,
     ) -> Result<(), CommandOutcome> {
-        match self.parked.take_time(self.verifier.cost_us(token, kind)) {
+        match self
+            .parked
+            .take_time(self.verifier.cost_us(token, kind) + parse_cost_us(token))
+        {
             TokenTime::Granted => Ok(()),
             TokenTime::Exhausted => Err(CommandOutcome::Parked),
         }
     }
 
-    /// Counts a verified token by its result.
-    pub(super) fn count_token(&mut self, fault: Option<&TokenFault>) {
-        *match fault {
-            None => &mut self.counts.tokens_valid,
-            Some(TokenFault::Expired) => &mut self.counts.tokens_expired,
-            Some(TokenFault::Invalid(_)) => &mut self.counts.tokens_invalid,
-        } += 1;
+    /// Counts a verified token by its result, and reports one that cannot be valid.
+    pub(super) fn note_token(&mut self, id: ConnectionId, fault: Option<&TokenFault>, now_us: u64) {
+        match fault {
+            None => self.counts.tokens_valid += 1,
+            Some(TokenFault::Expired) => self.counts.tokens_expired += 1,
+            Some(TokenFault::Invalid(fault)) => {
+                self.counts.tokens_invalid += 1;
+                self.refusals.report_token(id, *fault, now_us);
+            }
+        }
     }
 
     /// Closes the connections and ends the subscriptions that have expired.
@@ -197,4 +211,10 @@ impl Hub {
             self.end_one_expired(id, &expired, now_us);
         }
     }
+}
+
+/// Returns the estimated time to parse a token. Attackers send long ones that are malformed.
+fn parse_cost_us(token: &str) -> u32 {
+    const BYTES_PER_US: u32 = 64;
+    token.len() as u32 / BYTES_PER_US
 }

@@ -107,6 +107,15 @@ impl Identities {
         }
     }
 
+    /// Keeps all connections and subscriptions for ever.
+    pub(super) fn never_expire(&mut self) {
+        self.expiries.clear();
+        for identity in self.by_connection.values_mut() {
+            identity.ends_us = NEVER_US;
+            identity.subscriptions = None;
+        }
+    }
+
     /// Returns the user of a connection. `""` is the anonymous user.
     pub(super) fn user(&self, id: ConnectionId) -> &str {
         self.by_connection

@@ -40,6 +40,8 @@ impl Hub {
         if self.parked.contains(id) {
             return Reading::Parked;
         }
+        // A connection that was parked and closed by the same input is read on at once.
+        self.parked.forget_readable(id);
         match self.sessions[id].protocol() {
             // For tests.
             Protocol::Echo => Reading::Continues,

@@ -69,7 +69,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::access::Verifier;
-use crate::config::Config;
+use crate::config::{AuthMode, Config};
 use crate::delivery::TopicHasher;
 use crate::limits::TURN_BYTES;
 use crate::observe::{Histogram, ShardCounts};
@@ -95,7 +95,7 @@ pub use pages::Pages;
 pub use parked::Parking;
 pub use pending::{Answer, PublishAnswer, Question, Ticket, UnreadAnswers};
 pub use publish::Writability;
-pub use refusals::{RefusalReason, RefusedHandshake};
+pub use refusals::{RefusalReason, RefusedHandshake, RefusedSubject};
 pub use survey::{SlowConnection, Survey, SurveyProgress};
 pub use topics::TopicPage;
 pub use upstream::{SocketAdmission, Upstream};
@@ -246,6 +246,9 @@ impl Hub {
         self.deflater.reconfigure(deflate.level, deflate.threshold);
         if config.auth != self.config.auth {
             self.verifier = Verifier::new(&config.auth);
+        }
+        if config.auth.mode() == AuthMode::Open {
+            self.identities.never_expire();
         }
         self.config = config;
     }

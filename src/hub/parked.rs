@@ -10,10 +10,17 @@ use std::collections::VecDeque;
 
 use foldhash::{HashMap, HashMapExt};
 
-use crate::limits::TURN_TOKEN_TIME;
+use crate::limits::{HMAC_VERIFY_US, TURN_TOKEN_TIME};
 use crate::protocol::codec::ClientCodec;
 
 use super::connection_id::ConnectionId;
+
+/// Estimated time up to which a token is cheap: one of 512 bytes with HMAC, or one that was
+/// verified before.
+const CHEAP_TOKEN_US: u32 = HMAC_VERIFY_US + 8;
+
+/// Estimated number of held bytes that are processed in a microsecond.
+const HELD_BYTES_PER_US: u32 = 512;
 
 /// The bytes of a parked connection that the hub has not processed.
 pub(super) struct Held {
@@ -21,6 +28,13 @@ pub(super) struct Held {
     pub(super) message: Option<HeldMessage>,
     /// The bytes from the head on, or those after the message.
     pub(super) input: Vec<u8>,
+}
+
+impl Held {
+    fn len(&self) -> usize {
+        let message = self.message.as_ref().map_or(0, |held| held.message.len());
+        message + self.input.len()
+    }
 }
 
 /// A message with a command that waits.
@@ -38,6 +52,7 @@ pub(super) struct Parked {
     /// Connections that may be read again.
     readable: VecDeque<ConnectionId>,
     time_left_us: u32,
+    cheap_time_left_us: u32,
 }
 
 /// Whether a turn has time to verify a token.
@@ -62,17 +77,24 @@ impl Default for Parked {
             held: HashMap::new(),
             readable: VecDeque::new(),
             time_left_us: turn_time_us(),
+            cheap_time_left_us: turn_time_us(),
         }
     }
 }
 
 impl Parked {
-    /// Takes the time for one verification. The last one of a turn may exceed the limit.
+    /// Takes the time for one verification. The last one of a turn may exceed the limit. Cheap ones
+    /// have time of their own, so that they do not wait for expensive ones that may be forged.
     pub(super) fn take_time(&mut self, cost_us: u32) -> TokenTime {
-        if self.time_left_us == 0 {
+        let left_us = if cost_us <= CHEAP_TOKEN_US {
+            &mut self.cheap_time_left_us
+        } else {
+            &mut self.time_left_us
+        };
+        if *left_us == 0 {
             return TokenTime::Exhausted;
         }
-        self.time_left_us = self.time_left_us.saturating_sub(cost_us);
+        *left_us = left_us.saturating_sub(cost_us);
         TokenTime::Granted
     }
 
@@ -133,7 +155,20 @@ impl Parked {
 
     /// Adds a connection to those that may be read again.
     pub(super) fn set_readable(&mut self, id: ConnectionId) {
-        self.readable.push_back(id);
+        if !self.is_last_readable(id) {
+            self.readable.push_back(id);
+        }
+    }
+
+    /// Removes a connection that has just become readable, because its caller reads it anyway.
+    pub(super) fn forget_readable(&mut self, id: ConnectionId) {
+        if self.is_last_readable(id) {
+            self.readable.pop_back();
+        }
+    }
+
+    fn is_last_readable(&self, id: ConnectionId) -> bool {
+        self.readable.back() == Some(&id)
     }
 
     /// Removes the next connection that may be read again.
@@ -149,6 +184,7 @@ impl Parked {
     /// Begins a turn, which has time for tokens again.
     pub(super) fn begin_turn(&mut self) {
         self.time_left_us = turn_time_us();
+        self.cheap_time_left_us = turn_time_us();
     }
 
     /// Removes the connection that was parked first. Returns `None` if the turn has no time left.
@@ -158,6 +194,9 @@ impl Parked {
         }
         while let Some(id) = self.order.pop_front() {
             if let Some(held) = self.held.remove(&id) {
+                // The bytes are processed again.
+                let cost_us = 1 + held.len() as u32 / HELD_BYTES_PER_US;
+                self.time_left_us = self.time_left_us.saturating_sub(cost_us);
                 return Some((id, held));
             }
         }

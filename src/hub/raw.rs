@@ -51,7 +51,7 @@ impl Hub {
         }
         match raw_token(request)? {
             Some(token) => {
-                let Ok(verified) = self.verify_connection(&token) else {
+                let Ok(verified) = self.verify_connection(id, &token, now_us) else {
                     return Ok(RawAdmission::Parked);
                 };
                 let token = verified.map_err(refusal)?;
@@ -134,13 +134,12 @@ impl Hub {
 
 /// Returns the token of a request: that of the header `Authorization`, otherwise that of the query.
 fn raw_token(request: &HttpRequest) -> Result<Option<String>, HttpRefusal> {
-    if let Some(value) = request.header("authorization") {
-        return match value.split_once(' ') {
-            Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => {
-                Ok(Some(token.trim().to_owned()))
-            }
-            _ => Err(HttpRefusal::Unauthorized("use Authorization: Bearer TOKEN")),
-        };
+    // Another scheme is for a proxy in front.
+    let header = request.header("authorization");
+    if let Some((scheme, token)) = header.and_then(|value| value.split_once(' '))
+        && scheme.eq_ignore_ascii_case("bearer")
+    {
+        return Ok(Some(token.trim().to_owned()));
     }
     for pair in request.query() {
         let (name, value) = pair?;

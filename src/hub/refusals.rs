@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use crate::access::InvalidToken;
 use crate::config::OriginRule;
 use crate::limits::LOG_EXCERPT_BYTES;
 use crate::observe::{LogLimiter, LogPermit, ShardCounts, excerpt};
@@ -68,9 +69,18 @@ impl RefusalReason {
     }
 }
 
-/// A refused handshake that is worth a line in the log.
+/// The thing that was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefusedSubject {
+    Handshake,
+    /// The token of a command or of a handshake.
+    Token,
+}
+
+/// A refused handshake or token that is worth a line in the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RefusedHandshake {
+    pub subject: RefusedSubject,
     /// The connection, or `None` if the socket was closed at once.
     pub id: Option<ConnectionId>,
     pub reason: RefusalReason,
@@ -107,9 +117,26 @@ impl Refusals {
         let kind = (reason.name(), refusal.name());
         if let LogPermit::Granted { suppressed } = self.limiter.admit(kind, now_us) {
             self.reports.push_back(RefusedHandshake {
+                subject: RefusedSubject::Handshake,
                 id,
                 reason,
                 text: describe(reason, request, refusal),
+                suppressed,
+            });
+        }
+    }
+
+    /// Reports a token that cannot be valid, unless there were many with the same fault. The report
+    /// contains no part of the token.
+    pub(super) fn report_token(&mut self, id: ConnectionId, fault: InvalidToken, now_us: u64) {
+        let reason = RefusalReason::Token;
+        let kind = (reason.name(), fault.name());
+        if let LogPermit::Granted { suppressed } = self.limiter.admit(kind, now_us) {
+            self.reports.push_back(RefusedHandshake {
+                subject: RefusedSubject::Token,
+                id: Some(id),
+                reason,
+                text: fault.to_string(),
                 suppressed,
             });
         }

@@ -2,6 +2,7 @@
 
 use crate::access::{SubscriptionToken, TokenFault, TokenKind, TokenPresence, rules};
 use crate::config::AuthMode;
+use crate::limits::TIMER_TICK;
 use crate::protocol::codes::{ClientError, UnsubscribeCode};
 use crate::protocol::reply::{Push, Reply};
 
@@ -42,7 +43,7 @@ impl Hub {
         }
         let validity = match self.config.auth.mode() {
             AuthMode::Open => Validity::Forever,
-            AuthMode::Enforced => match self.authorize_subscribe(id, name, token) {
+            AuthMode::Enforced => match self.authorize_subscribe(id, name, token, now_us) {
                 Ok(validity) => validity,
                 Err(outcome) => return outcome,
             },
@@ -61,6 +62,7 @@ impl Hub {
         id: ConnectionId,
         name: &str,
         token: &str,
+        now_us: u64,
     ) -> Result<Validity, CommandOutcome> {
         let presence = if token.is_empty() {
             TokenPresence::Absent
@@ -70,7 +72,7 @@ impl Hub {
         let validity = if presence == TokenPresence::Absent {
             Validity::Forever
         } else {
-            match self.judge(id, name, token)? {
+            match self.judge(id, name, token, now_us)? {
                 Judgement::Accepted(Validity::Over) => return Err(ClientError::Expired.into()),
                 Judgement::Accepted(validity) => validity,
                 Judgement::Expired => return Err(ClientError::TokenExpired.into()),
@@ -93,10 +95,11 @@ impl Hub {
         id: ConnectionId,
         name: &str,
         token: &str,
+        now_us: u64,
     ) -> Result<Judgement, CommandOutcome> {
         self.take_token_time(token, TokenKind::Subscription)?;
         let verified = self.verifier.subscription(token, self.unix_s);
-        self.count_token(verified.as_ref().err());
+        self.note_token(id, verified.as_ref().err(), now_us);
         Ok(match verified {
             Ok(token) if !self.is_meant(id, name, &token) => Judgement::Mismatch,
             Ok(token) => Judgement::Accepted(Validity::of(token.expires_at_s, self.unix_s)),
@@ -132,8 +135,9 @@ impl Hub {
         token: &str,
         now_us: u64,
     ) -> CommandOutcome {
+        // An error would end the subscriptions of clients that got an expiry before a reload.
         if self.config.auth.mode() == AuthMode::Open {
-            return ClientError::NotAvailable.into();
+            return CommandOutcome::Reply(Reply::SubRefresh { expiry: None });
         }
         if !self.subscriptions.is_subscribed(id.into(), name) {
             return ClientError::PermissionDenied.into();
@@ -141,7 +145,7 @@ impl Hub {
         if token.is_empty() {
             return CommandOutcome::Disconnect(CloseReason::BadRequest);
         }
-        let validity = match self.judge(id, name, token) {
+        let validity = match self.judge(id, name, token, now_us) {
             Err(outcome) => return outcome,
             Ok(Judgement::Invalid | Judgement::Mismatch) => {
                 return CommandOutcome::Disconnect(CloseReason::InvalidToken);
@@ -202,8 +206,20 @@ impl Hub {
 
     /// Ends what has expired of a connection.
     pub(super) fn end_one_expired(&mut self, id: ConnectionId, expired: &Expired, now_us: u64) {
+        // The command that waits may be the refresh.
+        let later_us = now_us + TIMER_TICK.as_micros() as u64;
         match expired {
-            Expired::Connection => self.close(id, CloseReason::Expired, now_us),
+            Expired::Connection if self.parked.contains(id) => {
+                self.identities.set_end(id, later_us);
+            }
+            Expired::Subscription(name) if self.parked.contains(id) => {
+                self.identities.set_subscription_end(id, name, later_us);
+            }
+            Expired::Connection => {
+                self.close(id, CloseReason::Expired, now_us);
+                // A connection that is not open has no identity. If one had, it would stay due.
+                self.identities.remove(id);
+            }
             Expired::Subscription(name) => {
                 self.end_subscription(id, name);
                 self.push_unsubscribe(id, name, UnsubscribeCode::Expired, now_us);

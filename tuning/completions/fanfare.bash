@@ -275,7 +275,7 @@ _fanfare() {
             return 0
             ;;
         fanfare__subcmd__subscribe)
-            opts="-c -s -h --url --count --topics --timeout --config --set --help"
+            opts="-c -s -h --url --count --topics --token --timeout --config --set --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -286,6 +286,10 @@ _fanfare() {
                     return 0
                     ;;
                 --count)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --token)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

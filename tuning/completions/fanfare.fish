@@ -300,6 +300,7 @@ complete -c fanfare -n "__fish_fanfare_using_subcommand publish" -l lines -d 'Pu
 complete -c fanfare -n "__fish_fanfare_using_subcommand publish" -s h -l help -d 'Print help'
 complete -c fanfare -n "__fish_fanfare_using_subcommand subscribe" -l url -d 'The engine\'s WebSocket address. Default: `ws.listen` of the configuration, which means `ws://127.0.0.1:8000/connection/websocket` if it is not set' -r
 complete -c fanfare -n "__fish_fanfare_using_subcommand subscribe" -l count -d 'Exit after this many publications' -r
+complete -c fanfare -n "__fish_fanfare_using_subcommand subscribe" -l token -d 'Token of the connection, if the server demands one. `fanfare token` makes one. Other users of the host can read it in the list of processes' -r
 complete -c fanfare -n "__fish_fanfare_using_subcommand subscribe" -l timeout -d 'Seconds to wait for the connection and its replies, all together' -r
 complete -c fanfare -n "__fish_fanfare_using_subcommand subscribe" -s c -l config -d 'Configuration file (TOML). Without it, the defaults apply' -r -F
 complete -c fanfare -n "__fish_fanfare_using_subcommand subscribe" -s s -l set -d 'Set one key; overrides the file and the environment. May be repeated' -r -f -a "port_offset\t''
