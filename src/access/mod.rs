@@ -7,7 +7,7 @@
 //! jws        the parts of a token               members   JSON objects
 //! claims     the claims of a token              token     what a verified token contains
 //! fault      why a token is refused
-//! rules      who may subscribe and publish
+//! rules      who may subscribe and publish  service   questions to hooks and key sets
 //! ```
 
 mod claims;
@@ -16,11 +16,13 @@ mod jws;
 mod keys;
 mod members;
 pub mod rules;
+mod service;
 mod token;
 mod verified;
 mod verifier;
 
 pub use fault::{InvalidToken, TokenFault};
 pub use rules::TokenPresence;
+pub use service::{HookCall, HookKind, HookResponse, ServiceAnswer, ServiceQuestion};
 pub use token::{ConnectionToken, SubscriptionToken, TokenSubscription};
 pub use verifier::{TokenKind, Verifier};

@@ -6,6 +6,7 @@
 //! newest            the newest configuration, and the version that each thread has applied
 //! rejection         why the ingest thread rejects a message
 //! lane              the queue from the ingest thread to one shard
+//! service_calls     questions of shards to the service thread, and its answers
 //! interest          which topics a shard may want
 //! interest_counts   the number of topics behind each bit of the interest, owned by the shard
 //! wake              wakes a thread that sleeps
@@ -26,6 +27,7 @@ mod interest_counts;
 mod lane;
 mod newest;
 mod rejection;
+mod service_calls;
 mod shard_request;
 mod socket_limit;
 mod submission;
@@ -36,6 +38,7 @@ mod wake;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::access::{ServiceAnswer, ServiceQuestion};
 use crate::config::Config;
 use crate::delivery::TopicHasher;
 use crate::hub::{DrainScope, Ticket};
@@ -49,6 +52,7 @@ pub use interest_counts::InterestCounts;
 pub use lane::{Lane, LaneBatch, LaneFull, LaneItem};
 pub use newest::{AppliedVersion, Change, Newest};
 pub use rejection::Rejection;
+pub use service_calls::{ServiceAnswers, ServiceBusy, ServiceCall, ServiceCalls};
 pub use shard_request::{RequestNotTaken, RequestQueueFull, ShardRequest};
 pub use socket_limit::SocketLimit;
 pub use submission::{
@@ -66,6 +70,7 @@ pub struct Fabric {
     /// The configuration that was published last. The threads begin with the one of the start.
     pub config: Newest<Config>,
     pub submissions: SubmissionQueue,
+    pub service_calls: ServiceCalls,
     pub shards: Vec<ShardFabric>,
     pub ingest_counts: Published<IngestCounts>,
     /// The version of the configuration that the ingest thread has applied.
@@ -78,6 +83,7 @@ pub struct Fabric {
 /// The part of the shared memory that belongs to one shard.
 pub struct ShardFabric {
     pub lane: Lane,
+    pub service_answers: ServiceAnswers,
     pub interest: Interest,
     pub counts: Published<ShardCounts>,
     /// The version of the configuration that the shard has applied.
@@ -101,6 +107,7 @@ impl Fabric {
     pub fn new(shard_wakes: Vec<Wake>, ingest_wake: Wake, max_connections: usize) -> Self {
         let shard = |wake| ShardFabric {
             lane: Lane::new(wake),
+            service_answers: ServiceAnswers::default(),
             interest: Interest::default(),
             counts: Published::default(),
             config: AppliedVersion::default(),
@@ -114,6 +121,7 @@ impl Fabric {
             hasher: TopicHasher::default(),
             config: Newest::default(),
             submissions: SubmissionQueue::new(ingest_wake),
+            service_calls: ServiceCalls::default(),
             shards: shard_wakes.into_iter().map(shard).collect(),
             ingest_counts: Published::default(),
             ingest_config: AppliedVersion::default(),
@@ -149,6 +157,37 @@ impl Fabric {
         };
         lane.release_answers();
         Err(returned.reply.into_tickets())
+    }
+
+    /// Asks the service thread. Called by shard `index`, at `now_us`.
+    pub fn ask_service(
+        &self,
+        index: usize,
+        ticket: Ticket,
+        question: ServiceQuestion,
+        now_us: u64,
+    ) -> Result<(), ServiceBusy> {
+        let answers = &self.shards[index].service_answers;
+        answers.reserve()?;
+        let call = ServiceCall {
+            shard: index,
+            ticket,
+            question,
+            asked_at_us: now_us,
+        };
+        let pushed = self.service_calls.push(call);
+        if pushed.is_err() {
+            answers.release();
+        }
+        pushed
+    }
+
+    /// Answers a question of a shard and wakes the shard if it sleeps. Every question that was
+    /// taken is answered once. Called by the service thread.
+    pub fn answer_shard(&self, shard: usize, ticket: Ticket, answer: ServiceAnswer) {
+        let shard = &self.shards[shard];
+        shard.service_answers.push(ticket, answer);
+        shard.lane.wake.wake();
     }
 
     /// Publishes a configuration. Each thread applies the newest one in its next turn or round,

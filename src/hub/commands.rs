@@ -60,6 +60,10 @@ impl Hub {
             } else {
                 self.handle_command(id, command, &mut replies, now_us)
             };
+            // A push of the command may have closed the connection, whose outbox was full.
+            if !self.sessions[id].is_open() {
+                return;
+            }
             last = (index, next);
             if !matches!(last.1, Next::Command) {
                 break;
@@ -167,7 +171,7 @@ impl Hub {
                 continue;
             };
             let replies = collected.get_or_insert_with(|| Replies::new(id, codec));
-            self.append_reply(replies, request, &reply_to(answer));
+            self.append_reply(replies, request, &reply_to(&answer));
         }
         if let Some(replies) = collected {
             self.send_replies(&replies, now_us);
@@ -198,11 +202,12 @@ impl Hub {
 }
 
 /// Returns the reply for the answer to a question.
-fn reply_to(answer: Answer) -> Reply<'static> {
+fn reply_to(answer: &Answer) -> Reply<'static> {
     match answer {
         Answer::Publish(PublishAnswer::Accepted) => Reply::Publish,
         Answer::Publish(PublishAnswer::Rejected) => Reply::Error(ClientError::BadRequest),
         Answer::Publish(PublishAnswer::Busy) => Reply::Error(ClientError::TooManyRequests),
-        Answer::Timeout => Reply::Error(ClientError::Internal),
+        // No command asks a service yet.
+        Answer::Service(_) | Answer::Timeout => Reply::Error(ClientError::Internal),
     }
 }

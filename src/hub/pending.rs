@@ -9,6 +9,7 @@ use std::mem;
 
 use foldhash::{HashMap, HashMapExt};
 
+use crate::access::{ServiceAnswer, ServiceQuestion};
 use crate::limits::{
     PENDING_COMMAND_TIMEOUT, PENDING_COMMANDS, PENDING_COMMANDS_PER_SHARD, PENDING_QUESTION_BYTES,
 };
@@ -39,6 +40,8 @@ impl Ticket {
 pub enum Question {
     /// Take a client's publication. The topic is valid and the payload is JSON.
     Publish { topic: String, payload: Vec<u8> },
+    /// Ask a service outside the process.
+    Service(ServiceQuestion),
 }
 
 impl Question {
@@ -46,6 +49,7 @@ impl Question {
     fn bytes(&self) -> usize {
         match self {
             Self::Publish { topic, payload } => topic.len() + payload.len(),
+            Self::Service(ServiceQuestion::Hook(call)) => call.body.len(),
         }
     }
 }
@@ -58,9 +62,10 @@ impl Ticket {
 }
 
 /// The answer to a [`Question`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
     Publish(PublishAnswer),
+    Service(ServiceAnswer),
     /// There is no answer in time. The client may try again.
     Timeout,
 }

@@ -6,6 +6,14 @@ use std::time::Duration;
 /// statsd. A longer time would delay every restart when a statsd does not respond.
 pub const SERVICE_SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// Maximum number of questions of one shard to the service thread that are not answered. A
+/// question with its answer and the held input of its client uses a few KiB.
+pub const SERVICE_CALLS_PER_SHARD: usize = 16 * 1024;
+
+/// Maximum length of the response of a hook. It grants at most the topics of one client, each with
+/// some data.
+pub const HOOK_RESPONSE_BYTES: usize = 256 * 1024;
+
 /// Threads for calls of the service thread that block, such as name resolution. A resolver that
 /// does not respond holds a call for about 30 s, and flushes to a statsd make one every 5 s.
 pub const SERVICE_BLOCKING_THREADS: usize = 16;

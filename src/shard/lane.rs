@@ -59,6 +59,9 @@ impl<R: Ring> ShardLoop<R> {
             taken += batch.broadcasts.len();
             held_bytes += batch.held_bytes;
         }
+        if !self.shard().service_answers.is_empty() {
+            answers = UnreadAnswers::Possible;
+        }
         self.hub.set_unread_answers(answers);
         let counts = self.hub.counts_mut();
         counts.lane_reached = counts.lane_reached.max(reached);

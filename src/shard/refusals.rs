@@ -1,8 +1,8 @@
-//! Logs the handshakes that the hub has refused. Runs on the shard thread.
+//! Logs the handshakes and tokens that the hub has refused. Runs on the shard thread.
 
 use std::net::SocketAddr;
 
-use crate::hub::{RefusalReason, RefusedHandshake};
+use crate::hub::{RefusalReason, RefusedHandshake, RefusedSubject};
 
 use super::ring::Ring;
 use super::shard_loop::ShardLoop;
@@ -20,6 +20,10 @@ impl<R: Ring> ShardLoop<R> {
 /// Writes one line. A refusal that the configuration can prevent is a warning.
 fn log(shard: usize, peer: Option<SocketAddr>, refused: &RefusedHandshake) {
     let text = &refused.text;
+    let subject = match refused.subject {
+        RefusedSubject::Handshake => "handshake",
+        RefusedSubject::Token => "token",
+    };
     macro_rules! write_line {
         ($level:ident) => {
             tracing::$level!(
@@ -27,7 +31,7 @@ fn log(shard: usize, peer: Option<SocketAddr>, refused: &RefusedHandshake) {
                 peer = peer.map(tracing::field::display),
                 shard,
                 suppressed = refused.suppressed,
-                "refused a handshake: {text}"
+                "refused a {subject}: {text}"
             )
         };
     }

@@ -126,7 +126,8 @@ impl<R: Ring> ShardLoop<R> {
         self.hub.set_unix_time(self.ring.unix_s());
         self.handle_completions(now_us)?;
         worked |= self.process_received(now_us)? == Work::Done;
-        self.submit_questions(now_us);
+        self.ask_questions(now_us);
+        worked |= self.deliver_service_answers(now_us) == Work::Done;
         worked |= self.drain_lane(now_us)? == Work::Done;
         worked |= self.hub.resume_parked(now_us) == Parking::Occupied;
         self.hub.tick(now_us);

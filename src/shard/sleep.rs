@@ -6,6 +6,7 @@
 //! | event | wakes the short sleep | wakes the executor sleep |
 //! |---|---|---|
 //! | a batch or request on the lane | a read of the event descriptor | the event descriptor |
+//! | an answer of the service thread | a read of the event descriptor | the event descriptor |
 //! | a new configuration | a read of the event descriptor | the event descriptor |
 //! | a completion | the ring | the event descriptor, which the ring signals |
 //! | a deadline | a timer in the ring | a timer in the ring, by its completion |
@@ -13,7 +14,6 @@
 use std::io;
 use std::time::Duration;
 
-use crate::fabric::ShardFabric;
 use crate::limits::SHORT_SLEEP;
 
 use super::ring::{Cancelled, Completion, CompletionSignals, Ring};
@@ -83,9 +83,11 @@ impl<R: Ring> ShardLoop<R> {
     /// Lets other threads signal the event descriptor, and checks for work once more. `has_work`
     /// checks the ring.
     fn park(&mut self, has_work: impl Fn(&mut R) -> bool) -> LastCheck {
-        let ShardFabric { lane, config, .. } = &self.fabric.shards[self.index];
-        lane.wake.park();
-        let has_input = !lane.is_empty() || !self.fabric.config.is_applied(config);
+        let shard = &self.fabric.shards[self.index];
+        shard.lane.wake.park();
+        let has_input = !shard.lane.is_empty()
+            || !shard.service_answers.is_empty()
+            || !self.fabric.config.is_applied(&shard.config);
         if !has_input && !has_work(&mut self.ring) && self.completions.is_empty() {
             LastCheck::NoWork
         } else {

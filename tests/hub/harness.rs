@@ -272,7 +272,9 @@ impl HubHarness {
 
     fn answer_questions(&mut self) {
         for (ticket, question) in self.hub.take_questions() {
-            let Question::Publish { topic, payload } = question;
+            let Question::Publish { topic, payload } = question else {
+                panic!("no service is configured: {question:?}");
+            };
             self.published.push((topic, payload));
             match self.immediate_answer {
                 Some(answer) => self.answer(ticket, answer),

@@ -1,0 +1,46 @@
+//! Questions to services outside the process: HTTP hooks and key sets. Shard threads ask, the
+//! service thread answers.
+
+/// A question whose answer needs a request over HTTP.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ServiceQuestion {
+    /// Call a hook of the back end.
+    Hook(HookCall),
+}
+
+/// The answer to a [`ServiceQuestion`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ServiceAnswer {
+    Hook(HookResponse),
+}
+
+/// Which hook is called. Each has its own endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum HookKind {
+    Connect,
+    Refresh,
+    Subscribe,
+    SubRefresh,
+    Publish,
+    Rpc,
+}
+
+/// One call of a hook: `POST` of a JSON document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HookCall {
+    pub kind: HookKind,
+    /// The JSON document.
+    pub body: Vec<u8>,
+    /// Headers of the client's request that are forwarded: lower-case names, and values.
+    pub headers: Vec<(Box<str>, Box<str>)>,
+}
+
+/// The response of a hook.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HookResponse {
+    /// A complete response over HTTP, of any status. The body is at most
+    /// [`HOOK_RESPONSE_BYTES`](crate::limits::HOOK_RESPONSE_BYTES) long and not checked.
+    Complete { status: u16, body: Vec<u8> },
+    /// No complete response in time. The service thread has logged and counted the reason.
+    Failed,
+}
