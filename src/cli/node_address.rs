@@ -145,12 +145,20 @@ mod tests {
                 "127.0.0.1:8100",
             ),
             (
-                &["ingest.router=tcp://*:7000", "ws.listen=[::]:7001"],
+                &[
+                    "ingest.router=tcp://*:7000",
+                    "ws.listen=[::]:7001",
+                    "auth.insecure=true",
+                ],
                 "tcp://127.0.0.1:7000",
                 "[::1]:7001",
             ),
             (
-                &["ingest.router=ipc:///run/r", "ws.listen=10.0.0.1:7001"],
+                &[
+                    "ingest.router=ipc:///run/r",
+                    "ws.listen=10.0.0.1:7001",
+                    "auth.insecure=true",
+                ],
                 "ipc:///run/r",
                 "10.0.0.1:7001",
             ),

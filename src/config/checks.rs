@@ -31,6 +31,7 @@ pub(super) fn check_together(config: &Config, allowed_cores: &[usize]) -> Vec<Co
         check_outbox(config),
         check_scrape_token(&config.admin),
         check_auth(&config.auth),
+        check_open(config),
         check_cores(&config.cpu, allowed_cores),
     ];
     let checks = checks.into_iter().filter_map(Result::err);
@@ -82,6 +83,21 @@ fn check_auth(auth: &AuthConfig) -> Result<(), Contradiction> {
     }
     Err(Contradiction::AuthWithoutKey {
         keys: registry::names_in("auth"),
+    })
+}
+
+/// Checks that clients of other hosts are authenticated, or that the operator has chosen that they
+/// are not.
+pub(super) fn check_open(config: &Config) -> Result<(), Contradiction> {
+    let is_chosen = config.auth.mode() == AuthMode::Enforced || config.auth.insecure;
+    if is_chosen || !listeners::is_reachable_from_other_hosts(config.ws.listen) {
+        return Ok(());
+    }
+    let mut keys = vec!["ws.listen"];
+    keys.extend(registry::names_in("auth"));
+    Err(Contradiction::OpenToOtherHosts {
+        address: config.ws.listen.to_string(),
+        keys,
     })
 }
 

@@ -50,6 +50,16 @@ pub enum Contradiction {
         /// The keys of `[auth]` and of the tables within it.
         keys: Vec<&'static str>,
     },
+    #[error(
+        "ws.listen ({address}) is not a loopback address, and clients are not authenticated, so \
+         everyone who reaches it could subscribe to every topic; set a key of [auth.token], or \
+         auth.insecure = true to let everyone connect"
+    )]
+    OpenToOtherHosts {
+        address: String,
+        /// `ws.listen`, the keys of `[auth]` and of the tables within it.
+        keys: Vec<&'static str>,
+    },
     #[error("{lower} ({low}%) must be below {upper} ({high}%); otherwise {consequence}")]
     Disorder {
         lower: &'static str,
@@ -81,7 +91,7 @@ impl Contradiction {
             Self::PongAfterPing { .. } => vec!["ws.pong_timeout", "ws.ping"],
             Self::OutboxBelowPayload { .. } => vec!["ws.outbox", "ingest.max_payload"],
             Self::ScrapeToken { .. } => vec!["admin.scrape_token", "admin.token"],
-            Self::AuthWithoutKey { keys } => keys.clone(),
+            Self::AuthWithoutKey { keys } | Self::OpenToOtherHosts { keys, .. } => keys.clone(),
             Self::SameAddress { first, second, .. } => vec![first, second],
             Self::Disorder { lower, upper, .. } => vec![lower, upper],
             Self::CoreNotAllowed { .. } | Self::CoreTwice { .. } => vec!["cpu.cores"],

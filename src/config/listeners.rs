@@ -52,6 +52,11 @@ pub(super) fn reachable_from_other_hosts(config: &Config) -> Vec<String> {
     reachable.map(text).collect()
 }
 
+/// Returns whether other hosts can reach a socket that listens on `address`.
+pub(super) fn is_reachable_from_other_hosts(address: SocketAddr) -> bool {
+    BindAddress::of_ip(address.ip(), address.port()).is_reachable_from_other_hosts()
+}
+
 fn listeners(config: &Config) -> Vec<Listener> {
     let mut listeners = vec![Listener::of_address("ws.listen", config.ws.listen)];
     if let Some(address) = config.admin.listen {
@@ -115,7 +120,7 @@ impl BindAddress {
 
     fn is_reachable_from_other_hosts(&self) -> bool {
         match self {
-            Self::Tcp { ip, .. } => ip.is_none_or(|ip| !ip.is_loopback()),
+            Self::Tcp { ip, .. } => ip.is_none_or(|ip| !ip.to_canonical().is_loopback()),
             Self::TcpName { name, .. } => name != "localhost",
             Self::Unix(_) => false,
         }

@@ -24,12 +24,15 @@ on the command line. If a key is set several times, the last source in this list
 ```toml
 # fanfare.toml
 [ws]
-listen = \"0.0.0.0:8000\"
+listen = \"0.0.0.0:8000\"        # for other hosts; needs [auth]
 origins = [\"https://app.example.com\"]
 ping = \"25s\"
 
 [ws.deflate]
 level = 6
+
+[auth.token]
+hmac_secret_key = \"32 random bytes or more, as text\"
 
 [ingest]
 pull = [\"tcp://127.0.0.1:5560\", \"ipc:///run/fanfare/pull\"]

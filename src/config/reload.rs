@@ -1,7 +1,9 @@
 //! The changes of a reload: live keys are applied, other changed keys need a restart. Used on the
 //! control thread.
 
+use super::checks;
 use super::configuration::Config;
+use super::contradiction::Contradiction;
 use super::key::Reload;
 use super::registry;
 
@@ -38,4 +40,13 @@ pub fn live_changes(old: &Config, new: &Config) -> LiveChanges {
         changes.changed.push("namespace");
     }
     changes
+}
+
+impl LiveChanges {
+    /// Checks that the changes do not let clients of other hosts connect without a token. The new
+    /// configuration may be valid by itself and still do so, because the process keeps its running
+    /// `ws.listen`.
+    pub fn check_open(&self) -> Result<(), Contradiction> {
+        checks::check_open(&self.applied)
+    }
 }

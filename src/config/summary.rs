@@ -47,9 +47,14 @@ impl Config {
             sockets => sockets.join(", "),
         };
         let clients = match self.auth.mode() {
-            AuthMode::Open => {
+            AuthMode::Open if self.auth.insecure => {
                 "clients are not authenticated: everyone who reaches ws.listen may subscribe to \
                  every topic"
+            }
+            AuthMode::Open => {
+                "only clients of this host can connect, because clients are not authenticated: to \
+                 admit clients of other hosts, set a key of [auth.token], and ws.listen to an \
+                 address of this host or 0.0.0.0:8000"
             }
             AuthMode::Enforced if self.auth.allow_anonymous => {
                 "clients are authenticated by tokens, or anonymous without one"

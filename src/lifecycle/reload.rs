@@ -50,11 +50,15 @@ impl Reload {
                 return;
             }
         };
+        let changes = live_changes(&self.config, &new);
+        if let Err(contradiction) = changes.check_open() {
+            return tracing::error!("reload: {contradiction}; nothing has changed");
+        }
         let LiveChanges {
             applied,
             changed,
             needs_restart,
-        } = live_changes(&self.config, &new);
+        } = changes;
         let differs = !changed.is_empty() || !needs_restart.is_empty();
         if file == FileContent::NoSettings && differs {
             // An editor or a script may be about to write the file.

@@ -149,7 +149,7 @@ fn keys_are_listed() {
     let (code, out, error) = run(&["keys"]);
     assert_eq!((code, error.as_str()), (0, ""));
     assert!(
-        out.contains("\n\nws.listen = 0.0.0.0:8000\n    address; changes at a restart."),
+        out.contains("\n\nws.listen = 127.0.0.1:8000\n    address; changes at a restart."),
         "{out}"
     );
     let (_, out, _) = run(&["keys", "deflate.level"]);

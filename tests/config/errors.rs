@@ -6,7 +6,7 @@ use crate::loader::{file, flags, source};
 
 #[test]
 fn errors_of_unknown_keys_name_the_nearest_key_and_the_place() {
-    let text = file("[ws]\nlisten = '0.0.0.0:8000'\n  pong_timout = '3s'").text();
+    let text = file("[ws]\nlisten = '127.0.0.1:8000'\n  pong_timout = '3s'").text();
     assert_eq!(
         text,
         "fanfare.toml:3:3: unknown key `ws.pong_timout`, did you mean `ws.pong_timeout`?"

@@ -4,6 +4,7 @@
 
 mod auth;
 mod errors;
+mod exposure;
 mod loader;
 mod nested;
 mod rules;
@@ -52,6 +53,8 @@ fn a_file_sets_every_kind_of_value() {
         [log]
         format = "json"
         level = "warn,fanfare=debug"
+        [auth]
+        insecure = true
         [[namespace]]
         name = "chat"
         payload = "text"
@@ -181,10 +184,11 @@ fn the_port_offset_moves_addresses_that_are_not_set() {
     let address = |text: &str| Some(text.parse().expect("an address"));
     assert_eq!(
         listeners,
-        [address("0.0.0.0:8100"), address("127.0.0.1:8101"), None]
+        [address("127.0.0.1:8100"), address("127.0.0.1:8101"), None]
     );
 
-    let text = "port_offset = 100\n[ws]\nlisten = '0.0.0.0:8000'\n[ingest]\npull = 'tcp://*:5560'";
+    let text =
+        "port_offset = 100\n[ws]\nlisten = '127.0.0.1:8000'\n[ingest]\npull = 'tcp://*:5560'";
     let environment = [
         ("FANFARE_PORT_OFFSET", "200"),
         ("FANFARE_AGENT_LISTEN", "127.0.0.1:5555"),
@@ -195,7 +199,7 @@ fn the_port_offset_moves_addresses_that_are_not_set() {
         config.admin.listen,
         config.agent.listen,
     ];
-    let expected = ["0.0.0.0:8000", "127.0.0.1:8201", "127.0.0.1:5555"].map(address);
+    let expected = ["127.0.0.1:8000", "127.0.0.1:8201", "127.0.0.1:5555"].map(address);
     assert_eq!(
         listeners, expected,
         "addresses that are set stay, also at the default"
@@ -217,24 +221,32 @@ fn the_port_offset_moves_addresses_that_are_not_set() {
 #[test]
 fn sockets_that_other_hosts_reach_are_named() {
     let reachable = |settings: &[&str]| {
-        let exposure = flags(settings).config().exposure();
+        let insecure = ["auth.insecure=true"];
+        let exposure = flags(&[&insecure, settings].concat()).config().exposure();
         assert!(exposure.starts_with("clients are not authenticated"));
         exposure.rsplit_once(": ").unwrap().1.to_owned()
     };
-    assert_eq!(reachable(&[]), "ws.listen = 0.0.0.0:8000");
-    let local = "ws.listen=127.0.0.1:8000";
-    assert_eq!(reachable(&[local]), "none");
+    let open = "ws.listen=0.0.0.0:8000";
+    assert_eq!(reachable(&[open]), "ws.listen = 0.0.0.0:8000");
+    assert_eq!(reachable(&[]), "none");
     assert_eq!(
-        reachable(&[
-            local,
-            "admin.listen=[::]:8001",
-            "ingest.pull=tcp://eth0:5560"
-        ]),
+        reachable(&["admin.listen=[::]:8001", "ingest.pull=tcp://eth0:5560"]),
         "admin.listen = [::]:8001, ingest.pull = tcp://eth0:5560"
     );
-    assert_eq!(
-        reachable(&[local, "ingest.pull=ipc:///run/fanfare/pull"]),
-        "none"
+    assert_eq!(reachable(&["ingest.pull=ipc:///run/fanfare/pull"]), "none");
+    // With the defaults, the sentence names who can connect, and the keys that change it.
+    let defaults = Config::default().exposure();
+    assert!(
+        defaults.starts_with("only clients of this host can connect, because"),
+        "{defaults}"
+    );
+    assert!(
+        defaults.contains("set a key of [auth.token], and ws.listen"),
+        "{defaults}"
+    );
+    assert!(
+        defaults.ends_with("listening for other hosts: none"),
+        "{defaults}"
     );
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use tempfile::TempDir;
 
-use crate::server::Server;
+use crate::server::{Ports, Server};
 
 /// A server, and its configuration file.
 pub struct ConfiguredServer {
@@ -25,6 +25,19 @@ impl ConfiguredServer {
         let server = Server::start_with_arguments(&["-c", path], &[]);
         Self {
             server,
+            file,
+            _directory: directory,
+        }
+    }
+
+    /// Starts a server whose ports are set in the file, and therefore change with it.
+    pub fn start_on(ports: Ports, text: &str) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("fanfare.toml");
+        fs::write(&file, text).unwrap();
+        let path = file.to_str().expect("the path is UTF-8");
+        Self {
+            server: Server::start_from_file(ports, path),
             file,
             _directory: directory,
         }

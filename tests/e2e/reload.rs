@@ -7,12 +7,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use serde_json::json;
+use tungstenite::Message;
 
-use crate::client::ProtocolClient;
+use crate::client::{ProtocolClient, WebSocketConnection};
 use crate::configured::ConfiguredServer;
 use crate::publisher::Publisher;
-use crate::server::Server;
-use crate::wait::wait_until;
+use crate::server::{Ports, Server};
+use crate::wait::{TIMEOUT, wait_until};
 
 /// The threads that apply a configuration.
 const THREADS: [&str; 3] = ["ingest", "shard-0", "shard-1"];
@@ -126,4 +127,40 @@ fn a_file_without_settings_does_not_drop_those_that_are_in_force() {
     let configured = ConfiguredServer::start("");
     configured.reload("# a comment\n");
     configured.server.await_output("changed=nothing");
+}
+
+#[test]
+fn a_reload_cannot_open_a_port_that_other_hosts_reach() {
+    let ports = Ports::free();
+    let file = |host: &str, auth: &str| {
+        let Ports {
+            ws,
+            pull,
+            sub,
+            router,
+            admin,
+        } = ports;
+        let local = "tcp://127.0.0.1";
+        format!(
+            "cpu.shards = 2\nws.listen = '{host}:{ws}'\nadmin.listen = '127.0.0.1:{admin}'\n\
+             ingest.pull = '{local}:{pull}'\ningest.sub = '{local}:{sub}'\n\
+             ingest.router = '{local}:{router}'\n{auth}\n"
+        )
+    };
+    let secret = "auth.token.hmac_secret_key = '0123456789abcdef0123456789abcdef'";
+    let configured = ConfiguredServer::start_on(ports, &file("0.0.0.0", secret));
+    let server = &configured.server;
+    let is_open = || {
+        let mut client = WebSocketConnection::connect(server, "/connection/websocket");
+        client.send(Message::text(r#"{"id":1,"connect":{}}"#));
+        matches!(client.read_within(TIMEOUT), Some(Message::Text(_)))
+    };
+    assert!(!is_open());
+    // By itself, this file is valid. The running listener stays, so it must not apply.
+    configured.reload(&file("127.0.0.1", ""));
+    server.await_output("auth.insecure = true to let everyone connect; nothing has changed");
+    assert!(!is_open());
+    configured.reload(&file("0.0.0.0", "auth.insecure = true"));
+    server.await_output("auth.insecure, auth.token.hmac_secret_key");
+    wait_until("the open mode", is_open);
 }

@@ -84,6 +84,15 @@ impl Server {
         server
     }
 
+    /// Starts a server whose file sets these ports, so that a reload can change them.
+    pub fn start_from_file(ports: Ports, path: &str) -> Self {
+        let mut command = binary();
+        command.args(["serve", "-c", path]);
+        let mut server = Self::spawn_command(command, ports);
+        server.await_listening();
+        server
+    }
+
     /// Starts a server with this standard input and further arguments of `fanfare serve`.
     pub fn start_with_input(input: Stdio, arguments: &[&str]) -> Self {
         let mut command = binary();
@@ -125,6 +134,10 @@ impl Server {
         for setting in settings {
             command.args(["-s", setting]);
         }
+        Self::spawn_command(command, ports)
+    }
+
+    fn spawn_command(mut command: Command, ports: Ports) -> Self {
         let mut child = command
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

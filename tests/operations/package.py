@@ -176,7 +176,7 @@ class Service:
         self.unit = (root / "usr/lib/systemd/system/fanfare.service").read_text()
         self.address = f"127.0.0.1:{PORTS}"
         self.config = root / "etc/fanfare/fanfare.toml"
-        self.edit("listen", "0.0.0.0:8000", self.address)
+        self.edit("listen", "127.0.0.1:8000", self.address)
         self.edit("listen", "127.0.0.1:8001", f"127.0.0.1:{PORTS + 1}")
         for number, name in enumerate(("pull", "sub", "router"), 2):
             port = {"pull": 5560, "sub": 5562, "router": 5563}[name]

@@ -163,7 +163,7 @@ ODD = [
     ({"proc/sys/net/ipv4/tcp_wmem": "1024\t4096\t16384"}, [], "net.ipv4.tcp_wmem", "weak"),
     ({"proc/sys/net/ipv4/tcp_syncookies": "0"}, [], "net.ipv4.tcp_syncookies", "weak"),
     ({"proc/sys/net/core/somaxconn": "128"}, [], "net.core.somaxconn", "weak"),
-    ({}, ["-s", "ws.listen=0.0.0.0:40000"], "net.ipv4.ip_local_port_range", "weak"),
+    ({}, ["-s", "ws.listen=127.0.0.1:40000"], "net.ipv4.ip_local_port_range", "weak"),
     ({}, ["-s", "cpu.shards=4"], "cores", "weak"),
     (
         {"sys/devices/system/clocksource/clocksource0/current_clocksource": "hpet"},
@@ -230,7 +230,7 @@ def odd(fanfare):
             expect((code, wrong.get(name)), (int(verdict == "blocks"), verdict))
     # Two remedies: reserved ports, and huge pages that are disabled for the process.
     with Host(fanfare, {"proc/sys/net/ipv4/ip_local_reserved_ports": "39990-40010"}) as host:
-        code, wrong = host.doctor(5000, "-s", "ws.listen=0.0.0.0:40000")
+        code, wrong = host.doctor(5000, "-s", "ws.listen=127.0.0.1:40000")
         expect("net.ipv4.ip_local_port_range" in wrong, False)
     with Host(fanfare, {"proc/self/status": "THP_enabled:\t0\nCpus_allowed_list:\t0-3"}) as host:
         expect("transparent huge pages" in host.doctor(1_000_000)[1], False)

@@ -9,11 +9,11 @@ use crate::limits::TIMEOUT_CEILING;
 
 table! {
     /// Authentication of clients. If no key of this table is set, every client may connect and
-    /// subscribe. Otherwise, a client needs a token, and the keys of `[[namespace]]` that begin
-    /// with `allow_` decide what it may do.
+    /// subscribe, and `ws.listen` must be a loopback address. Otherwise, a client needs a token,
+    /// and the keys of `[[namespace]]` that begin with `allow_` decide what it may do.
     pub struct AuthConfig at "auth" {
-        /// Whether every client may connect and subscribe, although this table is set. Tokens are
-        /// then ignored.
+        /// Whether every client may connect and subscribe, although this table is set, or
+        /// `ws.listen` is an address that other hosts can reach. Tokens are then ignored.
         insecure: bool as BOOLEAN = false, Live;
         /// Whether a client may connect without a token. It then has the user `""`.
         allow_anonymous: bool as BOOLEAN = false, Live;

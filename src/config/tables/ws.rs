@@ -15,8 +15,9 @@ use crate::limits::{
 table! {
     /// WebSocket clients.
     pub struct WsConfig at "ws" {
-        /// The address for WebSocket clients. It also serves `GET /health`.
-        listen: SocketAddr as ADDRESS = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8000)), Restart;
+        /// The address for WebSocket clients. It also serves `GET /health`. An address that other
+        /// hosts can reach, such as `0.0.0.0:8000`, needs `[auth]`, or `auth.insecure = true`.
+        listen: SocketAddr as ADDRESS = SocketAddr::from((Ipv4Addr::LOCALHOST, 8000)), Restart;
         /// The origins whose pages may connect, such as `https://example.com`, or
         /// `https://*.example.com` for all subdomains. An empty list allows only pages of the same
         /// origin; `*` allows all. Clients that send no `Origin` header are not browsers and may
