@@ -4,8 +4,11 @@
 use super::configuration::Config;
 use super::contradiction::Contradiction;
 use super::listeners;
+use super::publish_rule::PublishRule;
 use super::registry::{self, NAMESPACE_KEYS};
-use super::tables::{AdminConfig, AuthConfig, AuthMode, CpuConfig, Namespace, ScaleConfig};
+use super::tables::{
+    AdminConfig, AuthConfig, AuthMode, CpuConfig, IngestConfig, Namespace, ScaleConfig,
+};
 use super::units;
 use crate::limits;
 
@@ -32,6 +35,7 @@ pub(super) fn check_together(config: &Config, allowed_cores: &[usize]) -> Vec<Co
         check_scrape_token(&config.admin),
         check_auth(&config.auth),
         check_open(config),
+        check_publishers(&config.ingest),
         check_cores(&config.cpu, allowed_cores),
     ];
     let checks = checks.into_iter().filter_map(Result::err);
@@ -99,6 +103,16 @@ pub(super) fn check_open(config: &Config) -> Result<(), Contradiction> {
         address: config.ws.listen.to_string(),
         keys,
     })
+}
+
+/// Checks that every user with permissions can authenticate.
+fn check_publishers(ingest: &IngestConfig) -> Result<(), Contradiction> {
+    let is_known = |user: &str| ingest.plain.iter().any(|pair| pair.user() == user);
+    let mut users = ingest.publish_allow.iter().filter_map(PublishRule::user);
+    match users.find(|user| !is_known(user)) {
+        None => Ok(()),
+        Some(user) => Err(Contradiction::UnknownPublisher { user: user.into() }),
+    }
 }
 
 fn check_cores(cpu: &CpuConfig, allowed: &[usize]) -> Result<(), Contradiction> {

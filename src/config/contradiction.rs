@@ -60,6 +60,11 @@ pub enum Contradiction {
         /// `ws.listen`, the keys of `[auth]` and of the tables within it.
         keys: Vec<&'static str>,
     },
+    #[error(
+        "ingest.publish_allow names the user `{user}`, but ingest.plain does not; add the pair to \
+         ingest.plain, or correct the name"
+    )]
+    UnknownPublisher { user: String },
     #[error("{lower} ({low}%) must be below {upper} ({high}%); otherwise {consequence}")]
     Disorder {
         lower: &'static str,
@@ -92,6 +97,7 @@ impl Contradiction {
             Self::OutboxBelowPayload { .. } => vec!["ws.outbox", "ingest.max_payload"],
             Self::ScrapeToken { .. } => vec!["admin.scrape_token", "admin.token"],
             Self::AuthWithoutKey { keys } | Self::OpenToOtherHosts { keys, .. } => keys.clone(),
+            Self::UnknownPublisher { .. } => vec!["ingest.publish_allow", "ingest.plain"],
             Self::SameAddress { first, second, .. } => vec![first, second],
             Self::Disorder { lower, upper, .. } => vec![lower, upper],
             Self::CoreNotAllowed { .. } | Self::CoreTwice { .. } => vec!["cpu.cores"],

@@ -28,6 +28,8 @@ pub enum Rejection {
     TopicControl,
     #[error("choose another topic: this one is reserved for the watchdog")]
     TopicReserved,
+    #[error("choose a topic that ingest.publish_allow lets this publisher publish to, or add one")]
+    NotAllowed,
     #[error("shorten the payload or raise ingest.max_payload")]
     PayloadTooLarge,
     #[error("send JSON as the payload, or set the namespace's payload to text or binary")]
@@ -52,7 +54,7 @@ type Counter = fn(&mut IngestCounts) -> &mut u64;
 
 impl Rejection {
     /// All rejections, in the order in which they are declared.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::NoDelimiter,
         Self::EnvelopeTooLarge,
         Self::Parts,
@@ -61,6 +63,7 @@ impl Rejection {
         Self::TopicNotUtf8,
         Self::TopicControl,
         Self::TopicReserved,
+        Self::NotAllowed,
         Self::PayloadTooLarge,
         Self::PayloadNotJson,
         Self::PayloadNotUtf8,
@@ -104,6 +107,7 @@ impl Rejection {
             Self::TopicReserved => ("topic_reserved", |counts| {
                 &mut counts.rejected_topic_reserved
             }),
+            Self::NotAllowed => ("not_allowed", |counts| &mut counts.rejected_not_allowed),
             Self::PayloadTooLarge => ("payload_too_large", |counts| {
                 &mut counts.rejected_payload_too_large
             }),

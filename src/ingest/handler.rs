@@ -17,6 +17,7 @@ use super::connections::Connections;
 use super::envelope::{Checker, Publication, split_router};
 use super::messages::{Frame, Frames, Received, send};
 use super::meta::Meta;
+use super::permissions::Permissions;
 use super::publishers::Publishers;
 use super::refusals::{Denial, RefusalLog};
 use super::route::{FullLanePolicy, LaneRouter};
@@ -28,6 +29,8 @@ use super::zap::{Authenticator, Decision};
 /// Everything that a message needs on its way to the lanes, except the socket it arrived on.
 pub(super) struct MessageHandler {
     fabric: Arc<Fabric>,
+    /// `None` if every publisher may publish to every topic.
+    permissions: Option<Permissions>,
     checker: Checker,
     publishers: Publishers,
     router: LaneRouter,
@@ -42,6 +45,7 @@ pub(super) struct MessageHandler {
 impl MessageHandler {
     pub(super) fn new(fabric: Arc<Fabric>, config: &Config) -> Self {
         Self {
+            permissions: Permissions::new(&config.ingest),
             checker: Checker::new(config),
             publishers: Publishers::default(),
             router: LaneRouter::new(Arc::clone(&fabric), config),
@@ -116,6 +120,9 @@ impl MessageHandler {
         received: Received,
         arrived_us: u64,
     ) -> usize {
+        let permissions = self.permissions.as_ref();
+        let group = permissions.and_then(|_| self.frames.group());
+        let group = group.map(|(group, _)| group);
         let frames = self.frames.as_slice();
         let (route, parts, policy) = match kind {
             SocketKind::Router => {
@@ -128,7 +135,10 @@ impl MessageHandler {
             Received::Truncated => parts.and(Err(Rejection::Parts)),
             Received::Whole | Received::Nothing => parts,
         };
-        let checked = parts.and_then(|parts| self.checker.check(parts));
+        let checked = parts.and_then(|parts| {
+            permissions.map_or(Ok(()), |all| all.check(group, parts))?;
+            self.checker.check(parts)
+        });
         let counts = &mut self.counts;
         let bytes = match &checked {
             Ok(publication) => publication.payload.len(),
@@ -162,6 +172,10 @@ impl MessageHandler {
             return;
         };
         line.peer = self.frames.peer();
+        if self.permissions.is_some() {
+            let user = self.frames.group().and_then(|(_, user)| user);
+            line.user = user.map(str::to_owned);
+        }
         let frames = self.frames.as_slice();
         let parts = match kind {
             SocketKind::Router => split_router(frames).parts.unwrap_or_default(),
@@ -234,7 +248,7 @@ impl MessageHandler {
 
     /// Replies to all requests of libzmq for the admission of a connection.
     pub(super) fn answer_authenticator(&mut self, authenticator: &Authenticator, now_us: u64) {
-        while let Some(answer) = authenticator.reply() {
+        while let Some(answer) = authenticator.reply(self.permissions.as_mut()) {
             let (counter, denial) = match answer.decision {
                 Decision::Allowed => continue,
                 Decision::DeniedAddress => (&mut self.counts.denied_address, Denial::Address),

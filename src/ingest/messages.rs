@@ -7,6 +7,8 @@ use zmq::{DONTWAIT, Message, SNDMORE, Socket};
 
 use crate::limits::MESSAGE_FRAMES;
 
+use super::permissions::Group;
+
 /// Repeats a call that a signal interrupted. libzmq may already have consumed the readiness of the
 /// socket, so a caller that gave up would not be notified of the messages in it.
 pub(super) fn retry_interrupted<T>(mut call: impl FnMut() -> zmq::Result<T>) -> zmq::Result<T> {
@@ -112,6 +114,13 @@ impl Frames {
         let address: IpAddr = first.0.gets("Peer-Address")?.parse().ok()?;
         // IPv4 addresses are reported in their IPv6 form, because the sockets accept both.
         Some(address.to_canonical())
+    }
+
+    /// Returns the group of the publisher of the message that was received last, and its user, if
+    /// libzmq has asked for its connection.
+    pub(super) fn group(&mut self) -> Option<(Group, Option<&str>)> {
+        let last = self.frames[..self.used].last_mut()?;
+        Group::parse(last.0.gets("User-Id")?)
     }
 
     /// Returns the frames of the message that was received last.

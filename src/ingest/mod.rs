@@ -14,6 +14,7 @@
 //! sequence     the sequence numbers of one publisher
 //! route        publications to batches, batches to lanes
 //! zap          which publishers may connect
+//! permissions  which topics a publisher may publish to
 //! socket_monitor  which connections begin, end, or fail in the handshake
 //! memory_review   bounds the memory that libzmq holds, with the next three
 //! connections  disconnects publishers that send a message without end
@@ -29,6 +30,7 @@ mod ingest_loop;
 mod memory_review;
 mod messages;
 mod meta;
+mod permissions;
 mod publishers;
 mod readiness;
 mod refusals;

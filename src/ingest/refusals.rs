@@ -87,6 +87,7 @@ impl RefusalLog {
                 rejection,
                 suppressed,
                 peer: None,
+                user: None,
             }),
         }
     }
@@ -100,6 +101,8 @@ pub(super) struct RejectionLine {
     suppressed: u64,
     /// The address of the publisher, if it is known.
     pub(super) peer: Option<IpAddr>,
+    /// The user of the publisher, if `ingest.publish_allow` distinguishes publishers.
+    pub(super) user: Option<String>,
 }
 
 impl RejectionLine {
@@ -110,6 +113,7 @@ impl RejectionLine {
             rejection,
             suppressed,
             peer,
+            user,
         } = self;
         let topic = parts.first().map(|topic| clip(topic.as_ref()));
         let payload = parts.get(1).map(AsRef::as_ref);
@@ -121,6 +125,7 @@ impl RejectionLine {
             parts = (rejection == Rejection::Parts).then_some(parts.len()),
             socket = source,
             peer = peer.map(tracing::field::display),
+            user,
             suppressed,
             "rejected a publication: {rejection}"
         );

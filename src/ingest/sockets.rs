@@ -72,7 +72,7 @@ pub(super) struct Receiver {
 /// All sockets of the ingest thread, bound.
 pub struct Sockets {
     pub(super) receivers: Vec<Receiver>,
-    /// `None` if neither `ingest.allow` nor `ingest.plain` restricts publishers.
+    /// `None` if the configuration restricts no publisher.
     pub(super) authenticator: Option<Authenticator>,
     /// The last field, because a context must outlive its sockets.
     pub(super) context: Context,

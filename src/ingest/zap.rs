@@ -1,5 +1,5 @@
-//! Decides which publishers may connect, by network and by password. libzmq asks for every
-//! connection (ZAP, ZeroMQ RFC 27). Ingest thread.
+//! Decides which publishers may connect, by network and by password, and names the group that each
+//! belongs to. libzmq asks for every connection (ZAP, ZeroMQ RFC 27). Ingest thread.
 
 use std::net::IpAddr;
 
@@ -9,6 +9,7 @@ use zmq::{Context, DONTWAIT, Socket};
 use crate::config::{IngestConfig, PlainCredential};
 
 use super::messages::{retry_interrupted, send};
+use super::permissions::Permissions;
 
 /// The ZAP domain of our sockets. Any non-empty name enables ZAP.
 pub(super) const DOMAIN: &str = "fanfare";
@@ -45,7 +46,8 @@ impl Authenticator {
         context: &Context,
         ingest: &IngestConfig,
     ) -> Result<Option<Self>, zmq::Error> {
-        if ingest.allow.is_empty() && ingest.plain.is_empty() {
+        let is_open = ingest.allow.is_empty() && ingest.plain.is_empty();
+        if is_open && ingest.publish_allow.is_empty() {
             return Ok(None);
         }
         let socket = context.socket(zmq::REP)?;
@@ -56,8 +58,9 @@ impl Authenticator {
         }))
     }
 
-    /// Replies to one request. Returns `None` if there is no request.
-    pub(super) fn reply(&self) -> Option<Answer> {
+    /// Replies to one request. Returns `None` if there is no request. With `permissions`, the reply
+    /// contains the group of the publisher, which libzmq attaches to its messages.
+    pub(super) fn reply(&self, permissions: Option<&mut Permissions>) -> Option<Answer> {
         let mut request = Vec::new();
         while request.is_empty() || self.socket.get_rcvmore().ok()? {
             request.push(retry_interrupted(|| self.socket.recv_bytes(DONTWAIT)).ok()?);
@@ -69,15 +72,21 @@ impl Authenticator {
             Decision::DeniedPassword => ("400", "user or password not in ingest.plain"),
         };
         let id = request.get(1).map_or(&b""[..], Vec::as_slice);
-        let reply: [&[u8]; 6] = [b"1.0", id, code.as_bytes(), text.as_bytes(), b"", b""];
+        let address = request.get(3).map_or(&b""[..], Vec::as_slice);
+        let peer = numeric(address);
+        let user_id = match (decision, permissions) {
+            (Decision::Allowed, Some(permissions)) => {
+                let user = plain_user(&request);
+                permissions.group_of(user, peer).with_user(user)
+            }
+            _ => String::new(),
+        };
+        let (code, text) = (code.as_bytes(), text.as_bytes());
+        let reply: [&[u8]; 6] = [b"1.0", id, code, text, user_id.as_bytes(), b""];
         // libzmq in this process sent the request. If it no longer receives, the connection is
         // gone and the reply is not needed.
         let _ = send(&self.socket, &reply);
-        let address = request.get(3).map_or(&b""[..], Vec::as_slice);
-        Some(Answer {
-            decision,
-            peer: numeric(address),
-        })
+        Some(Answer { decision, peer })
     }
 }
 
@@ -134,6 +143,14 @@ impl AccessRules {
             is_known |= pair.matches(user, password);
         }
         is_known
+    }
+}
+
+/// Returns the user of a request with a password.
+fn plain_user(request: &[Vec<u8>]) -> Option<&str> {
+    match request {
+        [_, _, _, _, _, mechanism, user, _] if mechanism == b"PLAIN" => str::from_utf8(user).ok(),
+        _ => None,
     }
 }
 

@@ -178,6 +178,7 @@ counts! {
         rejected_topic_not_utf8: Counter "rejected" ["reason" = "topic_not_utf8"] "Messages rejected, by reason",
         rejected_topic_control: Counter "rejected" ["reason" = "topic_control"] "Messages rejected, by reason",
         rejected_topic_reserved: Counter "rejected" ["reason" = "topic_reserved"] "Messages rejected, by reason",
+        rejected_not_allowed: Counter "rejected" ["reason" = "not_allowed"] "Messages rejected, by reason",
         rejected_payload_too_large: Counter "rejected" ["reason" = "payload_too_large"] "Messages rejected, by reason",
         rejected_payload_not_json: Counter "rejected" ["reason" = "payload_not_json"] "Messages rejected, by reason",
         rejected_payload_not_utf8: Counter "rejected" ["reason" = "payload_not_utf8"] "Messages rejected, by reason",

@@ -1,8 +1,9 @@
-//! Addresses beyond loopback: they need authentication of clients, or the operator's word.
+//! Settings that decide who can use the server: addresses beyond loopback, which need authentication
+//! of clients or the operator's word, and the rules for publishers.
 
 use fanfare::config::{Config, Contradiction, live_changes};
 
-use crate::loader::{contradiction, file, flags, source};
+use crate::loader::{contradiction, file, flags, invalid_value, source};
 
 const SECRET: &str = "auth.token.hmac_secret_key=0123456789abcdef0123456789abcdef";
 
@@ -102,4 +103,23 @@ fn a_reload_cannot_open_a_port_that_other_hosts_reach() {
     let local = flags(&[SECRET]).config();
     let changes = live_changes(&local, &Config::default());
     assert_eq!(changes.check_open(), Ok(()), "clients of this host");
+}
+
+#[test]
+fn rules_for_publishers_name_known_users_and_are_shown_as_they_are_written() {
+    let key = "ingest.publish_allow";
+    assert!(invalid_value(key, "orders:*").contains("`orders:*` has no `=`"));
+    assert!(invalid_value(key, "ann=*").contains("must begin with `user:NAME`"));
+    let found = contradiction(&["ingest.plain=ann:x", "ingest.publish_allow=user:bob=*"]);
+    assert_eq!(
+        found,
+        Contradiction::UnknownPublisher { user: "bob".into() }
+    );
+    let settings = [
+        "ingest.plain=ann:x",
+        "ingest.publish_allow=user:ann=orders:*,10.0.0.0/8=news",
+    ];
+    let lines = flags(&settings).config().differences();
+    let line = r#"ingest.publish_allow = ["user:ann=orders:*", "10.0.0.0/8=news"]"#;
+    assert!(lines.iter().any(|each| each == line), "{lines:?}");
 }

@@ -34,6 +34,7 @@ mod drain;
 mod hostile;
 mod http;
 mod malformed;
+mod permissions;
 mod process;
 mod publisher_memory;
 mod refusals;

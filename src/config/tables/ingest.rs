@@ -5,6 +5,7 @@ use ipnet::IpNet;
 use crate::config::bounds::Bound::{AtMost, NotZero};
 use crate::config::credentials::PlainCredential;
 use crate::config::endpoint::Endpoint;
+use crate::config::publish_rule::PublishRule;
 use crate::config::table::table;
 use crate::limits::PAYLOAD_CEILING_BYTES;
 
@@ -35,6 +36,11 @@ table! {
         /// User and password pairs for ZeroMQ PLAIN. Empty: no authentication. PLAIN does not
         /// encrypt.
         plain: Vec<PlainCredential> as CREDENTIALS = Vec::new(), Restart;
+        /// The topics that publishers may publish to over ZeroMQ, as `PUBLISHERS=TOPICS`.
+        /// Publishers are `user:NAME` for a user of `ingest.plain`, a network, `ipc` for those on a
+        /// Unix socket, or `*`. Topics are one name, or all that begin with the text before a `*`
+        /// at the end. Empty: every publisher may publish to every topic.
+        publish_allow: Vec<PublishRule> as PUBLISH_RULES = Vec::new(), Restart;
         /// The file mode of `ipc://` sockets.
         ipc_mode: u32 as FILE_MODE = 0o600, Restart;
     }

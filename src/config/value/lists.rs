@@ -9,6 +9,7 @@ use super::raw::RawValue;
 use crate::config::credentials::{ApiKey, PlainCredential};
 use crate::config::endpoint::Endpoint;
 use crate::config::origin::OriginRule;
+use crate::config::publish_rule::PublishRule;
 use crate::config::units;
 
 pub(in crate::config) const ORIGINS: ValueFormat<Vec<OriginRule>> = ValueFormat {
@@ -43,6 +44,13 @@ pub(in crate::config) const NETWORKS: ValueFormat<Vec<IpNet>> = ValueFormat {
     name: "list of networks",
     visibility: Visibility::Public,
     read: |raw| raw.list()?.iter().map(network).collect(),
+    show: |value| show_list(value, ToString::to_string),
+};
+
+pub(in crate::config) const PUBLISH_RULES: ValueFormat<Vec<PublishRule>> = ValueFormat {
+    name: "list of `PUBLISHERS=TOPICS`",
+    visibility: Visibility::Public,
+    read: |raw| raw.list()?.iter().map(publish_rule).collect(),
     show: |value| show_list(value, ToString::to_string),
 };
 
@@ -113,6 +121,11 @@ fn network(raw: &RawValue) -> Result<IpNet, String> {
     let address = || text.parse::<IpAddr>().map(IpNet::from);
     let network = text.parse().or_else(|_| address());
     network.map_err(|_| raw.expected("a network such as 10.0.0.0/8 or an IP address"))
+}
+
+fn publish_rule(raw: &RawValue) -> Result<PublishRule, String> {
+    let text = raw.word()?;
+    PublishRule::parse(text).map_err(|fault| format!("`{text}` {fault}"))
 }
 
 fn cores(raw: &RawValue) -> Result<Vec<usize>, String> {
