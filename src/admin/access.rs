@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 
 use crate::config::{AdminConfig, BearerToken};
 
@@ -36,6 +36,12 @@ impl AccessRule {
         headers: &HeaderMap,
     ) -> Option<(StatusCode, &'static str)> {
         let path = uri.path();
+        let is_read = matches!(*method, Method::GET | Method::HEAD);
+        if !is_read && is_from_a_page(headers) {
+            let text = "web pages may not send this: the request has a header of a browser that \
+                        names a site (Origin or Sec-Fetch-Site)\n";
+            return Some((StatusCode::FORBIDDEN, text));
+        }
         if ApiKeys::is_api(path) {
             // Back ends may use any name of this host: a page does not know a key.
             return self.api_keys.refusal(uri, headers);
@@ -55,7 +61,6 @@ impl AccessRule {
             let hint = "send the header Authorization: Bearer with the value of admin.token\n";
             return Some((StatusCode::UNAUTHORIZED, hint));
         }
-        let is_read = matches!(*method, Method::GET | Method::HEAD);
         if is_read && SCRAPED.contains(&path) {
             return None;
         }
@@ -82,6 +87,15 @@ impl AccessRule {
 fn bearer(authorization: Option<&str>) -> &[u8] {
     let token = authorization.and_then(|value| value.strip_prefix("Bearer "));
     token.unwrap_or_default().as_bytes()
+}
+
+/// Returns whether a web page made a browser send this request, whatever its body is. Browsers add
+/// `Origin` to every request that may change something, and `Sec-Fetch-Site`. Programs that are no
+/// browsers send neither. The answer to a `GET` cannot be read by a page of another site.
+fn is_from_a_page(headers: &HeaderMap) -> bool {
+    let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
+    let is_of_a_site = !matches!(site, None | Some(b"none" | b"same-origin"));
+    is_of_a_site || headers.contains_key(header::ORIGIN)
 }
 
 /// Returns whether a Host header is an IP address or localhost, with or without a port. A request
@@ -169,6 +183,47 @@ mod tests {
             assert_eq!(status(path, "x-api-key", "key"), 401, "{path}");
             assert_eq!(status(path, "authorization", "apikey key"), 401, "{path}");
             assert_eq!(status(path, "authorization", "Bearer all"), 200, "{path}");
+        }
+    }
+
+    #[test]
+    fn requests_of_pages_that_change_something_are_refused_whatever_they_know() {
+        let token = BearerToken::parse("all").expect("the token is valid");
+        let rule = rule(&AdminConfig {
+            token: Some(token),
+            api_keys: vec![ApiKey::parse("key").expect("the key is valid")],
+            ..AdminConfig::default()
+        });
+        let status = |method, path: &str, name: &'static str, value: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::AUTHORIZATION, "Bearer all".parse().expect("text"));
+            headers.insert("x-api-key", "key".parse().expect("text"));
+            headers.insert(name, value.parse().expect("text"));
+            let uri = path.parse().expect("it is a path");
+            let refusal = rule.refusal(&method, &uri, &headers);
+            refusal.map_or(200, |(status, _)| status.as_u16())
+        };
+        for (name, value, expected) in [
+            ("origin", "https://a.example", 403),
+            ("origin", "http://127.0.0.1:8001", 403),
+            ("origin", "null", 403),
+            ("origin", "", 403),
+            ("sec-fetch-site", "cross-site", 403),
+            ("sec-fetch-site", "same-site", 403),
+            ("sec-fetch-site", "Cross-Site", 403),
+            ("sec-fetch-site", "same-origin", 200),
+            ("sec-fetch-site", "none", 200),
+            ("content-type", "application/x-www-form-urlencoded", 200),
+        ] {
+            for path in ["/publish", "/drain", "/api", "/api/publish", "/unknown"] {
+                let found = status(Method::POST, path, name, value);
+                assert_eq!(found, expected, "{path} {name}: {value}");
+            }
+            let found = status(Method::DELETE, "/", name, value);
+            assert_eq!(found, expected, "{name}: {value}");
+            for method in [Method::GET, Method::HEAD] {
+                assert_eq!(status(method, "/stats", name, value), 200);
+            }
         }
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::{Query, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -32,16 +32,11 @@ struct Parameters {
     period: Option<String>,
 }
 
-/// Starts the drain of a share. Requests with an Origin header are refused: browsers add it to
-/// every POST to another site, so a page in an operator's browser cannot start a drain.
+/// Starts the drain of a share.
 async fn post_drain(
     State(monitor): State<Arc<Monitor>>,
-    headers: HeaderMap,
     Query(parameters): Query<Parameters>,
 ) -> Response {
-    if headers.contains_key(header::ORIGIN) {
-        return refuse(StatusCode::FORBIDDEN, "pages may not ask for this");
-    }
     let Some(share) = config::share(&parameters.share) else {
         let text = "share is a part of all connections, such as 0.2 or 20%";
         return refuse(StatusCode::BAD_REQUEST, text);

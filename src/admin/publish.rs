@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
 use crate::fabric::{BUSY_CODE, Fabric, SubmissionResult};
@@ -15,15 +15,7 @@ use super::submit::{SubmitError, submit};
 
 /// Submits a publication and responds with its result. The body is JSON, whatever its type is
 /// called: `curl -d` calls it a form.
-pub(super) async fn publish(
-    State(fabric): State<Arc<Fabric>>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
-    if may_be_from_a_page(&headers) {
-        let text = "a web page may publish only with Content-Type: application/json";
-        return refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content_type", text);
-    }
+pub(super) async fn publish(State(fabric): State<Arc<Fabric>>, body: Bytes) -> Response {
     let publication = match publication::parse(&body) {
         Ok(publication) => publication,
         Err(error) => {
@@ -36,19 +28,6 @@ pub(super) async fn publish(
         Ok(results) => respond(results[0]),
         Err(error) => refuse_unsubmitted(error),
     }
-}
-
-/// Returns whether a page of another site can have made a browser send this request. For a JSON
-/// body, the browser first asks this server for its permission, and does not get it. For other
-/// bodies it does not ask, but it adds a header that names the site.
-fn may_be_from_a_page(headers: &HeaderMap) -> bool {
-    let media_type = headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|it| it.to_str().ok());
-    let essence = media_type.and_then(|it| it.split(';').next()).unwrap_or("");
-    let is_json = essence.trim().eq_ignore_ascii_case("application/json");
-    let names_a_site = [header::ORIGIN.as_str(), "sec-fetch-site"];
-    !is_json && names_a_site.iter().any(|name| headers.contains_key(*name))
 }
 
 fn respond(result: SubmissionResult) -> Response {
@@ -104,7 +83,6 @@ mod tests {
             .expect("a runtime is created");
         let response = publish(
             State(Arc::clone(fabric)),
-            HeaderMap::new(),
             Bytes::from_static(br#"{"channel":"a","text":"1"}"#),
         );
         runtime.block_on(response).status()

@@ -168,33 +168,44 @@ fn a_publication_over_http_is_delivered_or_refused_with_the_reason() {
 }
 
 #[test]
-fn a_web_page_cannot_publish() {
-    let admin = AdminPort::start(&[]);
+fn a_web_page_cannot_publish_drain_or_call_the_server_api() {
+    let admin = AdminPort::start(&["admin.api_keys=key"]);
     let body = r#"{"channel":"news","data":1}"#;
-    // Browsers send these types without asking the server first, and name the site of the page.
     for kind in [
-        "text/plain",
-        "application/x-www-form-urlencoded",
-        "multipart/form-data; boundary=b",
-        "application/jsonp",
+        // Browsers send these types without asking the server first, and name the site of the page.
+        "Content-Type: text/plain",
+        "Content-Type: application/x-www-form-urlencoded",
+        "Content-Type: multipart/form-data; boundary=b",
+        "Content-Type: application/jsonp",
+        "Accept: */*",
+        // A page of the same site, as after DNS rebinding, may send this one.
+        "Content-Type: application/json",
     ] {
         for site in [
             "Origin: http://localhost:3000",
+            "Origin: http://localhost",
             "Origin: null",
             "Sec-Fetch-Site: cross-site",
+            "Sec-Fetch-Site: same-site",
         ] {
-            let headers = ["Host: localhost", &format!("Content-Type: {kind}"), site];
-            let response = admin.request("POST /publish", &headers, body);
-            assert_eq!(status(&response), 415, "{headers:?}");
-            assert!(response.contains("application/json"), "{response}");
+            let headers = ["Host: localhost", "X-API-Key: key", kind, site];
+            for target in ["/publish", "/api/publish", "/api", "/drain?share=20%25"] {
+                let response = admin.request(&format!("POST {target}"), &headers, body);
+                assert_eq!(status(&response), 403, "{target} {headers:?}");
+                assert!(response.contains("web pages may not"), "{response}");
+            }
         }
     }
-    let without_type = ["Host: localhost", "Origin: http://localhost:3000"];
-    let response = admin.request("POST /publish", &without_type, body);
-    assert_eq!(status(&response), 415);
+    // The permission that a browser asks for before it sends JSON to another site.
+    let preflight = ["Host: localhost", "Origin: http://localhost:3000"];
+    let response = admin.request("OPTIONS /publish", &preflight, "");
+    assert!(!response.to_lowercase().contains("access-control-allow"));
+    assert_eq!(status(&response), 403);
     // The header of a request after DNS rebinding.
     let rebound = ["Host: example.com", "Content-Type: application/json"];
-    assert_eq!(status(&admin.request("POST /publish", &rebound, body)), 421);
+    for target in ["POST /publish", "POST /drain?share=20%25", "GET /stats"] {
+        assert_eq!(status(&admin.request(target, &rebound, body)), 421);
+    }
     assert_eq!(admin.metric("fanfare_received_total"), 0);
 }
 
