@@ -19,6 +19,10 @@ pub enum BenchError {
     PublishTcp { endpoint: String, error: io::Error },
     #[error("a publishing thread panicked")]
     PublisherPanicked,
+    #[error("a receiving thread panicked")]
+    ReceiverPanicked,
+    #[error("--token: the key or a token cannot be made: {0}")]
+    Token(String),
     #[error("--pid {pid}: {error}")]
     Process { pid: u32, error: io::Error },
     #[error("{0} did not start; the lines above give the reason")]

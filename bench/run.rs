@@ -63,6 +63,11 @@ fn measure(arguments: &Arguments) -> Result<Report, BenchError> {
     // The soft limit on descriptors is often 1,024. The hard limit must suffice.
     rlimit::increase_nofile_limit(u64::MAX)?;
     let cores = CoreAssignment::new(options);
+    if let Scenario::Storm(storm) = scenario
+        && let Some(algorithm) = storm.token
+    {
+        return storm::tokens::run(options, storm, algorithm, cores);
+    }
     if let Some(count) = options.pairs {
         let (name, run_s) = scenario.plan();
         let schedule = PairSchedule::start(name, count, run_s);

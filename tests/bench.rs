@@ -210,6 +210,57 @@ fn connections_that_do_not_open_fail_the_run() {
     }
 }
 
+/// A small storm with tokens, one pair.
+const TOKEN_STORM: [&str; 6] = [
+    "storm",
+    "--connections=300",
+    "--others=20",
+    "--rate=2000",
+    "--seconds=1",
+    "--pairs=1",
+];
+
+#[test]
+fn a_storm_with_tokens_is_compared_with_one_without() {
+    for (algorithm, protocol) in [("hs256", "client"), ("es256", "protobuf")] {
+        let options = ["--token", algorithm, "--protocol", protocol];
+        let (report, code) = scenario_report(&[&TOKEN_STORM[..], &options].concat());
+        let values = &report["values"];
+        for figure in [
+            "server_cpu_us_per_connection",
+            "server_cpu_us_per_connection_again",
+            "others_latency_p99_us",
+        ] {
+            for label in [algorithm, "without"] {
+                let name = format!("{label}_{figure}");
+                assert!(values[&name].is_number(), "{name}: {report}");
+            }
+        }
+        assert!(values[format!("{algorithm}_others_latency_p99_us")].as_f64() > Some(0.0));
+        // The bounds of CPU and latency depend on the host. Every other check has to pass.
+        let failures = report["failures"].as_array().expect("a list");
+        let is_bound = |failure: &Value| failure.as_str().unwrap().starts_with("not met: ");
+        assert!(failures.iter().all(is_bound), "{failures:?}");
+        assert_eq!(code == Some(0), failures.is_empty(), "{failures:?}");
+    }
+}
+
+#[test]
+fn a_storm_with_tokens_that_the_server_refuses_has_no_report() {
+    for options in [
+        &["--token=hs256", "--set=auth.token.issuer=somebody else"][..],
+        &["--token=hs256", "--target=floor"],
+        &["--token=hs256", "--against=fanfare"],
+        &["--token=es256", "--protocol=raw"],
+        &["--token=es256", "--url=ws://127.0.0.1:1"],
+        &["--token=none"],
+    ] {
+        let output = bench(&[&TOKEN_STORM[..], options].concat());
+        assert_eq!(output.status.code(), NOT_RUN, "{options:?}");
+        assert!(output.stdout.is_empty() && !output.stderr.is_empty());
+    }
+}
+
 #[test]
 fn scenarios_for_fanfare_fail_when_a_check_fails() {
     for arguments in [

@@ -33,6 +33,8 @@ pub struct ConnectionPlan {
     pub protocol: Protocol,
     pub topics: Vec<u32>,
     pub read_mode: ReadMode,
+    /// The token of the connect command.
+    pub token: Option<String>,
 }
 
 impl ConnectionPlan {
@@ -42,6 +44,7 @@ impl ConnectionPlan {
             protocol,
             topics,
             read_mode: ReadMode::Always,
+            token: None,
         }
     }
 
@@ -142,8 +145,8 @@ impl Connection {
 
     /// Sends the message that the target needs before it delivers publications.
     pub fn subscribe(&mut self, target: &dyn Target) -> io::Result<()> {
-        let names = self.plan.topic_names();
-        let Some(first) = target.first_message(self.plan.protocol, &names) else {
+        let (names, token) = (self.plan.topic_names(), self.plan.token.as_deref());
+        let Some(first) = target.first_message(self.plan.protocol, &names, token) else {
             self.stage = ConnectionStage::Open;
             return Ok(());
         };

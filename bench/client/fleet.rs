@@ -12,6 +12,7 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 use mio::event::Event;
 use mio::{Events, Interest, Poll, Token};
+use socket2::SockRef;
 
 use crate::client::connection::{Connection, ConnectionPlan, ConnectionStage, ReadMode};
 use crate::client::counts::FleetCounts;
@@ -159,6 +160,18 @@ impl Fleet {
             refused,
             failed,
         })
+    }
+
+    /// Resets all connections, so that their ports are free at once (no `TIME_WAIT`).
+    pub fn reset(self) -> io::Result<()> {
+        let streams = self
+            .connections
+            .iter()
+            .filter_map(|each| each.stream.as_ref());
+        for stream in streams {
+            SockRef::from(stream).set_linger(Some(Duration::ZERO))?;
+        }
+        Ok(())
     }
 
     /// Sends a text message.

@@ -202,7 +202,7 @@ fn bounds(
 }
 
 /// Adds a row to the table with one figure of both servers. Returns the ratio of the medians.
-fn add_figure(
+pub fn add_figure(
     report: &mut Report,
     table: &mut ComparisonTable,
     [subject, opponent]: &[String; 2],

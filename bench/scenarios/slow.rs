@@ -158,6 +158,7 @@ fn add_clients(fleet: &mut Fleet, options: &SlowOptions, count: usize, read_mode
             protocol: options.protocol,
             topics: vec![0],
             read_mode,
+            token: None,
         });
     }
 }

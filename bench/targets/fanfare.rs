@@ -61,16 +61,23 @@ impl Target for Fanfare {
     }
 
     /// Returns a connect and the subscribes in one batch with the ids 1, 2, and so on.
-    fn first_message(&self, protocol: Protocol, topics: &[String]) -> Option<FirstMessage> {
+    fn first_message(
+        &self,
+        protocol: Protocol,
+        topics: &[String],
+        token: Option<&str>,
+    ) -> Option<FirstMessage> {
         match protocol {
             Protocol::Raw => return None,
-            Protocol::Protobuf => return Some(protobuf::first_message(topics)),
+            Protocol::Protobuf => return Some(protobuf::first_message(topics, token)),
             Protocol::Client => {}
         }
         let subscribe = |(id, name): (usize, &String)| {
             format!(r#"{{"id":{id},"subscribe":{{"channel":"{name}"}}}}"#)
         };
-        let mut commands = vec![r#"{"id":1,"connect":{}}"#.to_owned()];
+        let token = token.map(|token| format!(r#""token":"{token}""#));
+        let connect = token.unwrap_or_default();
+        let mut commands = vec![format!(r#"{{"id":1,"connect":{{{connect}}}}}"#)];
         commands.extend((2..).zip(topics).map(subscribe));
         Some(FirstMessage {
             opcode: frames::TEXT,
@@ -165,16 +172,21 @@ mod tests {
         let topics = ["bench-000001".to_owned(), "bench-000022".to_owned()];
         let raw = Fanfare.request_target(Protocol::Raw, &topics);
         assert_eq!(raw, "/raw?topic=bench-000001&topic=bench-000022");
-        assert_eq!(Fanfare.first_message(Protocol::Raw, &topics), None);
+        assert_eq!(Fanfare.first_message(Protocol::Raw, &topics, None), None);
         let client = Fanfare.request_target(Protocol::Client, &topics);
         assert_eq!(client, "/connection/websocket");
         let first = Fanfare
-            .first_message(Protocol::Client, &topics[1..])
+            .first_message(Protocol::Client, &topics[1..], None)
             .unwrap();
         let commands = "{\"id\":1,\"connect\":{}}\n\
             {\"id\":2,\"subscribe\":{\"channel\":\"bench-000022\"}}";
         assert_eq!(first.message, commands.as_bytes());
         assert_eq!((first.opcode, first.replies), (frames::TEXT, 2));
+        let first = Fanfare.first_message(Protocol::Client, &[], Some("a.b.c"));
+        assert_eq!(
+            first.unwrap().message,
+            br#"{"id":1,"connect":{"token":"a.b.c"}}"#
+        );
     }
 
     #[test]

@@ -14,3 +14,4 @@ pub mod ports;
 pub mod protobuf;
 pub mod pushpin;
 pub mod target;
+pub mod tokens;

@@ -51,7 +51,12 @@ impl Target for Nats {
     }
 
     /// Returns CONNECT, the SUBs and a PING. The PONG means that the SUBs are in force.
-    fn first_message(&self, _protocol: Protocol, topics: &[String]) -> Option<FirstMessage> {
+    fn first_message(
+        &self,
+        _protocol: Protocol,
+        topics: &[String],
+        _token: Option<&str>,
+    ) -> Option<FirstMessage> {
         let subscribes = (1..).zip(topics);
         let subscribes = subscribes.map(|(id, name): (u32, _)| format!("SUB {name} {id}\r\n"));
         let message = [
@@ -131,7 +136,7 @@ mod tests {
     #[test]
     fn a_client_subscribes_and_sends_a_ping() {
         let topics = ["a".to_owned(), "b".to_owned()];
-        let first = Nats.first_message(Protocol::Raw, &topics).unwrap();
+        let first = Nats.first_message(Protocol::Raw, &topics, None).unwrap();
         let text = String::from_utf8(first.message).unwrap();
         assert_eq!(text, format!("{CONNECT}SUB a 1\r\nSUB b 2\r\nPING\r\n"));
     }

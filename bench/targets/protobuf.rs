@@ -1,7 +1,7 @@
 //! The Protobuf form of the client protocol, as far as a subscriber needs it. Receiving thread.
 //!
 //! The load generator does not use the codec of fanfare, so that it also detects faults of the
-//! codec. Lengths of the messages that it sends fit into one byte.
+//! codec.
 
 use crate::client::frames;
 use crate::targets::target::{FirstMessage, ServerItem};
@@ -17,8 +17,9 @@ const PUBLICATION: u8 = 0x22;
 const DATA: u8 = 0x22;
 
 /// Returns a connect and the subscribes in one batch with the ids 1, 2, and so on.
-pub fn first_message(topics: &[String]) -> FirstMessage {
-    let mut message = command(1, 0x22, &[]);
+pub fn first_message(topics: &[String], token: Option<&str>) -> FirstMessage {
+    let token = token.map(|token| field(0x0a, token.as_bytes()));
+    let mut message = command(1, 0x22, &token.unwrap_or_default());
     for (id, topic) in (2..).zip(topics) {
         let parameters = field(0x0a, topic.as_bytes());
         message.extend(command(id, 0x2a, &parameters));
@@ -116,12 +117,14 @@ mod tests {
 
     #[test]
     fn the_first_message_connects_and_subscribes() {
-        let first = first_message(&["ab".to_owned()]);
+        let first = first_message(&["ab".to_owned()], None);
         assert_eq!(
             first.message,
             b"\x04\x08\x01\x22\x00\x08\x08\x02\x2a\x04\x0a\x02ab"
         );
         assert_eq!((first.opcode, first.replies), (frames::BINARY, 2));
+        let first = first_message(&[], Some("a.b"));
+        assert_eq!(first.message, b"\x09\x08\x01\x22\x05\x0a\x03a.b");
     }
 
     #[test]

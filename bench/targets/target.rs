@@ -27,8 +27,14 @@ pub trait Target: Debug + Sync {
     fn request_target(&self, protocol: Protocol, topics: &[String]) -> String;
 
     /// Returns the message that a client sends when its WebSocket is open, or
-    /// `None` if the HTTP request already subscribes the client.
-    fn first_message(&self, _protocol: Protocol, _topics: &[String]) -> Option<FirstMessage> {
+    /// `None` if the HTTP request already subscribes the client. Targets without tokens ignore
+    /// `token`.
+    fn first_message(
+        &self,
+        _protocol: Protocol,
+        _topics: &[String],
+        _token: Option<&str>,
+    ) -> Option<FirstMessage> {
         None
     }
 
