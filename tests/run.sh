@@ -215,7 +215,7 @@ go_tools() {
     local to
     mkdir -p "$tools/go/bin" && to=$(realpath "$tools/go") && cp tests/clients/go/go.mod "$to/" &&
         cd tests/clients/go &&
-        twice go build -buildvcs=false -mod=mod -modfile="$to/go.mod" -o "$to/bin/" ./sdk ./publisher ./gocent ./deflate &&
+        twice go build -buildvcs=false -mod=mod -modfile="$to/go.mod" -o "$to/bin/" ./sdk ./access ./publisher ./gocent ./deflate &&
         twice go test -c -mod=mod -modfile="$to/go.mod" -o "$to/bin/centrifuge-go.test" \
             github.com/centrifugal/centrifuge-go
 }

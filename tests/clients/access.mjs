@@ -1,22 +1,24 @@
-// The checks of access.py with centrifuge (npm) in Node. Arguments: client URL, json or protobuf.
-import { createHmac } from "node:crypto";
-import { createRequire } from "node:module";
-
-const require = createRequire(`${process.env.NODE_TOOLS}/package.json`);
-const { WebSocket } = require("ws");
-const [url, form, secret] = process.argv.slice(2);
-const { Centrifuge } = require(form === "protobuf" ? "centrifuge/build/protobuf" : "centrifuge");
+// The checks of access.py with centrifuge (npm). The same file runs in Node, Chromium and Firefox.
 const WAIT_MS = 15_000;
+const SECRET = "a secret of tests with at least 32 bytes"; // that of access.toml
 
-function token(claims, key = secret) {
-  const part = (value) => Buffer.from(JSON.stringify(value)).toString("base64url");
-  const signed = `${part({ alg: "HS256", typ: "JWT" })}.${part(claims)}`;
-  return `${signed}.${createHmac("sha256", key).update(signed).digest("base64url")}`;
+const bytes = (text) => new TextEncoder().encode(text);
+
+function base64url(data) {
+  const base64 = btoa(String.fromCharCode(...new Uint8Array(data)));
+  return base64.replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
 }
 
+async function token(claims, secret = SECRET) {
+  const part = (value) => base64url(bytes(JSON.stringify(value)));
+  const signed = `${part({ alg: "HS256", typ: "JWT" })}.${part(claims)}`;
+  const algorithm = { name: "HMAC", hash: "SHA-256" };
+  const key = await crypto.subtle.importKey("raw", bytes(secret), algorithm, false, ["sign"]);
+  return `${signed}.${base64url(await crypto.subtle.sign("HMAC", key, bytes(signed)))}`;
+}
+
+const ann = (claims = {}) => token({ sub: "ann", ...claims });
 const now = () => Math.floor(Date.now() / 1000);
-const json = (data) => (form === "protobuf" ? JSON.parse(new TextDecoder().decode(data)) : data);
-const encoded = (data) => (form === "protobuf" ? new TextEncoder().encode(JSON.stringify(data)) : data);
 
 async function until(condition, what) {
   const deadline = Date.now() + WAIT_MS;
@@ -26,98 +28,103 @@ async function until(condition, what) {
   }
 }
 
-// Returns a client that records what happens to it. `make` returns the token of each fetch.
-function open(make) {
-  const client = new Centrifuge(url, {
-    websocket: WebSocket,
-    getToken: async () => make(++client.fetched),
-  });
-  Object.assign(client, { fetched: 0, codes: [], connecting: [], got: [], times: 0 });
-  client.on("connected", () => client.times++);
-  client.on("connecting", (context) => client.connecting.push(context.code));
-  client.on("disconnected", (context) => client.codes.push(context.code));
-  client.on("publication", (context) => client.got.push(json(context.data)));
-  client.connect();
-  return client;
-}
+// Runs all checks with the form "json" or "protobuf". Returns whether all of them passed.
+export async function run({ Centrifuge, WebSocket, url, form, report }) {
+  const isProtobuf = form === "protobuf";
+  const json = (data) => (isProtobuf ? JSON.parse(new TextDecoder().decode(data)) : data);
+  const encoded = (data) => (isProtobuf ? bytes(JSON.stringify(data)) : data);
 
-function subscribe(client, channel, make) {
-  const options = make ? { getToken: async () => make(++subscription.fetched) } : {};
-  const subscription = client.newSubscription(channel, options);
-  Object.assign(subscription, { fetched: 0, codes: [], got: [], times: 0 });
-  subscription.on("subscribed", () => subscription.times++);
-  subscription.on("unsubscribed", (context) => subscription.codes.push(context.code));
-  subscription.on("publication", (context) => subscription.got.push(json(context.data)));
-  subscription.subscribe();
-  return subscription;
-}
-
-const ann = (claims = {}) => token({ sub: "ann", ...claims });
-
-const checks = {
-  "a token connects, and an expired one is fetched again": async () => {
-    const client = open((time) => ann(time === 1 ? { exp: now() - 5 } : {}));
-    await until(() => client.state === "connected", "connected");
-    if (client.fetched !== 2) throw new Error(`fetched ${client.fetched} times`);
-    client.disconnect();
-  },
-  "a token with another signature ends the client": async () => {
-    const client = open(() => token({ sub: "ann" }, "another secret of at least 32 bytes"));
-    await until(() => client.codes.length, "disconnected");
-    if (client.codes[0] !== 3500) throw new Error(`code ${client.codes}`);
-  },
-  "a connection is refreshed before it is closed": async () => {
-    const client = open(() => ann({ exp: now() + 2 }));
-    await until(() => client.fetched >= 3, () => `fetched ${client.fetched} times`);
-    if (client.times !== 1) throw new Error(`connected ${client.times} times`);
-    client.disconnect();
-  },
-  "the server subscribes the client to the topics of its token": async () => {
-    const client = open(() => ann({ channels: ["chat:server"] }));
-    await until(() => client.state === "connected", "connected");
-    await client.publish("chat:server", encoded({ n: 1 }));
-    await until(() => client.got.length, "a publication");
-    if (client.got[0].n !== 1) throw new Error(JSON.stringify(client.got));
-    client.disconnect();
-  },
-  "a private topic needs a subscription token, which is refreshed": async () => {
-    const client = open(() => ann());
-    const refused = subscribe(client, "$news:refused");
-    await until(() => refused.codes.length, "refused");
-    const channel = "$news:1";
-    const granted = subscribe(client, channel, (time) =>
-      token({ sub: "ann", channel, exp: time === 1 ? now() - 5 : now() + 2 }),
-    );
-    await until(() => granted.fetched >= 4, () => `fetched ${granted.fetched} times`);
-    if (granted.times !== 1) throw new Error(`subscribed ${granted.times} times`);
-    client.disconnect();
-  },
-  "permissions decide about subscribing and publishing": async () => {
-    const client = open(() => ann());
-    const allowed = ["news:1", "inbox:box#ann", "inbox:box#bob,ann", "chat:1"];
-    const denied = ["other", "inbox:box", "inbox:box#bob", "inbox:box#annette"];
-    const granted = allowed.map((channel) => subscribe(client, channel));
-    const refused = denied.map((channel) => subscribe(client, channel));
-    await until(() => granted.every((each) => each.times === 1), "subscribed");
-    await until(() => refused.every((each) => each.codes.length), "refused");
-    await client.publish("chat:1", encoded({ n: 2 }));
-    await until(() => granted[3].got.length, "a publication");
-    for (const channel of ["news:1", "chat:2"]) {
-      const code = await client.publish(channel, encoded(1)).then(() => 0, (error) => error.code);
-      if (code !== 103) throw new Error(`publish to ${channel}: ${code}`);
-    }
-    client.disconnect();
-  },
-};
-
-let passed = true;
-for (const [name, body] of Object.entries(checks)) {
-  try {
-    await body();
-    console.log(`ok ${name}`);
-  } catch (error) {
-    passed = false;
-    console.log(`not ok ${name}: ${error.message}`);
+  // Returns a client that records what happens to it. `make` returns the token of each fetch.
+  function open(make) {
+    const client = new Centrifuge(url, {
+      websocket: WebSocket,
+      getToken: async () => make(++client.fetched),
+    });
+    Object.assign(client, { fetched: 0, codes: [], connecting: [], got: [], times: 0 });
+    client.on("connected", () => client.times++);
+    client.on("connecting", (context) => client.connecting.push(context.code));
+    client.on("disconnected", (context) => client.codes.push(context.code));
+    client.on("publication", (context) => client.got.push(json(context.data)));
+    client.connect();
+    return client;
   }
+
+  function subscribe(client, channel, make) {
+    const options = make ? { getToken: async () => make(++subscription.fetched) } : {};
+    const subscription = client.newSubscription(channel, options);
+    Object.assign(subscription, { fetched: 0, codes: [], got: [], times: 0 });
+    subscription.on("subscribed", () => subscription.times++);
+    subscription.on("unsubscribed", (context) => subscription.codes.push(context.code));
+    subscription.on("publication", (context) => subscription.got.push(json(context.data)));
+    subscription.subscribe();
+    return subscription;
+  }
+
+  const checks = {
+    "a token connects, and an expired one is fetched again": async () => {
+      const client = open((time) => ann(time === 1 ? { exp: now() - 5 } : {}));
+      await until(() => client.state === "connected", "connected");
+      if (client.fetched !== 2) throw new Error(`fetched ${client.fetched} times`);
+      client.disconnect();
+    },
+    "a token with another signature ends the client": async () => {
+      const client = open(() => token({ sub: "ann" }, "another secret of at least 32 bytes"));
+      await until(() => client.codes.length, "disconnected");
+      if (client.codes[0] !== 3500) throw new Error(`code ${client.codes}`);
+    },
+    "a connection is refreshed before it is closed": async () => {
+      const client = open(() => ann({ exp: now() + 2 }));
+      await until(() => client.fetched >= 3, () => `fetched ${client.fetched} times`);
+      if (client.times !== 1) throw new Error(`connected ${client.times} times`);
+      client.disconnect();
+    },
+    "the server subscribes the client to the topics of its token": async () => {
+      const client = open(() => ann({ channels: ["chat:server"] }));
+      await until(() => client.state === "connected", "connected");
+      await client.publish("chat:server", encoded({ n: 1 }));
+      await until(() => client.got.length, "a publication");
+      if (client.got[0].n !== 1) throw new Error(JSON.stringify(client.got));
+      client.disconnect();
+    },
+    "a private topic needs a subscription token, which is refreshed": async () => {
+      const client = open(() => ann());
+      const refused = subscribe(client, "$news:refused");
+      await until(() => refused.codes.length, "refused");
+      const channel = "$news:1";
+      const granted = subscribe(client, channel, (time) =>
+        token({ sub: "ann", channel, exp: time === 1 ? now() - 5 : now() + 2 }),
+      );
+      await until(() => granted.fetched >= 4, () => `fetched ${granted.fetched} times`);
+      if (granted.times !== 1) throw new Error(`subscribed ${granted.times} times`);
+      client.disconnect();
+    },
+    "permissions decide about subscribing and publishing": async () => {
+      const client = open(() => ann());
+      const allowed = ["news:1", "inbox:box#ann", "inbox:box#bob,ann", "chat:1"];
+      const denied = ["other", "inbox:box", "inbox:box#bob", "inbox:box#annette"];
+      const granted = allowed.map((channel) => subscribe(client, channel));
+      const refused = denied.map((channel) => subscribe(client, channel));
+      await until(() => granted.every((each) => each.times === 1), "subscribed");
+      await until(() => refused.every((each) => each.codes.length), "refused");
+      await client.publish("chat:1", encoded({ n: 2 }));
+      await until(() => granted[3].got.length, "a publication");
+      for (const channel of ["news:1", "chat:2"]) {
+        const code = await client.publish(channel, encoded(1)).then(() => 0, (error) => error.code);
+        if (code !== 103) throw new Error(`publish to ${channel}: ${code}`);
+      }
+      client.disconnect();
+    },
+  };
+
+  let passed = true;
+  for (const [name, body] of Object.entries(checks)) {
+    try {
+      await body();
+      await report(`ok ${name}`);
+    } catch (error) {
+      passed = false;
+      await report(`not ok ${name}: ${error.message}`);
+    }
+  }
+  return passed;
 }
-process.exit(passed ? 0 : 1);

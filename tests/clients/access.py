@@ -2,8 +2,9 @@
 
     access.py --fanfare BINARY --tools DIR --logs DIR
 
-centrifuge-python runs in this process; access.mjs does the same with centrifuge (npm) in Node. The
-tokens are made with the standard library. Prints one line per check, as run.py does.
+centrifuge-python runs in this process. The same checks exist for centrifuge (npm), which runs in Node
+and in browsers (access.mjs), for centrifuge-go (go/access) and for centrifuge-java (java/Access.java).
+The tokens are made with the standard libraries. Prints one line per check, as run.py does.
 """
 
 import argparse
@@ -14,13 +15,18 @@ import hmac
 import json
 import os
 import pathlib
+import queue
 import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from urllib.parse import urlencode
 
 import centrifuge
+from browsers import browser_command, end_group
+from conductor import Conductor, Publisher
 from scenario import same, until
 from server import Addresses, Server
 
@@ -28,7 +34,10 @@ HERE = pathlib.Path(__file__).parent
 CONFIG = HERE / "access.toml"
 AT = Addresses(CONFIG)
 SECRET = "a secret of tests with at least 32 bytes"
-NODE_TIMEOUT_S = 120
+PROGRAM_TIMEOUT_S = 120
+CENTRIFUGE = "node/node_modules/centrifuge/dist"
+FORMS = ("json", "protobuf")
+BROWSERS = {"Chromium": "protobuf", "Firefox": "json"}
 
 
 def token(claims, secret=SECRET):
@@ -201,22 +210,85 @@ def python(form):
     return clean
 
 
-def node(tools, form):
-    program = shutil.which("node")
-    if not program:
-        print("SKIPPED centrifuge-js: no Node")
+class Report:
+    """Prints the lines of one SDK in one form."""
+
+    def __init__(self, sdk, form):
+        self.name, self.clean = f"{sdk}, {form}", True
+
+    def line(self, line):
+        """Prints a line of the program. Returns whether the program has ended its checks."""
+        result, found, check = line.partition("ok ")
+        if found and result in ("", "not "):
+            print(f"{result}ok {self.name}: {check}", flush=True)
+            self.clean &= not result
+        return line == "done"
+
+    def failed(self, reason):
+        self.line(f"not ok run: {reason}")
+
+
+def programs(tools):
+    """Yields the SDKs that run in a program: name, command and forms. The first word must exist."""
+    yield "centrifuge-js in Node", [shutil.which("node") or "node", HERE / "access-node.mjs"], FORMS
+    yield "centrifuge-go", [tools / "go/bin/access"], FORMS
+    java = tools / "java"
+    runtime = shutil.which("java") if (java / "classes/Access.class").exists() else "java/classes/Access.class"
+    yield "centrifuge-java", [runtime, "-cp", f"{java}/lib/*:{java}/classes", "Access"], ["protobuf"]
+
+
+def program(tools, sdk, command, form):
+    """Runs the checks of a program. Returns whether all passed."""
+    if not os.path.exists(command[0]):
+        print(f"SKIPPED {sdk}: {command[0]} is not installed", flush=True)
         return True
-    command = [program, HERE / "access.mjs", AT.client, form, SECRET]
+    report = Report(sdk, form)
     environment = {**os.environ, "NODE_TOOLS": str(tools / "node")}
-    ended = subprocess.run(
-        command, env=environment, capture_output=True, text=True, timeout=NODE_TIMEOUT_S
+    try:
+        ended = subprocess.run(
+            [*command, AT.client, form, SECRET],
+            env=environment, stdout=subprocess.PIPE, text=True, timeout=PROGRAM_TIMEOUT_S,
+        )
+    except subprocess.TimeoutExpired:
+        report.failed(f"no end within {PROGRAM_TIMEOUT_S} s")
+        return False
+    if not any([report.line(line) for line in ended.stdout.splitlines()]):
+        report.failed("ended before its last check")
+    return report.clean
+
+
+def browser(name, form, results, profile):
+    """Runs the checks in a browser, whose page posts its lines. Returns whether all passed."""
+    page = f"{AT.control}/page.html?{urlencode({'url': AT.client, 'form': form})}"
+    command = browser_command(name, profile, page)
+    if not command[0]:
+        print(f"SKIPPED centrifuge-js in {name}: the browser is not installed", flush=True)
+        return True
+    report = Report(f"centrifuge-js in {name}", form)
+    process = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        start_new_session=True,
     )
-    for line in ended.stdout.splitlines():
-        result, _, name = line.partition("ok ")
-        print(f"{result}ok centrifuge-js, {form}: {name}", flush=True)
-    if ended.stderr:
-        print(ended.stderr, file=sys.stderr)
-    return ended.returncode == 0
+    deadline = time.monotonic() + PROGRAM_TIMEOUT_S
+    try:
+        while not report.line(results.get(timeout=max(0, deadline - time.monotonic()))):
+            pass
+    except queue.Empty:
+        report.failed(f"no end within {PROGRAM_TIMEOUT_S} s")
+    finally:
+        end_group(process)
+    return report.clean
+
+
+def checks(tools, results):
+    """Runs the checks of all SDKs. Returns whether all passed."""
+    clean = all([python(form) for form in FORMS])
+    for sdk, command, forms in programs(tools):
+        clean &= all([program(tools, sdk, command, form) for form in forms])
+    for name, form in BROWSERS.items():
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+            clean &= browser(name, form, results, pathlib.Path(profile))
+    return clean
 
 
 def main():
@@ -227,17 +299,23 @@ def main():
     arguments.logs.mkdir(parents=True, exist_ok=True)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     server = Server(arguments.fanfare, ["-c", CONFIG], AT.health, arguments.logs / "access.log")
+    files = {
+        "/page.html": HERE / "page.html",
+        "/scenario.mjs": HERE / "access.mjs",
+        "/centrifuge.json.js": arguments.tools / CENTRIFUGE / "centrifuge.js",
+        "/centrifuge.protobuf.js": arguments.tools / CENTRIFUGE / "centrifuge.protobuf.js",
+    }
+    conductor = Conductor(AT.conductor, server, Publisher(AT.pull), files)
     try:
-        server.start()
-        results = [python(form) for form in ("json", "protobuf")]
-        results += [node(arguments.tools, form) for form in ("json", "protobuf")]
+        conductor.start()
+        clean = checks(arguments.tools, conductor.results)
         same(server.drain(), 0, "exit status")
     finally:
-        server.close()
+        conductor.stop()
     leaked = "hmac_secret" in (log := (arguments.logs / "access.log").read_text()) or "eyJ" in log
     if leaked:
         print("not ok access: the log contains a secret or a token")
-    return 0 if all(results) and not leaked else 1
+    return 0 if clean and not leaked else 1
 
 
 sys.exit(main())
