@@ -8,10 +8,33 @@ pub enum ServiceQuestion {
     Hook(HookCall),
 }
 
+impl ServiceQuestion {
+    /// Returns the bytes that the question keeps allocated.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Hook(call) => {
+                let headers = call.headers.iter();
+                let lengths = headers.map(|(name, value)| name.len() + value.len());
+                call.body.len() + lengths.sum::<usize>()
+            }
+        }
+    }
+}
+
 /// The answer to a [`ServiceQuestion`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ServiceAnswer {
     Hook(HookResponse),
+}
+
+impl ServiceAnswer {
+    /// Returns the bytes that the answer keeps allocated.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Hook(HookResponse::Complete { body, .. }) => body.len(),
+            Self::Hook(HookResponse::Failed) => 0,
+        }
+    }
 }
 
 /// Which hook is called. Each has its own endpoint.

@@ -13,7 +13,8 @@ use super::close_reason::CloseReason;
 use super::command_outcome::{CommandOutcome, Grant};
 use super::connection_id::ConnectionId;
 use super::identities::NEVER_US;
-use super::parked::TokenTime;
+use super::parked::Wait;
+use super::token_time::TokenTime;
 
 /// Maximum time to live in replies, in seconds: 68 years.
 const TTL_MAX_S: u32 = i32::MAX.cast_unsigned();
@@ -142,7 +143,7 @@ impl Hub {
         }
         let verified = match self.verify_connection(id, token, now_us) {
             Ok(verified) => verified,
-            Err(outcome) => return outcome,
+            Err(wait) => return wait.into(),
         };
         let token = match verified {
             Ok(token) => token,
@@ -164,14 +165,13 @@ impl Hub {
         CommandOutcome::Refreshed(validity.expiry())
     }
 
-    /// Verifies a connection token and counts the result. Returns [`CommandOutcome::Parked`] if the
-    /// turn has no time left for it.
+    /// Verifies a connection token and counts the result. Fails if the turn has no time left.
     pub(super) fn verify_connection(
         &mut self,
         id: ConnectionId,
         token: &str,
         now_us: u64,
-    ) -> Result<Result<ConnectionToken, TokenFault>, CommandOutcome> {
+    ) -> Result<Result<ConnectionToken, TokenFault>, Wait> {
         self.take_token_time(token, TokenKind::Connection)?;
         let verified = self.verifier.connection(token, self.unix_s);
         self.note_token(id, verified.as_ref().err(), now_us);
@@ -179,17 +179,13 @@ impl Hub {
     }
 
     /// Takes the time to verify a token from the time of the turn.
-    pub(super) fn take_token_time(
-        &mut self,
-        token: &str,
-        kind: TokenKind,
-    ) -> Result<(), CommandOutcome> {
+    pub(super) fn take_token_time(&mut self, token: &str, kind: TokenKind) -> Result<(), Wait> {
         match self
             .parked
             .take_time(self.verifier.cost_us(token, kind) + parse_cost_us(token))
         {
             TokenTime::Granted => Ok(()),
-            TokenTime::Exhausted => Err(CommandOutcome::Parked),
+            TokenTime::Exhausted => Err(Wait::ForTurn),
         }
     }
 

@@ -4,6 +4,7 @@ use crate::access::TokenSubscription;
 use crate::protocol::reply::{Expiry, Reply};
 
 use super::close_reason::CloseReason;
+use super::parked::Wait;
 
 /// How a command ends.
 pub(super) enum CommandOutcome {
@@ -19,8 +20,14 @@ pub(super) enum CommandOutcome {
     Disconnect(CloseReason),
     /// With the answer to a question that was asked.
     Pending,
-    /// Later: this turn has no time left for its token.
-    Parked,
+    /// Later: the command waits, and its connection is parked.
+    Parked(Wait),
+}
+
+impl From<Wait> for CommandOutcome {
+    fn from(wait: Wait) -> Self {
+        Self::Parked(wait)
+    }
 }
 
 /// The content of the reply to a connect command that depends on the token.

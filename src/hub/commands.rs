@@ -1,8 +1,8 @@
 //! Commands of the client protocol. Shard core.
 //!
 //! A command ends in one of three ways: with a reply, with the close of the connection, or pending
-//! until the answer to a question arrives. A command for whose token the turn has no time left is
-//! executed in a later turn.
+//! until the answer to a question arrives. A command that waits for time or for a service is
+//! executed again in a later turn.
 
 use std::mem;
 
@@ -19,6 +19,7 @@ use super::Hub;
 use super::close_reason::CloseReason;
 use super::command_outcome::CommandOutcome;
 use super::connection_id::ConnectionId;
+use super::parked::{Awaited, Held, HeldMessage, Wait};
 use super::pending::{Answer, PublishAnswer, Question, Ticket};
 use super::replies::Replies;
 use super::sessions::{Allowance, Protocol, Stage};
@@ -29,7 +30,7 @@ enum Next {
     /// The connection is closed.
     Close(CloseReason),
     /// The connection is parked at this command.
-    Park,
+    Park(Wait),
 }
 
 impl From<ClientError> for CommandOutcome {
@@ -39,14 +40,15 @@ impl From<ClientError> for CommandOutcome {
 }
 
 impl Hub {
-    /// Executes the commands of one message from the command with the index `first`. Their replies
-    /// leave in one message, too.
+    /// Executes the commands of one message from the command with the index `first` on, for which
+    /// `awaited` is. Their replies leave in one message, too.
     pub(super) fn handle_commands(
         &mut self,
         id: ConnectionId,
         codec: ClientCodec,
         message: &[u8],
         first: usize,
+        mut awaited: Awaited,
         now_us: u64,
     ) {
         let mut replies = Replies::new(id, codec);
@@ -58,7 +60,8 @@ impl Hub {
             } else if index == COMMANDS_PER_MESSAGE {
                 Next::Close(CloseReason::BadRequest)
             } else {
-                self.handle_command(id, command, &mut replies, now_us)
+                let awaited = mem::take(&mut awaited);
+                self.handle_command(id, command, &awaited, &mut replies, now_us)
             };
             // A push of the command may have closed the connection, whose outbox was full.
             if !self.sessions[id].is_open() {
@@ -73,10 +76,16 @@ impl Hub {
         match last {
             (_, Next::Close(reason)) => self.close(id, reason, now_us),
             // The replies may have closed the connection.
-            (index, Next::Park) if self.sessions[id].is_open() => {
-                self.parked.park(id, codec, message, index);
+            (command, Next::Park(wait)) if self.sessions[id].is_open() => {
+                let message = Some(HeldMessage {
+                    codec,
+                    message: message.to_vec(),
+                    command,
+                });
+                let input = Vec::new();
+                self.park(id, Held { message, input }, wait, now_us);
             }
-            (_, Next::Command | Next::Park) => {}
+            (_, Next::Command | Next::Park(_)) => {}
         }
     }
 
@@ -85,13 +94,14 @@ impl Hub {
         &mut self,
         id: ConnectionId,
         command: Result<&[u8], CommandError>,
+        awaited: &Awaited,
         replies: &mut Replies,
         now_us: u64,
     ) -> Next {
         let mut decoder = mem::take(&mut self.decoder);
         let result = command.and_then(|command| decoder.decode(replies.codec, command));
-        let (request, outcome) = match result {
-            Ok(request) => (request.id, self.execute(id, request, now_us)),
+        let (request, mut outcome) = match result {
+            Ok(request) => (request.id, self.execute(id, request, awaited, now_us)),
             Err(error) => match error.effect() {
                 ErrorEffect::Reply { id, error } => (id, error.into()),
                 ErrorEffect::Disconnect(_) => {
@@ -100,8 +110,11 @@ impl Hub {
             },
         };
         self.decoder = decoder;
-        if matches!(outcome, CommandOutcome::Parked) {
-            return Next::Park;
+        if let CommandOutcome::Parked(wait) = outcome {
+            match self.admit_wait(&wait) {
+                Ok(()) => return Next::Park(wait),
+                Err(error) => outcome = error.into(),
+            }
         }
         self.counts.commands += 1;
         match outcome {
@@ -111,12 +124,21 @@ impl Hub {
                 self.append_refresh_reply(replies, request, expiry);
             }
             CommandOutcome::Disconnect(reason) => return Next::Close(reason),
-            CommandOutcome::Silent | CommandOutcome::Pending | CommandOutcome::Parked => {}
+            CommandOutcome::Silent | CommandOutcome::Pending | CommandOutcome::Parked(_) => {}
         }
         Next::Command
     }
 
-    fn execute(&mut self, id: ConnectionId, request: Request<'_>, now_us: u64) -> CommandOutcome {
+    fn execute(
+        &mut self,
+        id: ConnectionId,
+        request: Request<'_>,
+        awaited: &Awaited,
+        now_us: u64,
+    ) -> CommandOutcome {
+        if *awaited == Awaited::NoAnswer {
+            return ClientError::Internal.into();
+        }
         let is_connecting = self.sessions[id].stage() == Stage::Connecting;
         if is_connecting != matches!(request.command, Command::Connect { .. }) {
             return CommandOutcome::Disconnect(CloseReason::BadRequest);
@@ -153,12 +175,15 @@ impl Hub {
         }
     }
 
-    /// Ends pending commands with their replies. Consecutive answers for one connection leave in
-    /// one message. An answer that is late, or whose connection is closed, is ignored.
+    /// Takes the answers to questions. A parked connection continues at
+    /// [`resume_parked`](Self::resume_parked); a pending command ends with its reply. Consecutive
+    /// replies of one connection leave in one message. An answer that is late, or whose connection
+    /// is closed, is ignored.
     pub fn answer(&mut self, answers: impl IntoIterator<Item = (Ticket, Answer)>, now_us: u64) {
         let mut collected = None::<Replies>;
         for (ticket, answer) in answers {
             let Some(request) = self.pending.end(ticket) else {
+                self.parked.end_wait(ticket, awaited(answer));
                 continue;
             };
             let id = ticket.connection();
@@ -201,13 +226,21 @@ impl Hub {
     }
 }
 
+/// Returns what a parked connection gets for the answer to its question.
+fn awaited(answer: Answer) -> Awaited {
+    match answer {
+        Answer::Service(answer) => Awaited::Answer(answer),
+        Answer::Publish(_) | Answer::Timeout => Awaited::NoAnswer,
+    }
+}
+
 /// Returns the reply for the answer to a question.
 fn reply_to(answer: &Answer) -> Reply<'static> {
     match answer {
         Answer::Publish(PublishAnswer::Accepted) => Reply::Publish,
         Answer::Publish(PublishAnswer::Rejected) => Reply::Error(ClientError::BadRequest),
         Answer::Publish(PublishAnswer::Busy) => Reply::Error(ClientError::TooManyRequests),
-        // No command asks a service yet.
+        // No pending command asks a service.
         Answer::Service(_) | Answer::Timeout => Reply::Error(ClientError::Internal),
     }
 }

@@ -22,7 +22,8 @@ impl Hub {
         let pending = self.pending.deadline_us();
         let expiry = self.identities.deadline_us();
         let drain = self.draining.as_ref().map(Drain::next_us);
-        [sessions, pending, expiry, drain]
+        let wait = self.wait_deadline_us();
+        [sessions, pending, wait, expiry, drain]
             .into_iter()
             .flatten()
             .min()
@@ -36,7 +37,8 @@ impl Hub {
         let pending = self.pending.deadline_us().filter(is_due);
         let expiry = self.identities.deadline_us().filter(is_due);
         let drain = self.draining.as_ref().map(Drain::next_us).filter(is_due);
-        [sessions, pending, expiry, drain]
+        let wait = self.wait_deadline_us().filter(is_due);
+        [sessions, pending, wait, expiry, drain]
             .into_iter()
             .flatten()
             .min()
@@ -51,6 +53,7 @@ impl Hub {
         }
         self.expired = expired;
         self.fail_expired_commands(now_us);
+        self.end_late_waits(now_us);
         self.end_expired(now_us);
         self.continue_drain(now_us);
     }
@@ -60,15 +63,26 @@ impl Hub {
             return;
         };
         match session.stage() {
-            // The hub has not processed what the peer has sent.
             Stage::Handshake | Stage::Connecting | Stage::Open if self.parked.contains(id) => {
-                let tick_us = TIMER_TICK.as_micros() as u64;
-                self.sessions.set_deadline(id, now_us + tick_us);
+                self.wait_on(id, now_us);
             }
             Stage::Handshake | Stage::Connecting => self.check_silence(id, now_us),
             Stage::Open => self.keep_alive(id, now_us),
             Stage::Closing => self.end(id, SocketClose::Reset),
             Stage::Gone | Stage::Vacant => {}
+        }
+    }
+
+    /// Keeps a parked connection: the hub has not processed what the peer has sent. Pings are sent
+    /// as ever, because the client closes a connection without them.
+    fn wait_on(&mut self, id: ConnectionId, now_us: u64) {
+        let session = &self.sessions[id];
+        match session.keepalive(now_us) {
+            Keepalive::Ping if session.stage() == Stage::Open => self.send_ping(id, now_us),
+            Keepalive::Ping | Keepalive::Wait { .. } | Keepalive::Dead => {
+                let tick_us = TIMER_TICK.as_micros() as u64;
+                self.sessions.set_deadline(id, now_us + tick_us);
+            }
         }
     }
 

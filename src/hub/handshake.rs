@@ -10,6 +10,7 @@ use crate::wire::handshake::{self, AgreedDeflate, DeflateOffer, HttpRefusal, Htt
 
 use super::Hub;
 use super::connection_id::ConnectionId;
+use super::parked::{Held, Wait};
 use super::raw::{RawAdmission, RawGrant};
 use super::refusals::{RefusalReason, RefusedHandshake};
 use super::sessions::{Admission, CloseAnswer, Inbound, Protocol};
@@ -30,11 +31,11 @@ const SUBPROTOCOLS: [(&str, ClientCodec); 2] = [
 ];
 
 /// Whether a request has its response.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Response {
     Sent,
-    /// The turn has no time left for the token of the request.
-    Parked,
+    /// The token of the request has to wait.
+    Parked(Wait),
 }
 
 /// Whether permessage-deflate is used.
@@ -68,7 +69,7 @@ impl Hub {
             match handshake::parse(input) {
                 Ok(Some((used, request))) => match self.respond(id, &request, now_us) {
                     Response::Sent => self.process(id, &mut input[used..], now_us),
-                    Response::Parked => self.parked.park_head(id, input.to_vec()),
+                    Response::Parked(wait) => self.park_head(id, input.to_vec(), wait, now_us),
                 },
                 Ok(None) => head.extend_from_slice(input),
                 Err(refusal) => self.refuse(id, None, &refusal, now_us),
@@ -87,11 +88,26 @@ impl Hub {
                 let mut head = mem::take(&mut **head);
                 match self.respond(id, &request, now_us) {
                     Response::Sent => self.process(id, &mut head[used..], now_us),
-                    Response::Parked => self.parked.park_head(id, head),
+                    Response::Parked(wait) => self.park_head(id, head, wait, now_us),
                 }
             }
             Ok(None) => {}
             Err(refusal) => self.refuse(id, None, &refusal, now_us),
+        }
+    }
+
+    fn park_head(&mut self, id: ConnectionId, input: Vec<u8>, wait: Wait, now_us: u64) {
+        let message = None;
+        self.park(id, Held { message, input }, wait, now_us);
+    }
+
+    /// Returns that a request waits, or refuses it if too many wait.
+    fn parked_response(&mut self, wait: Wait) -> Result<Response, HttpRefusal> {
+        match self.admit_wait(&wait) {
+            Ok(()) => Ok(Response::Parked(wait)),
+            Err(_) => Err(HttpRefusal::Unavailable(
+                "the server is busy; try again later",
+            )),
         }
     }
 
@@ -131,7 +147,7 @@ impl Hub {
         let raw = match protocol {
             Protocol::Raw => match self.admit_raw(id, request, now_us)? {
                 RawAdmission::Granted(grant) => grant,
-                RawAdmission::Parked => return Ok(Response::Parked),
+                RawAdmission::Parked(wait) => return self.parked_response(wait),
             },
             Protocol::Client(_) | Protocol::Echo => RawGrant::default(),
         };
@@ -223,7 +239,7 @@ impl Hub {
     }
 
     /// Answers a request with a refusal. `request` is `None` if the head could not be parsed.
-    fn refuse(
+    pub(super) fn refuse(
         &mut self,
         id: ConnectionId,
         request: Option<&HttpRequest>,

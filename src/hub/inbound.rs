@@ -11,6 +11,7 @@ use super::Hub;
 use super::close_reason::CloseReason;
 use super::connection_id::ConnectionId;
 use super::outboxes::Room;
+use super::parked::Awaited;
 use super::sessions::{Allowance, CloseAnswer, Inbound, Protocol, Stage};
 
 /// Whether a connection may be read at once.
@@ -125,7 +126,7 @@ impl Hub {
         };
         match self.sessions[id].protocol() {
             Protocol::Client(codec) if codec.data() == data => {
-                self.handle_commands(id, codec, message, 0, now_us);
+                self.handle_commands(id, codec, message, 0, Awaited::Nothing, now_us);
             }
             Protocol::Client(_) => self.close(id, CloseReason::BadRequest, now_us),
             Protocol::Echo => self.echo(id, data, message, now_us),

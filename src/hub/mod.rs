@@ -12,7 +12,7 @@
 //! outboxes       what each connection has to send, and rounds of sends
 //! pending        commands that are answered later
 //! identities     who the clients are, and what expires
-//! parked         connections that wait for the verification of a token
+//! parked         connections that wait for time or for the answer of a service
 //!
 //! handshake      from the request head to an upgrade, a health response or a refusal
 //! raw            the handshake of connections without commands
@@ -24,7 +24,7 @@
 //! client_publish the command publish
 //! subscribing    the commands `subscribe`, `unsubscribe` and `sub_refresh`
 //! publish        from a broadcast to outboxes
-//! resume         parked connections in later turns
+//! resume         parks connections and continues with them
 //! closing        close frames, lost connections
 //! drain          closing all connections or a share of them over a period
 //! deadlines      handshake timeouts, pings, drains
@@ -61,6 +61,7 @@ mod subscribing;
 mod subscriptions;
 mod survey;
 mod timers;
+mod token_time;
 mod topics;
 mod transport;
 mod upstream;
@@ -226,8 +227,8 @@ impl Hub {
         self.actions.pop_front()
     }
 
-    /// Returns the questions that commands asked since the last call. The shell takes them once per
-    /// turn and later calls [`Hub::answer`] with each ticket.
+    /// Returns the questions that commands asked since the last call. The shell takes them in
+    /// every turn and later calls [`Hub::answer`] with each ticket.
     #[must_use]
     pub fn take_questions(&mut self) -> Vec<(Ticket, Question)> {
         self.pending.take_questions()

@@ -1,26 +1,45 @@
-//! Connections whose next command or request waits until the shard has time for its token. Shard
-//! core.
+//! Connections whose next command or request waits: until the shard has time for its token, or
+//! until a service outside the process has answered. Shard core.
 //!
 //! An asymmetric signature takes as long to verify as the sends of many deliveries. Therefore a
-//! turn verifies tokens for a limited time. A connection whose command does not fit is parked: the
-//! hub keeps the bytes that the connection has sent, and the shell does not read from it. So the
-//! commands of one connection keep their order.
+//! turn verifies tokens for a limited time. A call of a service takes milliseconds or seconds. A
+//! connection whose command has to wait is parked: the hub keeps the bytes that the connection has
+//! sent, and the shell does not read from it. Later the command is executed again, with the answer
+//! if one was awaited. So the commands of one connection keep their order, and a connection has at
+//! most one call under way.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use foldhash::{HashMap, HashMapExt};
 
-use crate::limits::{HMAC_VERIFY_US, TURN_TOKEN_TIME};
+use crate::access::{ServiceAnswer, ServiceQuestion};
+use crate::limits::{SERVICE_ANSWER_TIMEOUT, SERVICE_CALLS_PER_SHARD, SERVICE_WAIT_BYTES};
 use crate::protocol::codec::ClientCodec;
 
 use super::connection_id::ConnectionId;
+use super::pending::Ticket;
+use super::token_time::{TokenTime, TurnTime};
 
-/// Estimated time up to which a token is cheap: one of 512 bytes with HMAC, or one that was
-/// verified before.
-const CHEAP_TOKEN_US: u32 = HMAC_VERIFY_US + 8;
+/// Why a command or a request cannot be executed yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Wait {
+    /// The turn has no time left for its token.
+    ForTurn,
+    /// The answer to this question is needed.
+    #[allow(dead_code)] // Hooks and key sets ask.
+    ForAnswer(ServiceQuestion),
+}
 
-/// Estimated number of held bytes that are processed in a microsecond.
-const HELD_BYTES_PER_US: u32 = 512;
+/// The answer at hand when a command or a request is executed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) enum Awaited {
+    /// None was awaited.
+    #[default]
+    Nothing,
+    Answer(ServiceAnswer),
+    /// The service thread was asked too much, or did not answer in time.
+    NoAnswer,
+}
 
 /// The bytes of a parked connection that the hub has not processed.
 pub(super) struct Held {
@@ -28,13 +47,6 @@ pub(super) struct Held {
     pub(super) message: Option<HeldMessage>,
     /// The bytes from the head on, or those after the message.
     pub(super) input: Vec<u8>,
-}
-
-impl Held {
-    fn len(&self) -> usize {
-        let message = self.message.as_ref().map_or(0, |held| held.message.len());
-        message + self.input.len()
-    }
 }
 
 /// A message with a command that waits.
@@ -45,112 +57,159 @@ pub(super) struct HeldMessage {
     pub(super) command: usize,
 }
 
-/// The parked connections of one shard, and the time that is left for tokens in this turn.
+impl Held {
+    fn len(&self) -> usize {
+        let message = self.message.as_ref().map_or(0, |held| held.message.len());
+        message + self.input.len()
+    }
+}
+
+/// A parked connection.
+struct ParkedConnection {
+    held: Held,
+    state: State,
+}
+
+enum State {
+    /// The connection is in the queue of those that continue.
+    Ready(Awaited),
+    Awaiting(AwaitedAnswer),
+}
+
+/// An answer that has not arrived.
+struct AwaitedAnswer {
+    ticket: Ticket,
+    deadline_us: u64,
+    /// The bytes of the question and those that were held when it was asked.
+    bytes: usize,
+}
+
+/// The parked connections of one shard, and the time that is left for them in this turn.
+#[derive(Default)]
 pub(super) struct Parked {
-    order: VecDeque<ConnectionId>,
-    held: HashMap<ConnectionId, Held>,
+    /// Connections that continue in a turn, oldest first.
+    ready: VecDeque<ConnectionId>,
+    by_connection: HashMap<ConnectionId, ParkedConnection>,
+    /// Deadline and connection of each awaited answer.
+    deadlines: BTreeSet<(u64, u64)>,
+    /// The bytes of all awaited answers.
+    awaiting_bytes: usize,
     /// Connections that may be read again.
     readable: VecDeque<ConnectionId>,
-    time_left_us: u32,
-    cheap_time_left_us: u32,
+    time: TurnTime,
 }
 
-/// Whether a turn has time to verify a token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum TokenTime {
-    Granted,
-    Exhausted,
-}
-
-/// Whether connections are still parked.
+/// Whether parked connections could continue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Parking {
+    /// None could, until an answer arrives.
     Empty,
     /// The shell calls [`Hub::resume_parked`] again in the next turn, without sleeping.
     Occupied,
 }
 
-impl Default for Parked {
-    fn default() -> Self {
-        Self {
-            order: VecDeque::new(),
-            held: HashMap::new(),
-            readable: VecDeque::new(),
-            time_left_us: turn_time_us(),
-            cheap_time_left_us: turn_time_us(),
-        }
-    }
-}
-
 impl Parked {
-    /// Takes the time for one verification. The last one of a turn may exceed the limit. Cheap ones
-    /// have time of their own, so that they do not wait for expensive ones that may be forged.
+    /// Takes the time for one verification from that of the turn.
     pub(super) fn take_time(&mut self, cost_us: u32) -> TokenTime {
-        let left_us = if cost_us <= CHEAP_TOKEN_US {
-            &mut self.cheap_time_left_us
-        } else {
-            &mut self.time_left_us
-        };
-        if *left_us == 0 {
-            return TokenTime::Exhausted;
-        }
-        *left_us = left_us.saturating_sub(cost_us);
-        TokenTime::Granted
+        self.time.take(cost_us)
     }
 
     pub(super) fn contains(&self, id: ConnectionId) -> bool {
-        !self.held.is_empty() && self.held.contains_key(&id)
+        !self.by_connection.is_empty() && self.by_connection.contains_key(&id)
     }
 
-    /// Parks a connection at a command of a message.
-    pub(super) fn park(
+    /// Returns whether another connection may wait for an answer.
+    pub(super) fn has_room_to_await(&self) -> bool {
+        self.deadlines.len() < SERVICE_CALLS_PER_SHARD && self.awaiting_bytes < SERVICE_WAIT_BYTES
+    }
+
+    /// Parks a connection until a turn has time for it.
+    pub(super) fn park(&mut self, id: ConnectionId, held: Held) {
+        self.insert(id, held, State::Ready(Awaited::Nothing));
+        self.ready.push_back(id);
+    }
+
+    /// Parks a connection until the answer with this ticket arrives.
+    pub(super) fn park_for_answer(
         &mut self,
         id: ConnectionId,
-        codec: ClientCodec,
-        message: &[u8],
-        command: usize,
+        held: Held,
+        ticket: Ticket,
+        question_bytes: usize,
+        now_us: u64,
     ) {
-        let message = HeldMessage {
-            codec,
-            message: message.to_vec(),
-            command,
+        let awaited = AwaitedAnswer {
+            ticket,
+            deadline_us: now_us + SERVICE_ANSWER_TIMEOUT.as_micros() as u64,
+            bytes: held.len() + question_bytes,
         };
-        self.hold(
-            id,
-            Held {
-                message: Some(message),
-                input: Vec::new(),
-            },
-        );
+        self.deadlines.insert((awaited.deadline_us, id.to_bits()));
+        self.awaiting_bytes += awaited.bytes;
+        self.insert(id, held, State::Awaiting(awaited));
     }
 
-    /// Parks a connection at its request head. `input` begins with the head.
-    pub(super) fn park_head(&mut self, id: ConnectionId, input: Vec<u8>) {
-        let message = None;
-        self.hold(id, Held { message, input });
-    }
-
-    fn hold(&mut self, id: ConnectionId, held: Held) {
-        let previous = self.held.insert(id, held);
+    fn insert(&mut self, id: ConnectionId, held: Held, state: State) {
+        let parked = ParkedConnection { held, state };
+        let previous = self.by_connection.insert(id, parked);
         debug_assert!(previous.is_none(), "a parked connection is not processed");
-        self.order.push_back(id);
+    }
+
+    /// Ends the wait for the answer with this ticket. An answer that no connection waits for is
+    /// ignored.
+    pub(super) fn end_wait(&mut self, ticket: Ticket, awaited: Awaited) {
+        let id = ticket.connection();
+        let Some(parked) = self.by_connection.get_mut(&id) else {
+            return;
+        };
+        let State::Awaiting(wait) = &parked.state else {
+            return;
+        };
+        if wait.ticket == ticket {
+            self.deadlines.remove(&(wait.deadline_us, id.to_bits()));
+            self.awaiting_bytes -= wait.bytes;
+            parked.state = State::Ready(awaited);
+            self.ready.push_back(id);
+        }
+    }
+
+    /// Returns when the next awaited answer is late.
+    pub(super) fn deadline_us(&self) -> Option<u64> {
+        self.deadlines.first().map(|(deadline_us, _)| *deadline_us)
+    }
+
+    /// Returns the ticket of an answer that is late. The caller answers in its place.
+    pub(super) fn expired(&self, now_us: u64) -> Option<Ticket> {
+        let (deadline_us, bits) = *self.deadlines.first()?;
+        let parked = self.by_connection.get(&ConnectionId::from_bits(bits))?;
+        match &parked.state {
+            State::Awaiting(awaited) if deadline_us <= now_us => Some(awaited.ticket),
+            State::Awaiting(_) | State::Ready(_) => None,
+        }
     }
 
     /// Keeps the bytes that follow the message of a parked connection.
     pub(super) fn keep_input(&mut self, id: ConnectionId, input: &[u8]) {
-        if self.held.is_empty() {
+        if self.by_connection.is_empty() {
             return;
         }
-        if let Some(held) = self.held.get_mut(&id) {
-            held.input.extend_from_slice(input);
+        if let Some(parked) = self.by_connection.get_mut(&id) {
+            parked.held.input.extend_from_slice(input);
         }
     }
 
-    /// Forgets the bytes of a connection, because the connection is being closed.
+    /// Forgets a connection, because it is being closed.
     pub(super) fn forget(&mut self, id: ConnectionId) {
-        if !self.held.is_empty() && self.held.remove(&id).is_some() {
-            self.readable.push_back(id);
+        if self.by_connection.is_empty() {
+            return;
         }
+        let Some(parked) = self.by_connection.remove(&id) else {
+            return;
+        };
+        if let State::Awaiting(awaited) = parked.state {
+            self.deadlines.remove(&(awaited.deadline_us, id.to_bits()));
+            self.awaiting_bytes -= awaited.bytes;
+        }
+        self.readable.push_back(id);
     }
 
     /// Adds a connection to those that may be read again.
@@ -178,36 +237,53 @@ impl Parked {
 
     /// Returns the number of parked connections.
     pub(super) fn len(&self) -> usize {
-        self.held.len()
+        self.by_connection.len()
+    }
+
+    /// Returns whether connections could continue in the next turn.
+    pub(super) fn parking(&self) -> Parking {
+        if self.ready.is_empty() {
+            Parking::Empty
+        } else {
+            Parking::Occupied
+        }
     }
 
     /// Begins a turn, which has time for tokens again.
     pub(super) fn begin_turn(&mut self) {
-        self.time_left_us = turn_time_us();
-        self.cheap_time_left_us = turn_time_us();
+        self.time = TurnTime::default();
     }
 
-    /// Removes the connection that was parked first. Returns `None` if the turn has no time left.
-    pub(super) fn next(&mut self) -> Option<(ConnectionId, Held)> {
-        if self.time_left_us == 0 {
+    /// Removes the connection that has been ready for the longest time, with the answer that it
+    /// awaited. Returns `None` if the turn has no time left.
+    pub(super) fn next(&mut self) -> Option<(ConnectionId, Held, Awaited)> {
+        if self.time.is_exhausted() {
             return None;
         }
-        while let Some(id) = self.order.pop_front() {
-            if let Some(held) = self.held.remove(&id) {
-                // The bytes are processed again.
-                let cost_us = 1 + held.len() as u32 / HELD_BYTES_PER_US;
-                self.time_left_us = self.time_left_us.saturating_sub(cost_us);
-                return Some((id, held));
-            }
+        while let Some(id) = self.ready.pop_front() {
+            // It may have been closed meanwhile.
+            let Some(ParkedConnection { held, state }) = self.by_connection.remove(&id) else {
+                continue;
+            };
+            let State::Ready(awaited) = state else {
+                debug_assert!(false, "a connection that awaits an answer is not ready");
+                return None;
+            };
+            let answer_bytes = match &awaited {
+                Awaited::Answer(answer) => answer.bytes(),
+                Awaited::Nothing | Awaited::NoAnswer => 0,
+            };
+            self.time.take_for_bytes(held.len() + answer_bytes);
+            return Some((id, held, awaited));
         }
         // The memory of a storm is returned.
-        self.order = VecDeque::new();
-        self.held = HashMap::new();
+        self.ready = VecDeque::new();
+        if self.by_connection.is_empty() {
+            self.by_connection = HashMap::new();
+        }
         None
     }
 }
 
-/// Returns the time in microseconds that a turn may verify tokens.
-fn turn_time_us() -> u32 {
-    TURN_TOKEN_TIME.as_micros() as u32
-}
+#[cfg(test)]
+mod tests;

@@ -28,10 +28,11 @@ pub struct Ticket {
 impl Ticket {
     /// Creates a ticket for tests outside the hub, where only its identity matters.
     pub(crate) fn numbered(number: u32) -> Self {
-        Self {
-            connection: ConnectionId::from_bits(u64::from(number)),
-            number,
-        }
+        Self::of(ConnectionId::from_bits(u64::from(number)), number)
+    }
+
+    pub(super) fn of(connection: ConnectionId, number: u32) -> Self {
+        Self { connection, number }
     }
 }
 
@@ -49,7 +50,7 @@ impl Question {
     fn bytes(&self) -> usize {
         match self {
             Self::Publish { topic, payload } => topic.len() + payload.len(),
-            Self::Service(ServiceQuestion::Hook(call)) => call.body.len(),
+            Self::Service(question) => question.bytes(),
         }
     }
 }
@@ -128,23 +129,40 @@ impl PendingCommands {
     ) -> Result<(), ClientError> {
         let bytes = question.bytes();
         let has_bytes =
-            self.questions.is_empty() || self.question_bytes + bytes <= PENDING_QUESTION_BYTES;
+            self.question_bytes == 0 || self.question_bytes + bytes <= PENDING_QUESTION_BYTES;
         let is_full = self.count >= PENDING_COMMANDS_PER_SHARD
             || self.deadlines.len() >= 2 * PENDING_COMMANDS_PER_SHARD;
         if is_full || !has_bytes || self.count_of(connection) >= PENDING_COMMANDS {
             return Err(ClientError::TooManyRequests);
         }
-        let number = self.next_number;
-        self.next_number = self.next_number.wrapping_add(1);
+        let ticket = self.next_ticket(connection);
+        let number = ticket.number;
         let commands = self.by_connection.entry(connection).or_default();
         commands.push(PendingCommand { number, request });
         self.count += 1;
-        let ticket = Ticket { connection, number };
         let deadline_us = now_us + PENDING_COMMAND_TIMEOUT.as_micros() as u64;
         self.deadlines.push_back((deadline_us, ticket));
         self.question_bytes += bytes;
         self.questions.push((ticket, question));
         Ok(())
+    }
+
+    /// Asks a service. The command that needs the answer is not pending: its connection is parked,
+    /// or the answer is not for a command. The caller bounds the number and bytes of questions.
+    pub(super) fn ask_service(
+        &mut self,
+        connection: ConnectionId,
+        question: ServiceQuestion,
+    ) -> Ticket {
+        let ticket = self.next_ticket(connection);
+        self.questions.push((ticket, Question::Service(question)));
+        ticket
+    }
+
+    fn next_ticket(&mut self, connection: ConnectionId) -> Ticket {
+        let number = self.next_number;
+        self.next_number = self.next_number.wrapping_add(1);
+        Ticket { connection, number }
     }
 
     /// Returns the number of pending commands of a connection.

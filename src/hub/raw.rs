@@ -13,6 +13,7 @@ use super::Hub;
 use super::authentication::Validity;
 use super::connection_id::ConnectionId;
 use super::identities::NEVER_US;
+use super::parked::Wait;
 
 /// The topics of a raw connection, and who its client is.
 #[derive(Debug, Default)]
@@ -25,8 +26,8 @@ pub(super) struct RawGrant {
 /// Whether the handshake of a raw connection goes on.
 pub(super) enum RawAdmission {
     Granted(RawGrant),
-    /// The turn has no time left for the token.
-    Parked,
+    /// The token has to wait.
+    Parked(Wait),
 }
 
 impl Hub {
@@ -51,8 +52,9 @@ impl Hub {
         }
         match raw_token(request)? {
             Some(token) => {
-                let Ok(verified) = self.verify_connection(id, &token, now_us) else {
-                    return Ok(RawAdmission::Parked);
+                let verified = match self.verify_connection(id, &token, now_us) {
+                    Ok(verified) => verified,
+                    Err(wait) => return Ok(RawAdmission::Parked(wait)),
                 };
                 let token = verified.map_err(refusal)?;
                 let validity = Validity::of(token.expires_at_s, self.unix_s);

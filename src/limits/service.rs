@@ -1,4 +1,4 @@
-//! Bounds on the service thread. Used by the service thread and the main thread.
+//! Bounds on the service thread. Used by the service thread, the main thread and shard threads.
 
 use std::time::Duration;
 
@@ -9,6 +9,15 @@ pub const SERVICE_SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
 /// Maximum number of questions of one shard to the service thread that are not answered. A
 /// question with its answer and the held input of its client uses a few KiB.
 pub const SERVICE_CALLS_PER_SHARD: usize = 16 * 1024;
+
+/// Maximum bytes that the connections of one shard hold while they wait for the service thread: the
+/// questions, and the messages of the clients. One message may exceed it.
+pub const SERVICE_WAIT_BYTES: usize = 64 * 1024 * 1024;
+
+/// Time after which a command fails that waits for the service thread. The service thread answers
+/// every question, and the longest timeout of a hook that can be configured is 30 s, so that only
+/// a fault in the service thread leads to this end.
+pub const SERVICE_ANSWER_TIMEOUT: Duration = Duration::from_secs(45);
 
 /// Maximum length of the response of a hook. It grants at most the topics of one client, each with
 /// some data.

@@ -8,7 +8,7 @@
 //! under way -> received -> hub -+-> under way   the socket has no more input
 //!     |                         +-> waiting     the socket has more input
 //!     |                         +-> paused      the connection has used up its rate
-//!     |                         +-> parked      a token of the connection waits in the hub
+//!     |                         +-> parked      a command waits in the hub
 //!     +-> waiting                               no buffer was free
 //! ```
 //!

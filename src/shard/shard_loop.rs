@@ -131,6 +131,8 @@ impl<R: Ring> ShardLoop<R> {
         worked |= self.drain_lane(now_us)? == Work::Done;
         worked |= self.hub.resume_parked(now_us) == Parking::Occupied;
         self.hub.tick(now_us);
+        // Those of commands that continued, and of what was due.
+        self.ask_questions(now_us);
         self.confirm_silence(now_us)?;
         self.end_accepting(now_us)?;
         worked |= self.start_receives()? == Work::Done;

@@ -5,11 +5,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use fanfare::access::{ServiceAnswer, ServiceQuestion};
 use fanfare::config::Config;
 use fanfare::delivery::TopicHasher;
 use fanfare::hub::{
-    Answer, ConnectionId, Egress, Hub, PublishAnswer, Question, SendOutcome, SocketAction, Ticket,
-    Writability,
+    Answer, ConnectionId, Egress, Hub, Parking, PublishAnswer, Question, SendOutcome, SocketAction,
+    Ticket, Writability,
 };
 use fanfare::limits::{CLOSE_TIMEOUT, TIMER_TICK};
 use fanfare::observe::{Histogram, ShardCounts};
@@ -62,6 +63,8 @@ pub struct HubHarness {
     pub immediate_answer: Option<PublishAnswer>,
     /// Tickets of the questions that were not answered in the same turn, in order.
     pub tickets: Vec<Ticket>,
+    /// The questions to services, in order. A test answers them.
+    pub service_questions: Vec<(Ticket, ServiceQuestion)>,
     /// Whether the slot of a closed connection is released at once.
     pub releases_closed: bool,
     egress: Egress,
@@ -89,6 +92,7 @@ impl HubHarness {
             published: Vec::new(),
             immediate_answer: Some(PublishAnswer::Accepted),
             tickets: Vec::new(),
+            service_questions: Vec::new(),
             releases_closed: true,
             egress: Egress::default(),
         }
@@ -272,13 +276,15 @@ impl HubHarness {
 
     fn answer_questions(&mut self) {
         for (ticket, question) in self.hub.take_questions() {
-            let Question::Publish { topic, payload } = question else {
-                panic!("no service is configured: {question:?}");
-            };
-            self.published.push((topic, payload));
-            match self.immediate_answer {
-                Some(answer) => self.answer(ticket, answer),
-                None => self.tickets.push(ticket),
+            match question {
+                Question::Publish { topic, payload } => {
+                    self.published.push((topic, payload));
+                    match self.immediate_answer {
+                        Some(answer) => self.answer(ticket, answer),
+                        None => self.tickets.push(ticket),
+                    }
+                }
+                Question::Service(question) => self.service_questions.push((ticket, question)),
             }
         }
     }
@@ -287,6 +293,16 @@ impl HubHarness {
     pub fn answer(&mut self, ticket: Ticket, answer: PublishAnswer) {
         self.hub
             .answer([(ticket, Answer::Publish(answer))], self.now_us);
+    }
+
+    #[allow(dead_code)] // The first command that asks a service uses it.
+    /// Answers a question to a service, and continues with the connection that waits for it.
+    pub fn answer_service(&mut self, ticket: Ticket, answer: ServiceAnswer) {
+        self.hub
+            .answer([(ticket, Answer::Service(answer))], self.now_us);
+        let parking = self.hub.resume_parked(self.now_us);
+        assert_eq!(parking, Parking::Empty, "one answer fits into a turn");
+        self.run_turn();
     }
 
     /// Returns the complete frames that reached the client since the last read.
