@@ -21,8 +21,9 @@ mod token;
 mod verified;
 mod verifier;
 
+pub use crate::config::HookKind;
 pub use fault::{InvalidToken, TokenFault};
 pub use rules::TokenPresence;
-pub use service::{HookCall, HookKind, HookResponse, ServiceAnswer, ServiceQuestion};
+pub use service::{HookCall, HookResponse, ServiceAnswer, ServiceQuestion};
 pub use token::{ConnectionToken, SubscriptionToken, TokenSubscription};
 pub use verifier::{TokenKind, Verifier};

@@ -1,6 +1,8 @@
 //! Questions to services outside the process: HTTP hooks and key sets. Shard threads ask, the
 //! service thread answers.
 
+use crate::config::HookKind;
+
 /// A question whose answer needs a request over HTTP.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ServiceQuestion {
@@ -35,17 +37,6 @@ impl ServiceAnswer {
             Self::Hook(HookResponse::Failed) => 0,
         }
     }
-}
-
-/// Which hook is called. Each has its own endpoint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum HookKind {
-    Connect,
-    Refresh,
-    Subscribe,
-    SubRefresh,
-    Publish,
-    Rpc,
 }
 
 /// One call of a hook: `POST` of a JSON document.

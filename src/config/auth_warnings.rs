@@ -21,6 +21,11 @@ pub(super) fn auth_warnings(config: &Config) -> Vec<String> {
     ];
     for (table, keys) in tables {
         warnings.extend(short_secrets(table, keys));
+        if keys.key_set.is_some() && keys.has_own_key() {
+            warnings.push(format!(
+                "{table}.jwks_public_endpoint is set, so the other keys of [{table}] are not used"
+            ));
+        }
     }
     let has_settings = auth.subscription_token != AuthConfig::default().subscription_token;
     if has_settings && auth.subscription_keys().is_none() {
@@ -53,7 +58,9 @@ fn short_secrets(table: &str, keys: TokenKeys<'_>) -> Vec<String> {
 /// Returns the warning about permissions that do not apply in the mode of the configuration.
 fn without_effect(auth: &AuthConfig, namespace: &Namespace) -> Option<String> {
     let name = &namespace.name;
-    let may_publish = namespace.allow_publish_for_client || namespace.allow_publish_for_subscriber;
+    let may_publish = namespace.allow_publish_for_client
+        || namespace.allow_publish_for_subscriber
+        || namespace.publish_hook;
     match auth.mode() {
         AuthMode::Open if !auth.insecure && has_permissions(namespace) => Some(format!(
             "namespace {name:?} has permissions, but [auth] is not set: every client may subscribe \
@@ -74,5 +81,8 @@ fn has_permissions(namespace: &Namespace) -> bool {
         || namespace.allow_publish_for_subscriber
         || namespace.allow_publish_for_anonymous
         || namespace.allow_user_limited_channels
+        || namespace.subscribe_hook
+        || namespace.publish_hook
+        || namespace.sub_refresh_hook
         || namespace.channel_regex.is_some()
 }

@@ -3,6 +3,7 @@
 
 use super::configuration::Config;
 use super::contradiction::Contradiction;
+use super::hook::HookKind;
 use super::listeners;
 use super::publish_rule::PublishRule;
 use super::registry::{self, NAMESPACE_KEYS};
@@ -43,6 +44,7 @@ pub(super) fn check_together(config: &Config, allowed_cores: &[usize]) -> Vec<Co
         .chain(listeners::check(config))
         .chain(check_scale(&config.scale))
         .chain(check_namespaces(&config.namespaces))
+        .chain(check_hooks(config))
         .collect()
 }
 
@@ -81,8 +83,9 @@ fn check_scrape_token(admin: &AdminConfig) -> Result<(), Contradiction> {
 }
 
 fn check_auth(auth: &AuthConfig) -> Result<(), Contradiction> {
-    let can_connect = auth.connection_keys().has_key() || auth.allow_anonymous;
-    if can_connect || auth.mode() == AuthMode::Open {
+    let has_hook = auth.hooks.get(HookKind::Connect).is_some();
+    let has_key = auth.connection_keys().has_key();
+    if has_hook || has_key || auth.allow_anonymous || auth.mode() == AuthMode::Open {
         return Ok(());
     }
     Err(Contradiction::AuthWithoutKey {
@@ -184,6 +187,47 @@ fn check_namespaces(namespaces: &[Namespace]) -> Vec<Contradiction> {
         }
     }
     found
+}
+
+/// Returns the hooks that namespaces use although they are off.
+fn check_hooks(config: &Config) -> Vec<Contradiction> {
+    let mut found = Vec::new();
+    for namespace in &config.namespaces {
+        let uses = [
+            (
+                namespace.subscribe_hook,
+                "subscribe_hook",
+                HookKind::Subscribe,
+            ),
+            (namespace.publish_hook, "publish_hook", HookKind::Publish),
+            (
+                namespace.sub_refresh_hook,
+                "sub_refresh_hook",
+                HookKind::SubRefresh,
+            ),
+        ];
+        for (is_used, flag, kind) in uses {
+            if is_used && config.auth.hooks.get(kind).is_none() {
+                found.push(Contradiction::NoEndpoint {
+                    name: namespace.name.clone(),
+                    flag,
+                    endpoint: endpoint_key(kind),
+                });
+            }
+        }
+    }
+    found
+}
+
+fn endpoint_key(kind: HookKind) -> &'static str {
+    match kind {
+        HookKind::Connect => "hooks.connect.endpoint",
+        HookKind::Refresh => "hooks.refresh.endpoint",
+        HookKind::Subscribe => "hooks.subscribe.endpoint",
+        HookKind::SubRefresh => "hooks.sub_refresh.endpoint",
+        HookKind::Publish => "hooks.publish.endpoint",
+        HookKind::Rpc => "hooks.rpc.endpoint",
+    }
 }
 
 /// Returns the reason why topics cannot have this namespace, or `None` if they can.

@@ -2,9 +2,10 @@
 
 use super::key::HasTable;
 use super::tables::{
-    AdminConfig, AgentConfig, AuthConfig, AuthTokenConfig, CpuConfig, DeflateConfig, DrainConfig,
-    IngestConfig, InstanceConfig, LoadConfig, LogConfig, Namespace, ScaleConfig, StatsdConfig,
-    SubscriptionTokenConfig, WsConfig,
+    AdminConfig, AgentConfig, AuthConfig, AuthTokenConfig, ConnectHookConfig, CpuConfig,
+    DeflateConfig, DrainConfig, HooksConfig, IngestConfig, InstanceConfig, LoadConfig, LogConfig,
+    Namespace, PublishHookConfig, RefreshHookConfig, RpcHookConfig, ScaleConfig, StatsdConfig,
+    SubRefreshHookConfig, SubscribeHookConfig, SubscriptionTokenConfig, WsConfig,
 };
 
 /// The configuration. [`ConfigSource::load`](super::ConfigSource::load) returns a checked one.
@@ -83,6 +84,13 @@ has_tables! {
     AuthConfig: auth;
     AuthTokenConfig: auth.token;
     SubscriptionTokenConfig: auth.subscription_token;
+    HooksConfig: auth.hooks;
+    ConnectHookConfig: auth.hooks.connect;
+    RefreshHookConfig: auth.hooks.refresh;
+    SubscribeHookConfig: auth.hooks.subscribe;
+    SubRefreshHookConfig: auth.hooks.sub_refresh;
+    PublishHookConfig: auth.hooks.publish;
+    RpcHookConfig: auth.hooks.rpc;
     IngestConfig: ingest;
     CpuConfig: cpu;
     AdminConfig: admin;

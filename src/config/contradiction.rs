@@ -43,7 +43,7 @@ pub enum Contradiction {
     )]
     ScrapeToken { fault: &'static str },
     #[error(
-        "auth is set, but no client could connect; set a key of [auth.token], or \
+        "auth is set, but no client could connect; set a key of [auth.token], hooks.connect.endpoint, \
          auth.allow_anonymous = true, or auth.insecure = true to let everyone connect"
     )]
     AuthWithoutKey {
@@ -82,6 +82,15 @@ pub enum Contradiction {
     MoreShardsThanCores { shards: usize, cores: usize },
     #[error("namespace `{name}` is given twice; remove one")]
     NamespaceTwice { name: String },
+    #[error(
+        "namespace `{name}` has {flag} = true, but {endpoint} is empty; set it to a URL, or remove \
+         {flag}"
+    )]
+    NoEndpoint {
+        name: String,
+        flag: &'static str,
+        endpoint: &'static str,
+    },
     #[error("namespace `{name}` {fault}", name = name.escape_debug())]
     NamespaceName { name: String, fault: &'static str },
 }
@@ -102,6 +111,7 @@ impl Contradiction {
             Self::Disorder { lower, upper, .. } => vec![lower, upper],
             Self::CoreNotAllowed { .. } | Self::CoreTwice { .. } => vec!["cpu.cores"],
             Self::MoreShardsThanCores { .. } => vec!["cpu.shards", "cpu.cores"],
+            Self::NoEndpoint { endpoint, .. } => vec![endpoint],
             Self::NamespaceTwice { .. } | Self::NamespaceName { .. } => Vec::new(),
         }
     }
@@ -109,7 +119,9 @@ impl Contradiction {
     /// Returns the namespace that is at fault.
     pub(super) fn namespace(&self) -> Option<&str> {
         match self {
-            Self::NamespaceTwice { name } | Self::NamespaceName { name, .. } => Some(name),
+            Self::NamespaceTwice { name }
+            | Self::NamespaceName { name, .. }
+            | Self::NoEndpoint { name, .. } => Some(name),
             _ => None,
         }
     }

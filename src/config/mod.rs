@@ -25,7 +25,10 @@ mod draft;
 mod endpoint;
 mod error;
 mod file;
+mod hook;
 mod host_and_port;
+mod http_header;
+mod http_url;
 mod key;
 mod layout;
 mod listeners;
@@ -55,7 +58,10 @@ pub use contradiction::Contradiction;
 pub use credentials::{ApiKey, BearerToken, PlainCredential};
 pub use endpoint::{Endpoint, TcpHost, Transport};
 pub use error::{ConfigError, ConfigErrors, ValueSource};
+pub use hook::{HookKind, StatusMapping, StatusOutcome};
 pub use host_and_port::HostAndPort;
+pub use http_header::StaticHeader;
+pub use http_url::HttpUrl;
 pub use key::{Key, Reload};
 pub use layout::Layout;
 pub use listing::listing;
@@ -68,9 +74,11 @@ pub use reload::{LiveChanges, live_changes};
 pub use source::{ConfigSource, FileContent, Reloaded};
 pub use statsd_prefix::StatsdPrefix;
 pub use tables::{
-    AdminConfig, AgentConfig, AuthConfig, AuthMode, AuthTokenConfig, CpuConfig, DeflateConfig,
-    DrainConfig, IngestConfig, InstanceConfig, LoadConfig, LogConfig, Namespace, ScaleConfig,
-    StatsdConfig, SubscriptionTokenConfig, TokenKeys, WsConfig,
+    AdminConfig, AgentConfig, AuthConfig, AuthMode, AuthTokenConfig, ConnectHookConfig, CpuConfig,
+    DeflateConfig, DrainConfig, Hook, HooksConfig, IngestConfig, InstanceConfig, LoadConfig,
+    LogConfig, Namespace, PublishHookConfig, RefreshHookConfig, RpcHookConfig, ScaleConfig,
+    StatsdConfig, SubRefreshHookConfig, SubscribeHookConfig, SubscriptionTokenConfig, TokenKeys,
+    WsConfig,
 };
 pub use template::template;
 pub use token_keys::{HmacSecret, PublicKey};

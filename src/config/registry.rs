@@ -5,9 +5,10 @@
 use super::configuration::Config;
 use super::key::{HasTable, Key, Table};
 use super::tables::{
-    AdminConfig, AgentConfig, AuthConfig, AuthTokenConfig, CpuConfig, DeflateConfig, DrainConfig,
-    IngestConfig, InstanceConfig, LoadConfig, LogConfig, Namespace, ScaleConfig, StatsdConfig,
-    SubscriptionTokenConfig, WsConfig,
+    AdminConfig, AgentConfig, AuthConfig, AuthTokenConfig, ConnectHookConfig, CpuConfig,
+    DeflateConfig, DrainConfig, HooksConfig, IngestConfig, InstanceConfig, LoadConfig, LogConfig,
+    Namespace, PublishHookConfig, RefreshHookConfig, RpcHookConfig, ScaleConfig, StatsdConfig,
+    SubRefreshHookConfig, SubscribeHookConfig, SubscriptionTokenConfig, WsConfig,
 };
 use super::text::one_line;
 
@@ -33,6 +34,13 @@ pub(super) const SECTIONS: &[Section] = &[
     Section::of::<AuthConfig>(),
     Section::of::<AuthTokenConfig>(),
     Section::of::<SubscriptionTokenConfig>(),
+    Section::of::<HooksConfig>(),
+    Section::of::<ConnectHookConfig>(),
+    Section::of::<RefreshHookConfig>(),
+    Section::of::<SubscribeHookConfig>(),
+    Section::of::<SubRefreshHookConfig>(),
+    Section::of::<PublishHookConfig>(),
+    Section::of::<RpcHookConfig>(),
     Section::of::<IngestConfig>(),
     Section::of::<CpuConfig>(),
     Section::of::<AdminConfig>(),

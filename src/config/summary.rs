@@ -5,6 +5,7 @@ use std::fmt;
 
 use super::auth_warnings::auth_warnings;
 use super::configuration::Config;
+use super::hook::HookKind;
 use super::listeners;
 use super::registry::{self, NAMESPACE_KEYS};
 use super::tables::{AuthMode, Namespace};
@@ -46,6 +47,7 @@ impl Config {
             [] => "none".to_owned(),
             sockets => sockets.join(", "),
         };
+        let has_hook = self.auth.hooks.get(HookKind::Connect).is_some();
         let clients = match self.auth.mode() {
             AuthMode::Open if self.auth.insecure => {
                 "clients are not authenticated: everyone who reaches ws.listen may subscribe to \
@@ -59,6 +61,7 @@ impl Config {
             AuthMode::Enforced if self.auth.allow_anonymous => {
                 "clients are authenticated by tokens, or anonymous without one"
             }
+            AuthMode::Enforced if has_hook => "clients are authenticated by tokens or by a hook",
             AuthMode::Enforced => "clients are authenticated by tokens",
         };
         format!("{clients}; listening for other hosts: {reachable}")

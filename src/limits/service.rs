@@ -23,6 +23,12 @@ pub const SERVICE_ANSWER_TIMEOUT: Duration = Duration::from_secs(45);
 /// some data.
 pub const HOOK_RESPONSE_BYTES: usize = 256 * 1024;
 
+/// Maximum of `hooks.max_concurrent`. Each request under way uses a file descriptor.
+pub const HOOK_CONCURRENCY_CEILING: usize = 4096;
+
+/// Maximum time of a call of a hook. Its client waits for it.
+pub const HOOK_TIMEOUT_CEILING: Duration = Duration::from_secs(60);
+
 /// Threads for calls of the service thread that block, such as name resolution. A resolver that
 /// does not respond holds a call for about 30 s, and flushes to a statsd make one every 5 s.
 pub const SERVICE_BLOCKING_THREADS: usize = 16;

@@ -5,6 +5,7 @@
 mod auth;
 mod errors;
 mod exposure;
+mod hooks;
 mod loader;
 mod nested;
 mod rules;

@@ -1,16 +1,19 @@
 //! `[auth]`: who may connect, and how topics name the users that may subscribe. Used by shards.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use super::auth_token::{AuthTokenConfig, SubscriptionTokenConfig, TokenKeys};
+use super::hooks::HooksConfig;
 use crate::config::bounds::Bound::AtMost;
 use crate::config::table::table;
 use crate::limits::TIMEOUT_CEILING;
 
 table! {
-    /// Authentication of clients. If no key of this table is set, every client may connect and
-    /// subscribe, and `ws.listen` must be a loopback address. Otherwise, a client needs a token,
-    /// and the keys of `[[namespace]]` that begin with `allow_` decide what it may do.
+    /// Authentication of clients. If no key of this table and no endpoint of `[hooks.connect]` is
+    /// set, every client may connect and subscribe, and `ws.listen` must be a loopback address.
+    /// Otherwise, a client needs a token or the consent of the connect hook, and the keys of
+    /// `[[namespace]]` that begin with `allow_` decide what it may do.
     pub struct AuthConfig at "auth" {
         /// Whether every client may connect and subscribe, although this table is set, or
         /// `ws.listen` is an address that other hosts can reach. Tokens are then ignored.
@@ -34,6 +37,7 @@ table! {
         user_separator: String as NAME = ",".into(), Live;
         table token: AuthTokenConfig;
         table subscription_token: SubscriptionTokenConfig;
+        table hooks: HooksConfig;
     }
 }
 
@@ -42,17 +46,47 @@ table! {
 pub enum AuthMode {
     /// Every client may connect and subscribe. Tokens are ignored.
     Open,
-    /// Clients need tokens, and the permissions of namespaces apply.
+    /// Clients need tokens or the consent of a hook, and the permissions of namespaces apply.
     Enforced,
 }
 
 impl AuthConfig {
     pub fn mode(&self) -> AuthMode {
-        if self.insecure || *self == Self::default() {
-            AuthMode::Open
-        } else {
+        let is_enforced = self.hooks.connect.endpoint.is_some() || self.has_settings();
+        if is_enforced && !self.insecure {
             AuthMode::Enforced
+        } else {
+            AuthMode::Open
         }
+    }
+
+    /// Returns whether a key of this table or of a table for tokens differs from its default.
+    fn has_settings(&self) -> bool {
+        static DEFAULT: LazyLock<AuthConfig> = LazyLock::new(AuthConfig::default);
+        let Self {
+            insecure,
+            allow_anonymous,
+            expired_close_delay,
+            expired_subscription_close_delay,
+            private_prefix,
+            user_boundary,
+            user_separator,
+            token,
+            subscription_token,
+            hooks: _,
+        } = self;
+        let differences = [
+            *insecure != DEFAULT.insecure,
+            *allow_anonymous != DEFAULT.allow_anonymous,
+            *expired_close_delay != DEFAULT.expired_close_delay,
+            *expired_subscription_close_delay != DEFAULT.expired_subscription_close_delay,
+            *private_prefix != DEFAULT.private_prefix,
+            *user_boundary != DEFAULT.user_boundary,
+            *user_separator != DEFAULT.user_separator,
+            *token != DEFAULT.token,
+            *subscription_token != DEFAULT.subscription_token,
+        ];
+        differences.contains(&true)
     }
 
     /// Returns the keys for connection tokens.

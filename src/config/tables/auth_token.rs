@@ -1,5 +1,6 @@
 //! `[auth.token]` and `[auth.subscription_token]`: the keys that verify tokens. Used by shards.
 
+use crate::config::http_url::HttpUrl;
 use crate::config::table::table;
 use crate::config::token_keys::{HmacSecret, PublicKey};
 
@@ -13,6 +14,8 @@ pub struct TokenKeys<'a> {
     pub rsa: Option<&'a PublicKey>,
     pub ecdsa: Option<&'a PublicKey>,
     pub ed25519: Option<&'a PublicKey>,
+    /// If it is given, the keys above are not used.
+    pub key_set: Option<&'a HttpUrl>,
     /// Empty: any.
     pub audience: &'a str,
     /// Empty: any.
@@ -23,6 +26,11 @@ pub struct TokenKeys<'a> {
 impl TokenKeys<'_> {
     /// Returns whether any token can be valid.
     pub fn has_key(&self) -> bool {
+        self.has_own_key() || self.key_set.is_some()
+    }
+
+    /// Returns whether a key is in the configuration itself.
+    pub fn has_own_key(&self) -> bool {
         let secrets = [self.hmac_secret, self.hmac_previous_secret];
         let keys = [self.rsa, self.ecdsa, self.ed25519];
         secrets.iter().any(Option::is_some) || keys.iter().any(Option::is_some)
@@ -51,6 +59,9 @@ macro_rules! token_table {
                 ecdsa_public_key: Option<PublicKey> as ECDSA_PUBLIC_KEY = None, Live;
                 /// The public key of tokens that are signed with Ed25519 (`EdDSA`).
                 ed25519_public_key: Option<PublicKey> as ED25519_PUBLIC_KEY = None, Live;
+                /// The URL of a key set (JWKS). If it is given, the key set verifies all tokens,
+                /// and the keys above are not used. A token must name its key by `kid`.
+                jwks_public_endpoint: Option<HttpUrl> as HTTP_URL = None, Live;
                 /// The value that the claim `aud` of a token must have or contain. Empty: any.
                 audience: String as NAME = String::new(), Live;
                 /// The value that the claim `iss` of a token must have. Empty: any.
@@ -69,6 +80,7 @@ macro_rules! token_table {
                     rsa: self.rsa_public_key.as_ref(),
                     ecdsa: self.ecdsa_public_key.as_ref(),
                     ed25519: self.ed25519_public_key.as_ref(),
+                    key_set: self.jwks_public_endpoint.as_ref(),
                     audience: &self.audience,
                     issuer: &self.issuer,
                     user_id_claim: &self.user_id_claim,

@@ -8,6 +8,7 @@ mod auth_token;
 mod cpu;
 mod deflate;
 mod drain;
+mod hooks;
 mod ingest;
 mod instance;
 mod load;
@@ -24,6 +25,10 @@ pub use auth_token::{AuthTokenConfig, SubscriptionTokenConfig, TokenKeys};
 pub use cpu::CpuConfig;
 pub use deflate::DeflateConfig;
 pub use drain::DrainConfig;
+pub use hooks::{
+    ConnectHookConfig, Hook, HooksConfig, PublishHookConfig, RefreshHookConfig, RpcHookConfig,
+    SubRefreshHookConfig, SubscribeHookConfig,
+};
 pub use ingest::IngestConfig;
 pub use instance::InstanceConfig;
 pub use load::LoadConfig;

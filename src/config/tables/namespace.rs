@@ -34,6 +34,15 @@ repeated_table! {
         /// Whether the users that a topic such as `inbox#42` names may subscribe to it. Other
         /// clients need a subscription token for such a topic, also if this is `false`.
         allow_user_limited_channels: bool as BOOLEAN = value(false), Live;
+        /// Whether the subscribe hook is asked about subscriptions without a token, instead of
+        /// `allow_subscribe_for_client`. Needs `hooks.subscribe.endpoint`.
+        subscribe_hook: bool as BOOLEAN = value(false), Live;
+        /// Whether the publish hook is asked about publications of clients, instead of the keys
+        /// that begin with `allow_publish_`. Needs `hooks.publish.endpoint`.
+        publish_hook: bool as BOOLEAN = value(false), Live;
+        /// Whether the hook `sub_refresh` is asked before subscriptions without a token expire.
+        /// Needs `hooks.sub_refresh.endpoint`.
+        sub_refresh_hook: bool as BOOLEAN = value(false), Live;
         /// A regular expression that the topic must match, if `[auth]` is set. It applies to the
         /// part after the namespace. Empty: any topic.
         channel_regex: Option<ChannelRegex> as CHANNEL_REGEX = value(None), Live;

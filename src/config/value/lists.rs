@@ -133,7 +133,7 @@ fn cores(raw: &RawValue) -> Result<Vec<usize>, String> {
     cores.ok_or_else(|| raw.expected("a core such as 2, or a range such as \"2-5\""))
 }
 
-fn show_list<T>(items: &[T], show: impl Fn(&T) -> String) -> String {
+pub(super) fn show_list<T>(items: &[T], show: impl Fn(&T) -> String) -> String {
     let items: Vec<_> = items
         .iter()
         .map(|item| format!("{:?}", show(item)))

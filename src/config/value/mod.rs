@@ -4,6 +4,7 @@
 mod addresses;
 mod choices;
 mod format;
+mod http;
 mod lists;
 mod numbers;
 mod raw;
@@ -13,6 +14,7 @@ mod token_keys;
 pub(super) use addresses::{ADDRESS, ADDRESS_OR_OFF, HOST_AND_PORT_OR_OFF};
 pub(super) use choices::{APPLE_POLICY, BOOLEAN, LOG_FORMAT, PAYLOAD_KIND, SLOW_POLICY};
 pub(super) use format::{ValueFormat, Visibility};
+pub(super) use http::{HEADER_NAMES, HTTP_URL, STATIC_HEADERS, STATUS_MAPPINGS};
 pub(super) use lists::{API_KEYS, CORES, CREDENTIALS, ENDPOINTS, NETWORKS, ORIGINS, PUBLISH_RULES};
 pub(super) use numbers::{
     COUNT, COUNT_OR_AUTO, COUNT_U32, DEFLATE_LEVEL, DURATION, FILE_MODE, PERCENT, SIZE,
