@@ -15,10 +15,11 @@ use crate::fabric::{
 };
 use crate::host::port_owner::TakenBy;
 use crate::ingest;
-use crate::lifecycle::{ControlError, ControlThread, ServiceThread};
+use crate::lifecycle::{ControlError, ControlThread};
 use crate::liveness::service_manager;
 use crate::load::Monitor;
 use crate::metrics::{Sampler, statsd::StatsdExporter};
+use crate::service::{ServiceCallHandler, ServiceThread};
 use crate::shard::{self, Shard, ShardOptions};
 
 /// Why the engine could not start or did not end as it should. The text names the remedy.
@@ -112,8 +113,9 @@ impl Engine {
         let sampler = Arc::new(Sampler::new(Arc::clone(&fabric)));
         let statsd =
             StatsdExporter::new(&config.statsd, Arc::clone(&sampler), Arc::clone(&monitor));
+        let calls = ServiceCallHandler::new(config, Arc::clone(&fabric));
         let guard = threads.guard(ThreadName::Service);
-        let service = ServiceThread::spawn(statsd, guard).map_err(thread_error)?;
+        let service = ServiceThread::spawn(calls, statsd, guard).map_err(thread_error)?;
         let guard = threads.guard(ThreadName::Control);
         let agent_port = control
             .spawn(Arc::clone(config), source, sampler, monitor, guard)

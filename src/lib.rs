@@ -13,7 +13,7 @@
 //! layer 4  ingest        publications in            shard      glommio executor, completion ring
 //!          admin         the operators' HTTP port   metrics    OpenMetrics, JSON, statsd
 //!          load          how full the node is       liveness   watchdog, service manager
-//!          lifecycle     control thread, service thread, signals, reload
+//!          service       hooks, key sets         lifecycle  control thread, signals, reload
 //! top      engine        starts the threads, waits for their end
 //!          admin_client  a client of the admin port, for the command line and the load generator
 //! ```
@@ -43,6 +43,7 @@ pub mod lifecycle;
 mod liveness;
 mod load;
 mod metrics;
+mod service;
 pub mod shard;
 
 pub mod admin_client;

@@ -43,7 +43,9 @@ use crate::config::Config;
 use crate::delivery::TopicHasher;
 use crate::hub::{DrainScope, Ticket};
 use crate::limits::SUBMISSION_TIMEOUT;
-use crate::observe::{Clock, Health, Histogram, IngestCounts, Published, ShardCounts};
+use crate::observe::{
+    Clock, Health, Histogram, IngestCounts, Published, ServiceMeters, ShardCounts,
+};
 
 pub use codec_use::CodecUse;
 pub use descriptor_budget::{DescriptorBudget, TooFewDescriptors};
@@ -71,6 +73,7 @@ pub struct Fabric {
     pub config: Newest<Config>,
     pub submissions: SubmissionQueue,
     pub service_calls: ServiceCalls,
+    pub service_meters: ServiceMeters,
     pub shards: Vec<ShardFabric>,
     pub ingest_counts: Published<IngestCounts>,
     /// The version of the configuration that the ingest thread has applied.
@@ -122,6 +125,7 @@ impl Fabric {
             config: Newest::default(),
             submissions: SubmissionQueue::new(ingest_wake),
             service_calls: ServiceCalls::default(),
+            service_meters: ServiceMeters::default(),
             shards: shard_wakes.into_iter().map(shard).collect(),
             ingest_counts: Published::default(),
             ingest_config: AppliedVersion::default(),

@@ -2,7 +2,6 @@
 //!
 //! ```text
 //! control  the control thread: admin port, metrics, load, watchdog, signals
-//! service  the service thread: connections to other systems, which may be slow
 //! signals  SIGTERM and SIGINT drain, SIGHUP reloads
 //! drain    starts to close all connections
 //! reload   applies a new configuration to running threads
@@ -13,9 +12,7 @@ mod control;
 mod drain;
 pub mod logging;
 mod reload;
-mod service;
 mod signals;
 
 pub use control::ControlError;
 pub(crate) use control::ControlThread;
-pub(crate) use service::ServiceThread;

@@ -29,6 +29,14 @@ pub const HOOK_CONCURRENCY_CEILING: usize = 4096;
 /// Maximum time of a call of a hook. Its client waits for it.
 pub const HOOK_TIMEOUT_CEILING: Duration = Duration::from_secs(60);
 
+/// Time after which a connection without a request is closed. Servers of applications keep them
+/// for 2 s or longer, and a request that is sent while the server closes is lost.
+pub const HTTP_IDLE_TIMEOUT: Duration = Duration::from_millis(1500);
+
+/// Connections to one host that are kept without a request. More are needed only in a storm, and
+/// each uses a file descriptor.
+pub const HTTP_IDLE_CONNECTIONS: usize = 64;
+
 /// Threads for calls of the service thread that block, such as name resolution. A resolver that
 /// does not respond holds a call for about 30 s, and flushes to a statsd make one every 5 s.
 pub const SERVICE_BLOCKING_THREADS: usize = 16;

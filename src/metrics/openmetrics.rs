@@ -3,16 +3,18 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::atomic::Ordering;
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet, text};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 
+use crate::config::HookKind;
 use crate::fabric::Fabric;
 use crate::host::process::ProcessUsage;
 use crate::load::Monitor;
-use crate::observe::{Counts, Description, Kind};
+use crate::observe::{Counts, Description, HistogramSnapshot, Kind, RequestResult};
 
 use super::histogram::buckets;
 use super::process::ProcessCollector;
@@ -57,14 +59,30 @@ struct Family {
     samples: Vec<(Labels, Value)>,
 }
 
-/// A histogram of all shards since the start of the process.
+/// A histogram family: the histograms of one name since the start of the process.
 #[derive(Debug)]
 struct Distribution {
     name: String,
     help: &'static str,
+    histograms: Vec<LabelledHistogram>,
+}
+
+#[derive(Debug)]
+struct LabelledHistogram {
+    labels: Labels,
     /// Upper bound in seconds and count of each bucket, not cumulative.
     buckets: Vec<(f64, u64)>,
     sum_s: f64,
+}
+
+impl LabelledHistogram {
+    fn new(snapshot: &HistogramSnapshot, labels: Labels) -> Self {
+        Self {
+            labels,
+            buckets: buckets(snapshot),
+            sum_s: snapshot.sum_us as f64 / 1e6,
+        }
+    }
 }
 
 /// The metrics of the engine at one moment.
@@ -95,6 +113,7 @@ impl Scrape {
         scrape.gauge("max_connections", help, &[], connections);
         let uptime_s = Value::Whole(reading.at_us / 1_000_000);
         scrape.gauge("uptime_seconds", "Seconds since the start", &[], uptime_s);
+        scrape.add_service(fabric);
         scrape.add_stages(interval);
         scrape.add_delays(interval);
         scrape
@@ -111,6 +130,50 @@ impl Scrape {
             let help = "Version of the configuration that a thread has applied";
             let version = Value::Whole(version);
             self.gauge("config_applied_version", help, &labels, version);
+        }
+    }
+
+    /// Adds the figures of the hooks that are in use, and of the fetches of key sets.
+    fn add_service(&mut self, fabric: &Fabric) {
+        let meters = &fabric.service_meters;
+        let mut histograms = Vec::new();
+        for kind in HookKind::ALL {
+            let hook = meters.hook(kind);
+            if !hook.is_in_use.load(Ordering::Relaxed) {
+                continue;
+            }
+            let label = ("hook", kind.name().to_owned());
+            for result in RequestResult::ALL {
+                let labels = [label.clone(), ("result", result.name().to_owned())];
+                let help = "Calls of hooks, by result";
+                self.counter("hook_calls", help, &labels, hook.results.get(result));
+            }
+            let labels = [label];
+            let waiting = Value::Whole(hook.waiting.load(Ordering::Relaxed));
+            let help = "Calls of hooks that wait, because hooks.max_concurrent are under way";
+            self.gauge("hook_calls_waiting", help, &labels, waiting);
+            let under_way = Value::Whole(hook.under_way.load(Ordering::Relaxed));
+            let help = "Requests to hooks that are under way";
+            self.gauge("hook_calls_under_way", help, &labels, under_way);
+            let snapshot = hook.duration.snapshot();
+            histograms.push(LabelledHistogram::new(&snapshot, labels.into()));
+        }
+        if !histograms.is_empty() {
+            self.distributions.push(Distribution {
+                name: "hook_duration_seconds".into(),
+                help: "From the command of a client to the result of its call of a hook",
+                histograms,
+            });
+        }
+        for result in RequestResult::ALL {
+            let labels = [("result", result.name().to_owned())];
+            let help = "Fetches of key sets, by result";
+            self.counter(
+                "key_set_fetches",
+                help,
+                &labels,
+                meters.key_set_fetches.get(result),
+            );
         }
     }
 
@@ -144,8 +207,7 @@ impl Scrape {
             self.distributions.push(Distribution {
                 name: format!("{name}_seconds"),
                 help,
-                buckets: buckets(since_start),
-                sum_s: since_start.sum_us as f64 / 1e6,
+                histograms: vec![LabelledHistogram::new(since_start, Labels::new())],
             });
             for (label, quantile) in QUANTILES {
                 let Some(value_us) = in_interval.quantile_us(quantile) else {
@@ -223,8 +285,11 @@ impl Collector for Scrape {
         let kind = MetricType::Histogram;
         for each in &self.distributions {
             let mut metric = encoder.encode_descriptor(&each.name, each.help, None, kind)?;
-            let count = each.buckets.iter().map(|(_, count)| count).sum();
-            metric.encode_histogram::<NoLabelSet>(each.sum_s, count, &each.buckets, None)?;
+            for each in &each.histograms {
+                let count = each.buckets.iter().map(|(_, count)| count).sum();
+                let mut metric = metric.encode_family(&each.labels)?;
+                metric.encode_histogram::<NoLabelSet>(each.sum_s, count, &each.buckets, None)?;
+            }
         }
         Ok(())
     }

@@ -10,6 +10,7 @@ mod log_limiter;
 pub mod lossy;
 mod published;
 mod sequence_lock;
+mod service_meters;
 mod stage;
 
 pub use clock::Clock;
@@ -18,4 +19,5 @@ pub use health::Health;
 pub use histogram::{Histogram, HistogramSnapshot};
 pub use log_limiter::{LogLimiter, LogPermit, clip, excerpt};
 pub use published::Published;
+pub use service_meters::{HookMeters, RequestResult, ResultCounts, ServiceMeters};
 pub use stage::{Flow, PipelineStage};

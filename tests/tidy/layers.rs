@@ -19,6 +19,7 @@ const LAYERS: [&[&str]; 7] = [
         "metrics",
         "liveness",
         "lifecycle",
+        "service",
         "cluster",
         "bridge",
     ],

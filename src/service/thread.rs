@@ -1,8 +1,9 @@
-//! The service thread: a tokio runtime for everything that talks to other systems and may be slow,
-//! now the export to a statsd. It runs on the core of the ingest thread. The watchdog, the admin
-//! port and signals are on the control thread, so that a slow system does not delay them. No thread
-//! of the data path waits for the service thread.
+//! The service thread: a tokio runtime for everything that talks to other systems and may be slow:
+//! calls of hooks, fetches of key sets and the export to a statsd. It runs on the core of the
+//! ingest thread. The watchdog, the admin port and signals are on the control thread, so that a
+//! slow system does not delay them. No thread of the data path waits for the service thread.
 
+use std::future;
 use std::io;
 use std::thread;
 
@@ -14,6 +15,8 @@ use crate::fabric::ThreadGuard;
 use crate::limits::{SERVICE_BLOCKING_THREADS, SERVICE_SHUTDOWN_TIMEOUT};
 use crate::metrics::statsd::StatsdExporter;
 
+use super::calls::ServiceCallHandler;
+
 /// A running service thread.
 pub(crate) struct ServiceThread {
     stop: oneshot::Sender<()>,
@@ -23,7 +26,11 @@ pub(crate) struct ServiceThread {
 
 impl ServiceThread {
     /// Starts the thread on the cores of the calling thread.
-    pub(crate) fn spawn(statsd: Option<StatsdExporter>, guard: ThreadGuard) -> io::Result<Self> {
+    pub(crate) fn spawn(
+        calls: Option<ServiceCallHandler>,
+        statsd: Option<StatsdExporter>,
+        guard: ThreadGuard,
+    ) -> io::Result<Self> {
         let runtime = Builder::new_current_thread()
             .enable_all()
             // Name resolution blocks; tokio runs it on threads of this name.
@@ -35,7 +42,7 @@ impl ServiceThread {
         let thread = thread::Builder::new().name("service".into());
         thread.spawn(move || {
             guard.ready();
-            run(runtime, statsd, stop_requested);
+            run(runtime, calls, statsd, stop_requested);
             drop(stopping);
         })?;
         Ok(Self { stop, stopped })
@@ -50,18 +57,41 @@ impl ServiceThread {
     }
 }
 
-/// Runs all services until `stop` is dropped.
-fn run(runtime: Runtime, statsd: Option<StatsdExporter>, stop: oneshot::Receiver<()>) {
+/// Runs all services until `stop` is dropped. Every question of a shard has an answer then.
+fn run(
+    runtime: Runtime,
+    calls: Option<ServiceCallHandler>,
+    statsd: Option<StatsdExporter>,
+    stop: oneshot::Receiver<()>,
+) {
+    let mut calls = calls;
     runtime.block_on(async {
-        match statsd {
-            Some(statsd) => statsd.run(stop).await,
-            None => {
-                let _ = stop.await;
+        let statsd = async {
+            match statsd {
+                Some(statsd) => statsd.run(stop).await,
+                None => {
+                    let _ = stop.await;
+                }
             }
+        };
+        let calls = async {
+            match &mut calls {
+                Some(calls) => calls.run().await,
+                None => future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = statsd => {}
+            // It does not end: the channel of the questions is never disconnected.
+            () = calls => {}
         }
     });
-    // A name resolution that is still running must not delay the end.
+    // This drops the tasks, which answers their questions. A name resolution that is still running
+    // must not delay the end.
     runtime.shutdown_background();
+    if let Some(calls) = calls {
+        calls.close();
+    }
 }
 
 #[cfg(test)]
@@ -75,7 +105,7 @@ mod tests {
     #[test]
     fn the_thread_reports_its_start_and_its_end() {
         let threads = ThreadMonitor::default();
-        let service = ServiceThread::spawn(None, threads.guard(ThreadName::Service)).unwrap();
+        let service = ServiceThread::spawn(None, None, threads.guard(ThreadName::Service)).unwrap();
         let name = ThreadName::Service;
         let limit = Duration::from_secs(10);
         assert_eq!(

@@ -1,0 +1,21 @@
+//! The service thread: everything that talks to other systems and may be slow. Service thread.
+//!
+//! ```text
+//! thread          the thread and its runtime
+//! calls           takes the questions of the shards
+//! pending_answer  answers each question once, whatever happens
+//! hooks           calls of hooks
+//! http_client     requests over HTTP, with and without TLS
+//! tests           a server for tests, and shards that ask
+//! ```
+
+mod calls;
+mod hooks;
+mod http_client;
+mod pending_answer;
+#[cfg(test)]
+mod tests;
+mod thread;
+
+pub(crate) use calls::ServiceCallHandler;
+pub(crate) use thread::ServiceThread;
