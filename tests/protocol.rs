@@ -189,7 +189,13 @@ fn replies_and_pushes_share_a_message() {
     let mut message = Vec::new();
     let codec = ClientCodec::Json;
     let code = UnsubscribeCode::Server;
-    codec.append_push(&mut message, &Push::Subscribe { channel: "a" });
+    codec.append_push(
+        &mut message,
+        &Push::Subscribe {
+            channel: "a",
+            data: None,
+        },
+    );
     codec.append_reply(&mut message, 1, &Reply::Ping);
     codec.append_push(&mut message, &Push::Unsubscribe { channel: "a", code });
     let expected = concat!(

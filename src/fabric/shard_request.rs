@@ -2,10 +2,11 @@
 //! beginning of a turn.
 
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
-use crate::hub::{DrainScope, SlowConnection, TopicPage};
+use crate::hub::{ActionOutcome, DrainScope, SlowConnection, TopicPage, UserAction};
 use crate::limits::SHARD_REQUESTS;
 
 /// A request to one shard.
@@ -25,6 +26,14 @@ pub enum ShardRequest {
     ListTopics {
         from: usize,
         reply: oneshot::Sender<TopicPage>,
+    },
+    /// Act on the connections of a user. The shard visits a page of its connections in each turn
+    /// and replies when it has visited all.
+    ActOnUser {
+        action: Arc<UserAction>,
+        reply: oneshot::Sender<ActionOutcome>,
+        /// Dropped when the shard has carried out the request.
+        permit: Arc<OwnedSemaphorePermit>,
     },
     /// Serve an internal connection: a stream socket whose other end this process holds too. The
     /// limit on connections does not apply to it.

@@ -25,6 +25,8 @@ pub enum CloseReason {
     TooManyTopics,
     /// The server shuts down or sheds connections: 3001.
     Shutdown,
+    /// The server API demands it: 3503, unless the call names another code.
+    Demanded,
     /// The outbox is full: 3008.
     Slow,
     /// The peer sends more commands per second than `ws.max_command_rate` allows: 3013.
@@ -47,6 +49,7 @@ impl CloseReason {
             Self::Expired => Disconnect::Expired,
             Self::TooManyTopics => Disconnect::ChannelLimit,
             Self::Shutdown => Disconnect::Shutdown,
+            Self::Demanded => Disconnect::ForceNoReconnect,
             Self::Slow => Disconnect::Slow,
             Self::TooFast => Disconnect::TooManyRequests,
             Self::Unsupported => return (Some(1003), "raw connections take no messages".into()),
@@ -71,6 +74,7 @@ impl CloseReason {
             | Self::Expired
             | Self::TooManyTopics
             | Self::Shutdown
+            | Self::Demanded
             | Self::Slow
             | Self::Unsupported => CloseAnswer::Awaited,
         }
@@ -86,6 +90,7 @@ impl CloseReason {
             Self::InvalidToken | Self::TooManyTopics => &mut counts.closed_token,
             Self::Expired => &mut counts.closed_expired,
             Self::Shutdown => &mut counts.closed_shutdown,
+            Self::Demanded => &mut counts.closed_demanded,
             Self::Slow => &mut counts.closed_slow,
             Self::TooFast => &mut counts.closed_too_fast,
             Self::Violation(violation) if violation.close_code() == 1009 => {

@@ -22,6 +22,19 @@ pub(super) enum SocketClose {
 impl Hub {
     /// Closes an open connection: queues a close frame behind what is pending.
     pub(super) fn close(&mut self, id: ConnectionId, reason: CloseReason, now_us: u64) {
+        let (code, text) = reason.code_and_reason();
+        self.close_with(id, reason, code, &text, now_us);
+    }
+
+    /// Closes an open connection with another code and another text than those of the reason.
+    pub(super) fn close_with(
+        &mut self,
+        id: ConnectionId,
+        reason: CloseReason,
+        code: Option<u16>,
+        text: &str,
+        now_us: u64,
+    ) {
         let Some(session) = self.sessions.get(id).filter(|session| session.is_open()) else {
             return;
         };
@@ -32,8 +45,7 @@ impl Hub {
             self.counts.dropped_slow += dropped;
         }
         self.leave_open_stage(id);
-        let (code, text) = reason.code_and_reason();
-        let last = transport.close(code, &text);
+        let last = transport.close(code, text);
         self.send_last(id, last, reason.close_answer(), now_us);
     }
 

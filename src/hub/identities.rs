@@ -13,26 +13,34 @@ use super::connection_id::ConnectionId;
 /// A time that is never reached.
 pub(super) const NEVER_US: u64 = u64::MAX;
 
-/// Topics, and when the subscriptions to them end, in microseconds.
-type SubscriptionEnds = Vec<(Box<str>, u64)>;
+/// The record of one subscription.
+#[derive(Debug)]
+struct SubscriptionRecord {
+    topic: Box<str>,
+    /// When the subscription ends, in microseconds, or [`NEVER_US`].
+    ends_us: u64,
+    /// Information about the user in this topic for others, as JSON.
+    info: Option<Box<[u8]>>,
+}
 
 /// The client of one connection. Small, because every connection with a token has one.
 #[derive(Debug, Default)]
 struct Identity {
     user: Box<str>,
-    /// Information about the user for others. JSON, or the bytes of the claim `b64info`.
+    /// Information about the user for others, as JSON.
     info: Option<Box<[u8]>>,
     /// When the connection is closed, in microseconds, or [`NEVER_US`].
     ends_us: u64,
-    /// When subscriptions end. Those that never end are not listed. Boxed: most clients have none.
-    subscriptions: Option<Box<SubscriptionEnds>>,
+    /// The subscriptions that end or have information. Boxed: most clients have none.
+    #[allow(clippy::box_collection)]
+    subscriptions: Option<Box<Vec<SubscriptionRecord>>>,
 }
 
 impl Identity {
     /// Returns the time of its entry in the list of expiries.
     fn next_us(&self) -> u64 {
         let subscriptions = self.subscriptions.iter().flat_map(|list| list.iter());
-        let first = subscriptions.map(|(_, ends_us)| *ends_us).min();
+        let first = subscriptions.map(|record| record.ends_us).min();
         self.ends_us.min(first.unwrap_or(NEVER_US))
     }
 }
@@ -79,19 +87,46 @@ impl Identities {
         }
     }
 
-    /// Records when a subscription ends. [`NEVER_US`] removes the record.
-    pub(super) fn set_subscription_end(&mut self, id: ConnectionId, topic: &str, ends_us: u64) {
-        if ends_us == NEVER_US && !self.by_connection.contains_key(&id) {
+    /// Records new information about the user of a connection.
+    pub(super) fn set_info(&mut self, id: ConnectionId, info: Box<[u8]>) {
+        self.change(id, |identity| identity.info = Some(info));
+    }
+
+    /// Records when a subscription ends, and the information about the user in its topic.
+    pub(super) fn set_subscription(
+        &mut self,
+        id: ConnectionId,
+        topic: &str,
+        ends_us: u64,
+        info: Option<Box<[u8]>>,
+    ) {
+        let is_recorded = ends_us != NEVER_US || info.is_some();
+        if !is_recorded && !self.by_connection.contains_key(&id) {
             return;
         }
         self.change(id, |identity| {
             let mut list = identity.subscriptions.take().unwrap_or_default();
-            list.retain(|(name, _)| **name != *topic);
-            if ends_us != NEVER_US {
-                list.push((topic.into(), ends_us));
+            list.retain(|record| *record.topic != *topic);
+            if is_recorded {
+                list.push(SubscriptionRecord {
+                    topic: topic.into(),
+                    ends_us,
+                    info,
+                });
             }
             identity.subscriptions = (!list.is_empty()).then_some(list);
         });
+    }
+
+    /// Records when a subscription ends, and keeps the information about the user in its topic.
+    pub(super) fn set_subscription_end(&mut self, id: ConnectionId, topic: &str, ends_us: u64) {
+        let info = self.subscription_info(id, topic).map(Into::into);
+        self.set_subscription(id, topic, ends_us, info);
+    }
+
+    /// Forgets what is recorded of a subscription.
+    pub(super) fn forget_subscription(&mut self, id: ConnectionId, topic: &str) {
+        self.set_subscription(id, topic, NEVER_US, None);
     }
 
     /// Forgets the client of a connection.
@@ -112,7 +147,13 @@ impl Identities {
         self.expiries.clear();
         for identity in self.by_connection.values_mut() {
             identity.ends_us = NEVER_US;
-            identity.subscriptions = None;
+            for record in identity
+                .subscriptions
+                .iter_mut()
+                .flat_map(|list| list.iter_mut())
+            {
+                record.ends_us = NEVER_US;
+            }
         }
     }
 
@@ -121,6 +162,13 @@ impl Identities {
         self.by_connection
             .get(&id)
             .map_or("", |identity| &identity.user)
+    }
+
+    /// Returns the information about the user of a connection in a topic.
+    pub(super) fn subscription_info(&self, id: ConnectionId, topic: &str) -> Option<&[u8]> {
+        let list = self.by_connection.get(&id)?.subscriptions.as_ref()?;
+        let record = list.iter().find(|record| *record.topic == *topic)?;
+        record.info.as_deref()
     }
 
     /// Returns when something expires next.
@@ -141,8 +189,8 @@ impl Identities {
             return Some((id, Expired::Connection));
         }
         let mut list = identity.subscriptions.iter().flat_map(|list| list.iter());
-        let (topic, _) = list.find(|(_, ends_us)| *ends_us <= now_us)?;
-        Some((id, Expired::Subscription(topic.clone())))
+        let record = list.find(|record| record.ends_us <= now_us)?;
+        Some((id, Expired::Subscription(record.topic.clone())))
     }
 
     /// Changes an identity and moves its entry in the list of expiries.
@@ -180,6 +228,21 @@ mod tests {
         assert!(identities.by_connection.is_empty());
         assert_eq!(identities.user(id(1)), "");
         assert_eq!(identities.deadline_us(), None);
+    }
+
+    #[test]
+    fn information_about_a_subscription_stays_until_the_subscription_ends() {
+        let mut identities = Identities::default();
+        identities.set(id(1), "ann", Some((*b"1").into()), NEVER_US);
+        identities.set_subscription(id(1), "a", NEVER_US, Some((*b"2").into()));
+        identities.set_subscription_end(id(1), "a", 100);
+        assert_eq!(identities.deadline_us(), Some(100));
+        identities.never_expire();
+        assert_eq!(identities.deadline_us(), None);
+        assert_eq!(identities.subscription_info(id(1), "a"), Some(&b"2"[..]));
+        assert_eq!(identities.subscription_info(id(1), "b"), None);
+        identities.forget_subscription(id(1), "a");
+        assert_eq!(identities.subscription_info(id(1), "a"), None);
     }
 
     #[test]

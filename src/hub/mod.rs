@@ -29,6 +29,7 @@
 //! drain          closing all connections or a share of them over a period
 //! deadlines      handshake timeouts, pings, drains
 //! survey         the connections with the most pending bytes
+//! user_actions   what the server API does to the connections of a user
 //! topics         the topics and the number of their subscribers
 //! ```
 //!
@@ -65,6 +66,7 @@ mod token_time;
 mod topics;
 mod transport;
 mod upstream;
+mod user_actions;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -100,6 +102,9 @@ pub use refusals::{RefusalReason, RefusedHandshake, RefusedSubject};
 pub use survey::{SlowConnection, Survey, SurveyProgress};
 pub use topics::TopicPage;
 pub use upstream::{SocketAdmission, Upstream};
+pub use user_actions::{
+    ActionBudget, ActionOutcome, ServerSubscribe, UserAction, UserEffect, UserSearch,
+};
 
 /// An instruction of the hub to its shell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

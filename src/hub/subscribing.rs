@@ -11,7 +11,7 @@ use super::authentication::Validity;
 use super::close_reason::CloseReason;
 use super::command_outcome::CommandOutcome;
 use super::connection_id::ConnectionId;
-use super::identities::{Expired, NEVER_US};
+use super::identities::Expired;
 use super::sessions::Protocol;
 use super::subscriptions::InterestChange;
 
@@ -49,7 +49,7 @@ impl Hub {
             },
         };
         self.subscribe_to(id, name);
-        self.set_subscription_end(id, name, validity, now_us);
+        self.record_subscription(id, name, validity, None, now_us);
         CommandOutcome::Reply(Reply::Subscribe {
             expiry: validity.expiry(),
         })
@@ -159,23 +159,26 @@ impl Hub {
             self.end_subscription(id, name);
             self.push_unsubscribe(id, name, UnsubscribeCode::Expired, now_us);
         } else {
-            self.set_subscription_end(id, name, validity, now_us);
+            self.record_subscription(id, name, validity, None, now_us);
         }
         CommandOutcome::Reply(Reply::SubRefresh {
             expiry: validity.expiry(),
         })
     }
 
-    fn set_subscription_end(
+    /// Records until when a subscription is granted, and the information about the user in its
+    /// topic.
+    pub(super) fn record_subscription(
         &mut self,
         id: ConnectionId,
         name: &str,
         validity: Validity,
+        info: Option<Box<[u8]>>,
         now_us: u64,
     ) {
         let delay = self.config.auth.expired_subscription_close_delay;
         let end_us = validity.end_us(now_us, delay.as_micros() as u64);
-        self.identities.set_subscription_end(id, name, end_us);
+        self.identities.set_subscription(id, name, end_us, info);
     }
 
     /// Subscribes a connection to a topic. Has no effect if it is subscribed to it.
@@ -190,10 +193,10 @@ impl Hub {
     }
 
     /// Ends a subscription, if there is one.
-    fn end_subscription(&mut self, id: ConnectionId, name: &str) {
+    pub(super) fn end_subscription(&mut self, id: ConnectionId, name: &str) {
         let change = self.subscriptions.unsubscribe(id.into(), name);
         self.change_interest(change);
-        self.identities.set_subscription_end(id, name, NEVER_US);
+        self.identities.forget_subscription(id, name);
     }
 
     pub(super) fn change_interest(&mut self, change: InterestChange) {
@@ -228,23 +231,28 @@ impl Hub {
     }
 
     /// Informs a client that the server has ended a subscription.
-    fn push_unsubscribe(
+    pub(super) fn push_unsubscribe(
         &mut self,
         id: ConnectionId,
         name: &str,
         code: UnsubscribeCode,
         now_us: u64,
     ) {
-        let session = &self.sessions[id];
-        let Protocol::Client(codec) = session.protocol() else {
-            return;
-        };
         let push = Push::Unsubscribe {
             channel: name,
             code,
         };
+        self.push(id, &push, now_us);
+    }
+
+    /// Sends a push to one client. Other connections get no pushes.
+    pub(super) fn push(&mut self, id: ConnectionId, push: &Push<'_>, now_us: u64) {
+        let session = &self.sessions[id];
+        let Protocol::Client(codec) = session.protocol() else {
+            return;
+        };
         let mut message = Vec::new();
-        codec.append_push(&mut message, &push);
+        codec.append_push(&mut message, push);
         let bytes = session.transport().message(codec.data(), &message);
         self.send(id, bytes, now_us);
     }

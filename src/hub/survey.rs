@@ -25,7 +25,7 @@ pub struct Survey {
     found: Vec<SlowConnection>,
 }
 
-/// Whether a survey is complete.
+/// Whether a survey, or another search among the connections, is complete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum SurveyProgress {

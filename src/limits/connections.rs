@@ -37,6 +37,14 @@ pub const SURVEY_LISTED: usize = 100;
 /// Number of connections that a survey returns if the request does not give a limit.
 pub const SURVEY_LISTED_DEFAULT: usize = 10;
 
+/// Connections of users that a shard acts on in one turn for the server API. Each gets a push or a
+/// close frame, which takes one or two microseconds.
+pub const USER_ACTIONS: usize = 128;
+
+/// Calls of the server API that act on connections of users at the same time. A shard that has
+/// stopped has so many requests in its queue at most, which leaves room for others.
+pub const USER_ACTION_CALLS: usize = 16;
+
 /// Topics that a shard lists in one turn. Each costs a copy of its name: all of them 25 to 80
 /// microseconds with a million topics, whose names are not in the cache.
 pub const TOPIC_PAGE_ITEMS: usize = PAGE_ITEMS;

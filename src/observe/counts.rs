@@ -132,6 +132,7 @@ counts! {
         closed_expired: Counter "closed" ["reason" = "expired"] "Connections closed after the upgrade, by reason",
         closed_stale: Counter "closed" ["reason" = "stale"] "Connections closed after the upgrade, by reason",
         closed_shutdown: Counter "closed" ["reason" = "shutdown"] "Connections closed after the upgrade, by reason",
+        closed_demanded: Counter "closed" ["reason" = "demanded"] "Connections closed after the upgrade, by reason",
         connections_deflate: Gauge "connections_deflate" "Connections that negotiated permessage-deflate",
         deflate_declined_apple: Counter "deflate_declined" ["reason" = "apple"] "Handshakes whose offer of permessage-deflate was declined, by reason",
         deflate_declined_client: Counter "deflate_declined" ["reason" = "client"] "Handshakes whose offer of permessage-deflate was declined, by reason",

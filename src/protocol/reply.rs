@@ -62,10 +62,16 @@ pub struct ServerSubscription<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Push<'a> {
     /// The server has subscribed the client to a topic.
-    Subscribe { channel: &'a str },
+    Subscribe {
+        channel: &'a str,
+        /// As in [`ServerSubscription::data`].
+        data: Option<&'a [u8]>,
+    },
     /// The server has ended a subscription.
     Unsubscribe {
         channel: &'a str,
         code: UnsubscribeCode,
     },
+    /// The server has changed when the connection expires; `None` if it never expires.
+    Refresh { expiry: Option<Expiry> },
 }

@@ -12,6 +12,7 @@
 //! lane        passes publications from the ingest thread to the hub
 //! egress      sends pending bytes, in rounds
 //! requests    carries out the requests of the control thread
+//! user_actions  actions of the server API on the connections of users, some in each turn
 //! survey      the search for slow connections, a page in each turn
 //! sleep       the short sleep in the ring, then the sleep in the executor
 //! acceptor    decides when connections are accepted
@@ -49,6 +50,7 @@ mod survey;
 mod system;
 mod upstream;
 mod uring;
+mod user_actions;
 mod work;
 
 pub use error::ShardError;

@@ -40,6 +40,11 @@ impl<R: Ring> ShardLoop<R> {
                 self.hub.drain(scope, period_us, now_us);
             }
             ShardRequest::Survey { limit, reply } => self.surveys.push(limit, reply),
+            ShardRequest::ActOnUser {
+                action,
+                reply,
+                permit,
+            } => self.user_actions.push(action, reply, permit),
             ShardRequest::ListTopics { from, reply } => {
                 // Fails if the control thread no longer waits for the page.
                 let _ = reply.send(self.hub.topic_page(from));

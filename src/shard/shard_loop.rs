@@ -19,6 +19,7 @@ use super::ring::{Completion, CompletionSignals, Ring};
 use super::sockets::{Removal, Sockets};
 use super::survey::SurveyQueue;
 use super::upstream::FabricUpstream;
+use super::user_actions::UserActionQueue;
 use super::work::Work;
 
 /// The hub of one shard, with its connections to the kernel and to the other threads.
@@ -48,6 +49,7 @@ pub struct ShardLoop<R: Ring> {
     /// connections are closed.
     pub(super) accept_until_us: Option<u64>,
     pub(super) surveys: SurveyQueue,
+    pub(super) user_actions: UserActionQueue,
 }
 
 /// The outcome of a turn.
@@ -95,6 +97,7 @@ impl<R: Ring> ShardLoop<R> {
             reading_wake: false,
             accept_until_us: None,
             surveys: SurveyQueue::default(),
+            user_actions: UserActionQueue::default(),
         }
     }
 
@@ -124,6 +127,7 @@ impl<R: Ring> ShardLoop<R> {
             }
         }
         self.hub.set_unix_time(self.ring.unix_s());
+        worked |= self.user_actions.step(&mut self.hub, now_us) == Work::Done;
         self.handle_completions(now_us)?;
         worked |= self.process_received(now_us)? == Work::Done;
         self.ask_questions(now_us);

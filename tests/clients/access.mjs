@@ -29,7 +29,8 @@ async function until(condition, what) {
 }
 
 // Runs all checks with the form "json" or "protobuf". Returns whether all of them passed.
-export async function run({ Centrifuge, WebSocket, url, form, report }) {
+// `api` is a client of the server API, which browsers do not have.
+export async function run({ Centrifuge, WebSocket, url, form, report, api }) {
   const isProtobuf = form === "protobuf";
   const json = (data) => (isProtobuf ? JSON.parse(new TextDecoder().decode(data)) : data);
   const encoded = (data) => (isProtobuf ? bytes(JSON.stringify(data)) : data);
@@ -115,6 +116,34 @@ export async function run({ Centrifuge, WebSocket, url, form, report }) {
       client.disconnect();
     },
   };
+
+  const serverApi = async () => {
+    const [eve, other] = [open(() => token({ sub: "eve" })), open(() => ann())];
+    const events = [];
+    eve.on("subscribed", ({ channel, data }) => events.push(["subscribed", channel, json(data)]));
+    eve.on("unsubscribed", ({ channel }) => events.push(["unsubscribed", channel]));
+    other.on("subscribed", () => events.push(["another user"]));
+    await until(() => eve.state === "connected" && other.state === "connected", "connected");
+    const own = subscribe(eve, "news:own");
+    await until(() => own.times, "subscribed");
+    await api.subscribe({ user: "eve", channel: "chat:api", data: { n: 1 } });
+    await until(() => events.length, "subscribed by the server");
+    await api.publish({ channel: "chat:api", data: 7 });
+    await until(() => eve.got.length, "a publication");
+    for (const channel of ["chat:api", "news:own"]) await api.unsubscribe({ user: "eve", channel });
+    await until(() => own.codes.length, "unsubscribed");
+    await api.refresh({ user: "eve", expire_at: now() + 60 });
+    await api.refresh({ user: "eve", expired: true });
+    await until(() => eve.times === 2, "connected again");
+    await api.disconnect({ user: "eve", disconnect: { code: 4501, reason: "over" } });
+    await until(() => eve.codes.length, "disconnected");
+    const noticed = JSON.stringify([events, eve.got, own.codes, eve.codes, other.codes, other.got]);
+    const expected =
+      '[[["subscribed","chat:api",{"n":1}],["unsubscribed","chat:api"]],[7],[2000],[4501],[],[]]';
+    if (noticed !== expected) throw new Error(noticed);
+    other.disconnect();
+  };
+  if (api) checks["the server API acts on the connections of a user"] = serverApi;
 
   let passed = true;
   for (const [name, body] of Object.entries(checks)) {

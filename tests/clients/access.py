@@ -4,7 +4,8 @@
 
 centrifuge-python runs in this process. The same checks exist for centrifuge (npm), which runs in Node
 and in browsers (access.mjs), for centrifuge-go (go/access) and for centrifuge-java (java/Access.java).
-The tokens are made with the standard libraries. Prints one line per check, as run.py does.
+pycent and, in Node, cent.js act on the users of the clients. The tokens are made with the standard
+libraries. Prints one line per check, as run.py does.
 """
 
 import argparse
@@ -24,6 +25,7 @@ import tempfile
 import time
 from urllib.parse import urlencode
 
+import cent
 import centrifuge
 from browsers import browser_command, end_group
 from conductor import Conductor, Publisher
@@ -64,6 +66,7 @@ class Session(centrifuge.ClientEventHandler):
     def __init__(self, protobuf, make):
         self.protobuf, self.make = protobuf, make
         self.fetched, self.connected, self.codes, self.got = 0, 0, [], []
+        self.id, self.events = None, []
         self.client = centrifuge.Client(
             AT.client, events=self, get_token=self.fetch, use_protobuf=protobuf, proxy=None
         )
@@ -81,6 +84,13 @@ class Session(centrifuge.ClientEventHandler):
 
     async def on_connected(self, ctx):
         self.connected += 1
+        self.id = ctx.client
+
+    async def on_subscribed(self, ctx):
+        self.events.append(("subscribed", ctx.channel, ctx.data and self.decoded(ctx.data)))
+
+    async def on_unsubscribed(self, ctx):
+        self.events.append(("unsubscribed", ctx.channel))
 
     async def on_disconnected(self, ctx):
         self.codes.append(ctx.code)
@@ -187,6 +197,41 @@ async def permissions(protobuf):
             same(await session.publish_code(topic), 103, f"publish to {topic}")
 
 
+def api(call, request):
+    """Calls the server API in a thread."""
+    client = cent.Client(AT.api, AT.api_key)
+    return asyncio.to_thread(getattr(client, call), request)
+
+
+async def server_api(protobuf):
+    """pycent acts on one user, and another user of the same server notices nothing."""
+    make = lambda _: token({"sub": "eve"})
+    async with Session(protobuf, make) as eve, Session(protobuf, lambda _: ann()) as other:
+        await asyncio.gather(eve.is_connected(), other.is_connected())
+        topic = await eve.subscribe("news:own")
+        await until(lambda: topic.subscribed, "subscribed")
+        request = cent.SubscribeRequest(user="eve", channel="chat:api", data={"n": 1})
+        await api("subscribe", request)
+        await until(lambda: eve.events, "subscribed by the server")
+        same(eve.events, [("subscribed", "chat:api", {"n": 1})], "events")
+        await api("publish", cent.PublishRequest(channel="chat:api", data=7))
+        await until(lambda: eve.got, "a publication")
+        for channel in ("chat:api", "news:own"):
+            await api("unsubscribe", cent.UnsubscribeRequest(user="eve", channel=channel))
+        await until(lambda: topic.codes, "unsubscribed")
+        same((topic.codes, eve.events[1:]), ([2000], [("unsubscribed", "chat:api")]), "events")
+        await api("refresh", cent.RefreshRequest(user="eve", expire_at=now() + 60))
+        spared = cent.DisconnectRequest(user="eve", whitelist=[eve.id])
+        await api("disconnect", spared)
+        await api("refresh", cent.RefreshRequest(user="eve", client=eve.id, expired=True))
+        await until(lambda: eve.connected == 2, "connected again")
+        code = cent.Disconnect(code=4501, reason="over")
+        await api("disconnect", cent.DisconnectRequest(user="eve", disconnect=code))
+        await until(lambda: eve.codes, "disconnected")
+        same((eve.codes, eve.got, eve.connected), ([4501], [7], 2), "what eve noticed")
+        same((other.codes, other.got, other.events, other.connected), ([], [], [], 1), "another user")
+
+
 CHECKS = {
     "a token connects, and an expired one is fetched again": fetched_again,
     "a token with another signature ends the client": false_token,
@@ -194,6 +239,7 @@ CHECKS = {
     "the server subscribes the client to the topics of its token": server_side,
     "a private topic needs a subscription token, which is refreshed": private,
     "permissions decide about subscribing and publishing": permissions,
+    "the server API acts on the connections of a user": server_api,
 }
 
 
@@ -246,7 +292,7 @@ def program(tools, sdk, command, form):
     environment = {**os.environ, "NODE_TOOLS": str(tools / "node")}
     try:
         ended = subprocess.run(
-            [*command, AT.client, form, SECRET],
+            [*command, AT.client, form, SECRET, AT.api, AT.api_key],
             env=environment, stdout=subprocess.PIPE, text=True, timeout=PROGRAM_TIMEOUT_S,
         )
     except subprocess.TimeoutExpired:

@@ -99,16 +99,29 @@ async def errors():
         ("publish", cent.PublishRequest(channel="x" * 256, data={}), 107),
         ("publish", cent.PublishRequest(channel="from", data=None), 107),
         ("broadcast", cent.BroadcastRequest(channels=[], data={}), 107),
-        ("subscribe", cent.SubscribeRequest(user="u", channel="a"), 108),
-        ("unsubscribe", cent.UnsubscribeRequest(user="u", channel="a"), 108),
-        ("disconnect", cent.DisconnectRequest(user="u"), 108),
-        ("refresh", cent.RefreshRequest(user="u"), 108),
+        ("subscribe", cent.SubscribeRequest(user="u", channel=""), 107),
+        ("subscribe", cent.SubscribeRequest(user="u", channel="a", expire_at=1), 110),
+        ("unsubscribe", cent.UnsubscribeRequest(user="", channel="a"), 107),
+        ("disconnect", cent.DisconnectRequest(user="u", disconnect=cent.Disconnect(code=1, reason="")), 107),
+        ("refresh", cent.RefreshRequest(user="u", session="s"), 108),
         ("presence", cent.PresenceRequest(channel="a"), 108),
         ("presence_stats", cent.PresenceStatsRequest(channel="a"), 108),
         ("history", cent.HistoryRequest(channel="a"), 108),
         ("history_remove", cent.HistoryRemoveRequest(channel="a"), 108),
     ]:
         same(await refused(call, request), code, f"{call} {request}")
+
+
+async def nobody():
+    """What acts on a user without connections succeeds. access.py has users."""
+    requests = [
+        cent.SubscribeRequest(user="u", channel="a"),
+        cent.UnsubscribeRequest(user="u", channel="a"),
+        cent.DisconnectRequest(user="u"),
+        cent.RefreshRequest(user="u"),
+    ]
+    replies = (await blocking("batch", cent.BatchRequest(requests=requests))).replies
+    same(len(replies), len(requests), "replies")
 
 
 async def wrong_key():
@@ -129,6 +142,7 @@ async def main():
     await check("channels", channels)
     await check("info", info)
     await check("errors have their codes", errors)
+    await check("acting on a user without connections", nobody)
     await check("a wrong key is refused", wrong_key)
     print("done")
 

@@ -228,7 +228,23 @@ pub struct Push {
     #[prost(message, optional, tag = "7")]
     pub unsubscribe: Option<Unsubscribe>,
     #[prost(message, optional, tag = "9")]
-    pub subscribe: Option<Empty>,
+    pub subscribe: Option<Subscribe>,
+    #[prost(message, optional, tag = "12")]
+    pub refresh: Option<Refresh>,
+}
+
+#[derive(Clone, PartialEq, Eq, Message)]
+pub struct Subscribe {
+    #[prost(bytes = "vec", tag = "7")]
+    pub data: Vec<u8>,
+}
+
+#[derive(Clone, PartialEq, Eq, Message)]
+pub struct Refresh {
+    #[prost(bool, tag = "1")]
+    pub expires: bool,
+    #[prost(uint32, tag = "2")]
+    pub ttl: u32,
 }
 
 #[derive(Clone, PartialEq, Eq, Message)]

@@ -28,5 +28,6 @@ mod timers;
 mod tokens;
 mod topics;
 mod upstream;
+mod user_actions;
 mod wire;
 mod zlib;

@@ -168,17 +168,29 @@ fn pushes_to_one_connection_are_those_of_prost() {
         ClientCodec::Protobuf.append_push(&mut message, push);
         assert_eq!(message[1..], reply.encode_length_delimited_to_vec());
     };
-    let expected = client_proto::Push {
-        channel: "news:日本".into(),
-        subscribe: Some(Empty {}),
-        ..client_proto::Push::default()
-    };
-    check(
-        &Push::Subscribe {
-            channel: "news:日本",
-        },
-        expected,
-    );
+    for data in [None, Some(&b"[1,2]"[..])] {
+        let subscribe = client_proto::Subscribe {
+            data: data.unwrap_or_default().to_vec(),
+        };
+        let expected = client_proto::Push {
+            channel: "news:日本".into(),
+            subscribe: Some(subscribe),
+            ..client_proto::Push::default()
+        };
+        let channel = "news:日本";
+        check(&Push::Subscribe { channel, data }, expected);
+    }
+    for expiry in [None, Some(Expiry { ttl_s: 300 })] {
+        let refresh = client_proto::Refresh {
+            expires: expiry.is_some(),
+            ttl: expiry.map_or(0, |expiry| expiry.ttl_s),
+        };
+        let expected = client_proto::Push {
+            refresh: Some(refresh),
+            ..client_proto::Push::default()
+        };
+        check(&Push::Refresh { expiry }, expected);
+    }
     for code in UnsubscribeCode::ALL {
         let unsubscribe = client_proto::Unsubscribe {
             code: code.code().into(),

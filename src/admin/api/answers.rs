@@ -80,7 +80,12 @@ pub(super) enum Outcome {
     Broadcast { responses: Vec<Answer<Published>> },
     Info { nodes: [Node; 1] },
     Channels { channels: BTreeMap<String, Channel> },
+    Done(Done),
 }
+
+/// The result of a method that has nothing to report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Done {}
 
 /// The result of one publication. It has no offset, because there is no history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

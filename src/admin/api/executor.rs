@@ -9,16 +9,19 @@ use crate::fabric::{Fabric, SubmissionResult, SubmittedPublication};
 use crate::limits::{API_REQUEST_ITEMS, SOCKET_TURN_BYTES, SOCKET_TURN_MESSAGES, SURVEY_TIMEOUT};
 use crate::protocol::codes::ClientError;
 
-use super::answers::{Answer, ApiError, Outcome, Published, published};
+use super::answers::{Answer, ApiError, Done, Outcome, Published, published};
 use super::channels::ChannelLister;
 use super::node::NodeIdentity;
 use super::pattern::Pattern;
 use super::requests::{Broadcast, Channels, Method, Publish, object};
+use super::user_actions::UserActor;
+use super::user_requests;
 
 /// The parts of the process that the methods use.
 pub(super) struct Executor {
     fabric: Arc<Fabric>,
     lister: ChannelLister,
+    actor: UserActor,
     identity: NodeIdentity,
 }
 
@@ -66,6 +69,7 @@ impl Executor {
     pub(super) fn new(config: &AdminConfig, fabric: Arc<Fabric>) -> Self {
         Self {
             lister: ChannelLister::new(Arc::clone(&fabric), SURVEY_TIMEOUT),
+            actor: UserActor::new(Arc::clone(&fabric), SURVEY_TIMEOUT),
             identity: NodeIdentity::new(config),
             fabric,
         }
@@ -92,6 +96,14 @@ impl Executor {
                 allowance.take_list()?;
                 let channels = self.lister.list(&pattern).await?;
                 Ok(Outcome::Channels { channels })
+            }
+            Method::Subscribe | Method::Unsubscribe | Method::Disconnect | Method::Refresh => {
+                if let Some(action) =
+                    user_requests::parse(method, parameters, self.fabric.clock.unix_s())?
+                {
+                    self.actor.carry_out(action).await?;
+                }
+                Ok(Outcome::Done(Done {}))
             }
             Method::NotAvailable => Err(ApiError::new(
                 ClientError::NotAvailable,
@@ -294,6 +306,7 @@ mod tests {
             (Method::Broadcast, json!({"channels": ["a"]}), 107),
             (Method::Publish, json!([]), 107),
             (Method::Channels, json!({"pattern": "[a]"}), 107),
+            (Method::Disconnect, json!({}), 107),
             (Method::NotAvailable, json!({"user": "a"}), 108),
         ] {
             let answer = run(&executor, method, &parameters);

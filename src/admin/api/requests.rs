@@ -22,6 +22,10 @@ pub(super) enum Method {
     Broadcast,
     Info,
     Channels,
+    Subscribe,
+    Unsubscribe,
+    Disconnect,
+    Refresh,
     /// A method of Centrifugo that this server does not have.
     NotAvailable,
 }
@@ -34,8 +38,13 @@ impl Method {
             "broadcast" => Some(Self::Broadcast),
             "info" => Some(Self::Info),
             "channels" => Some(Self::Channels),
-            "subscribe" | "unsubscribe" | "disconnect" | "refresh" | "presence"
-            | "presence_stats" | "history" | "history_remove" | "rpc" => Some(Self::NotAvailable),
+            "subscribe" => Some(Self::Subscribe),
+            "unsubscribe" => Some(Self::Unsubscribe),
+            "disconnect" => Some(Self::Disconnect),
+            "refresh" => Some(Self::Refresh),
+            "presence" | "presence_stats" | "history" | "history_remove" | "rpc" => {
+                Some(Self::NotAvailable)
+            }
             _ => None,
         }
     }
@@ -112,10 +121,12 @@ fn payload(data: Option<&RawValue>, b64data: &str) -> Result<Vec<u8>, ApiError> 
     }
 }
 
-/// Reads a list. Of a list that is too long, keeps one item more than a request may have: the
-/// caller refuses it, and the rest needs no memory.
-fn bounded<'de, D: Deserializer<'de>, T: Deserialize<'de>>(list: D) -> Result<Vec<T>, D::Error> {
-    list.deserialize_seq(BoundedList(PhantomData))
+/// Reads a list, or `null` for none. Of a list that is too long, keeps one item more than a request
+/// may have: the caller refuses it, and the rest needs no memory.
+pub(super) fn bounded<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    list: D,
+) -> Result<Vec<T>, D::Error> {
+    list.deserialize_any(BoundedList(PhantomData))
 }
 
 struct BoundedList<T>(PhantomData<T>);
@@ -125,6 +136,10 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for BoundedList<T> {
 
     fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str("a list")
+    }
+
+    fn visit_unit<E>(self) -> Result<Vec<T>, E> {
+        Ok(Vec::new())
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<T>, A::Error> {

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::escape;
 use crate::config::PayloadKind;
-use crate::protocol::reply::Push;
+use crate::protocol::reply::{Expiry, Push};
 
 const BEFORE_TOPIC: &[u8] = b"{\"push\":{\"channel\":";
 const BEFORE_DATA: &[u8] = b",\"pub\":{\"data\":";
@@ -47,22 +47,38 @@ pub fn publication_len_hint(topic: &str, payload: &[u8], kind: PayloadKind) -> u
 
 /// Appends a push to one connection.
 pub fn append(out: &mut Vec<u8>, push: &Push<'_>) {
-    out.extend_from_slice(BEFORE_TOPIC);
     match *push {
-        Push::Subscribe { channel } => {
+        Push::Subscribe { channel, data } => {
+            out.extend_from_slice(BEFORE_TOPIC);
             escape::string(out, channel);
-            out.extend_from_slice(b",\"subscribe\":{}}}");
+            out.extend_from_slice(b",\"subscribe\":{");
+            if let Some(data) = data {
+                out.extend_from_slice(b"\"data\":");
+                out.extend_from_slice(data);
+            }
+            out.extend_from_slice(b"}}}");
         }
         Push::Unsubscribe { channel, code } => {
+            out.extend_from_slice(BEFORE_TOPIC);
             escape::string(out, channel);
             let (code, reason) = (code.code(), code.reason());
-            write!(
+            write(
                 out,
-                ",\"unsubscribe\":{{\"code\":{code},\"reason\":\"{reason}\"}}}}}}"
-            )
-            .expect("a Vec takes every write");
+                format_args!(",\"unsubscribe\":{{\"code\":{code},\"reason\":\"{reason}\"}}}}}}"),
+            );
         }
+        Push::Refresh {
+            expiry: Some(Expiry { ttl_s }),
+        } => write(
+            out,
+            format_args!("{{\"push\":{{\"refresh\":{{\"expires\":true,\"ttl\":{ttl_s}}}}}}}"),
+        ),
+        Push::Refresh { expiry: None } => out.extend_from_slice(b"{\"push\":{\"refresh\":{}}}"),
     }
+}
+
+fn write(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
+    out.write_fmt(text).expect("a Vec takes every write");
 }
 
 fn base64(out: &mut Vec<u8>, bytes: &[u8]) {
@@ -125,10 +141,26 @@ mod tests {
             append(&mut out, push);
             String::from_utf8(out).unwrap()
         };
+        let subscribe = |data| {
+            line(&Push::Subscribe {
+                channel: "a\"b",
+                data,
+            })
+        };
         assert_eq!(
-            line(&Push::Subscribe { channel: "a\"b" }),
+            subscribe(None),
             r#"{"push":{"channel":"a\"b","subscribe":{}}}"#
         );
+        assert_eq!(
+            subscribe(Some(b"[1]")),
+            r#"{"push":{"channel":"a\"b","subscribe":{"data":[1]}}}"#
+        );
+        let refresh = |expiry| line(&Push::Refresh { expiry });
+        assert_eq!(
+            refresh(Some(Expiry { ttl_s: 60 })),
+            r#"{"push":{"refresh":{"expires":true,"ttl":60}}}"#
+        );
+        assert_eq!(refresh(None), r#"{"push":{"refresh":{}}}"#);
         for code in UnsubscribeCode::ALL {
             let unsubscribe = json!({"code": code.code(), "reason": code.reason()});
             let expected = json!({"push": {"channel": "a\"b", "unsubscribe": unsubscribe}});

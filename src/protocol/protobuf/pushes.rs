@@ -6,7 +6,7 @@ use super::write::{
     bytes_field, bytes_field_header, bytes_field_len, delimited, message_field, number_field,
     varint, varint_len,
 };
-use crate::protocol::reply::Push;
+use crate::protocol::reply::{Expiry, Push};
 
 /// A field of `Reply`.
 const PUSH: u8 = 4;
@@ -16,6 +16,7 @@ const CHANNEL: u8 = 2;
 const PUBLICATION: u8 = 4;
 const UNSUBSCRIBE: u8 = 7;
 const SUBSCRIBE: u8 = 9;
+const REFRESH: u8 = 12;
 
 /// A field of `Publication`.
 const DATA: u8 = 4;
@@ -23,6 +24,13 @@ const DATA: u8 = 4;
 /// Fields of `Unsubscribe`.
 const CODE: u8 = 2;
 const REASON: u8 = 3;
+
+/// A field of `Subscribe`.
+const SUBSCRIBE_DATA: u8 = 7;
+
+/// Fields of `Refresh`.
+const EXPIRES: u8 = 1;
+const TTL: u8 = 2;
 
 /// The lengths of the nested messages of a push, each without its own tag and length.
 struct Lengths {
@@ -68,9 +76,11 @@ pub fn publication_len(topic: &str, payload: &[u8]) -> usize {
 pub fn append(out: &mut Vec<u8>, push: &Push<'_>) {
     delimited(out, |out| {
         message_field(out, PUSH, |out| match *push {
-            Push::Subscribe { channel } => {
+            Push::Subscribe { channel, data } => {
                 bytes_field(out, CHANNEL, channel.as_bytes());
-                bytes_field_header(out, SUBSCRIBE, 0);
+                message_field(out, SUBSCRIBE, |out| {
+                    bytes_field(out, SUBSCRIBE_DATA, data.unwrap_or_default());
+                });
             }
             Push::Unsubscribe { channel, code } => {
                 bytes_field(out, CHANNEL, channel.as_bytes());
@@ -79,6 +89,12 @@ pub fn append(out: &mut Vec<u8>, push: &Push<'_>) {
                     bytes_field(out, REASON, code.reason().as_bytes());
                 });
             }
+            Push::Refresh { expiry } => message_field(out, REFRESH, |out| {
+                if let Some(Expiry { ttl_s }) = expiry {
+                    number_field(out, EXPIRES, 1);
+                    number_field(out, TTL, ttl_s.into());
+                }
+            }),
         });
     });
 }

@@ -131,9 +131,6 @@ func channelsAndInfo() error {
 
 func missing() error {
 	calls := map[string]func() error{
-		"subscribe":      func() error { return client.Subscribe(ctx, "a", "u") },
-		"unsubscribe":    func() error { return client.Unsubscribe(ctx, "a", "u") },
-		"disconnect":     func() error { return client.Disconnect(ctx, "u") },
 		"presence":       func() error { _, err := client.Presence(ctx, "a"); return err },
 		"presence_stats": func() error { _, err := client.PresenceStats(ctx, "a"); return err },
 		"history":        func() error { _, err := client.History(ctx, "a"); return err },
@@ -149,6 +146,17 @@ func missing() error {
 		return fmt.Errorf("publish: code %d, expected 107", got)
 	}
 	return nil
+}
+
+// users checks that what acts on a user without connections succeeds.
+func users() error {
+	custom := gocent.WithDisconnect(&gocent.Disconnect{Code: 4000, Reason: "over"})
+	return errors.Join(
+		client.Subscribe(ctx, "a", "u"),
+		client.Unsubscribe(ctx, "a", "u"),
+		client.Disconnect(ctx, "u"),
+		client.Disconnect(ctx, "u", custom),
+	)
 }
 
 func wrongKey() error {
@@ -167,6 +175,7 @@ func main() {
 	conductor.Check("a pipe of commands", pipe)
 	conductor.Check("channels and info", channelsAndInfo)
 	conductor.Check("errors have their codes", missing)
+	conductor.Check("acting on a user without connections", users)
 	conductor.Check("a wrong key is refused", wrongKey)
 	conductor.Done()
 }
