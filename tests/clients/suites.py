@@ -28,6 +28,8 @@ SUPPORTED_TIMEOUT_S = 60
 UNSUPPORTED_TIMEOUT_S = 10  # longer than the longest wait in one of these tests
 AT_ONCE = 4  # unsupported tests, most of which wait for their own timeout
 METRICS_TIMEOUT_S = 3
+# Those of the docker-compose.yml in the SDK's sources. centrifuge-go expects a server without tokens.
+PYTHON_SETTINGS = ["auth.token.hmac_secret_key=secret", "namespace..allow_publish_for_subscriber=true"]
 LIST_PYTHON = """
 import unittest
 def names(tests):
@@ -39,10 +41,10 @@ for name in names(unittest.defaultTestLoader.loadTestsFromName("tests.test_clien
 
 
 class Suite:
-    """The tests of one SDK. `program` must exist."""
+    """The tests of one SDK. `program` must exist. `settings` are those of its server."""
 
-    def __init__(self, sdk, program, directory, listing, one):
-        self.sdk, self.program, self.directory = sdk, program, directory
+    def __init__(self, sdk, program, directory, listing, one, settings=()):
+        self.sdk, self.program, self.directory, self.settings = sdk, program, directory, settings
         self.listing, self.one = listing, one
         lists = tomllib.loads((HERE / "suites.toml").read_text())[sdk]
         self.supported, self.unsupported = lists["supported"], lists["unsupported"]
@@ -90,7 +92,7 @@ def suites(tools):
         Suite("centrifuge-go", go, tools, [go, "-test.list", "."], lambda name: [go, "-test.run", f"^{name}$"]),
         Suite(
             "centrifuge-python", tests / "tests/test_client.py", tests, [python, "-c", LIST_PYTHON],
-            lambda name: [*unittest, f"tests.test_client.{name}"],
+            lambda name: [*unittest, f"tests.test_client.{name}"], PYTHON_SETTINGS,
         ),
     ]
 
@@ -149,7 +151,9 @@ def run(suite, arguments, at):
         print(f"SKIPPED {suite.sdk}'s own tests: {suite.program} is not installed", flush=True)
         return True
     log = arguments.logs / f"{suite.sdk}.server.log"
-    server = Server(arguments.fanfare, ["-c", HERE / "suites-server.toml"], at.health, log)
+    settings = [word for setting in suite.settings for word in ("-s", setting)]
+    options = ["-c", HERE / "suites-server.toml", *settings]
+    server = Server(arguments.fanfare, options, at.health, log)
     judge = Judge(suite, arguments.logs, Metrics(at.metrics))
     try:
         server.start()
