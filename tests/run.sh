@@ -434,6 +434,8 @@ clients() {
             --fanfare "$fanfare" --tools "$tools" --logs "$logs/suites"
         checks access access "$python" tests/clients/access.py \
             --fanfare "$fanfare" --tools "$tools" --logs "$logs/access"
+        checks hooks hooks "$python" tests/clients/hooks.py \
+            --fanfare "$fanfare" --tools "$tools" --logs "$logs/hooks"
         checks deflate deflate "$python" tests/clients/deflate.py \
             --fanfare "$fanfare" --tools "$tools" --logs "$logs/deflate"
         checks apple apple "$python" tests/clients/apple.py \
