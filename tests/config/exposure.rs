@@ -1,5 +1,5 @@
-//! Settings that decide who can use the server: addresses beyond loopback, which need authentication
-//! of clients or the operator's word, and the rules for publishers.
+//! Settings that decide who can use the server: addresses beyond loopback, which need
+//! authentication of clients or the choice of the operator, and the rules for publishers.
 
 use fanfare::config::{Config, Contradiction, live_changes};
 
