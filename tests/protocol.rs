@@ -152,13 +152,21 @@ fn replies_have_the_id_of_the_command() {
                     ping_s: 25,
                     expiry: None,
                     subscriptions: &[],
+                    data: None,
                 };
                 replies::append(&mut out, id, &reply);
             }
             Ok(Request {
                 id,
                 command: Command::Subscribe { .. },
-            }) => replies::append(&mut out, id, &Reply::Subscribe { expiry: None }),
+            }) => replies::append(
+                &mut out,
+                id,
+                &Reply::Subscribe {
+                    expiry: None,
+                    data: None,
+                },
+            ),
             Ok(Request {
                 id,
                 command: Command::Ping,
@@ -419,6 +427,7 @@ proptest! {
             ping_s: 25,
             expiry: expiry(ttl_s),
             subscriptions: &subscriptions,
+            data: None,
         };
         let mut out = Vec::new();
         replies::append(&mut out, 1, &reply);

@@ -2,16 +2,12 @@
 
 use std::collections::HashSet;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use serde::de::IgnoredAny;
-
 use super::fault::{InvalidToken, TokenFault};
 use super::members::Members;
 use super::token::{ConnectionToken, SubscriptionToken, TokenSubscription};
+use super::values::{self, list, number, whole};
 use crate::config::TokenKeys;
-use crate::limits;
-use crate::protocol::{json, topic};
+use crate::protocol::topic;
 
 /// Requirements on the claims of every token, and the name of the claim with the user.
 pub(super) struct ClaimRules {
@@ -116,11 +112,11 @@ impl<'a> Claims<'a> {
 
     /// Returns when the connection or subscription expires: not always with the token.
     fn expires_at_s(&self) -> Result<Option<u64>, InvalidToken> {
-        let Some(json) = self.members.get("expire_at") else {
+        if self.members.get("expire_at").is_none() {
             return Ok(self.expires_s);
-        };
-        let time_s = number(json).ok_or(InvalidToken::Claim("expire_at"))?;
-        Ok((time_s > 0.0).then(|| whole(time_s.floor())))
+        }
+        let time_s = values::positive_time(&self.members, "expire_at");
+        time_s.map_err(|_| InvalidToken::Claim("expire_at"))
     }
 
     fn subscriptions(&self) -> Result<Vec<TokenSubscription>, InvalidToken> {
@@ -150,7 +146,7 @@ impl<'a> Claims<'a> {
 }
 
 /// Parses the value of `subs`. `override` is not supported and has no effect.
-fn subscriptions(json: &str) -> Option<Vec<TokenSubscription>> {
+pub(super) fn subscriptions(json: &str) -> Option<Vec<TokenSubscription>> {
     let topics = Members::parse(json.as_bytes())?;
     let parse = |(name, options): (&str, &str)| {
         let options = if options == "null" { "{}" } else { options };
@@ -165,33 +161,21 @@ fn subscriptions(json: &str) -> Option<Vec<TokenSubscription>> {
 }
 
 /// Returns the topic that a claim names.
-fn topic_of(name: &str, claim: &'static str) -> Result<Box<str>, InvalidToken> {
+pub(super) fn topic_of(name: &str, claim: &'static str) -> Result<Box<str>, InvalidToken> {
     match topic::check(name.as_bytes()) {
         Ok(name) if name != topic::RESERVED => Ok(name.into()),
         Ok(_) | Err(_) => Err(InvalidToken::Claim(claim)),
     }
 }
 
-/// Returns the value of `name` as compact JSON, or the JSON that `base64_name` contains, if it is
-/// not empty. Clients receive the value in JSON, so it must not be anything else.
+/// Returns the JSON of a claim, which another claim may contain in base64.
 fn json_of(
     members: &Members<'_>,
     name: &'static str,
     base64_name: &'static str,
 ) -> Result<Option<Box<[u8]>>, InvalidToken> {
-    let fault = InvalidToken::Claim(base64_name);
-    let base64 = members.text(base64_name).map_err(|_| fault)?;
-    let Some(base64) = base64.filter(|text| !text.is_empty()) else {
-        let value = members.get(name);
-        return Ok(value.map(|value| json::compact(value.as_bytes()).into()));
-    };
-    let bytes = STANDARD.decode(base64.as_bytes()).map_err(|_| fault)?;
-    let text = str::from_utf8(&bytes).map_err(|_| fault)?;
-    serde_json::from_str::<IgnoredAny>(text).map_err(|_| fault)?;
-    if json::depth(&bytes) > limits::JSON_DEPTH {
-        return Err(fault);
-    }
-    Ok(Some(json::compact(&bytes).into()))
+    let json = values::json_of(members, name, base64_name);
+    json.map_err(|_| InvalidToken::Claim(base64_name))
 }
 
 /// Returns the Unix time that a claim contains, which need not be a whole number (RFC 7519,
@@ -202,22 +186,4 @@ fn time(members: &Members<'_>, name: &'static str) -> Result<Option<f64>, Invali
     };
     let time_s = number(json).filter(|time_s| *time_s >= 0.0);
     time_s.map(Some).ok_or(InvalidToken::Claim(name))
-}
-
-/// Converts a number that is not negative and has no fraction.
-#[allow(clippy::cast_sign_loss)]
-fn whole(number: f64) -> u64 {
-    number as u64
-}
-
-/// Returns the number that this JSON text is. Its whole part is exact.
-fn number(json: &str) -> Option<f64> {
-    const EXACT: f64 = (1_u64 << f64::MANTISSA_DIGITS) as f64;
-    let number: f64 = serde_json::from_str(json).ok()?;
-    (number.abs() <= EXACT).then_some(number)
-}
-
-/// Returns the strings in a list.
-fn list(json: &str) -> Option<Vec<String>> {
-    serde_json::from_str(json).ok()
 }

@@ -11,7 +11,7 @@ use crate::protocol::json;
 
 /// The members of an object, sorted by name. A member with the value `null` counts as absent,
 /// because back ends write it for values that they do not have.
-pub(super) struct Members<'a>(Vec<(String, &'a str)>);
+pub struct Members<'a>(Vec<(String, &'a str)>);
 
 impl<'a> Members<'a> {
     /// Parses an object. Returns `None` for text that is not an object in JSON, that nests too deep

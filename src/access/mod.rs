@@ -8,16 +8,19 @@
 //! claims     the claims of a token              token     what a verified token contains
 //! fault      why a token is refused
 //! rules      who may subscribe and publish  service   questions to hooks and key sets
+//! hooks      calls and answers of hooks     values    what tokens and answers share
 //! ```
 
 mod claims;
 mod fault;
+pub mod hooks;
 mod jws;
 mod keys;
 mod members;
 pub mod rules;
 mod service;
 mod token;
+mod values;
 mod verified;
 mod verifier;
 

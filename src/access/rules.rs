@@ -1,6 +1,6 @@
 //! Decides who may subscribe and publish. Shard threads, if clients are authenticated.
 
-use crate::config::{AuthConfig, Namespace};
+use crate::config::{AuthConfig, AuthMode, Namespace};
 use crate::protocol::codes::ClientError;
 
 /// Whether a subscribe command has a token.
@@ -32,11 +32,40 @@ pub fn subscribe(
             namespace.allow_user_limited_channels && is_named(users, separator, user)
         }
         None => {
-            namespace.allow_subscribe_for_client
+            // The hook decides in place of this permission.
+            !namespace.subscribe_hook
+                && namespace.allow_subscribe_for_client
                 && (!user.is_empty() || namespace.allow_subscribe_for_anonymous)
         }
     };
     permit(is_allowed)
+}
+
+/// Returns whether the subscribe hook decides about a subscription without a token, if `name` may
+/// be a topic at all.
+pub fn asks_subscribe_hook(
+    auth: &AuthConfig,
+    namespace: &Namespace,
+    name: &str,
+) -> Result<bool, ClientError> {
+    let is_asked =
+        namespace.subscribe_hook && !auth.is_private(name) && limited_to(auth, name).is_none();
+    if is_asked && auth.mode() == AuthMode::Enforced {
+        check_name(auth, namespace, name)?;
+    }
+    Ok(is_asked)
+}
+
+/// Returns whether the publish hook decides about a publication, if `name` may be a topic at all.
+pub fn asks_publish_hook(
+    auth: &AuthConfig,
+    namespace: &Namespace,
+    name: &str,
+) -> Result<bool, ClientError> {
+    if namespace.publish_hook && auth.mode() == AuthMode::Enforced {
+        check_name(auth, namespace, name)?;
+    }
+    Ok(namespace.publish_hook)
 }
 
 /// Decides about a publication of `user` to the topic `name`, whose namespace is `namespace`.

@@ -2,8 +2,9 @@
 
 use std::collections::HashSet;
 
+use crate::access::hooks::{ConnectResult, HookFault, calls};
 use crate::access::{ConnectionToken, TokenFault, TokenKind};
-use crate::config::AuthMode;
+use crate::config::{AuthMode, HookKind};
 use crate::protocol::codes::ClientError;
 use crate::protocol::reply::Expiry;
 use crate::protocol::topic;
@@ -12,7 +13,8 @@ use super::Hub;
 use super::close_reason::CloseReason;
 use super::command_outcome::{CommandOutcome, Grant};
 use super::connection_id::ConnectionId;
-use super::identities::NEVER_US;
+use super::hook_calls::Executing;
+use super::identities::{Expired, NEVER_US};
 use super::parked::Wait;
 use super::token_time::TokenTime;
 
@@ -70,20 +72,23 @@ impl Hub {
     }
 
     /// Executes a connect command.
-    pub(super) fn connect(&mut self, id: ConnectionId, token: &str, now_us: u64) -> CommandOutcome {
+    pub(super) fn connect(&mut self, executing: &Executing<'_>, token: &str) -> CommandOutcome {
+        let &Executing { id, now_us, .. } = executing;
         let grant = match self.config.auth.mode() {
-            AuthMode::Open => Grant::default(),
-            AuthMode::Enforced if token.is_empty() => {
-                if !self.config.auth.allow_anonymous {
-                    self.counts.tokens_missing += 1;
-                    return CommandOutcome::Disconnect(CloseReason::BadRequest);
-                }
-                Grant::default()
+            AuthMode::Open => Ok(Grant::default()),
+            AuthMode::Enforced if !token.is_empty() => self.authenticate(id, token, now_us),
+            AuthMode::Enforced if self.config.auth.hooks.get(HookKind::Connect).is_some() => {
+                self.authenticate_by_hook(executing)
             }
-            AuthMode::Enforced => match self.authenticate(id, token, now_us) {
-                Ok(grant) => grant,
-                Err(outcome) => return outcome,
-            },
+            AuthMode::Enforced if self.config.auth.allow_anonymous => Ok(Grant::default()),
+            AuthMode::Enforced => {
+                self.counts.tokens_missing += 1;
+                Err(CommandOutcome::Disconnect(CloseReason::BadRequest))
+            }
+        };
+        let grant = match grant {
+            Ok(grant) => grant,
+            Err(outcome) => return outcome,
         };
         self.sessions[id].connect();
         self.start_pings(id, now_us);
@@ -129,6 +134,40 @@ impl Hub {
         Ok(Grant {
             expiry: validity.expiry(),
             subscriptions: token.subscriptions,
+            data: None,
+        })
+    }
+
+    /// Asks the connect hook and records who the client is. Returns how the command ends if the
+    /// hook does not accept the client, or has not answered yet.
+    fn authenticate_by_hook(&mut self, executing: &Executing<'_>) -> Result<Grant, CommandOutcome> {
+        let &Executing { id, now_us, .. } = executing;
+        let result: ConnectResult = self.ask_hook(executing, HookKind::Connect, calls::connect)?;
+        if result.subscriptions.len() > self.config.ws.max_topics {
+            self.note_hook_fault(HookKind::Connect, HookFault::TooManyTopics, now_us);
+            return Err(ClientError::Internal.into());
+        }
+        let validity = Validity::of(result.expires_at_s, self.unix_s);
+        if validity == Validity::Over {
+            return Err(ClientError::Expired.into());
+        }
+        // With a refresh hook, the server extends the connection, unknown to the client.
+        let is_extended = self.config.auth.hooks.get(HookKind::Refresh).is_some();
+        let delay_us = if is_extended {
+            0
+        } else {
+            self.config.auth.expired_close_delay.as_micros() as u64
+        };
+        let end_us = validity.end_us(now_us, delay_us);
+        self.identities.set(id, &result.user, result.info, end_us);
+        self.hook_clients.set_meta(id, result.meta);
+        if end_us != NEVER_US {
+            self.hook_clients.extend(id, Expired::Connection);
+        }
+        Ok(Grant {
+            expiry: validity.expiry().filter(|_| !is_extended),
+            subscriptions: result.subscriptions,
+            data: result.data,
         })
     }
 

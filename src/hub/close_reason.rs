@@ -27,6 +27,8 @@ pub enum CloseReason {
     Shutdown,
     /// The server API demands it: 3503, unless the call names another code.
     Demanded,
+    /// A hook of the back end demands it, with a code of its own.
+    Hook,
     /// The outbox is full: 3008.
     Slow,
     /// The peer sends more commands per second than `ws.max_command_rate` allows: 3013.
@@ -50,6 +52,7 @@ impl CloseReason {
             Self::TooManyTopics => Disconnect::ChannelLimit,
             Self::Shutdown => Disconnect::Shutdown,
             Self::Demanded => Disconnect::ForceNoReconnect,
+            Self::Hook => Disconnect::ConnectionClosed,
             Self::Slow => Disconnect::Slow,
             Self::TooFast => Disconnect::TooManyRequests,
             Self::Unsupported => return (Some(1003), "raw connections take no messages".into()),
@@ -75,6 +78,7 @@ impl CloseReason {
             | Self::TooManyTopics
             | Self::Shutdown
             | Self::Demanded
+            | Self::Hook
             | Self::Slow
             | Self::Unsupported => CloseAnswer::Awaited,
         }
@@ -91,6 +95,7 @@ impl CloseReason {
             Self::Expired => &mut counts.closed_expired,
             Self::Shutdown => &mut counts.closed_shutdown,
             Self::Demanded => &mut counts.closed_demanded,
+            Self::Hook => &mut counts.closed_hook,
             Self::Slow => &mut counts.closed_slow,
             Self::TooFast => &mut counts.closed_too_fast,
             Self::Violation(violation) if violation.close_code() == 1009 => {

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use crate::access::hooks::HookDisconnect;
 use crate::limits::CLOSE_TIMEOUT;
 use crate::wire::decode::Skipped;
 
@@ -24,6 +25,17 @@ impl Hub {
     pub(super) fn close(&mut self, id: ConnectionId, reason: CloseReason, now_us: u64) {
         let (code, text) = reason.code_and_reason();
         self.close_with(id, reason, code, &text, now_us);
+    }
+
+    /// Closes an open connection as a hook of the back end demands.
+    pub(super) fn close_by_hook(
+        &mut self,
+        id: ConnectionId,
+        disconnect: &HookDisconnect,
+        now_us: u64,
+    ) {
+        let (code, text) = (Some(disconnect.code), &disconnect.reason);
+        self.close_with(id, CloseReason::Hook, code, text, now_us);
     }
 
     /// Closes an open connection with another code and another text than those of the reason.
@@ -164,6 +176,7 @@ impl Hub {
         let encoding = session.encoding();
         self.pending.end_all(id);
         self.identities.remove(id);
+        self.hook_clients.remove(id);
         self.upstream.remove_codec(encoding.codec);
         self.counts.connections_deflate -= u64::from(encoding.is_deflated());
         while let Some(change) = self.subscriptions.unsubscribe_any(id.into()) {

@@ -8,6 +8,7 @@ use std::mem;
 
 use uuid::Uuid;
 
+use crate::access::hooks::HookDisconnect;
 use crate::limits::COMMANDS_PER_MESSAGE;
 use crate::protocol::codec::ClientCodec;
 use crate::protocol::codes::ClientError;
@@ -19,6 +20,7 @@ use super::Hub;
 use super::close_reason::CloseReason;
 use super::command_outcome::CommandOutcome;
 use super::connection_id::ConnectionId;
+use super::hook_calls::Executing;
 use super::parked::{Awaited, Held, HeldMessage, Wait};
 use super::pending::{Answer, PublishAnswer, Question, Ticket};
 use super::replies::Replies;
@@ -29,6 +31,8 @@ enum Next {
     Command,
     /// The connection is closed.
     Close(CloseReason),
+    /// The connection is closed as a hook demands.
+    CloseByHook(HookDisconnect),
     /// The connection is parked at this command.
     Park(Wait),
 }
@@ -75,6 +79,7 @@ impl Hub {
         self.send_replies(&replies, now_us);
         match last {
             (_, Next::Close(reason)) => self.close(id, reason, now_us),
+            (_, Next::CloseByHook(disconnect)) => self.close_by_hook(id, &disconnect, now_us),
             // The replies may have closed the connection.
             (command, Next::Park(wait)) if self.sessions[id].is_open() => {
                 let message = Some(HeldMessage {
@@ -99,9 +104,19 @@ impl Hub {
         now_us: u64,
     ) -> Next {
         let mut decoder = mem::take(&mut self.decoder);
+        let bytes = command.unwrap_or_default();
         let result = command.and_then(|command| decoder.decode(replies.codec, command));
         let (request, mut outcome) = match result {
-            Ok(request) => (request.id, self.execute(id, request, awaited, now_us)),
+            Ok(request) => {
+                let executing = Executing {
+                    id,
+                    codec: replies.codec,
+                    command: bytes,
+                    awaited,
+                    now_us,
+                };
+                (request.id, self.execute(request, &executing))
+            }
             Err(error) => match error.effect() {
                 ErrorEffect::Reply { id, error } => (id, error.into()),
                 ErrorEffect::Disconnect(_) => {
@@ -123,20 +138,32 @@ impl Hub {
             CommandOutcome::Refreshed(expiry) => {
                 self.append_refresh_reply(replies, request, expiry);
             }
+            CommandOutcome::Subscribed { expiry, data } => {
+                let data = data.as_deref();
+                self.append_reply(replies, request, &Reply::Subscribe { expiry, data });
+            }
+            CommandOutcome::Called { data } => {
+                let data = data.as_deref();
+                self.append_reply(replies, request, &Reply::Rpc { data });
+            }
+            CommandOutcome::Refused(error) => {
+                let reply = Reply::CustomError {
+                    code: error.code,
+                    message: &error.message,
+                    temporary: error.temporary,
+                };
+                self.append_reply(replies, request, &reply);
+            }
+            CommandOutcome::Ended(disconnect) => return Next::CloseByHook(disconnect),
             CommandOutcome::Disconnect(reason) => return Next::Close(reason),
             CommandOutcome::Silent | CommandOutcome::Pending | CommandOutcome::Parked(_) => {}
         }
         Next::Command
     }
 
-    fn execute(
-        &mut self,
-        id: ConnectionId,
-        request: Request<'_>,
-        awaited: &Awaited,
-        now_us: u64,
-    ) -> CommandOutcome {
-        if *awaited == Awaited::NoAnswer {
+    fn execute(&mut self, request: Request<'_>, executing: &Executing<'_>) -> CommandOutcome {
+        let &Executing { id, now_us, .. } = executing;
+        if *executing.awaited == Awaited::NoAnswer {
             return ClientError::Internal.into();
         }
         let is_connecting = self.sessions[id].stage() == Stage::Connecting;
@@ -144,16 +171,17 @@ impl Hub {
             return CommandOutcome::Disconnect(CloseReason::BadRequest);
         }
         match request.command {
-            Command::Connect { token } => self.connect(id, token, now_us),
+            Command::Connect { token } => self.connect(executing, token),
             Command::Refresh { token } => self.refresh(id, token, now_us),
-            Command::Subscribe { channel, token } => self.subscribe(id, channel, token, now_us),
+            Command::Subscribe { channel, token } => self.subscribe(executing, channel, token),
             Command::SubRefresh { channel, token } => {
                 self.refresh_subscription(id, channel, token, now_us)
             }
             Command::Unsubscribe { channel } => self.unsubscribe(id, channel),
             Command::Publish { channel, data } => {
-                self.publish_from_client(id, request.id, channel, data, now_us)
+                self.publish_from_client(executing, request.id, channel, data)
             }
+            Command::Rpc => self.rpc(executing),
             Command::Ping => CommandOutcome::Reply(Reply::Ping),
             // Every input counts as a pong, and there is no application that takes messages.
             Command::Pong | Command::Send => CommandOutcome::Silent,
@@ -183,7 +211,11 @@ impl Hub {
         let mut collected = None::<Replies>;
         for (ticket, answer) in answers {
             let Some(request) = self.pending.end(ticket) else {
-                self.parked.end_wait(ticket, awaited(answer));
+                // It may push or close, after the replies before it.
+                if let Some(replies) = collected.take() {
+                    self.send_replies(&replies, now_us);
+                }
+                self.end_wait(ticket, awaited(answer), now_us);
                 continue;
             };
             let id = ticket.connection();
@@ -200,6 +232,15 @@ impl Hub {
         }
         if let Some(replies) = collected {
             self.send_replies(&replies, now_us);
+        }
+    }
+
+    /// Ends the wait for the answer of a service. It is for a parked connection, or about something
+    /// that has expired.
+    fn end_wait(&mut self, ticket: Ticket, awaited: Awaited, now_us: u64) {
+        match self.hook_clients.end_call(ticket) {
+            Some(expired) => self.extend(ticket.connection(), &expired, &awaited, now_us),
+            None => self.parked.end_wait(ticket, awaited),
         }
     }
 

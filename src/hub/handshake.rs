@@ -157,6 +157,9 @@ impl Hub {
         };
         self.open(id, protocol, encoding, now_us);
         self.count_compression(compression);
+        if matches!(protocol, Protocol::Client(_)) {
+            self.keep_headers(id, request);
+        }
         self.open_raw(id, raw);
         self.send(id, response.into(), now_us);
         Ok(Response::Sent)

@@ -12,6 +12,7 @@
 //! outboxes       what each connection has to send, and rounds of sends
 //! pending        commands that are answered later
 //! identities     who the clients are, and what expires
+//! hook_clients   what hooks of the back end need to know of clients
 //! parked         connections that wait for time or for the answer of a service
 //!
 //! handshake      from the request head to an upgrade, a health response or a refusal
@@ -22,6 +23,10 @@
 //! replies        the replies of one message
 //! authentication the commands connect and refresh
 //! client_publish the command publish
+//! rpc            the command rpc
+//! hook_calls     calls of hooks for commands
+//! extending      calls of hooks about what expires
+//! hook_reports   answers of hooks that cannot be used
 //! subscribing    the commands `subscribe`, `unsubscribe` and `sub_refresh`
 //! publish        from a broadcast to outboxes
 //! resume         parks connections and continues with them
@@ -33,7 +38,7 @@
 //! topics         the topics and the number of their subscribers
 //! ```
 //!
-//! `Hub` is the facade of the first six, each of which owns its fields.
+//! `Hub` is the facade of the first seven, each of which owns its fields.
 
 mod authentication;
 mod client_publish;
@@ -45,7 +50,11 @@ mod connection_id;
 mod deadlines;
 mod drain;
 mod draining;
+mod extending;
 mod handshake;
+mod hook_calls;
+mod hook_clients;
+mod hook_reports;
 mod identities;
 mod inbound;
 mod outboxes;
@@ -57,6 +66,7 @@ mod raw;
 mod refusals;
 mod replies;
 mod resume;
+mod rpc;
 mod sessions;
 mod subscribing;
 mod subscriptions;
@@ -81,6 +91,8 @@ use crate::wire::handshake::HttpRefusal;
 use crate::wire::{Deflater, Inflater};
 
 use drain::Drain;
+use hook_clients::HookClients;
+use hook_reports::HookReports;
 use identities::Identities;
 use outboxes::Outboxes;
 use parked::Parked;
@@ -92,6 +104,7 @@ use subscriptions::Subscriptions;
 pub use close_reason::CloseReason;
 pub use connection_id::ConnectionId;
 pub use drain::DrainScope;
+pub use hook_reports::HookReport;
 pub use inbound::Reading;
 pub use outboxes::{Egress, Send, SendOutcome};
 pub use pages::Pages;
@@ -125,6 +138,8 @@ pub struct Hub {
     outboxes: Outboxes,
     pending: PendingCommands,
     identities: Identities,
+    hook_clients: HookClients,
+    hook_reports: HookReports,
     parked: Parked,
     verifier: Verifier,
     /// The time of the wall clock in seconds since 1970.
@@ -167,6 +182,8 @@ impl Hub {
             outboxes: Outboxes::default(),
             pending: PendingCommands::default(),
             identities: Identities::default(),
+            hook_clients: HookClients::default(),
+            hook_reports: HookReports::default(),
             parked: Parked::default(),
             verifier,
             unix_s: 0,
@@ -253,7 +270,8 @@ impl Hub {
         if config.auth != self.config.auth {
             self.verifier = Verifier::new(&config.auth);
         }
-        if config.auth.mode() == AuthMode::Open {
+        let was_enforced = self.config.auth.mode() == AuthMode::Enforced;
+        if was_enforced && config.auth.mode() == AuthMode::Open {
             self.identities.never_expire();
         }
         self.config = config;

@@ -26,7 +26,6 @@ pub(super) enum Wait {
     /// The turn has no time left for its token.
     ForTurn,
     /// The answer to this question is needed.
-    #[allow(dead_code)] // Hooks and key sets ask.
     ForAnswer(ServiceQuestion),
 }
 

@@ -21,7 +21,8 @@ pub(super) struct Replies {
 
 impl Hub {
     pub(super) fn append_reply(&mut self, replies: &mut Replies, request: u32, reply: &Reply<'_>) {
-        self.counts.command_errors += u64::from(matches!(reply, Reply::Error(_)));
+        let is_error = matches!(reply, Reply::Error(_) | Reply::CustomError { .. });
+        self.counts.command_errors += u64::from(is_error);
         replies.append(request, reply);
     }
 
@@ -39,6 +40,7 @@ impl Hub {
             ping_s: self.config.ws.ping.as_secs().max(1) as u32,
             expiry: grant.expiry,
             subscriptions: &subscriptions,
+            data: grant.data.as_deref(),
         };
         replies.append(request, &reply);
     }

@@ -1,7 +1,8 @@
 //! The commands `subscribe`, `unsubscribe` and `sub_refresh`. Shard core.
 
+use crate::access::hooks::{SubscribeResult, calls};
 use crate::access::{SubscriptionToken, TokenFault, TokenKind, TokenPresence, rules};
-use crate::config::AuthMode;
+use crate::config::{AuthMode, HookKind};
 use crate::limits::TIMER_TICK;
 use crate::protocol::codes::{ClientError, UnsubscribeCode};
 use crate::protocol::reply::{Push, Reply};
@@ -11,6 +12,8 @@ use super::authentication::Validity;
 use super::close_reason::CloseReason;
 use super::command_outcome::CommandOutcome;
 use super::connection_id::ConnectionId;
+use super::extending::Extension;
+use super::hook_calls::Executing;
 use super::identities::Expired;
 use super::sessions::Protocol;
 use super::subscriptions::InterestChange;
@@ -27,11 +30,11 @@ enum Judgement {
 impl Hub {
     pub(super) fn subscribe(
         &mut self,
-        id: ConnectionId,
+        executing: &Executing<'_>,
         name: &str,
         token: &str,
-        now_us: u64,
     ) -> CommandOutcome {
+        let &Executing { id, now_us, .. } = executing;
         if !self.may_use(id, name) {
             return ClientError::PermissionDenied.into();
         }
@@ -40,6 +43,14 @@ impl Hub {
         }
         if self.subscriptions.topics_of(id.into()) >= self.config.ws.max_topics {
             return ClientError::LimitExceeded.into();
+        }
+        if token.is_empty() {
+            let (auth, namespace) = (&self.config.auth, self.config.namespace(name));
+            match rules::asks_subscribe_hook(auth, namespace, name) {
+                Ok(true) => return self.subscribe_by_hook(executing, name),
+                Ok(false) => {}
+                Err(error) => return self.deny(error),
+            }
         }
         let validity = match self.config.auth.mode() {
             AuthMode::Open => Validity::Forever,
@@ -52,7 +63,40 @@ impl Hub {
         self.record_subscription(id, name, validity, None, now_us);
         CommandOutcome::Reply(Reply::Subscribe {
             expiry: validity.expiry(),
+            data: None,
         })
+    }
+
+    /// Asks the subscribe hook about a subscription.
+    fn subscribe_by_hook(&mut self, executing: &Executing<'_>, name: &str) -> CommandOutcome {
+        let &Executing { id, now_us, .. } = executing;
+        let result = self.ask_hook(executing, HookKind::Subscribe, |caller, parameters| {
+            calls::subscribe(caller, name, parameters.data)
+        });
+        let result: SubscribeResult = match result {
+            Ok(result) => result,
+            Err(outcome) => return outcome,
+        };
+        let validity = Validity::of(result.expires_at_s, self.unix_s);
+        if validity == Validity::Over {
+            return ClientError::Expired.into();
+        }
+        self.subscribe_to(id, name);
+        // With a hook for it, the server extends the subscription, unknown to the client.
+        let is_extended = self.config.namespace(name).sub_refresh_hook;
+        if is_extended && validity != Validity::Forever {
+            let end_us = validity.end_us(now_us, 0);
+            self.identities
+                .set_subscription(id, name, end_us, result.info);
+            self.hook_clients
+                .extend(id, Expired::Subscription(name.into()));
+        } else {
+            self.record_subscription(id, name, validity, result.info, now_us);
+        }
+        CommandOutcome::Subscribed {
+            expiry: validity.expiry().filter(|_| !is_extended),
+            data: result.data,
+        }
     }
 
     /// Decides whether a client may subscribe, and until when. Returns how the command ends if the
@@ -197,6 +241,7 @@ impl Hub {
         let change = self.subscriptions.unsubscribe(id.into(), name);
         self.change_interest(change);
         self.identities.forget_subscription(id, name);
+        self.hook_clients.forget_subscription(id, name);
     }
 
     pub(super) fn change_interest(&mut self, change: InterestChange) {
@@ -209,6 +254,9 @@ impl Hub {
 
     /// Ends what has expired of a connection.
     pub(super) fn end_one_expired(&mut self, id: ConnectionId, expired: &Expired, now_us: u64) {
+        if self.ask_to_extend(id, expired, now_us) == Extension::Asked {
+            return;
+        }
         // The command that waits may be the refresh.
         let later_us = now_us + TIMER_TICK.as_micros() as u64;
         match expired {

@@ -37,6 +37,17 @@ pub const HTTP_IDLE_TIMEOUT: Duration = Duration::from_millis(1500);
 /// each uses a file descriptor.
 pub const HTTP_IDLE_CONNECTIONS: usize = 64;
 
+/// Maximum length of the message of an error that a hook chooses. Longer ones are cut.
+pub const HOOK_MESSAGE_BYTES: usize = 1024;
+
+/// Maximum length of each thing that a hook states about a client and the hub keeps: the user, the
+/// information for others, and `meta`. A token may state as much.
+pub const HOOK_KEPT_BYTES: usize = super::TOKEN_BYTES;
+
+/// Time after which a hook is asked again about a connection or a subscription that expires, if the
+/// hook has failed. Until then the client keeps what it has.
+pub const HOOK_RETRY_INTERVAL: Duration = Duration::from_secs(60);
+
 /// Threads for calls of the service thread that block, such as name resolution. A resolver that
 /// does not respond holds a call for about 30 s, and flushes to a statsd make one every 5 s.
 pub const SERVICE_BLOCKING_THREADS: usize = 16;

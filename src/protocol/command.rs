@@ -18,7 +18,9 @@ pub struct Request<'a> {
 /// A command. Channels are valid topics.
 #[derive(Debug, PartialEq)]
 pub enum Command<'a> {
-    /// Data, name and requested server-side subscriptions are ignored.
+    /// Data, name and requested server-side subscriptions are in [`HookParameters`].
+    ///
+    /// [`HookParameters`]: super::hook_parameters::HookParameters
     Connect {
         /// The connection token, not verified; empty if the client sent none.
         token: &'a str,
@@ -51,6 +53,10 @@ pub enum Command<'a> {
     Pong,
     /// A message to an application behind the server. fanfare has none and ignores it.
     Send,
+    /// A call of the back end. Its method and data are in [`HookParameters`].
+    ///
+    /// [`HookParameters`]: super::hook_parameters::HookParameters
+    Rpc,
     /// A method of the protocol that fanfare does not implement; the reply is
     /// [`ClientError::NotAvailable`].
     Unsupported(&'static str),

@@ -14,6 +14,7 @@ pub(super) enum Method {
     SubRefresh,
     Ping,
     Send,
+    Rpc,
     /// A method that fanfare does not implement, with its name.
     Unsupported(&'static str),
 }

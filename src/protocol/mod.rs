@@ -7,12 +7,14 @@
 //! command   what clients send             codec     which codec a connection uses
 //! method    the methods of commands       json      the JSON codec
 //! reply     what the server sends         protobuf  the Protobuf codec
+//! hook_parameters  what only hooks of the back end get of a command
 //! codes     error codes of replies, close codes, unsubscribe codes
 //! ```
 
 pub mod codec;
 pub mod codes;
 pub mod command;
+pub mod hook_parameters;
 pub mod json;
 mod method;
 pub mod protobuf;

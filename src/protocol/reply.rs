@@ -18,12 +18,16 @@ pub enum Reply<'a> {
         expiry: Option<Expiry>,
         /// The topics that the server subscribes the client to, each once.
         subscriptions: &'a [ServerSubscription<'a>],
+        /// Data for the application, as in [`ServerSubscription::data`].
+        data: Option<&'a [u8]>,
     },
     /// Grants neither recovery nor positioning, and no numeric channel id.
     Subscribe {
         /// When the subscription expires, unless the client refreshes it; `None` if it never
         /// expires.
         expiry: Option<Expiry>,
+        /// Data for the application, as in [`ServerSubscription::data`].
+        data: Option<&'a [u8]>,
     },
     Unsubscribe,
     Publish,
@@ -37,7 +41,19 @@ pub enum Reply<'a> {
     },
     /// The reply to a ping of the client.
     Ping,
+    /// The answer of the back end to a call.
+    Rpc {
+        /// As in [`ServerSubscription::data`].
+        data: Option<&'a [u8]>,
+    },
     Error(ClientError),
+    /// An error that the back end has chosen.
+    CustomError {
+        code: u32,
+        message: &'a str,
+        /// Whether SDKs repeat the command after a pause.
+        temporary: bool,
+    },
 }
 
 /// When a connection or a subscription expires. SDKs fetch a new token before that.

@@ -1,4 +1,5 @@
-//! Logs the handshakes and tokens that the hub has refused. Runs on the shard thread.
+//! Logs the handshakes and tokens that the hub has refused, and answers of hooks that it cannot
+//! use. Runs on the shard thread.
 
 use std::net::SocketAddr;
 
@@ -13,6 +14,15 @@ impl<R: Ring> ShardLoop<R> {
         while let Some(refused) = self.hub.poll_refused_handshake() {
             let peer = refused.id.and_then(|id| self.sockets.peer(id));
             log(self.index, peer, &refused);
+        }
+        while let Some(report) = self.hub.poll_hook_report() {
+            tracing::warn!(
+                hook = report.kind.name(),
+                shard = self.index,
+                suppressed = report.suppressed,
+                "{}",
+                report.fault
+            );
         }
     }
 }

@@ -29,7 +29,7 @@ pub struct Command {
     #[prost(message, optional, tag = "12")]
     pub send: Option<Data>,
     #[prost(message, optional, tag = "13")]
-    pub rpc: Option<Data>,
+    pub rpc: Option<RpcRequest>,
     #[prost(message, optional, tag = "14")]
     pub refresh: Option<RefreshRequest>,
     #[prost(message, optional, tag = "15")]
@@ -121,6 +121,14 @@ pub struct Data {
 }
 
 #[derive(Clone, PartialEq, Eq, Message)]
+pub struct RpcRequest {
+    #[prost(bytes = "vec", tag = "1")]
+    pub data: Vec<u8>,
+    #[prost(string, tag = "2")]
+    pub method: String,
+}
+
+#[derive(Clone, PartialEq, Eq, Message)]
 pub struct Empty {}
 
 /// The fields of a command that the server reads. A method is repeated, so that its occurrences can
@@ -203,6 +211,8 @@ pub struct Reply {
     pub publish: Option<Empty>,
     #[prost(message, optional, tag = "12")]
     pub ping: Option<Empty>,
+    #[prost(message, optional, tag = "13")]
+    pub rpc: Option<Data>,
     #[prost(message, optional, tag = "14")]
     pub refresh: Option<RefreshResult>,
     #[prost(message, optional, tag = "15")]
@@ -271,6 +281,8 @@ pub struct ConnectResult {
     pub expires: bool,
     #[prost(uint32, tag = "4")]
     pub ttl: u32,
+    #[prost(bytes = "vec", tag = "5")]
+    pub data: Vec<u8>,
     #[prost(btree_map = "string, message", tag = "6")]
     pub subs: BTreeMap<String, SubscribeResult>,
     #[prost(uint32, tag = "7")]

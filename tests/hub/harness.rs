@@ -295,7 +295,6 @@ impl HubHarness {
             .answer([(ticket, Answer::Publish(answer))], self.now_us);
     }
 
-    #[allow(dead_code)] // The first command that asks a service uses it.
     /// Answers a question to a service, and continues with the connection that waits for it.
     pub fn answer_service(&mut self, ticket: Ticket, answer: ServiceAnswer) {
         self.hub

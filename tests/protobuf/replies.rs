@@ -25,6 +25,7 @@ fn replies_to_connect_are_those_of_prost() {
             ping_s,
             expiry: None,
             subscriptions: &[],
+            data: None,
         };
         let connect = client_proto::ConnectResult {
             client: "9f3c".into(),
@@ -66,6 +67,7 @@ fn server_side_subscriptions_are_those_of_prost() {
         ping_s: 25,
         expiry: expiry(Some(u32::MAX)),
         subscriptions: &subscriptions,
+        data: Some(b"{}"),
     };
     let result = |ttl, expires, data: &[u8]| SubscribeResult {
         expires,
@@ -82,6 +84,7 @@ fn server_side_subscriptions_are_those_of_prost() {
         version: "v".into(),
         expires: true,
         ttl: u32::MAX,
+        data: b"{}".to_vec(),
         subs: subs.into(),
         ping: 25,
         pong: true,
@@ -109,6 +112,7 @@ fn a_server_side_subscription_without_properties_has_a_result() {
         ping_s: 0,
         expiry: None,
         subscriptions: &[subscription],
+        data: None,
     };
     let mut message = Vec::new();
     replies::append(&mut message, 1, &reply);
@@ -134,9 +138,10 @@ fn replies_to_refresh_commands_are_those_of_prost() {
         expected.subscribe = Some(SubscribeResult {
             expires,
             ttl,
-            data: Vec::new(),
+            data: vec![b'd'],
         });
-        check_reply(&Reply::Subscribe { expiry }, &expected);
+        let data = Some(&b"d"[..]);
+        check_reply(&Reply::Subscribe { expiry, data }, &expected);
         expected = reply.clone();
         expected.sub_refresh = Some(client_proto::SubRefreshResult { expires, ttl });
         check_reply(&Reply::SubRefresh { expiry }, &expected);
@@ -214,7 +219,13 @@ fn replies_without_a_result_are_those_of_prost() {
         };
         let mut expected = reply.clone();
         expected.subscribe = Some(SubscribeResult::default());
-        check_reply(&Reply::Subscribe { expiry: None }, &expected);
+        check_reply(
+            &Reply::Subscribe {
+                expiry: None,
+                data: None,
+            },
+            &expected,
+        );
         expected = reply.clone();
         expected.unsubscribe = Some(Empty {});
         check_reply(&Reply::Unsubscribe, &expected);
@@ -240,6 +251,35 @@ fn errors_are_those_of_prost() {
             ..client_proto::Reply::default()
         };
         check_reply(&Reply::Error(error), &expected);
+    }
+}
+
+#[test]
+fn answers_of_the_back_end_are_those_of_prost() {
+    let reply = client_proto::Reply {
+        id: 7,
+        ..client_proto::Reply::default()
+    };
+    for (code, message, temporary) in [(1, "", true), (u32::MAX, "nicht \"erlaubt\"", false)] {
+        let mut expected = reply.clone();
+        expected.error = Some(client_proto::Error {
+            code,
+            message: message.into(),
+            temporary,
+        });
+        let error = Reply::CustomError {
+            code,
+            message,
+            temporary,
+        };
+        check_reply(&error, &expected);
+    }
+    for data in [None, Some(&b"\x00\xff"[..])] {
+        let mut expected = reply.clone();
+        expected.rpc = Some(client_proto::Data {
+            data: data.unwrap_or_default().to_vec(),
+        });
+        check_reply(&Reply::Rpc { data }, &expected);
     }
 }
 
@@ -274,6 +314,7 @@ proptest! {
             ping_s: 25,
             expiry: expiry(ttl_s),
             subscriptions: &subscriptions,
+            data: None,
         };
         let mut message = Vec::new();
         replies::append(&mut message, 1, &reply);
@@ -290,6 +331,7 @@ proptest! {
             version: "v".into(),
             expires: ttl_s.is_some(),
             ttl: ttl_s.unwrap_or(0),
+            data: Vec::new(),
             subs: subs.collect(),
             ping: 25,
             pong: true,

@@ -101,7 +101,7 @@ fn method(name: &str) -> Option<Method> {
         "sub_refresh" => Method::SubRefresh,
         "ping" => Method::Ping,
         "send" => Method::Send,
-        "rpc" => Method::Unsupported("rpc"),
+        "rpc" => Method::Rpc,
         "history" => Method::Unsupported("history"),
         "presence" => Method::Unsupported("presence"),
         "presence_stats" => Method::Unsupported("presence_stats"),
@@ -151,6 +151,7 @@ fn command<'a>(
         }),
         Method::Ping => Ok(Command::Ping),
         Method::Send => Ok(Command::Send),
+        Method::Rpc => Ok(Command::Rpc),
         Method::Unsupported(name) => Ok(Command::Unsupported(name)),
         Method::Unsubscribe => {
             let channel = ChannelParameters::read(id, parameters)?.channel;

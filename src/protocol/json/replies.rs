@@ -3,7 +3,6 @@
 use std::io::Write;
 
 use super::escape;
-use crate::protocol::codes::ClientError;
 use crate::protocol::reply::{Expiry, Reply, ServerSubscription};
 
 /// The ping of the server, and the pong of the client.
@@ -18,9 +17,11 @@ pub fn append(out: &mut Vec<u8>, id: u32, reply: &Reply<'_>) {
             ping_s,
             expiry,
             subscriptions,
+            data,
         } => result(out, id, "connect", |out| {
             identity(out, client, version);
             self::expiry(out, expiry);
+            self::data(out, data);
             self::subscriptions(out, subscriptions);
             if ping_s > 0 {
                 write(out, format_args!(",\"ping\":{ping_s},\"pong\":true"));
@@ -34,16 +35,31 @@ pub fn append(out: &mut Vec<u8>, id: u32, reply: &Reply<'_>) {
             identity(out, client, version);
             self::expiry(out, expiry);
         }),
-        Reply::Subscribe { expiry } => {
-            result(out, id, "subscribe", |out| self::expiry(out, expiry));
-        }
+        Reply::Subscribe { expiry, data } => result(out, id, "subscribe", |out| {
+            self::expiry(out, expiry);
+            self::data(out, data);
+        }),
         Reply::SubRefresh { expiry } => {
             result(out, id, "sub_refresh", |out| self::expiry(out, expiry));
         }
         Reply::Unsubscribe => result(out, id, "unsubscribe", |_| ()),
         Reply::Publish => result(out, id, "publish", |_| ()),
         Reply::Ping => result(out, id, "ping", |_| ()),
-        Reply::Error(error) => self::error(out, id, error),
+        Reply::Rpc { data } => result(out, id, "rpc", |out| self::data(out, data)),
+        Reply::Error(error) => {
+            self::error(
+                out,
+                id,
+                error.code().into(),
+                error.message(),
+                error.temporary(),
+            );
+        }
+        Reply::CustomError {
+            code,
+            message,
+            temporary,
+        } => error(out, id, code, message, temporary),
     }
 }
 
@@ -80,14 +96,19 @@ fn subscriptions(out: &mut Vec<u8>, subscriptions: &[ServerSubscription<'_>]) {
         escape::string(out, subscription.topic);
         out.extend_from_slice(b":{");
         expiry(out, subscription.expiry);
-        if let Some(data) = subscription.data {
-            separate(out);
-            out.extend_from_slice(b"\"data\":");
-            out.extend_from_slice(data);
-        }
+        data(out, subscription.data);
         out.push(b'}');
     }
     out.push(b'}');
+}
+
+/// Appends data for the application, which is one JSON value without line ends.
+fn data(out: &mut Vec<u8>, data: Option<&[u8]>) {
+    if let Some(data) = data {
+        separate(out);
+        out.extend_from_slice(b"\"data\":");
+        out.extend_from_slice(data);
+    }
 }
 
 /// Separates the next member of an object from the member before it, if there is one.
@@ -97,19 +118,16 @@ fn separate(out: &mut Vec<u8>) {
     }
 }
 
-fn error(out: &mut Vec<u8>, id: u32, error: ClientError) {
-    let (code, message) = (error.code(), error.message());
-    let temporary = if error.temporary() {
-        ",\"temporary\":true"
-    } else {
-        ""
-    };
+fn error(out: &mut Vec<u8>, id: u32, code: u32, message: &str, temporary: bool) {
     write(
         out,
-        format_args!(
-            "{{\"id\":{id},\"error\":{{\"code\":{code},\"message\":\"{message}\"{temporary}}}}}"
-        ),
+        format_args!("{{\"id\":{id},\"error\":{{\"code\":{code},\"message\":"),
     );
+    escape::string(out, message);
+    if temporary {
+        out.extend_from_slice(b",\"temporary\":true");
+    }
+    out.extend_from_slice(b"}}");
 }
 
 fn write(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
@@ -119,6 +137,7 @@ fn write(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::codes::ClientError;
 
     fn text(write: impl FnOnce(&mut Vec<u8>)) -> String {
         let mut out = b"before\n".to_vec();
@@ -134,11 +153,24 @@ mod tests {
             ping_s,
             expiry: None,
             subscriptions: &[],
+            data: None,
+        }
+    }
+
+    fn custom_error(message: &str, temporary: bool) -> Reply<'_> {
+        Reply::CustomError {
+            code: 1000,
+            message,
+            temporary,
         }
     }
 
     #[test]
     fn replies() {
+        let subscribed = Reply::Subscribe {
+            expiry: None,
+            data: None,
+        };
         let cases = [
             (
                 text(|out| append(out, 1, &connect("9f3c", "fanfare 0.1.0", 25))),
@@ -149,7 +181,7 @@ mod tests {
                 r#"{"id":1,"connect":{"client":"a\"b","version":""}}"#,
             ),
             (
-                text(|out| append(out, 2, &Reply::Subscribe { expiry: None })),
+                text(|out| append(out, 2, &subscribed)),
                 r#"{"id":2,"subscribe":{}}"#,
             ),
             (
@@ -172,6 +204,22 @@ mod tests {
                 text(|out| append(out, 7, &Reply::Error(ClientError::TooManyRequests))),
                 r#"{"id":7,"error":{"code":111,"message":"too many requests","temporary":true}}"#,
             ),
+            (
+                text(|out| append(out, 8, &Reply::Rpc { data: None })),
+                r#"{"id":8,"rpc":{}}"#,
+            ),
+            (
+                text(|out| append(out, 8, &Reply::Rpc { data: Some(b"7") })),
+                r#"{"id":8,"rpc":{"data":7}}"#,
+            ),
+            (
+                text(|out| append(out, 9, &custom_error("a \"b\"\n", true))),
+                r#"{"id":9,"error":{"code":1000,"message":"a \"b\"\n","temporary":true}}"#,
+            ),
+            (
+                text(|out| append(out, 9, &custom_error("", false))),
+                r#"{"id":9,"error":{"code":1000,"message":""}}"#,
+            ),
         ];
         for (reply, expected) in cases {
             assert_eq!(reply, expected);
@@ -189,11 +237,17 @@ mod tests {
         };
         let cases = [
             (
-                Reply::Subscribe { expiry: expiry(60) },
-                r#"{"id":1,"subscribe":{"expires":true,"ttl":60}}"#,
+                Reply::Subscribe {
+                    expiry: expiry(60),
+                    data: Some(b"[1]"),
+                },
+                r#"{"id":1,"subscribe":{"expires":true,"ttl":60,"data":[1]}}"#,
             ),
             (
-                Reply::Subscribe { expiry: expiry(0) },
+                Reply::Subscribe {
+                    expiry: expiry(0),
+                    data: None,
+                },
                 r#"{"id":1,"subscribe":{"expires":true,"ttl":0}}"#,
             ),
             (
@@ -240,9 +294,10 @@ mod tests {
             ping_s: 25,
             expiry: Some(Expiry { ttl_s: 60 }),
             subscriptions: &subscriptions,
+            data: Some(b"{}"),
         };
         let expected = concat!(
-            r#"{"id":1,"connect":{"client":"9f3c","version":"v","expires":true,"ttl":60,"subs":{"#,
+            r#"{"id":1,"connect":{"client":"9f3c","version":"v","expires":true,"ttl":60,"data":{},"subs":{"#,
             r#""a\"b":{},"c":{"expires":true,"ttl":7},"d":{"data":{"n": [1]}},"#,
             r#""e":{"expires":true,"ttl":8,"data":null}},"ping":25,"pong":true}}"#,
         );

@@ -98,7 +98,7 @@ fn method(number: u32) -> Option<Method> {
         10 => Method::Unsupported("history"),
         11 => Method::Ping,
         12 => Method::Send,
-        13 => Method::Unsupported("rpc"),
+        13 => Method::Rpc,
         14 => Method::Refresh,
         15 => Method::SubRefresh,
         _ => return None,
@@ -113,6 +113,7 @@ fn decode_parameters(
     let command = match method {
         Method::Ping => Command::Ping,
         Method::Send => Command::Send,
+        Method::Rpc => Command::Rpc,
         Method::Unsupported(name) => Command::Unsupported(name),
         Method::Connect => {
             let token = connection_token(id, parameters)?;

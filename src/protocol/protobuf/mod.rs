@@ -7,13 +7,15 @@
 //! ```text
 //! fields    reads the fields of a message      commands  decodes what clients send
 //! write     appends fields to a message        replies   encodes replies
-//!                                              pushes    encodes pushes
+//! hook_parameters  reads what only hooks get   pushes    encodes pushes
 //! ```
 
 mod commands;
 mod fields;
+mod hook_parameters;
 pub mod pushes;
 pub mod replies;
 mod write;
 
 pub use commands::{Commands, decode};
+pub use hook_parameters::hook_parameters;

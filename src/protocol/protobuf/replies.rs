@@ -1,7 +1,6 @@
 //! Replies in Protobuf. Shard cores.
 
 use super::write::{bytes_field, bytes_field_header, delimited, message_field, number_field};
-use crate::protocol::codes::ClientError;
 use crate::protocol::reply::{Expiry, Reply, ServerSubscription};
 
 /// The ping of the server, and the pong of the client: an empty message, after its length.
@@ -15,11 +14,15 @@ const SUBSCRIBE: u8 = 6;
 const UNSUBSCRIBE: u8 = 7;
 const PUBLISH: u8 = 8;
 const PONG: u8 = 12;
+const RPC: u8 = 13;
 const REFRESH: u8 = 14;
 const SUB_REFRESH: u8 = 15;
 
 /// A field of `ConnectResult`: a map from topics to `SubscribeResult`.
 const SUBSCRIPTIONS: u8 = 6;
+
+/// A field of `SubscribeResult`.
+const SUBSCRIPTION_DATA: u8 = 11;
 
 /// Fields of an entry of a map.
 const KEY: u8 = 1;
@@ -36,9 +39,11 @@ pub fn append(out: &mut Vec<u8>, id: u32, reply: &Reply<'_>) {
                 ping_s,
                 expiry,
                 subscriptions,
+                data,
             } => message_field(out, CONNECT, |out| {
                 identity(out, client, version);
                 self::expiry(out, 3, expiry);
+                bytes_field(out, 5, data.unwrap_or_default());
                 for subscription in subscriptions {
                     message_field(out, SUBSCRIPTIONS, |out| entry(out, subscription));
                 }
@@ -54,16 +59,27 @@ pub fn append(out: &mut Vec<u8>, id: u32, reply: &Reply<'_>) {
                 identity(out, client, version);
                 self::expiry(out, 3, expiry);
             }),
-            Reply::Subscribe { expiry } => {
-                message_field(out, SUBSCRIBE, |out| self::expiry(out, 1, expiry));
-            }
+            Reply::Subscribe { expiry, data } => message_field(out, SUBSCRIBE, |out| {
+                self::expiry(out, 1, expiry);
+                bytes_field(out, SUBSCRIPTION_DATA, data.unwrap_or_default());
+            }),
             Reply::SubRefresh { expiry } => {
                 message_field(out, SUB_REFRESH, |out| self::expiry(out, 1, expiry));
             }
             Reply::Unsubscribe => bytes_field_header(out, UNSUBSCRIBE, 0),
             Reply::Publish => bytes_field_header(out, PUBLISH, 0),
             Reply::Ping => bytes_field_header(out, PONG, 0),
-            Reply::Error(error) => message_field(out, ERROR, |out| self::error(out, error)),
+            Reply::Rpc { data } => message_field(out, RPC, |out| {
+                bytes_field(out, 1, data.unwrap_or_default());
+            }),
+            Reply::Error(error) => message_field(out, ERROR, |out| {
+                self::error(out, error.code().into(), error.message(), error.temporary());
+            }),
+            Reply::CustomError {
+                code,
+                message,
+                temporary,
+            } => message_field(out, ERROR, |out| error(out, code, message, temporary)),
         }
     });
 }
@@ -88,12 +104,16 @@ fn entry(out: &mut Vec<u8>, subscription: &ServerSubscription<'_>) {
     bytes_field(out, KEY, subscription.topic.as_bytes());
     message_field(out, VALUE, |out| {
         expiry(out, 1, subscription.expiry);
-        bytes_field(out, 11, subscription.data.unwrap_or_default());
+        bytes_field(
+            out,
+            SUBSCRIPTION_DATA,
+            subscription.data.unwrap_or_default(),
+        );
     });
 }
 
-fn error(out: &mut Vec<u8>, error: ClientError) {
-    number_field(out, 1, error.code().into());
-    bytes_field(out, 2, error.message().as_bytes());
-    number_field(out, 3, error.temporary().into());
+fn error(out: &mut Vec<u8>, code: u32, message: &str, temporary: bool) {
+    number_field(out, 1, code.into());
+    bytes_field(out, 2, message.as_bytes());
+    number_field(out, 3, temporary.into());
 }

@@ -91,7 +91,7 @@ fn check_request(request: &Request<'_>, mut oracle: CommandFields) {
         Command::Unsupported("presence") => assert_eq!(oracle.presence.len(), 1),
         Command::Unsupported("presence_stats") => assert_eq!(oracle.presence_stats.len(), 1),
         Command::Unsupported("history") => assert_eq!(oracle.history.len(), 1),
-        Command::Unsupported("rpc") => assert_eq!(oracle.rpc.len(), 1),
+        Command::Rpc => assert_eq!(oracle.rpc.len(), 1),
         Command::Unsupported("sub_refresh_type") => assert_eq!(oracle.sub_refresh.len(), 1),
         Command::Unsupported(_) => assert_eq!(oracle.subscribe.len(), 1),
     }

@@ -53,10 +53,7 @@ fn methods() {
             ok!(5, r#"publish a {"b":[1,"c d"]}"#),
         ),
         (r#"{"id":6,"ping":{}}"#, ok!(6, "Ping")),
-        (
-            r#"{"id":7,"rpc":{"method":"x"}}"#,
-            ok!(7, r#"Unsupported("rpc")"#),
-        ),
+        (r#"{"id":7,"rpc":{"method":"x"}}"#, ok!(7, "Rpc")),
         (
             r#"{"id":7,"history":{"channel":"x"}}"#,
             ok!(7, r#"Unsupported("history")"#),

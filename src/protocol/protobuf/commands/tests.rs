@@ -57,7 +57,7 @@ fn methods() {
         (b"\x08\x05\x3a\x03\x0a\x01a", ok!(5, "publish a ")),
         (b"\x08\x06\x5a\x00", ok!(6, "Ping")),
         (b"\x62\x02\x0a\x00", ok!(0, "Send")),
-        (b"\x08\x07\x6a\x00", ok!(7, r#"Unsupported("rpc")"#)),
+        (b"\x08\x07\x6a\x00", ok!(7, "Rpc")),
         (b"\x08\x07\x52\x00", ok!(7, r#"Unsupported("history")"#)),
         (
             b"\x08\x08\x72\x03\x0a\x01t",
