@@ -15,9 +15,9 @@ pub const SERVICE_CALLS_PER_SHARD: usize = 16 * 1024;
 pub const SERVICE_WAIT_BYTES: usize = 64 * 1024 * 1024;
 
 /// Time after which a command fails that waits for the service thread. The service thread answers
-/// every question, and the longest timeout of a hook that can be configured is 30 s, so that only
-/// a fault in the service thread leads to this end.
-pub const SERVICE_ANSWER_TIMEOUT: Duration = Duration::from_secs(45);
+/// every question within [`HOOK_TIMEOUT_CEILING`], so that only a fault in it leads to this end.
+pub const SERVICE_ANSWER_TIMEOUT: Duration =
+    HOOK_TIMEOUT_CEILING.saturating_add(Duration::from_secs(15));
 
 /// Maximum length of the response of a hook. It grants at most the topics of one client, each with
 /// some data.

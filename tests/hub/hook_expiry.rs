@@ -1,6 +1,7 @@
 //! Connections and subscriptions that hooks have granted for a time: the server asks again.
 
 use fanfare::config::HookKind;
+use fanfare::limits::SERVICE_ANSWER_TIMEOUT;
 use serde_json::json;
 
 use crate::harness::SECOND_US;
@@ -8,6 +9,7 @@ use crate::hooked::{Hooked, close_code, complete, hooked};
 use crate::tokens::NOW_S;
 
 const NO_TEXTS: [&str; 0] = [];
+const ANSWER_TIMEOUT_US: u64 = SERVICE_ANSWER_TIMEOUT.as_micros() as u64;
 
 #[test]
 fn the_server_asks_before_a_connection_of_the_hook_ends() {
@@ -48,7 +50,7 @@ fn a_refresh_hook_that_never_answers_is_asked_again() {
     let (id, _) = hooked.connect_with(&json!({"expire_at": NOW_S + 1}));
     hooked.0.advance_clock(2 * SECOND_US);
     let (first, _) = hooked.question();
-    hooked.0.advance_clock(50 * SECOND_US);
+    hooked.0.advance_clock(ANSWER_TIMEOUT_US + SECOND_US);
     let (second, _) = hooked.question();
     let expired = || complete(200, r#"{"result":{"expired":true}}"#);
     hooked.0.answer_service(first, expired());

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use fanfare::hub::{Answer, DrainScope, Reading};
+use fanfare::limits::SERVICE_ANSWER_TIMEOUT;
 use serde_json::json;
 
 use crate::harness::SECOND_US;
@@ -10,6 +11,7 @@ use crate::hooked::{Hooked, INTERNAL, close_code, complete, hooked, hooked_with}
 use crate::wire;
 
 const NO_TEXTS: [&str; 0] = [];
+const ANSWER_TIMEOUT_US: u64 = SERVICE_ANSWER_TIMEOUT.as_micros() as u64;
 
 #[test]
 fn commands_after_one_that_waits_keep_their_order() {
@@ -95,7 +97,7 @@ fn an_answer_that_never_comes_ends_in_a_temporary_error() {
     let id = hooked.connect();
     hooked.0.send_text(id, r#"{"id":2,"rpc":{}}"#);
     let (ticket, _) = hooked.question();
-    hooked.0.advance_clock(44 * SECOND_US);
+    hooked.0.advance_clock(ANSWER_TIMEOUT_US - SECOND_US);
     assert_eq!(hooked.0.read_texts(id), NO_TEXTS);
     hooked.0.advance_clock(2 * SECOND_US);
     let _ = hooked.0.hub.resume_parked(hooked.0.now_us);

@@ -7,6 +7,7 @@ pub mod deflate;
 pub mod envelope;
 pub mod frames;
 pub mod handshake;
+pub mod hook_answers;
 pub mod protobuf;
 
 /// Calls a macro with the name of each target.
@@ -17,6 +18,7 @@ macro_rules! for_each_target {
         $call!(envelope);
         $call!(frames);
         $call!(handshake);
+        $call!(hook_answers);
         $call!(protobuf);
     };
 }
