@@ -18,6 +18,14 @@ async function token(claims, secret = SECRET) {
 }
 
 const ann = (claims = {}) => token({ sub: "ann", ...claims });
+// Returns `exp` of each token of a client whose first refresh fails.
+const expires = (time) => now() + ({ 1: 2, 2: -5 }[time] ?? 600);
+
+function same(actual, expected, what) {
+  const [got, want] = [JSON.stringify(actual), JSON.stringify(expected)];
+  if (got !== want) throw new Error(`${what}: got ${got}, expected ${want}`);
+}
+
 const now = () => Math.floor(Date.now() / 1000);
 
 async function until(condition, what) {
@@ -53,7 +61,8 @@ export async function run({ Centrifuge, WebSocket, url, form, report, api }) {
   function subscribe(client, channel, make) {
     const options = make ? { getToken: async () => make(++subscription.fetched) } : {};
     const subscription = client.newSubscription(channel, options);
-    Object.assign(subscription, { fetched: 0, codes: [], got: [], times: 0 });
+    Object.assign(subscription, { fetched: 0, subscribing: [], codes: [], got: [], times: 0 });
+    subscription.on("subscribing", (context) => subscription.subscribing.push(context.code));
     subscription.on("subscribed", () => subscription.times++);
     subscription.on("unsubscribed", (context) => subscription.codes.push(context.code));
     subscription.on("publication", (context) => subscription.got.push(json(context.data)));
@@ -77,6 +86,20 @@ export async function run({ Centrifuge, WebSocket, url, form, report, api }) {
       const client = open(() => ann({ exp: now() + 2 }));
       await until(() => client.fetched >= 3, () => `fetched ${client.fetched} times`);
       if (client.times !== 1) throw new Error(`connected ${client.times} times`);
+      client.disconnect();
+    },
+    "an expired token in a refresh ends the connection, and the SDK connects again": async () => {
+      const client = open((time) => ann({ exp: expires(time) }));
+      await until(() => client.times === 2, () => `connected ${client.times} times`);
+      same(client.connecting, [0, 3005], "codes");
+      client.disconnect();
+    },
+    "an expired token in a sub_refresh ends the subscription, and the SDK subscribes again": async () => {
+      const client = open(() => ann());
+      const channel = "$news:2";
+      const topic = subscribe(client, channel, (time) => token({ sub: "ann", channel, exp: expires(time) }));
+      await until(() => topic.times === 2, () => `subscribed ${topic.times} times`);
+      same([topic.subscribing, client.times], [[0, 2501], 1], "codes, and times connected");
       client.disconnect();
     },
     "the server subscribes the client to the topics of its token": async () => {

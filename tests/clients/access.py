@@ -65,7 +65,7 @@ class Session(centrifuge.ClientEventHandler):
 
     def __init__(self, protobuf, make):
         self.protobuf, self.make = protobuf, make
-        self.fetched, self.connected, self.codes, self.got = 0, 0, [], []
+        self.fetched, self.connected, self.connecting, self.codes, self.got = 0, 0, [], [], []
         self.id, self.events = None, []
         self.client = centrifuge.Client(
             AT.client, events=self, get_token=self.fetch, use_protobuf=protobuf, proxy=None
@@ -91,6 +91,9 @@ class Session(centrifuge.ClientEventHandler):
 
     async def on_unsubscribed(self, ctx):
         self.events.append(("unsubscribed", ctx.channel))
+
+    async def on_connecting(self, ctx):
+        self.connecting.append(ctx.code)
 
     async def on_disconnected(self, ctx):
         self.codes.append(ctx.code)
@@ -124,7 +127,7 @@ class Session(centrifuge.ClientEventHandler):
 class Topic(centrifuge.SubscriptionEventHandler):
     def __init__(self, session, topic, make):
         self.session, self.make = session, make
-        self.fetched, self.subscribed, self.codes, self.got = 0, 0, [], []
+        self.fetched, self.subscribed, self.subscribing, self.codes, self.got = 0, 0, [], [], []
         options = {"get_token": self.fetch} if make else {}
         self.subscription = session.client.new_subscription(topic, events=self, **options)
 
@@ -134,6 +137,9 @@ class Topic(centrifuge.SubscriptionEventHandler):
 
     async def on_subscribed(self, ctx):
         self.subscribed += 1
+
+    async def on_subscribing(self, ctx):
+        self.subscribing.append(ctx.code)
 
     async def on_unsubscribed(self, ctx):
         self.codes.append(ctx.code)
@@ -159,6 +165,26 @@ async def false_token(protobuf):
 async def refreshed(protobuf):
     async with Session(protobuf, lambda _: ann(exp=now() + 2)) as session:
         await until(lambda: session.fetched >= 3, lambda: f"fetched {session.fetched} times")
+        same(session.connected, 1, "times connected")
+
+
+def expires(number):
+    """Returns `exp` of each token of a client whose first refresh fails."""
+    return now() + {1: 2, 2: -5}.get(number, 600)
+
+
+async def expired_refresh(protobuf):
+    async with Session(protobuf, lambda number: ann(exp=expires(number))) as session:
+        await until(lambda: session.connected == 2, lambda: f"connected {session.connected} times")
+        same(session.connecting, [0, 3005], "codes")
+
+
+async def expired_sub_refresh(protobuf):
+    make = lambda number: token({"sub": "ann", "channel": "$news:2", "exp": expires(number)})
+    async with Session(protobuf, lambda _: ann()) as session:
+        topic = await session.subscribe("$news:2", make)
+        await until(lambda: topic.subscribed == 2, lambda: f"subscribed {topic.subscribed} times")
+        same(topic.subscribing, [0, 2501], "codes")
         same(session.connected, 1, "times connected")
 
 
@@ -236,6 +262,8 @@ CHECKS = {
     "a token connects, and an expired one is fetched again": fetched_again,
     "a token with another signature ends the client": false_token,
     "a connection is refreshed before it is closed": refreshed,
+    "an expired token in a refresh ends the connection, and the SDK connects again": expired_refresh,
+    "an expired token in a sub_refresh ends the subscription, and the SDK subscribes again": expired_sub_refresh,
     "the server subscribes the client to the topics of its token": server_side,
     "a private topic needs a subscription token, which is refreshed": private,
     "permissions decide about subscribing and publishing": permissions,

@@ -1,5 +1,6 @@
 import io.github.centrifugal.centrifuge.Client;
 import io.github.centrifugal.centrifuge.ConnectedEvent;
+import io.github.centrifugal.centrifuge.ConnectingEvent;
 import io.github.centrifugal.centrifuge.ConnectionTokenEvent;
 import io.github.centrifugal.centrifuge.ConnectionTokenGetter;
 import io.github.centrifugal.centrifuge.DisconnectedEvent;
@@ -9,6 +10,7 @@ import io.github.centrifugal.centrifuge.PublicationEvent;
 import io.github.centrifugal.centrifuge.ReplyError;
 import io.github.centrifugal.centrifuge.ServerPublicationEvent;
 import io.github.centrifugal.centrifuge.SubscribedEvent;
+import io.github.centrifugal.centrifuge.SubscribingEvent;
 import io.github.centrifugal.centrifuge.Subscription;
 import io.github.centrifugal.centrifuge.SubscriptionEventListener;
 import io.github.centrifugal.centrifuge.SubscriptionOptions;
@@ -70,6 +72,7 @@ public final class Access {
     private static final class Session extends EventListener implements AutoCloseable {
         final AtomicInteger fetched = new AtomicInteger();
         final AtomicInteger connected = new AtomicInteger();
+        final List<Integer> connecting = new CopyOnWriteArrayList<>();
         final List<Integer> codes = new CopyOnWriteArrayList<>();
         final List<String> got = new CopyOnWriteArrayList<>();
         final Client client;
@@ -102,6 +105,11 @@ public final class Access {
         @Override
         public void onConnected(Client client, ConnectedEvent event) {
             connected.incrementAndGet();
+        }
+
+        @Override
+        public void onConnecting(Client client, ConnectingEvent event) {
+            connecting.add(event.getCode());
         }
 
         @Override
@@ -150,12 +158,18 @@ public final class Access {
     private static final class Topic extends SubscriptionEventListener {
         final AtomicInteger fetched = new AtomicInteger();
         final AtomicInteger subscribed = new AtomicInteger();
+        final List<Integer> subscribing = new CopyOnWriteArrayList<>();
         final List<Integer> codes = new CopyOnWriteArrayList<>();
         final List<String> got = new CopyOnWriteArrayList<>();
 
         @Override
         public void onSubscribed(Subscription subscription, SubscribedEvent event) {
             subscribed.incrementAndGet();
+        }
+
+        @Override
+        public void onSubscribing(Subscription subscription, SubscribingEvent event) {
+            subscribing.add(event.getCode());
         }
 
         @Override
@@ -186,6 +200,28 @@ public final class Access {
     private static void refreshed() throws Exception {
         try (Session session = Session.open(number -> ann(expires(2)))) {
             until(() -> session.fetched.get() >= 3, "a third fetch");
+            Conductor.same(session.connected.get(), 1, "times connected");
+        }
+    }
+
+    /** Returns the claim `exp` of each token of a client whose first refresh fails. */
+    private static String expiresOf(int number) {
+        return expires(number == 1 ? 2 : number == 2 ? -5 : 600);
+    }
+
+    private static void expiredRefresh() throws Exception {
+        try (Session session = new Session(number -> ann(expiresOf(number)))) {
+            until(() -> session.connected.get() == 2, "connected again");
+            Conductor.same(session.connecting, List.of(0, 3005), "codes");
+        }
+    }
+
+    private static void expiredSubRefresh() throws Exception {
+        String claims = "\"sub\":\"ann\",\"channel\":\"$news:2\"";
+        try (Session session = Session.open(number -> ann(""))) {
+            Topic topic =
+                    session.subscribe("$news:2", number -> token(claims + expiresOf(number), secret));
+            until(() -> topic.subscribing.contains(2501), "code 2501");
             Conductor.same(session.connected.get(), 1, "times connected");
         }
     }
@@ -241,6 +277,12 @@ public final class Access {
         Conductor.check("a token connects, and an expired one is fetched again", Access::fetchedAgain);
         Conductor.check("a token with another signature ends the client", Access::falseToken);
         Conductor.check("a connection is refreshed before it is closed", Access::refreshed);
+        Conductor.check(
+                "an expired token in a refresh ends the connection, and the SDK connects again",
+                Access::expiredRefresh);
+        Conductor.check(
+                "an expired token in a sub_refresh ends the subscription, and the SDK subscribes again",
+                Access::expiredSubRefresh);
         Conductor.check("the server subscribes the client to the topics of its token", Access::serverSide);
         Conductor.check("a private topic needs a subscription token, which is refreshed", Access::privateTopic);
         Conductor.check("permissions decide about subscribing and publishing", Access::permissions);

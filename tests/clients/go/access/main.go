@@ -46,11 +46,12 @@ func after(seconds int64) int64 {
 
 // events records what happens to a client or a subscription.
 type events struct {
-	mu      sync.Mutex
-	fetched int
-	entered int
-	codes   []uint32
-	got     []string
+	mu       sync.Mutex
+	fetched  int
+	entered  int
+	entering []uint32
+	codes    []uint32
+	got      []string
 }
 
 func (e *events) locked(change func()) {
@@ -95,6 +96,9 @@ func open(make func(number int) (string, error)) (*session, error) {
 		s.client = centrifuge.NewJsonClient(url, config)
 	}
 	s.client.OnConnected(func(centrifuge.ConnectedEvent) { s.locked(func() { s.entered++ }) })
+	s.client.OnConnecting(func(e centrifuge.ConnectingEvent) {
+		s.locked(func() { s.entering = append(s.entering, e.Code) })
+	})
 	s.client.OnDisconnected(func(e centrifuge.DisconnectedEvent) {
 		s.locked(func() { s.codes = append(s.codes, e.Code) })
 	})
@@ -125,6 +129,9 @@ func (s *session) subscribe(name string, make func(number int) (string, error)) 
 		return nil, err
 	}
 	subscription.OnSubscribed(func(centrifuge.SubscribedEvent) { t.locked(func() { t.entered++ }) })
+	subscription.OnSubscribing(func(e centrifuge.SubscribingEvent) {
+		t.locked(func() { t.entering = append(t.entering, e.Code) })
+	})
 	subscription.OnUnsubscribed(func(e centrifuge.UnsubscribedEvent) {
 		t.locked(func() { t.codes = append(t.codes, e.Code) })
 	})
@@ -182,6 +189,46 @@ func refreshed() error {
 		}
 	})
 	return err
+}
+
+// expires returns the claim exp of each token of a client whose first refresh fails.
+func expires(number int) int64 {
+	switch number {
+	case 1:
+		return after(2)
+	case 2:
+		return after(-5)
+	}
+	return after(600)
+}
+
+// enteredAgain waits for a second success after an end with code.
+func (e *events) enteredAgain(code uint32) error {
+	err := e.until(func() bool { return e.entered == 2 }, "entered again")
+	e.locked(func() {
+		if len(e.entering) != 2 || e.entering[1] != code {
+			err = errors.Join(err, fmt.Errorf("codes %v, expected %d", e.entering, code))
+		}
+	})
+	return err
+}
+
+func expiredRefresh() error {
+	s, err := open(func(number int) (string, error) { return ann(claims{"exp": expires(number)}) })
+	defer s.client.Close()
+	return errors.Join(err, s.enteredAgain(3005))
+}
+
+func expiredSubRefresh() error {
+	s, err := connected(always(nil))
+	defer s.client.Close()
+	t, second := s.subscribe("$news:2", func(number int) (string, error) {
+		return token(claims{"sub": "ann", "channel": "$news:2", "exp": expires(number)}, secret)
+	})
+	if err := errors.Join(err, second); err != nil {
+		return err
+	}
+	return t.enteredAgain(2501)
 }
 
 func serverSide() error {
@@ -253,6 +300,8 @@ func main() {
 	conductor.Check("a token connects, and an expired one is fetched again", fetchedAgain)
 	conductor.Check("a token with another signature ends the client", falseToken)
 	conductor.Check("a connection is refreshed before it is closed", refreshed)
+	conductor.Check("an expired token in a refresh ends the connection, and the SDK connects again", expiredRefresh)
+	conductor.Check("an expired token in a sub_refresh ends the subscription, and the SDK subscribes again", expiredSubRefresh)
 	conductor.Check("the server subscribes the client to the topics of its token", serverSide)
 	conductor.Check("a private topic needs a subscription token, which is refreshed", private)
 	conductor.Check("permissions decide about subscribing and publishing", permissions)
