@@ -127,6 +127,9 @@ const EXPLANATION_BYTES: usize = 1024;
 /// The close code with which `/raw` answers a message of the client protocol.
 const UNSUPPORTED_DATA: u16 = 1003;
 
+/// The close code of a client that connects without a token although it needs one.
+const BAD_REQUEST: u16 = 3501;
+
 /// How late a ping may be. The SDKs use the same value.
 const PING_GRACE: Duration = Duration::from_secs(10);
 
@@ -222,10 +225,7 @@ impl<'a> Subscription<'a> {
                 }
                 Message::Close(Some(frame)) => {
                     let code = frame.code.into();
-                    let mut reason = frame.reason.to_string();
-                    if code == UNSUPPORTED_DATA {
-                        reason.push_str("; give the --url of /connection/websocket");
-                    }
+                    let reason = format!("{}{}", frame.reason, self.advice(code));
                     return Err(SubscribeError::Closed { code, reason });
                 }
                 Message::Close(None) => {
@@ -242,6 +242,17 @@ impl<'a> Subscription<'a> {
         let _ = self.socket.close(None);
         let _ = self.socket.flush();
         Ok(())
+    }
+
+    /// Returns what to do about a close code, after a semicolon, or an empty text.
+    fn advice(&self, code: u16) -> &'static str {
+        if code == UNSUPPORTED_DATA {
+            "; give the --url of /connection/websocket"
+        } else if code == BAD_REQUEST && self.command.token.is_empty() {
+            "; if the server has [auth], give a --token, which `fanfare token` makes"
+        } else {
+            ""
+        }
     }
 
     fn handle(&mut self, reply: Reply<'_>, out: &mut impl Write) -> Result<(), SubscribeError> {

@@ -73,6 +73,21 @@ fn subscribe_prints_payloads_answers_pings_and_exits_after_count() {
 }
 
 #[test]
+fn subscribe_without_a_token_names_the_option() {
+    let (url, served) = server(|mut socket| {
+        let frame = CloseFrame {
+            code: 3501.into(),
+            reason: "bad request".into(),
+        };
+        socket.close(Some(frame)).expect("sent");
+        let _ = socket.read();
+    });
+    let (code, _, error) = run(&["subscribe", "a", "--url", &url]);
+    assert!(code == 1 && error.contains("--token"), "{error}");
+    served.join().expect("the server ends");
+}
+
+#[test]
 fn subscribe_prints_the_reason_of_its_end() {
     let (url, served) = server(|mut socket| {
         let frame = CloseFrame {
