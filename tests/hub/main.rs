@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, unreachable_pub)]
 
 mod access;
+mod access_ends;
 #[path = "../fuzz/client_proto.rs"]
 mod client_proto;
 mod closing;
@@ -29,6 +30,7 @@ mod share;
 mod slow;
 mod survey;
 mod timers;
+mod token_time;
 mod tokens;
 mod topics;
 mod upstream;
