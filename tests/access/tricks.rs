@@ -113,7 +113,9 @@ fn a_token_of_one_algorithm_is_not_valid_as_another_of_the_same_key() {
 #[test]
 fn members_that_name_a_key_have_no_effect() {
     let evil = "-----BEGIN PUBLIC KEY-----";
+    let long = format!(r#""kid":"{}""#, "k".repeat(5_000));
     for member in [
+        long.as_str(),
         r#""kid":"../../../../dev/null""#,
         r#""kid":"' UNION SELECT 'secret""#,
         r#""kid":{"$ne":null}"#,

@@ -7,7 +7,7 @@ use serde_json::Value;
 /// The time of the wall clock in tests, in seconds since 1970.
 pub const NOW_S: u64 = 1_700_000_000;
 
-const SECRET: &str = "a secret of tests with at least 32 bytes";
+pub const SECRET: &str = "a secret of tests with at least 32 bytes";
 /// Keys of tests. Nothing else uses them.
 const PRIVATE_KEY: &str = include_str!("../fixtures/tokens/ecdsa_private.pem");
 const PUBLIC_KEY: &str = include_str!("../fixtures/tokens/ecdsa_public.pem");

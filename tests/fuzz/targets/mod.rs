@@ -9,6 +9,7 @@ pub mod frames;
 pub mod handshake;
 pub mod hook_answers;
 pub mod protobuf;
+pub mod tokens;
 
 /// Calls a macro with the name of each target.
 macro_rules! for_each_target {
@@ -20,6 +21,7 @@ macro_rules! for_each_target {
         $call!(handshake);
         $call!(hook_answers);
         $call!(protobuf);
+        $call!(tokens);
     };
 }
 pub(crate) use for_each_target;
