@@ -1,8 +1,11 @@
 //! Tests of the Protobuf codec against prost: commands as SDKs encode them, replies, pushes,
 //! publications, and the properties of the fuzz target on generated commands.
 
+use std::sync::Arc;
+
 use fanfare::config::PayloadKind;
 use fanfare::delivery::{Broadcast, Codec, Encoding, Joined, NamespaceRules};
+use fanfare::protocol::ClientInfo;
 use fanfare::protocol::codec::ClientCodec;
 use fanfare::protocol::command::{Command, PublishData};
 use fanfare::protocol::protobuf::{Commands, decode, pushes};
@@ -125,9 +128,9 @@ fn a_broadcast_is_one_binary_message_with_all_its_publications() {
             may_join: true,
         };
         let payloads: [&[u8]; 4] = [b"", b"{\"a\": [1]}", &[b'x'; 200], &[b'y'; 9_000]];
-        let mut broadcast = Broadcast::new("news:日本", 1, payloads[0], rules, 0);
+        let mut broadcast = Broadcast::new("news:日本", 1, payloads[0], None, rules, 0);
         for payload in &payloads[1..] {
-            assert_eq!(broadcast.join(payload, usize::MAX), Joined::Added);
+            assert_eq!(broadcast.join(payload, None, usize::MAX), Joined::Added);
         }
         let frames = broadcast.frames(Encoding::plain(Codec::Protobuf), &mut Deflater::default());
         assert_eq!(frames[0], 0x82, "one final binary frame");
@@ -137,6 +140,55 @@ fn a_broadcast_is_one_binary_message_with_all_its_publications() {
             expected
         );
     }
+}
+
+#[test]
+fn a_broadcast_names_the_client_of_each_publication_that_has_one() {
+    let rules = NamespaceRules {
+        payload_kind: PayloadKind::Json,
+        may_deflate: true,
+        may_join: true,
+    };
+    let info = |user: &str, conn_info: Option<&[u8]>| ClientInfo {
+        user: user.into(),
+        client: "9f3c".into(),
+        conn_info: conn_info.map(Into::into),
+        chan_info: None,
+    };
+    let long = "x".repeat(300);
+    let infos = [
+        None,
+        Some(info("ann", Some(b"{}"))),
+        None,
+        Some(info(&long, None)),
+    ];
+    let infos = infos.map(|info| info.map(Arc::new));
+    let mut broadcast = Broadcast::new("a", 1, b"0", infos[0].as_ref(), rules, 0);
+    for info in &infos[1..] {
+        let joined = broadcast.join(b"1", info.as_ref(), usize::MAX);
+        assert_eq!(joined, Joined::Added);
+    }
+    let deflater = &mut Deflater::default();
+    let frames = broadcast.frames(Encoding::plain(Codec::Protobuf), deflater);
+    let pushes = client_proto::delimited::<client_proto::Reply>(encode::payload(&frames));
+    let expected = infos.each_ref().map(|info| {
+        info.as_ref().map(|info| client_proto::ClientInfo {
+            user: info.user.to_string(),
+            client: info.client.to_string(),
+            conn_info: info.conn_info.as_deref().unwrap_or_default().into(),
+            chan_info: Vec::new(),
+        })
+    });
+    let named = |push: client_proto::Reply| push.push.unwrap().publication.unwrap().info;
+    assert_eq!(pushes.into_iter().map(named).collect::<Vec<_>>(), expected);
+    let frames = broadcast.frames(Encoding::plain(Codec::Json), deflater);
+    let lines = str::from_utf8(encode::payload(&frames)).unwrap().lines();
+    let users = lines.map(|line| {
+        let mut push: serde_json::Value = serde_json::from_str(line).unwrap();
+        push["push"]["pub"]["info"]["user"].take()
+    });
+    let expected = [None, Some("ann"), None, Some(&*long)].map(serde_json::Value::from);
+    assert_eq!(users.collect::<Vec<_>>(), expected);
 }
 
 /// Generates commands that an SDK may encode.
@@ -226,8 +278,8 @@ proptest! {
         payload in proptest::collection::vec(any::<u8>(), 0..70_000),
     ) {
         let mut message = Vec::new();
-        pushes::publication(&mut message, &channel, &payload);
-        prop_assert_eq!(message.len(), pushes::publication_len(&channel, &payload));
+        pushes::publication(&mut message, &channel, &payload, None);
+        prop_assert_eq!(message.len(), pushes::publication_len(&channel, &payload, None));
         let encoded = client_proto::push(&channel, &payload).encode_length_delimited_to_vec();
         prop_assert_eq!(message, encoded);
     }

@@ -91,7 +91,11 @@ pub(super) fn parse(body: &[u8]) -> Result<SubmittedPublication, BodyError> {
         (None, None) => return Err(BodyError::TopicMissing),
     };
     let payload = members.read_payload()?;
-    Ok(SubmittedPublication { topic, payload })
+    Ok(SubmittedPublication {
+        topic,
+        payload,
+        info: None,
+    })
 }
 
 fn members(body: &[u8]) -> Result<Members<'_>, BodyError> {
@@ -147,6 +151,7 @@ mod tests {
             let expected = SubmittedPublication {
                 topic: "a".into(),
                 payload: br#"{"x": 1}"#.to_vec(),
+                info: None,
             };
             assert_eq!(parse(body.as_bytes()), Ok(expected), "{body}");
         }

@@ -166,6 +166,7 @@ mod tests {
         let publication = SubmittedPublication {
             topic: "a".into(),
             payload: Vec::new(),
+            info: None,
         };
         let submission = Submission {
             source: SubmissionSource::Admin,

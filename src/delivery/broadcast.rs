@@ -3,12 +3,12 @@
 //! core, compressed encodings on the first shard that has a subscriber for them.
 
 use std::iter;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 
 use crate::config::PayloadKind;
-use crate::protocol::{json, protobuf};
+use crate::protocol::{ClientInfo, json, protobuf};
 use crate::wire::Deflater;
 use crate::wire::deflate::DeflateWindow;
 use crate::wire::encode::{self, Data};
@@ -25,6 +25,9 @@ pub struct Broadcast {
     payloads: Vec<u8>,
     /// The index in `payloads` at which each publication after the first begins.
     later_starts: Vec<u32>,
+    /// The clients that have sent publications, with the numbers of the publications, ascending.
+    /// Without an allocation if there are none.
+    infos: Vec<(u32, Arc<ClientInfo>)>,
     /// Bytes of the JSON message without escapes in texts. The messages of other codecs are
     /// smaller.
     message_bytes: usize,
@@ -47,21 +50,25 @@ pub enum Joined {
 }
 
 impl Broadcast {
-    /// Creates a broadcast of one publication. `arrived_us` is when it arrived at the ingest
-    /// thread.
+    /// Creates a broadcast of one publication. `info` is the client that has sent it, and
+    /// `arrived_us` is when it arrived at the ingest thread.
     pub fn new(
         topic: &str,
         topic_hash: u64,
         payload: &[u8],
+        info: Option<&Arc<ClientInfo>>,
         rules: NamespaceRules,
         arrived_us: u64,
     ) -> Self {
+        let kind = rules.payload_kind;
+        let sender = info.map(AsRef::as_ref);
         Self {
             topic: topic.into(),
             topic_hash,
             payloads: payload.to_vec(),
             later_starts: Vec::new(),
-            message_bytes: json::pushes::publication_len_hint(topic, payload, rules.payload_kind),
+            infos: info.map(|info| (0, Arc::clone(info))).into_iter().collect(),
+            message_bytes: json::pushes::publication_len_hint(topic, payload, kind, sender),
             rules,
             arrived_us,
             plain: Default::default(),
@@ -70,17 +77,27 @@ impl Broadcast {
     }
 
     /// Adds another publication of the topic, if the frame of all of them stays within `max_bytes`.
-    pub fn join(&mut self, payload: &[u8], max_bytes: usize) -> Joined {
+    pub fn join(
+        &mut self,
+        payload: &[u8],
+        info: Option<&Arc<ClientInfo>>,
+        max_bytes: usize,
+    ) -> Joined {
         debug_assert!(
             self.plain.iter().all(|frames| frames.get().is_none()),
             "a broadcast that is shared does not change"
         );
         let kind = self.rules.payload_kind;
-        let added_bytes = 1 + json::pushes::publication_len_hint(&self.topic, payload, kind);
+        let sender = info.map(AsRef::as_ref);
+        let added_bytes =
+            1 + json::pushes::publication_len_hint(&self.topic, payload, kind, sender);
         if !self.rules.may_join || self.message_bytes + added_bytes > max_bytes {
             return Joined::Refused;
         }
         self.message_bytes += added_bytes;
+        if let Some(info) = info {
+            self.infos.push((self.publications(), Arc::clone(info)));
+        }
         self.later_starts.push(self.payloads.len() as u32);
         self.payloads.extend_from_slice(payload);
         Joined::Added
@@ -109,7 +126,9 @@ impl Broadcast {
     pub fn held_bytes(&self) -> usize {
         let plain = self.plain.iter().filter_map(OnceLock::get);
         let encoded_bytes: usize = plain.map(Bytes::len).sum();
-        size_of::<Self>() + self.topic.len() + self.payloads.len() + encoded_bytes
+        let infos = self.infos.iter().map(|(_, info)| info.bytes());
+        let info_bytes: usize = infos.sum();
+        size_of::<Self>() + self.topic.len() + self.payloads.len() + info_bytes + encoded_bytes
     }
 
     /// Makes the plain encoding of a codec, so that no shard has to.
@@ -144,6 +163,15 @@ impl Broadcast {
             .map(|(start, end)| &self.payloads[start..end])
     }
 
+    /// Returns the payload of each publication with the client that has sent it, if it is known.
+    fn publications_with_senders(&self) -> impl Iterator<Item = (&[u8], Option<&ClientInfo>)> {
+        let mut infos = self.infos.iter().peekable();
+        self.payloads().zip(0..).map(move |(payload, number)| {
+            let info = infos.next_if(|(of, _)| *of == number);
+            (payload, info.map(|(_, info)| &**info))
+        })
+    }
+
     fn plain(&self, codec: Codec) -> &Bytes {
         self.plain[codec as usize].get_or_init(|| match codec {
             Codec::Json => self.json_frame(),
@@ -157,11 +185,11 @@ impl Broadcast {
     fn json_frame(&self) -> Bytes {
         let (topic, kind) = (&*self.topic, self.rules.payload_kind);
         encode::message_with(Data::Text, self.message_bytes, |out| {
-            for (index, payload) in self.payloads().enumerate() {
+            for (index, (payload, info)) in self.publications_with_senders().enumerate() {
                 if index > 0 {
                     out.push(b'\n');
                 }
-                json::pushes::publication(out, topic, payload, kind);
+                json::pushes::publication(out, topic, payload, kind, info);
             }
         })
     }
@@ -170,12 +198,12 @@ impl Broadcast {
     fn protobuf_frame(&self) -> Bytes {
         let topic = &*self.topic;
         let message_bytes = self
-            .payloads()
-            .map(|payload| protobuf::pushes::publication_len(topic, payload))
+            .publications_with_senders()
+            .map(|(payload, info)| protobuf::pushes::publication_len(topic, payload, info))
             .sum();
         encode::message_with(Data::Binary, message_bytes, |out| {
-            for payload in self.payloads() {
-                protobuf::pushes::publication(out, topic, payload);
+            for (payload, info) in self.publications_with_senders() {
+                protobuf::pushes::publication(out, topic, payload, info);
             }
         })
     }

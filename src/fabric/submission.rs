@@ -1,9 +1,12 @@
 //! A submission: publications that another thread of the process hands to the ingest thread, and
 //! the results that the ingest thread returns. Created on shard threads and the control thread.
 
+use std::sync::Arc;
+
 use tokio::sync::oneshot;
 
 use crate::hub::Ticket;
+use crate::protocol::ClientInfo;
 
 use super::rejection::Rejection;
 
@@ -23,6 +26,16 @@ pub enum SubmissionSource {
 pub struct SubmittedPublication {
     pub topic: String,
     pub payload: Vec<u8>,
+    /// The client that has sent the publication, if clients are authenticated.
+    pub info: Option<Arc<ClientInfo>>,
+}
+
+impl SubmittedPublication {
+    /// Returns the bytes of all parts.
+    fn bytes(&self) -> usize {
+        let info_bytes = self.info.as_ref().map_or(0, |info| info.bytes());
+        self.topic.len() + self.payload.len() + info_bytes
+    }
 }
 
 /// Publications that wait for the ingest thread. It takes them in order.
@@ -43,12 +56,10 @@ impl Submission {
             .is_some_and(|deadline_us| deadline_us <= now_us)
     }
 
-    /// Returns the bytes of its topics and payloads.
+    /// Returns the bytes of its publications.
     pub(super) fn bytes(&self) -> usize {
         let publications = self.publications.iter();
-        publications
-            .map(|each| each.topic.len() + each.payload.len())
-            .sum()
+        publications.map(SubmittedPublication::bytes).sum()
     }
 }
 

@@ -111,6 +111,7 @@ mod tests {
         let publication = SubmittedPublication {
             topic: "a".into(),
             payload: b"1".to_vec(),
+            info: None,
         };
         Submission {
             source: SubmissionSource::Admin,

@@ -93,7 +93,9 @@ impl Hub {
         self.sessions[id].connect();
         self.start_pings(id, now_us);
         for subscription in &grant.subscriptions {
-            self.subscribe_to(id, &subscription.topic);
+            let (topic, info) = (&subscription.topic, subscription.info.clone());
+            self.subscribe_to(id, topic);
+            self.record_subscription(id, topic, Validity::Forever, info, now_us);
         }
         CommandOutcome::Connected(grant)
     }

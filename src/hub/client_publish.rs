@@ -1,8 +1,11 @@
 //! The command publish. Shard core.
 
+use std::sync::Arc;
+
 use crate::access::hooks::{HookFault, PublishResult, calls};
 use crate::access::rules;
 use crate::config::{AuthMode, HookKind, PayloadKind};
+use crate::protocol::ClientInfo;
 use crate::protocol::codes::ClientError;
 use crate::protocol::command::PublishData;
 
@@ -60,8 +63,23 @@ impl Hub {
         let question = Question::Publish {
             topic: name.into(),
             payload,
+            info: self.client_info(id, name),
         };
         self.ask(id, request, question, now_us)
+    }
+
+    /// Returns the information about a client that the subscribers of a topic get; `None` if
+    /// clients are not authenticated.
+    fn client_info(&self, id: ConnectionId, topic: &str) -> Option<Arc<ClientInfo>> {
+        if self.config.auth.mode() == AuthMode::Open {
+            return None;
+        }
+        Some(Arc::new(ClientInfo {
+            user: self.identities.user(id).into(),
+            client: self.client_id(id).to_string().into(),
+            conn_info: self.identities.info(id).map(Into::into),
+            chan_info: self.identities.subscription_info(id, topic).map(Into::into),
+        }))
     }
 
     /// Asks the publish hook. Returns the payload that replaces that of the client, if any.

@@ -164,6 +164,11 @@ impl Identities {
             .map_or("", |identity| &identity.user)
     }
 
+    /// Returns the information about the user of a connection.
+    pub(super) fn info(&self, id: ConnectionId) -> Option<&[u8]> {
+        self.by_connection.get(&id)?.info.as_deref()
+    }
+
     /// Returns the information about the user of a connection in a topic.
     pub(super) fn subscription_info(&self, id: ConnectionId, topic: &str) -> Option<&[u8]> {
         let list = self.by_connection.get(&id)?.subscriptions.as_ref()?;

@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 use std::mem;
+use std::sync::Arc;
 
 use foldhash::{HashMap, HashMapExt};
 
@@ -13,6 +14,7 @@ use crate::access::{ServiceAnswer, ServiceQuestion};
 use crate::limits::{
     PENDING_COMMAND_TIMEOUT, PENDING_COMMANDS, PENDING_COMMANDS_PER_SHARD, PENDING_QUESTION_BYTES,
 };
+use crate::protocol::ClientInfo;
 use crate::protocol::codes::ClientError;
 
 use super::connection_id::ConnectionId;
@@ -40,7 +42,12 @@ impl Ticket {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Question {
     /// Take a client's publication. The topic is valid and the payload is JSON.
-    Publish { topic: String, payload: Vec<u8> },
+    Publish {
+        topic: String,
+        payload: Vec<u8>,
+        /// The client, if clients are authenticated.
+        info: Option<Arc<ClientInfo>>,
+    },
     /// Ask a service outside the process.
     Service(ServiceQuestion),
 }
@@ -49,7 +56,11 @@ impl Question {
     /// Returns the bytes that the question keeps allocated.
     fn bytes(&self) -> usize {
         match self {
-            Self::Publish { topic, payload } => topic.len() + payload.len(),
+            Self::Publish {
+                topic,
+                payload,
+                info,
+            } => topic.len() + payload.len() + info.as_ref().map_or(0, |info| info.bytes()),
             Self::Service(question) => question.bytes(),
         }
     }

@@ -20,11 +20,24 @@ use super::subscriptions::InterestChange;
 
 /// How the token of a subscription is judged.
 enum Judgement {
-    Accepted(Validity),
+    Accepted(SubscriptionGrant),
     Expired,
     Invalid,
     /// The token is for another user, another client or another topic.
     Mismatch,
+}
+
+/// Until when a subscription is granted, and the information about the user in its topic.
+struct SubscriptionGrant {
+    validity: Validity,
+    info: Option<Box<[u8]>>,
+}
+
+impl SubscriptionGrant {
+    const FOREVER: Self = Self {
+        validity: Validity::Forever,
+        info: None,
+    };
 }
 
 impl Hub {
@@ -52,15 +65,15 @@ impl Hub {
                 Err(error) => return self.deny(error),
             }
         }
-        let validity = match self.config.auth.mode() {
-            AuthMode::Open => Validity::Forever,
+        let SubscriptionGrant { validity, info } = match self.config.auth.mode() {
+            AuthMode::Open => SubscriptionGrant::FOREVER,
             AuthMode::Enforced => match self.authorize_subscribe(id, name, token, now_us) {
-                Ok(validity) => validity,
+                Ok(grant) => grant,
                 Err(outcome) => return outcome,
             },
         };
         self.subscribe_to(id, name);
-        self.record_subscription(id, name, validity, None, now_us);
+        self.record_subscription(id, name, validity, info, now_us);
         CommandOutcome::Reply(Reply::Subscribe {
             expiry: validity.expiry(),
             data: None,
@@ -107,18 +120,20 @@ impl Hub {
         name: &str,
         token: &str,
         now_us: u64,
-    ) -> Result<Validity, CommandOutcome> {
+    ) -> Result<SubscriptionGrant, CommandOutcome> {
         let presence = if token.is_empty() {
             TokenPresence::Absent
         } else {
             TokenPresence::Valid
         };
-        let validity = if presence == TokenPresence::Absent {
-            Validity::Forever
+        let grant = if presence == TokenPresence::Absent {
+            SubscriptionGrant::FOREVER
         } else {
             match self.judge(id, name, token, now_us)? {
-                Judgement::Accepted(Validity::Over) => return Err(ClientError::Expired.into()),
-                Judgement::Accepted(validity) => validity,
+                Judgement::Accepted(grant) if grant.validity == Validity::Over => {
+                    return Err(ClientError::Expired.into());
+                }
+                Judgement::Accepted(grant) => grant,
                 Judgement::Expired => return Err(ClientError::TokenExpired.into()),
                 Judgement::Invalid => return Err(self.deny(ClientError::PermissionDenied)),
                 Judgement::Mismatch => {
@@ -130,7 +145,7 @@ impl Hub {
         let user = self.identities.user(id);
         rules::subscribe(&self.config.auth, namespace, name, user, presence)
             .map_err(|error| self.deny(error))?;
-        Ok(validity)
+        Ok(grant)
     }
 
     /// Verifies the token of a subscription.
@@ -146,7 +161,10 @@ impl Hub {
         self.note_token(id, verified.as_ref().err(), now_us);
         Ok(match verified {
             Ok(token) if !self.is_meant(id, name, &token) => Judgement::Mismatch,
-            Ok(token) => Judgement::Accepted(Validity::of(token.expires_at_s, self.unix_s)),
+            Ok(token) => Judgement::Accepted(SubscriptionGrant {
+                validity: Validity::of(token.expires_at_s, self.unix_s),
+                info: token.info,
+            }),
             Err(TokenFault::Expired) => Judgement::Expired,
             Err(TokenFault::Invalid(_)) => Judgement::Invalid,
         })
@@ -189,13 +207,16 @@ impl Hub {
         if token.is_empty() {
             return CommandOutcome::Disconnect(CloseReason::BadRequest);
         }
-        let validity = match self.judge(id, name, token, now_us) {
+        let SubscriptionGrant { validity, info } = match self.judge(id, name, token, now_us) {
             Err(outcome) => return outcome,
             Ok(Judgement::Invalid | Judgement::Mismatch) => {
                 return CommandOutcome::Disconnect(CloseReason::InvalidToken);
             }
-            Ok(Judgement::Expired) => Validity::Over,
-            Ok(Judgement::Accepted(validity)) => validity,
+            Ok(Judgement::Expired) => SubscriptionGrant {
+                validity: Validity::Over,
+                info: None,
+            },
+            Ok(Judgement::Accepted(grant)) => grant,
         };
         if validity == Validity::Over {
             // An error would end the subscription for good. After this push, SDKs subscribe again,
@@ -203,7 +224,7 @@ impl Hub {
             self.end_subscription(id, name);
             self.push_unsubscribe(id, name, UnsubscribeCode::Expired, now_us);
         } else {
-            self.record_subscription(id, name, validity, None, now_us);
+            self.record_subscription(id, name, validity, info, now_us);
         }
         CommandOutcome::Reply(Reply::SubRefresh {
             expiry: validity.expiry(),

@@ -7,11 +7,13 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use crate::config::{AuthMode, Config, Namespace, PayloadKind};
 use crate::delivery::NamespaceRules;
 use crate::fabric::Rejection;
 use crate::limits::ENVELOPE_BYTES;
+use crate::protocol::ClientInfo;
 use crate::protocol::json;
 use crate::protocol::topic;
 
@@ -25,6 +27,15 @@ pub struct Publication<'a> {
     pub payload: Cow<'a, [u8]>,
     pub rules: NamespaceRules,
     pub meta: Option<Meta>,
+    /// The client that has sent the publication, if clients are authenticated.
+    pub info: Option<Arc<ClientInfo>>,
+}
+
+impl Publication<'_> {
+    /// Returns the bytes of the information about the sender.
+    pub(super) fn info_bytes(&self) -> usize {
+        self.info.as_ref().map_or(0, |info| info.bytes())
+    }
 }
 
 /// Checks messages. The memory of the JSON parser is used again for the next message.
@@ -90,6 +101,7 @@ impl Checker {
             payload,
             rules,
             meta,
+            info: None,
         })
     }
 

@@ -234,6 +234,10 @@ impl MessageHandler {
                 SubmissionSource::Client | SubmissionSource::Admin => self.checker.check(&parts),
                 SubmissionSource::Canary => self.checker.check_own(&parts),
             };
+            let checked = checked.map(|checked| Publication {
+                info: publication.info.clone(),
+                ..checked
+            });
             let (router, counts) = (&mut self.router, &mut self.counts);
             let result = settle(checked, arrived_us, policy, router, counts);
             if let SubmissionResult::Rejected(rejection) = result

@@ -30,7 +30,10 @@ fn encoded_bytes_max(publication: &Publication<'_>) -> usize {
         PayloadKind::Text => 8,
     };
     let topic_copies = 8;
+    // Itself, the text of both codecs, and a user of control characters.
+    let info_copies = 8;
     size_of::<Broadcast>()
+        + info_copies * publication.info_bytes()
         + topic_copies * publication.topic.len()
         + payload_copies * publication.payload.len()
         + FRAME_OVERHEAD_BYTES
@@ -96,7 +99,8 @@ impl LaneRouter {
         counts: &mut IngestCounts,
     ) -> Result<(), LaneFull> {
         let (topic, payload) = (publication.topic, &*publication.payload);
-        let held_bytes = size_of::<Broadcast>() + topic.len() + 2 * payload.len();
+        let info_bytes = publication.info_bytes();
+        let held_bytes = size_of::<Broadcast>() + topic.len() + 2 * payload.len() + 2 * info_bytes;
         if self.held_bytes + held_bytes > BATCH_BYTES {
             self.flush(counts);
         }
@@ -117,9 +121,9 @@ impl LaneRouter {
         }
         self.held_bytes += held_bytes;
         self.publications += 1;
-        if self.join_latest(topic, hash, payload) == Join::NeedsBroadcast {
-            let rules = publication.rules;
-            let broadcast = Broadcast::new(topic, hash, payload, rules, arrived_us);
+        if self.join_latest(publication, hash) == Join::NeedsBroadcast {
+            let (info, rules) = (publication.info.as_ref(), publication.rules);
+            let broadcast = Broadcast::new(topic, hash, payload, info, rules, arrived_us);
             self.broadcasts.push(broadcast);
         }
         if self.publications == BATCH_PUBLICATIONS {
@@ -149,15 +153,17 @@ impl LaneRouter {
     }
 
     /// Adds a publication to the latest broadcast of its topic, if their frame has room for it.
-    fn join_latest(&mut self, topic: &str, hash: u64, payload: &[u8]) -> Join {
+    fn join_latest(&mut self, publication: &Publication<'_>, hash: u64) -> Join {
+        let (payload, info) = (&publication.payload, publication.info.as_ref());
         let next = self.broadcasts.len();
         let broadcasts = &mut self.broadcasts;
         let found = self.latest.find_mut(hash, |index| {
             let broadcast = &broadcasts[*index];
-            broadcast.topic_hash() == hash && broadcast.topic() == topic
+            broadcast.topic_hash() == hash && broadcast.topic() == publication.topic
         });
         if let Some(latest) = found {
-            if broadcasts[*latest].join(payload, self.shared_frame_bytes) == Joined::Added {
+            let joined = broadcasts[*latest].join(payload, info, self.shared_frame_bytes);
+            if joined == Joined::Added {
                 return Join::Joined;
             }
             *latest = next;

@@ -83,6 +83,7 @@ impl Watchdog {
             topic: topic::RESERVED.into(),
             // A number is valid in every payload type: JSON, text and binary.
             payload: self.published.to_string().into_bytes(),
+            info: None,
         };
         let submission = Submission {
             source: SubmissionSource::Canary,

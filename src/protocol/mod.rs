@@ -9,8 +9,10 @@
 //! reply     what the server sends         protobuf  the Protobuf codec
 //! hook_parameters  what only hooks of the back end get of a command
 //! codes     error codes of replies, close codes, unsubscribe codes
+//! client_info  who has sent a publication
 //! ```
 
+mod client_info;
 pub mod codec;
 pub mod codes;
 pub mod command;
@@ -20,3 +22,5 @@ mod method;
 pub mod protobuf;
 pub mod reply;
 pub mod topic;
+
+pub use client_info::ClientInfo;

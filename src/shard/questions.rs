@@ -16,8 +16,17 @@ impl<R: Ring> ShardLoop<R> {
         let mut publications = Vec::new();
         for (ticket, question) in self.hub.take_questions() {
             match question {
-                Question::Publish { topic, payload } => {
-                    publications.push((ticket, SubmittedPublication { topic, payload }));
+                Question::Publish {
+                    topic,
+                    payload,
+                    info,
+                } => {
+                    let publication = SubmittedPublication {
+                        topic,
+                        payload,
+                        info,
+                    };
+                    publications.push((ticket, publication));
                 }
                 Question::Service(question) => {
                     let asked = self

@@ -138,6 +138,22 @@ export async function run({ Centrifuge, WebSocket, url, form, report, api }) {
       }
       client.disconnect();
     },
+    "publications of clients name the client": async () => {
+      const claims = { sub: "eve", info: { name: "Eve" }, subs: { "chat:who": { info: [7] } } };
+      const eve = open(() => token(claims));
+      const other = open(() => ann({ channels: ["chat:who"] }));
+      const senders = [];
+      const parts = ({ user, client, connInfo, chanInfo }) => [user, client, json(connInfo), json(chanInfo)];
+      let id;
+      eve.on("connected", ({ client }) => (id = client));
+      other.on("publication", ({ info }) => senders.push(info ? parts(info) : null));
+      await until(() => eve.state === "connected" && other.state === "connected", "connected");
+      await eve.publish("chat:who", encoded(1));
+      await until(() => senders.length, "a publication");
+      same(senders, [["eve", id, { name: "Eve" }, [7]]], "senders");
+      eve.disconnect();
+      other.disconnect();
+    },
   };
 
   const serverApi = async () => {

@@ -66,6 +66,7 @@ class Session(centrifuge.ClientEventHandler):
     def __init__(self, protobuf, make):
         self.protobuf, self.make = protobuf, make
         self.fetched, self.connected, self.connecting, self.codes, self.got = 0, 0, [], [], []
+        self.senders = []
         self.id, self.events = None, []
         self.client = centrifuge.Client(
             AT.client, events=self, get_token=self.fetch, use_protobuf=protobuf, proxy=None
@@ -100,6 +101,12 @@ class Session(centrifuge.ClientEventHandler):
 
     async def on_publication(self, ctx):
         self.got.append(self.decoded(ctx.pub.data))
+        self.senders.append(self.sender(ctx.pub.info))
+
+    def sender(self, info):
+        """Returns the parts of the information about the sender of a publication."""
+        parts = info and [info.conn_info, info.chan_info]
+        return info and [info.user, info.client, *(part and self.decoded(part) for part in parts)]
 
     def decoded(self, data):
         return json.loads(data) if self.protobuf else data
@@ -229,6 +236,19 @@ def api(call, request):
     return asyncio.to_thread(getattr(client, call), request)
 
 
+async def sender(protobuf):
+    """Subscribers see who has published; the publisher is no client in the server API."""
+    claims = {"sub": "eve", "info": {"name": "Eve"}, "subs": {"chat:who": {"info": [7]}}}
+    watched = lambda _: ann(channels=["chat:who"])
+    async with Session(protobuf, lambda _: token(claims)) as eve, Session(protobuf, watched) as other:
+        await asyncio.gather(eve.is_connected(), other.is_connected())
+        same(await eve.publish_code("chat:who"), 0, "publish")
+        await api("publish", cent.PublishRequest(channel="chat:who", data=2))
+        await until(lambda: len(other.got) == 2, "publications")
+        same(other.got, [1, 2], "publications")
+        same(other.senders, [["eve", eve.id, {"name": "Eve"}, [7]], None], "senders")
+
+
 async def server_api(protobuf):
     """pycent acts on one user, and another user of the same server notices nothing."""
     make = lambda _: token({"sub": "eve"})
@@ -267,6 +287,7 @@ CHECKS = {
     "the server subscribes the client to the topics of its token": server_side,
     "a private topic needs a subscription token, which is refreshed": private,
     "permissions decide about subscribing and publishing": permissions,
+    "publications of clients name the client": sender,
     "the server API acts on the connections of a user": server_api,
 }
 

@@ -269,6 +269,20 @@ pub struct Unsubscribe {
 pub struct Publication {
     #[prost(bytes = "vec", tag = "4")]
     pub data: Vec<u8>,
+    #[prost(message, optional, tag = "5")]
+    pub info: Option<ClientInfo>,
+}
+
+#[derive(Clone, PartialEq, Eq, Message)]
+pub struct ClientInfo {
+    #[prost(string, tag = "1")]
+    pub user: String,
+    #[prost(string, tag = "2")]
+    pub client: String,
+    #[prost(bytes = "vec", tag = "3")]
+    pub conn_info: Vec<u8>,
+    #[prost(bytes = "vec", tag = "4")]
+    pub chan_info: Vec<u8>,
 }
 
 #[derive(Clone, PartialEq, Eq, Message)]
@@ -335,7 +349,10 @@ pub fn push(channel: &str, data: &[u8]) -> Reply {
     Reply {
         push: Some(Push {
             channel: channel.into(),
-            publication: Some(Publication { data: data.into() }),
+            publication: Some(Publication {
+                data: data.into(),
+                info: None,
+            }),
             ..Push::default()
         }),
         ..Reply::default()

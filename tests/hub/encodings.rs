@@ -216,7 +216,7 @@ fn compression_of_incompressible_bytes_is_tried_once_for_both_windows() {
     for (number, bytes) in [(1, 300), (2, 4_096)] {
         let payload: Vec<u8> = (0..bytes).map(|_| random.u8(..)).collect();
         let hash = harness.hasher.hash("a");
-        let broadcast = Broadcast::new("a", hash, &payload, rules, 0);
+        let broadcast = Broadcast::new("a", hash, &payload, None, rules, 0);
         harness.hub.publish(&broadcast, 0);
         for id in [full, narrow] {
             let received = harness.read_received_frames(id);

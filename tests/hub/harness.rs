@@ -14,6 +14,7 @@ use fanfare::hub::{
 };
 use fanfare::limits::{CLOSE_TIMEOUT, TIMER_TICK};
 use fanfare::observe::{Histogram, ShardCounts};
+use fanfare::protocol::ClientInfo;
 
 use crate::upstream::{JSON_RULES, RecordingUpstream, joined_broadcast};
 use crate::wire::{self, ReceivedFrame, ServerFrame};
@@ -58,6 +59,8 @@ pub struct HubHarness {
     pub sockets: HashMap<ConnectionId, SimulatedSocket>,
     /// Topic and payload of each publication of a client.
     pub published: Vec<(String, Vec<u8>)>,
+    /// The information about the client of each publication.
+    pub senders: Vec<Option<Arc<ClientInfo>>>,
     /// The answer that each publication of a client gets in the same turn. Without one, the command
     /// stays pending and its ticket is stored in `tickets`.
     pub immediate_answer: Option<PublishAnswer>,
@@ -90,6 +93,7 @@ impl HubHarness {
             hasher,
             sockets: HashMap::new(),
             published: Vec::new(),
+            senders: Vec::new(),
             immediate_answer: Some(PublishAnswer::Accepted),
             tickets: Vec::new(),
             service_questions: Vec::new(),
@@ -277,8 +281,13 @@ impl HubHarness {
     fn answer_questions(&mut self) {
         for (ticket, question) in self.hub.take_questions() {
             match question {
-                Question::Publish { topic, payload } => {
+                Question::Publish {
+                    topic,
+                    payload,
+                    info,
+                } => {
                     self.published.push((topic, payload));
+                    self.senders.push(info);
                     match self.immediate_answer {
                         Some(answer) => self.answer(ticket, answer),
                         None => self.tickets.push(ticket),

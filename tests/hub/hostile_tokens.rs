@@ -67,8 +67,8 @@ fn raw_target(token: &str) -> String {
 fn codes(harness: &mut HubHarness, hostile: &Hostile) -> [u64; 5] {
     let (token, subscription) = (&hostile.connection, &hostile.subscription);
     let fresh = harness.open_websocket("/connection/websocket");
-    let subscribing = self::connect(harness, &[]);
-    let [refreshing, renewing] = [(); 2].map(|()| self::connect(harness, &["a"]));
+    let subscribing = connect(harness, &[]);
+    let [refreshing, renewing] = [(); 2].map(|()| connect(harness, &["a"]));
     let connect = json!({"id": 1, "connect": {"token": token}});
     let subscribe = json!({"id": 2, "subscribe": {"channel": "a", "token": subscription}});
     let refresh = json!({"id": 2, "refresh": {"token": token}});

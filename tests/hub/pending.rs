@@ -103,7 +103,7 @@ fn questions_are_taken_once_and_in_the_order_of_the_commands() {
     let questions = harness.hub.take_questions();
     let mut payloads = Vec::new();
     for (_, question) in &questions {
-        let Question::Publish { topic, payload } = question else {
+        let Question::Publish { topic, payload, .. } = question else {
             panic!("no service is configured: {question:?}");
         };
         assert_eq!(topic, "a");

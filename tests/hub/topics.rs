@@ -100,7 +100,7 @@ fn topics_with_the_same_hash_are_distinguished() {
     let mut harness = HubHarness::new(config());
     let id = harness.connect_subscriber(&["a"]);
     let rules = NamespaceRules::from(config().namespace("b"));
-    let broadcast = Broadcast::new("b", harness.hasher.hash("a"), b"1", rules, 0);
+    let broadcast = Broadcast::new("b", harness.hasher.hash("a"), b"1", None, rules, 0);
     harness.hub.publish(&broadcast, harness.now_us);
     assert_eq!(harness.read_frames(id), []);
 }

@@ -119,9 +119,12 @@ pub fn joined_broadcast(
 ) -> Broadcast {
     let (first, others) = bodies.split_first().expect("at least one publication");
     let hash = hasher.hash(topic);
-    let mut broadcast = Broadcast::new(topic, hash, first.as_bytes(), rules, arrived_us);
+    let mut broadcast = Broadcast::new(topic, hash, first.as_bytes(), None, rules, arrived_us);
     for body in others {
-        assert_eq!(broadcast.join(body.as_bytes(), usize::MAX), Joined::Added);
+        assert_eq!(
+            broadcast.join(body.as_bytes(), None, usize::MAX),
+            Joined::Added
+        );
     }
     broadcast
 }

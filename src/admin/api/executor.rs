@@ -116,6 +116,7 @@ impl Executor {
         let publication = SubmittedPublication {
             topic: request.channel.clone(),
             payload: request.payload()?,
+            info: None,
         };
         let results = submit(&self.fabric, vec![publication]).await?;
         // One publication has one result.
@@ -143,6 +144,7 @@ impl Executor {
             let publication = |channel: &String| SubmittedPublication {
                 topic: channel.clone(),
                 payload: payload.clone(),
+                info: None,
             };
             let publications = channels.iter().map(publication).collect();
             match submit(&self.fabric, publications).await {
@@ -264,6 +266,7 @@ mod tests {
         let publication = SubmittedPublication {
             topic: "a".into(),
             payload: Vec::new(),
+            info: None,
         };
         let submission = Submission {
             source: SubmissionSource::Admin,

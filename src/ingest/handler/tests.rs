@@ -111,6 +111,7 @@ fn publications(topics: &[&str]) -> Vec<SubmittedPublication> {
     let publication = |topic: &&str| SubmittedPublication {
         topic: (*topic).into(),
         payload: b"1".to_vec(),
+        info: None,
     };
     topics.iter().map(publication).collect()
 }

@@ -78,6 +78,7 @@ fn submit(fabric: &Fabric) -> Results {
     let publication = SubmittedPublication {
         topic: "a".into(),
         payload: b"1".to_vec(),
+        info: None,
     };
     let submission = Submission {
         source: SubmissionSource::Admin,

@@ -48,6 +48,7 @@ impl World {
             payload: payload.as_bytes().into(),
             rules,
             meta: None,
+            info: None,
         };
         let added = self
             .router
@@ -67,6 +68,7 @@ impl World {
             payload: payload.as_bytes().into(),
             rules,
             meta: None,
+            info: None,
         };
         self.router
             .add(&publication, 0, FullLanePolicy::Refuse, &mut self.counts)
@@ -246,8 +248,15 @@ fn topics_with_the_same_hash_do_not_share_a_broadcast() {
     let mut world = World::new(8_192);
     let router = &mut world.router;
     for (topic, payload) in [("a", "[1]"), ("b", "[2]"), ("a", "[3]"), ("b", "[4]")] {
-        if router.join_latest(topic, 7, payload.as_bytes()) == Join::NeedsBroadcast {
-            let broadcast = Broadcast::new(topic, 7, payload.as_bytes(), RULES, 0);
+        let publication = Publication {
+            topic,
+            payload: payload.as_bytes().into(),
+            rules: RULES,
+            meta: None,
+            info: None,
+        };
+        if router.join_latest(&publication, 7) == Join::NeedsBroadcast {
+            let broadcast = Broadcast::new(topic, 7, payload.as_bytes(), None, RULES, 0);
             router.broadcasts.push(broadcast);
         }
     }

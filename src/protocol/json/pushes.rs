@@ -9,18 +9,31 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::escape;
 use crate::config::PayloadKind;
+use crate::protocol::ClientInfo;
 use crate::protocol::reply::{Expiry, Push};
 
 const BEFORE_TOPIC: &[u8] = b"{\"push\":{\"channel\":";
 const BEFORE_DATA: &[u8] = b",\"pub\":{\"data\":";
 const AFTER_DATA: &[u8] = b"}}}";
+const INFO: &[u8] = b",\"info\":{\"user\":";
+const CLIENT: &[u8] = b",\"client\":";
+const CONN_INFO: &[u8] = b",\"conn_info\":";
+const CHAN_INFO: &[u8] = b",\"chan_info\":";
+const AFTER_INFO: &[u8] = b"}";
 
 /// Appends the push of a publication.
 ///
 /// The caller has checked the payload: JSON without line ends is embedded unchanged, UTF-8 text
-/// becomes a JSON string, and bytes become a padded base64 string (RFC 4648, section 4).
-pub fn publication(out: &mut Vec<u8>, topic: &str, payload: &[u8], kind: PayloadKind) {
-    out.reserve(publication_len_hint(topic, payload, kind));
+/// becomes a JSON string, and bytes become a padded base64 string (RFC 4648, section 4). `info` is
+/// the client that has sent the publication.
+pub fn publication(
+    out: &mut Vec<u8>,
+    topic: &str,
+    payload: &[u8],
+    kind: PayloadKind,
+    info: Option<&ClientInfo>,
+) {
+    out.reserve(publication_len_hint(topic, payload, kind, info));
     out.extend_from_slice(BEFORE_TOPIC);
     escape::string(out, topic);
     out.extend_from_slice(BEFORE_DATA);
@@ -30,19 +43,48 @@ pub fn publication(out: &mut Vec<u8>, topic: &str, payload: &[u8], kind: Payload
         PayloadKind::Text => escape::string(out, &String::from_utf8_lossy(payload)),
         PayloadKind::Binary => base64(out, payload),
     }
+    if let Some(info) = info {
+        client_info(out, info);
+    }
     out.extend_from_slice(AFTER_DATA);
 }
 
-/// Returns the number of bytes that [`publication`] appends. The number is exact unless the topic
-/// or a text contains characters to escape.
-pub fn publication_len_hint(topic: &str, payload: &[u8], kind: PayloadKind) -> usize {
+fn client_info(out: &mut Vec<u8>, info: &ClientInfo) {
+    out.extend_from_slice(INFO);
+    escape::string(out, &info.user);
+    out.extend_from_slice(CLIENT);
+    escape::string(out, &info.client);
+    for (name, value) in [(CONN_INFO, &info.conn_info), (CHAN_INFO, &info.chan_info)] {
+        if let Some(value) = value {
+            out.extend_from_slice(name);
+            out.extend_from_slice(value);
+        }
+    }
+    out.extend_from_slice(AFTER_INFO);
+}
+
+/// Returns the number of bytes that [`publication`] appends. The number is exact unless the topic,
+/// a text or the user contains characters to escape.
+pub fn publication_len_hint(
+    topic: &str,
+    payload: &[u8],
+    kind: PayloadKind,
+    info: Option<&ClientInfo>,
+) -> usize {
     let data = match kind {
         PayloadKind::Json => payload.len(),
         PayloadKind::Text => payload.len() + 2,
         PayloadKind::Binary => payload.len().div_ceil(3) * 4 + 2,
     };
     let around = BEFORE_TOPIC.len() + BEFORE_DATA.len() + AFTER_DATA.len();
-    around + topic.len() + 2 + data
+    around + topic.len() + 2 + data + info.map_or(0, client_info_len_hint)
+}
+
+fn client_info_len_hint(info: &ClientInfo) -> usize {
+    let optional = [(CONN_INFO, &info.conn_info), (CHAN_INFO, &info.chan_info)];
+    let names = optional.iter().filter(|(_, value)| value.is_some());
+    let names: usize = names.map(|(name, _)| name.len()).sum();
+    INFO.len() + 2 + CLIENT.len() + 2 + names + AFTER_INFO.len() + info.bytes()
 }
 
 /// Appends a push to one connection.
@@ -101,7 +143,7 @@ mod tests {
 
     fn push(topic: &str, payload: &[u8], kind: PayloadKind) -> String {
         let mut out = Vec::new();
-        publication(&mut out, topic, payload, kind);
+        publication(&mut out, topic, payload, kind, None);
         String::from_utf8(out).unwrap()
     }
 
@@ -132,6 +174,44 @@ mod tests {
             push(r#"a"b\c"#, b"1", PayloadKind::Json),
             r#"{"push":{"channel":"a\"b\\c","pub":{"data":1}}}"#
         );
+    }
+
+    #[test]
+    fn a_publication_names_the_client_that_has_sent_it() {
+        let line = |info: &ClientInfo| {
+            let mut out = Vec::new();
+            publication(&mut out, "a", b"1", PayloadKind::Json, Some(info));
+            (
+                publication_len_hint("a", b"1", PayloadKind::Json, Some(info)),
+                String::from_utf8(out).unwrap(),
+            )
+        };
+        let anonymous = ClientInfo {
+            user: "".into(),
+            client: "9f3c".into(),
+            conn_info: None,
+            chan_info: None,
+        };
+        let pushed =
+            r#"{"push":{"channel":"a","pub":{"data":1,"info":{"user":"","client":"9f3c"}}}}"#;
+        assert_eq!(line(&anonymous), (pushed.len(), pushed.into()));
+        let full = ClientInfo {
+            user: "ann".into(),
+            conn_info: Some((*b"{\"n\":1}").into()),
+            chan_info: Some((*b"[2]").into()),
+            ..anonymous
+        };
+        let pushed = concat!(
+            r#"{"push":{"channel":"a","pub":{"data":1,"info":{"user":"ann","client":"9f3c","#,
+            r#""conn_info":{"n":1},"chan_info":[2]}}}}"#
+        );
+        assert_eq!(line(&full), (pushed.len(), pushed.into()));
+        let hostile = ClientInfo {
+            user: "\"}\n\u{0}".into(),
+            ..full
+        };
+        let value: Value = serde_json::from_str(&line(&hostile).1).unwrap();
+        assert_eq!(value["push"]["pub"]["info"]["user"], "\"}\n\u{0}");
     }
 
     #[test]
@@ -202,7 +282,7 @@ mod tests {
         #[test]
         fn the_hint_is_exact_without_escapes(topic in "[a-z:]{1,40}", text in "[a-zé ]{0,90}") {
             for kind in [PayloadKind::Json, PayloadKind::Text, PayloadKind::Binary] {
-                let hint = publication_len_hint(&topic, text.as_bytes(), kind);
+                let hint = publication_len_hint(&topic, text.as_bytes(), kind, None);
                 prop_assert_eq!(push(&topic, text.as_bytes(), kind).len(), hint);
             }
         }

@@ -96,7 +96,7 @@ fn check_request(request: &Request<'_>, line: &[u8]) {
                 );
             }
             let mut out = Vec::new();
-            pushes::publication(&mut out, channel, data, PayloadKind::Json);
+            pushes::publication(&mut out, channel, data, PayloadKind::Json, None);
             assert!(!out.iter().any(|byte| matches!(byte, b'\n' | b'\r')));
             serde_json::from_slice::<&RawValue>(&out).expect("a push is JSON");
         }

@@ -114,7 +114,7 @@ fn embed(publication: &Publication<'_>) {
         ..
     } = publication;
     let mut out = Vec::new();
-    pushes::publication(&mut out, topic, payload, rules.payload_kind);
+    pushes::publication(&mut out, topic, payload, rules.payload_kind, None);
     assert!(!out.iter().any(|byte| matches!(byte, b'\n' | b'\r')));
     let line: Line<'_> = serde_json::from_slice(&out).expect("a push is JSON");
     assert_eq!(line.push.channel, *topic);

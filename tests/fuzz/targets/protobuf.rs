@@ -164,8 +164,8 @@ fn check_channel(channel: &str, expected: &[u8]) {
 /// Encodes a publication, and checks that prost decodes it.
 fn check_push(channel: &str, data: &[u8]) {
     let mut out = Vec::new();
-    pushes::publication(&mut out, channel, data);
-    assert_eq!(out.len(), pushes::publication_len(channel, data));
+    pushes::publication(&mut out, channel, data, None);
+    assert_eq!(out.len(), pushes::publication_len(channel, data, None));
     assert_eq!(
         client_proto::delimited::<client_proto::Reply>(&out),
         [client_proto::push(channel, data)]
