@@ -39,6 +39,7 @@ mod process;
 mod publisher_memory;
 mod refusals;
 mod reload;
+mod secrets;
 mod share;
 mod slow;
 mod statsd;
