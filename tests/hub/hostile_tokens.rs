@@ -1,6 +1,7 @@
 //! Hostile tokens at every place where a client can send one. Each ends with the code that
 //! docs/ACCESS.md names for the place, and nothing of it stays in the hub or reaches a report.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use fanfare::config::{Config, PublicKey};
@@ -57,7 +58,7 @@ fn raw_target(token: &str) -> String {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'-' | b'_' => {
                 target.push(byte.into());
             }
-            _ => target += &format!("%{byte:02x}"),
+            _ => write!(target, "%{byte:02x}").unwrap(),
         }
     }
     target

@@ -162,9 +162,12 @@ fn claims() -> Vec<Hostile> {
     found.chain([not_utf8]).collect()
 }
 
+/// Makes a text of the three parts of a good token.
+type Change = fn(&str, &str, &str) -> String;
+
 /// Returns texts that are almost a good token.
 fn texts() -> Vec<Hostile> {
-    let changes: [(&str, fn(&str, &str, &str) -> String); 18] = [
+    let changes: [(&str, Change); 18] = [
         ("no parts", |_, _, _| ".".into()),
         ("empty parts", |_, _, _| "..".into()),
         ("one part", |header, _, _| header.into()),
@@ -213,7 +216,7 @@ fn texts() -> Vec<Hostile> {
         }),
         ("a long text", |_, _, _| "a".repeat(TOKEN_BYTES + 1)),
     ];
-    let hostile = |(name, change): &(&str, fn(&str, &str, &str) -> String)| {
+    let hostile = |(name, change): &(&str, Change)| {
         Hostile::new(name, ANN, |claims| {
             let good = signed(SECRET, HS256, claims.as_bytes());
             let parts: Vec<_> = good.split('.').collect();
