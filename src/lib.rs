@@ -43,7 +43,7 @@ pub mod lifecycle;
 mod liveness;
 mod load;
 mod metrics;
-mod service;
+pub mod service;
 pub mod shard;
 
 pub mod admin_client;

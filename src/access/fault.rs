@@ -1,5 +1,7 @@
 //! Why a token is refused. Shard threads.
 
+use super::service::KeySetResponse;
+
 /// Why a token is refused. It contains no part of the token, so that it can be logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum TokenFault {
@@ -9,6 +11,14 @@ pub enum TokenFault {
     Expired,
     #[error(transparent)]
     Invalid(#[from] InvalidToken),
+    /// The key set is not at hand or too old, or lacks the key of the token.
+    /// [`Verifier::question`](super::Verifier::question) is to be asked, and the token to be
+    /// verified again with the answer.
+    #[error("the key of the token has to be fetched")]
+    KeyNeeded,
+    /// The key of the token may exist, but the key set cannot be fetched. The client may try again.
+    #[error("the key set cannot be fetched, so the token cannot be verified now")]
+    KeysUnavailable,
 }
 
 /// Why a token can never be valid with the keys that are configured.
@@ -29,6 +39,10 @@ pub enum InvalidToken {
     Algorithm,
     #[error("the signature of the token does not match a key that is configured")]
     Signature,
+    #[error("the header of the token has no `kid` that names a key of the key set")]
+    KeyId,
+    #[error("the key set does not have the key that the token names")]
+    UnknownKey,
     #[error("the claims of the token are not a JSON object, nest too deep, or name a claim twice")]
     Claims,
     #[error("the claim of the token that contains the user is not text")]
@@ -46,10 +60,21 @@ pub enum InvalidToken {
 }
 
 impl TokenFault {
+    /// Returns the fault of a token whose key is still needed after the answer. `None` is no answer
+    /// in time.
+    pub fn after(answer: Option<&KeySetResponse>) -> Self {
+        match answer {
+            Some(KeySetResponse::Fetched { .. }) => InvalidToken::UnknownKey.into(),
+            Some(KeySetResponse::Unavailable) | None => Self::KeysUnavailable,
+        }
+    }
+
     /// Returns the name of the fault as a metric label.
     pub fn name(self) -> &'static str {
         match self {
             Self::Expired => "expired",
+            Self::KeyNeeded => "key_needed",
+            Self::KeysUnavailable => "keys_unavailable",
             Self::Invalid(fault) => fault.name(),
         }
     }
@@ -65,6 +90,8 @@ impl InvalidToken {
             Self::Critical => "critical",
             Self::Algorithm => "algorithm",
             Self::Signature => "signature",
+            Self::KeyId => "key_id",
+            Self::UnknownKey => "unknown_key",
             Self::Claims => "claims",
             Self::User => "user",
             Self::Claim(_) => "claim",

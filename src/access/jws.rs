@@ -12,6 +12,8 @@ use crate::limits;
 pub(super) struct Jws<'a> {
     /// The algorithm that the header names. Only a key that belongs to it may verify the token.
     pub(super) algorithm: Algorithm,
+    /// The name of the key in a key set. It has no effect on keys of the configuration.
+    pub(super) key_id: Option<Box<str>>,
     /// The header and the claims as they were signed.
     message: &'a str,
     claims: &'a str,
@@ -19,8 +21,8 @@ pub(super) struct Jws<'a> {
 }
 
 impl<'a> Jws<'a> {
-    /// Parses a token. Of the header, only `alg` and `crit` are read: members that name or contain
-    /// a key (`kid`, `jku`, `jwk`, `x5u`, `x5c`) have no effect.
+    /// Parses a token. Of the header, only `alg`, `crit` and `kid` are read: members that contain a
+    /// key or the address of one (`jku`, `jwk`, `x5u`, `x5c`) have no effect.
     pub(super) fn parse(token: &'a str) -> Result<Self, InvalidToken> {
         if token.len() > limits::TOKEN_BYTES {
             return Err(InvalidToken::TooLong);
@@ -39,6 +41,7 @@ impl<'a> Jws<'a> {
         let algorithm = algorithm.ok_or(InvalidToken::Header)?.parse();
         Ok(Self {
             algorithm: algorithm.map_err(|_| InvalidToken::Algorithm)?,
+            key_id: header.text("kid").ok().flatten().map(Into::into),
             message,
             claims,
             signature,

@@ -3,18 +3,25 @@
 use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey};
 
 use super::claims::ClaimRules;
-use super::fault::InvalidToken;
+use super::fault::{InvalidToken, TokenFault};
+use super::fetched_keys::FetchedKeys;
 use super::jws::Jws;
+use super::service::{KeySetAnswer, KeySetQuestion};
 use super::verified::{TokenDigest, VerifiedTokens};
 use crate::config::{HmacSecret, PublicKey, TokenKeys};
 use crate::limits;
 
 /// The keys of one table of the configuration, the signatures that they have verified, and what the
 /// claims must contain.
-pub(super) struct KeySet {
-    keys: Vec<VerificationKey>,
+pub(super) struct Keyring {
+    keys: KeySource,
     verified: VerifiedTokens,
     pub(super) rules: ClaimRules,
+}
+
+enum KeySource {
+    Configuration(Vec<VerificationKey>),
+    KeySet(FetchedKeys),
 }
 
 /// A key with the algorithms that it may verify. They follow from the type of the key, so that the
@@ -22,6 +29,7 @@ pub(super) struct KeySet {
 struct VerificationKey {
     algorithms: &'static [Algorithm],
     key: DecodingKey,
+    rsa_bits: u32,
     /// Unix seconds from which the key is no longer accepted, or 0 for no end.
     until_s: u64,
 }
@@ -33,37 +41,25 @@ impl VerificationKey {
     }
 }
 
-impl KeySet {
+impl Keyring {
     pub(super) fn new(config: TokenKeys<'_>) -> Self {
-        const HMAC: &[Algorithm] = &[Algorithm::HS256, Algorithm::HS384, Algorithm::HS512];
-        let secret = |secret: &HmacSecret, until_s| VerificationKey {
-            algorithms: HMAC,
-            key: DecodingKey::from_secret(secret.as_bytes()),
-            until_s,
+        let keys = match config.key_set {
+            Some(url) => KeySource::KeySet(FetchedKeys::new(url.clone())),
+            None => KeySource::Configuration(configured(config)),
         };
-        let public = |key: &PublicKey| VerificationKey {
-            algorithms: key.algorithms(),
-            key: key.key().clone(),
-            until_s: 0,
-        };
-        let until_s = config.hmac_previous_until_s;
-        let current = config.hmac_secret.map(|each| secret(each, 0));
-        let previous = config
-            .hmac_previous_secret
-            .map(|each| secret(each, until_s));
-        let public_keys = [config.rsa, config.ecdsa, config.ed25519];
-        let public_keys = public_keys.into_iter().flatten().map(public);
-        let secrets = current.into_iter().chain(previous);
         Self {
-            keys: secrets.chain(public_keys).collect(),
+            keys,
             verified: VerifiedTokens::new(),
             rules: ClaimRules::new(config),
         }
     }
 
     /// Verifies the signature of a token. Returns the text of the claims.
-    pub(super) fn verify(&mut self, token: &str, unix_s: u64) -> Result<Vec<u8>, InvalidToken> {
+    pub(super) fn verify(&mut self, token: &str, unix_s: u64) -> Result<Vec<u8>, TokenFault> {
         let jws = Jws::parse(token)?;
+        if let KeySource::KeySet(keys) = &self.keys {
+            keys.check_key(&jws, unix_s)?;
+        }
         if jws.algorithm.family() == AlgorithmFamily::Hmac {
             // SHA-256 of the token would take as long as the signature.
             self.check(&jws, unix_s)?;
@@ -74,18 +70,43 @@ impl KeySet {
             }
             self.verified.add(digest);
         }
-        jws.claims()
+        Ok(jws.claims()?)
     }
 
     /// Checks the signature with the keys that belong to the algorithm.
     fn check(&self, jws: &Jws<'_>, unix_s: u64) -> Result<(), InvalidToken> {
         let mut result = Err(InvalidToken::Algorithm);
-        for each in &self.keys {
-            if result.is_err() && each.is_for(jws.algorithm, unix_s) {
-                result = jws.check(&each.key);
+        let mut check = |key: &DecodingKey| {
+            if result.is_err() {
+                result = jws.check(key);
             }
+        };
+        match &self.keys {
+            KeySource::Configuration(keys) => keys
+                .iter()
+                .filter(|each| each.is_for(jws.algorithm, unix_s))
+                .for_each(|each| check(&each.key)),
+            KeySource::KeySet(keys) => keys.of(jws).for_each(|each| check(each.key())),
         }
         result
+    }
+
+    /// Returns the question whose answer may bring the key of a token.
+    pub(super) fn question(&self, token: &str) -> Option<KeySetQuestion> {
+        match &self.keys {
+            KeySource::Configuration(_) => None,
+            KeySource::KeySet(keys) => keys.question(&Jws::parse(token).ok()?),
+        }
+    }
+
+    /// Takes the answer to a question. If the keys have changed, signatures that were right before
+    /// are checked again.
+    pub(super) fn accept(&mut self, answer: &KeySetAnswer, unix_s: u64) {
+        if let KeySource::KeySet(keys) = &mut self.keys
+            && keys.accept(answer, unix_s).is_changed()
+        {
+            self.verified = VerifiedTokens::new();
+        }
     }
 
     /// Returns the estimated time of [`verify`](Self::verify).
@@ -93,25 +114,57 @@ impl KeySet {
         let Ok(jws) = Jws::parse(token) else {
             return limits::TOKEN_MINIMUM_US;
         };
-        let is_for = |key: &&VerificationKey| key.algorithms.contains(&jws.algorithm);
-        let Some(key) = self.keys.iter().find(is_for) else {
+        let rsa_bits = match &self.keys {
+            KeySource::Configuration(keys) => {
+                let mut keys = keys.iter();
+                let key = keys.find(|key| key.algorithms.contains(&jws.algorithm));
+                key.map(|key| key.rsa_bits)
+            }
+            KeySource::KeySet(keys) => keys.of(&jws).next().map(PublicKey::rsa_bits),
+        };
+        let Some(rsa_bits) = rsa_bits else {
             return limits::TOKEN_MINIMUM_US;
         };
         let is_hmac = jws.algorithm.family() == AlgorithmFamily::Hmac;
         if !is_hmac && self.verified.contains(&TokenDigest::of(token)) {
             return limits::TOKEN_MINIMUM_US;
         }
-        cost_of_signature_us(jws.algorithm, &key.key)
+        cost_of_signature_us(jws.algorithm, rsa_bits)
     }
 }
 
-fn cost_of_signature_us(algorithm: Algorithm, key: &DecodingKey) -> u32 {
+/// Returns the keys that are in the configuration itself.
+fn configured(config: TokenKeys<'_>) -> Vec<VerificationKey> {
+    const HMAC: &[Algorithm] = &[Algorithm::HS256, Algorithm::HS384, Algorithm::HS512];
+    let secret = |secret: &HmacSecret, until_s| VerificationKey {
+        algorithms: HMAC,
+        key: DecodingKey::from_secret(secret.as_bytes()),
+        rsa_bits: 0,
+        until_s,
+    };
+    let public = |key: &PublicKey| VerificationKey {
+        algorithms: key.algorithms(),
+        key: key.key().clone(),
+        rsa_bits: key.rsa_bits(),
+        until_s: 0,
+    };
+    let until_s = config.hmac_previous_until_s;
+    let current = config.hmac_secret.map(|each| secret(each, 0));
+    let previous = config
+        .hmac_previous_secret
+        .map(|each| secret(each, until_s));
+    let public_keys = [config.rsa, config.ecdsa, config.ed25519];
+    let public_keys = public_keys.into_iter().flatten().map(public);
+    let secrets = current.into_iter().chain(previous);
+    secrets.chain(public_keys).collect()
+}
+
+fn cost_of_signature_us(algorithm: Algorithm, rsa_bits: u32) -> u32 {
     match algorithm.family() {
         AlgorithmFamily::Hmac => limits::HMAC_VERIFY_US,
         AlgorithmFamily::Rsa => {
             // The time grows with the square of the length of the key.
-            let bits = key.try_get_as_bytes().map_or(0, <[u8]>::len) * 8;
-            let factor = (bits as u32 / limits::RSA_KEY_BITS_MIN).max(1);
+            let factor = (rsa_bits / limits::RSA_KEY_BITS_MIN).max(1);
             limits::RSA_2048_VERIFY_US * factor * factor
         }
         AlgorithmFamily::Ec if algorithm == Algorithm::ES384 => limits::ES384_VERIFY_US,

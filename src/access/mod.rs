@@ -4,6 +4,7 @@
 //! ```text
 //! verifier   verifies tokens with the keys of the configuration
 //! keys       the keys for one kind of token     verified  signatures that were right before
+//! key_set    a key set of an issuer    fetched_keys  the key set that a shard holds
 //! jws        the parts of a token               members   JSON objects
 //! claims     the claims of a token              token     what a verified token contains
 //! fault      why a token is refused
@@ -14,7 +15,9 @@
 mod claims;
 mod fault;
 pub mod hooks;
+mod fetched_keys;
 mod jws;
+mod key_set;
 mod keys;
 mod members;
 pub mod rules;
@@ -26,7 +29,11 @@ mod verifier;
 
 pub use crate::config::HookKind;
 pub use fault::{InvalidToken, TokenFault};
+pub use key_set::{KeySet, KeySetFault, SkippedKey};
 pub use rules::TokenPresence;
-pub use service::{HookCall, HookResponse, ServiceAnswer, ServiceQuestion};
+pub use service::{
+    HookCall, HookResponse, KeySetAnswer, KeySetQuestion, KeySetResponse, ServiceAnswer,
+    ServiceQuestion,
+};
 pub use token::{ConnectionToken, SubscriptionToken, TokenSubscription};
 pub use verifier::{TokenKind, Verifier};

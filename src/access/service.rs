@@ -1,13 +1,19 @@
 //! Questions to services outside the process: HTTP hooks and key sets. Shard threads ask, the
 //! service thread answers.
 
-use crate::config::HookKind;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::key_set::KeySet;
+use crate::config::{HookKind, HttpUrl};
 
 /// A question whose answer needs a request over HTTP.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ServiceQuestion {
     /// Call a hook of the back end.
     Hook(HookCall),
+    /// Get a key set, which should have a certain key.
+    KeySet(KeySetQuestion),
 }
 
 impl ServiceQuestion {
@@ -19,6 +25,7 @@ impl ServiceQuestion {
                 let lengths = headers.map(|(name, value)| name.len() + value.len());
                 call.body.len() + lengths.sum::<usize>()
             }
+            Self::KeySet(question) => question.key_id.len(),
         }
     }
 }
@@ -27,6 +34,7 @@ impl ServiceQuestion {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ServiceAnswer {
     Hook(HookResponse),
+    KeySet(KeySetAnswer),
 }
 
 impl ServiceAnswer {
@@ -34,7 +42,8 @@ impl ServiceAnswer {
     pub fn bytes(&self) -> usize {
         match self {
             Self::Hook(HookResponse::Complete { body, .. }) => body.len(),
-            Self::Hook(HookResponse::Failed) => 0,
+            // A key set is shared by all shards.
+            Self::Hook(HookResponse::Failed) | Self::KeySet(_) => 0,
         }
     }
 }
@@ -57,4 +66,33 @@ pub enum HookResponse {
     Complete { status: u16, body: Vec<u8> },
     /// No complete response in time. The service thread has logged and counted the reason.
     Failed,
+}
+
+/// The question for a key set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeySetQuestion {
+    pub url: HttpUrl,
+    /// The key that the shard needs. If it is not in a key set that was fetched a while ago, the
+    /// key set is fetched again.
+    pub key_id: Box<str>,
+}
+
+/// The answer to a [`KeySetQuestion`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeySetAnswer {
+    pub url: HttpUrl,
+    pub response: KeySetResponse,
+}
+
+/// The key set of a URL.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeySetResponse {
+    /// The newest key set. It may lack the key in question.
+    Fetched {
+        key_set: Arc<KeySet>,
+        /// The time since it was fetched.
+        age: Duration,
+    },
+    /// The key set cannot be fetched. The service thread has logged and counted the reason.
+    Unavailable,
 }

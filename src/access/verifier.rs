@@ -2,7 +2,8 @@
 
 use super::claims::Claims;
 use super::fault::TokenFault;
-use super::keys::KeySet;
+use super::keys::Keyring;
+use super::service::{KeySetAnswer, ServiceQuestion};
 use super::token::{ConnectionToken, SubscriptionToken};
 use crate::config::AuthConfig;
 
@@ -16,28 +17,46 @@ pub enum TokenKind {
 /// Verifies tokens with the keys of one configuration. Each shard has its own. It remembers which
 /// signatures were right, so a changed configuration needs a new one.
 pub struct Verifier {
-    connection: KeySet,
+    connection: Keyring,
     /// `None` if connection tokens and subscription tokens have the same keys.
-    subscription: Option<KeySet>,
+    subscription: Option<Keyring>,
 }
 
 impl Verifier {
     /// Creates a verifier. The keys were checked when the configuration was loaded.
     pub fn new(config: &AuthConfig) -> Self {
         Self {
-            connection: KeySet::new(config.connection_keys()),
-            subscription: config.subscription_keys().map(KeySet::new),
+            connection: Keyring::new(config.connection_keys()),
+            subscription: config.subscription_keys().map(Keyring::new),
         }
     }
 
     /// Returns the estimated time of a verification, by the algorithm that the header names: 1 us
     /// for a token that is malformed or was verified before.
     pub fn cost_us(&self, token: &str, kind: TokenKind) -> u32 {
-        let keys = match kind {
+        self.keys(kind).cost_us(token)
+    }
+
+    /// Returns the question to ask for a token with the fault [`TokenFault::KeyNeeded`].
+    pub fn question(&self, token: &str, kind: TokenKind) -> Option<ServiceQuestion> {
+        let question = self.keys(kind).question(token);
+        question.map(ServiceQuestion::KeySet)
+    }
+
+    /// Takes the answer to a question at the time `unix_s`. Tokens are then verified again; if one
+    /// still needs a key, [`TokenFault::after`] is its fault.
+    pub fn accept(&mut self, answer: &KeySetAnswer, unix_s: u64) {
+        self.connection.accept(answer, unix_s);
+        if let Some(keys) = &mut self.subscription {
+            keys.accept(answer, unix_s);
+        }
+    }
+
+    fn keys(&self, kind: TokenKind) -> &Keyring {
+        match kind {
             TokenKind::Connection => &self.connection,
             TokenKind::Subscription => self.subscription.as_ref().unwrap_or(&self.connection),
-        };
-        keys.cost_us(token)
+        }
     }
 
     /// Verifies a connection token at the time `unix_s`. Other faults are returned before the

@@ -32,9 +32,11 @@ impl HttpUrl {
                         hooks.static_headers",
             );
         }
-        let has_port = !authority.ends_with(':') && uri.port_u16() != Some(0);
-        if uri.host().is_none_or(str::is_empty) || !has_port {
-            return Err("has no host, or an empty port; write it as https://host:port/path");
+        let host = uri.host().unwrap_or_default();
+        let after_host = authority.strip_prefix(host).unwrap_or_default();
+        let has_port = uri.port_u16().is_some_and(|port| port > 0);
+        if host.is_empty() || !(after_host.is_empty() || has_port) {
+            return Err("has no host, or a port that is not 1 to 65535");
         }
         Ok(Self(Arc::new(uri)))
     }
@@ -103,9 +105,9 @@ mod tests {
             ("ftp://a/", "does not begin"),
             ("http:///connect", "malformed"),
             ("http://:80/", "no host"),
-            ("http://a:/", "empty port"),
-            ("http://a:0/", "empty port"),
-            ("http://a:65536/", "empty port"),
+            ("http://a:/", "not 1 to 65535"),
+            ("http://a:0/", "not 1 to 65535"),
+            ("http://a:65536/", "not 1 to 65535"),
             ("http://a b/", "malformed"),
             ("http://a/#b", "contains `#`"),
             ("http://user:pass@a/", "hooks.static_headers"),

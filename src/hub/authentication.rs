@@ -114,6 +114,9 @@ impl Hub {
             Err(TokenFault::Invalid(_)) => {
                 return Err(CommandOutcome::Disconnect(CloseReason::InvalidToken));
             }
+            Err(TokenFault::KeyNeeded | TokenFault::KeysUnavailable) => {
+                return Err(ClientError::Internal.into());
+            }
         };
         let validity = Validity::of(token.expires_at_s, self.unix_s);
         if validity == Validity::Over {
@@ -192,6 +195,9 @@ impl Hub {
             Err(TokenFault::Invalid(_)) => {
                 return CommandOutcome::Disconnect(CloseReason::InvalidToken);
             }
+            Err(TokenFault::KeyNeeded | TokenFault::KeysUnavailable) => {
+                return ClientError::Internal.into();
+            }
         };
         if *token.user != *self.identities.user(id) {
             return CommandOutcome::Disconnect(CloseReason::InvalidToken);
@@ -206,7 +212,8 @@ impl Hub {
         CommandOutcome::Refreshed(validity.expiry())
     }
 
-    /// Verifies a connection token and counts the result. Fails if the turn has no time left.
+    /// Verifies a connection token and counts the result. Fails if the turn has no time left, or if
+    /// the key of the token has to be fetched.
     pub(super) fn verify_connection(
         &mut self,
         id: ConnectionId,
@@ -215,6 +222,7 @@ impl Hub {
     ) -> Result<Result<ConnectionToken, TokenFault>, Wait> {
         self.take_token_time(token, TokenKind::Connection)?;
         let verified = self.verifier.connection(token, self.unix_s);
+        let verified = self.await_key(verified, token, TokenKind::Connection)?;
         self.note_token(id, verified.as_ref().err(), now_us);
         Ok(verified)
     }
@@ -238,6 +246,9 @@ impl Hub {
             Some(TokenFault::Invalid(fault)) => {
                 self.counts.tokens_invalid += 1;
                 self.refusals.report_token(id, *fault, now_us);
+            }
+            Some(TokenFault::KeyNeeded | TokenFault::KeysUnavailable) => {
+                self.counts.tokens_unverified += 1;
             }
         }
     }

@@ -72,6 +72,7 @@ mod subscribing;
 mod subscriptions;
 mod survey;
 mod timers;
+mod token_keys;
 mod token_time;
 mod topics;
 mod transport;
@@ -81,7 +82,7 @@ mod user_actions;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::access::Verifier;
+use crate::access::{TokenFault, Verifier};
 use crate::config::{AuthMode, Config};
 use crate::delivery::TopicHasher;
 use crate::limits::TURN_BYTES;
@@ -142,6 +143,9 @@ pub struct Hub {
     hook_reports: HookReports,
     parked: Parked,
     verifier: Verifier,
+    /// The fault of a token that still needs a key, while a connection continues whose answer has
+    /// arrived.
+    key_fault: Option<TokenFault>,
     /// The time of the wall clock in seconds since 1970.
     unix_s: u64,
     draining: Option<Drain>,
@@ -186,6 +190,7 @@ impl Hub {
             hook_reports: HookReports::default(),
             parked: Parked::default(),
             verifier,
+            key_fault: None,
             unix_s: 0,
             draining: None,
             refusals: Refusals::default(),

@@ -153,8 +153,13 @@ fn raw_token(request: &HttpRequest) -> Result<Option<String>, HttpRefusal> {
 }
 
 fn refusal(fault: TokenFault) -> HttpRefusal {
-    HttpRefusal::Unauthorized(match fault {
-        TokenFault::Expired => "the token has expired: fetch another one",
-        TokenFault::Invalid(_) => "the token is not valid",
-    })
+    match fault {
+        TokenFault::Expired => {
+            HttpRefusal::Unauthorized("the token has expired: fetch another one")
+        }
+        TokenFault::Invalid(_) => HttpRefusal::Unauthorized("the token is not valid"),
+        TokenFault::KeyNeeded | TokenFault::KeysUnavailable => {
+            HttpRefusal::Unavailable("the token cannot be verified now; try again later")
+        }
+    }
 }

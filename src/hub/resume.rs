@@ -45,6 +45,7 @@ impl Hub {
     }
 
     fn resume(&mut self, id: ConnectionId, mut held: Held, awaited: Awaited, now_us: u64) {
+        self.accept_keys(&awaited);
         match (held.message, awaited) {
             (Some(held), awaited) => {
                 let (first, message) = (held.command, &held.message);
@@ -62,6 +63,7 @@ impl Hub {
         } else {
             self.process(id, &mut held.input, now_us);
         }
+        self.key_fault = None;
         if !self.parked.contains(id) {
             self.parked.set_readable(id);
         }

@@ -158,6 +158,7 @@ impl Hub {
     ) -> Result<Judgement, CommandOutcome> {
         self.take_token_time(token, TokenKind::Subscription)?;
         let verified = self.verifier.subscription(token, self.unix_s);
+        let verified = self.await_key(verified, token, TokenKind::Subscription)?;
         self.note_token(id, verified.as_ref().err(), now_us);
         Ok(match verified {
             Ok(token) if !self.is_meant(id, name, &token) => Judgement::Mismatch,
@@ -167,6 +168,9 @@ impl Hub {
             }),
             Err(TokenFault::Expired) => Judgement::Expired,
             Err(TokenFault::Invalid(_)) => Judgement::Invalid,
+            Err(TokenFault::KeyNeeded | TokenFault::KeysUnavailable) => {
+                return Err(ClientError::Internal.into());
+            }
         })
     }
 

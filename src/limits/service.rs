@@ -27,7 +27,7 @@ pub const HOOK_RESPONSE_BYTES: usize = 256 * 1024;
 pub const HOOK_CONCURRENCY_CEILING: usize = 4096;
 
 /// Maximum time of a call of a hook. Its client waits for it.
-pub const HOOK_TIMEOUT_CEILING: Duration = Duration::from_secs(60);
+pub const HOOK_TIMEOUT_CEILING: Duration = Duration::from_secs(30);
 
 /// Time after which a connection without a request is closed. Servers of applications keep them
 /// for 2 s or longer, and a request that is sent while the server closes is lost.
@@ -47,6 +47,37 @@ pub const HOOK_KEPT_BYTES: usize = super::TOKEN_BYTES;
 /// Time after which a hook is asked again about a connection or a subscription that expires, if the
 /// hook has failed. Until then the client keeps what it has.
 pub const HOOK_RETRY_INTERVAL: Duration = Duration::from_secs(60);
+
+/// Maximum length of a key set. A key has less than 2 KiB.
+pub const KEY_SET_BYTES: usize = 256 * 1024;
+
+/// Maximum number of keys in a key set. Issuers have two to ten.
+pub const KEY_SET_KEYS: usize = 64;
+
+/// Maximum length of the id of a key.
+pub const KEY_ID_BYTES: usize = 256;
+
+/// Time of one try to fetch a key set, and number of tries.
+pub const KEY_SET_TIMEOUT: Duration = Duration::from_secs(1);
+pub const KEY_SET_TRIES: u32 = 2;
+
+/// Age at which a key set is fetched again. A key that the issuer has removed verifies tokens for
+/// at most this time while the issuer responds.
+pub const KEY_SET_AGE: Duration = Duration::from_secs(60 * 60);
+
+/// Age up to which a key set is used if it cannot be fetched again, so that a failure of the issuer
+/// does not lock out everybody.
+pub const KEY_SET_AGE_MAX: Duration = Duration::from_secs(4 * 60 * 60);
+
+/// Time between two questions of a shard for a key set that cannot be fetched.
+pub const KEY_SET_ASK_INTERVAL: Duration = Duration::from_secs(60);
+
+/// Minimum time between two fetches of a key set for keys that it lacks, so that invented key ids
+/// do not flood the issuer.
+pub const KEY_SET_FETCH_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Minimum time between a fetch that has failed and the next one.
+pub const KEY_SET_RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Threads for calls of the service thread that block, such as name resolution. A resolver that
 /// does not respond holds a call for about 30 s, and flushes to a statsd make one every 5 s.

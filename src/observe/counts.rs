@@ -150,6 +150,7 @@ counts! {
         tokens_expired: Counter "tokens" ["result" = "expired"] "Tokens of clients, by result",
         tokens_invalid: Counter "tokens" ["result" = "invalid"] "Tokens of clients, by result",
         tokens_missing: Counter "tokens" ["result" = "missing"] "Tokens of clients, by result",
+        tokens_unverified: Counter "tokens" ["result" = "unverified"] "Tokens of clients, by result",
         parked: Gauge "parked_connections" "Connections that wait for the verification of a token, a hook or a key set",
         hooks_result: Counter "hook_answers" ["answer" = "result"] "Answers of hooks, by what they contain; failed: no response, invalid: one that cannot be used",
         hooks_error: Counter "hook_answers" ["answer" = "error"] "Answers of hooks, by what they contain; failed: no response, invalid: one that cannot be used",

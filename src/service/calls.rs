@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use crate::access::{HookResponse, ServiceAnswer, ServiceQuestion};
+use crate::access::{HookResponse, KeySetResponse, ServiceAnswer, ServiceQuestion};
 use crate::config::Config;
 use crate::fabric::{AppliedVersion, Fabric, ServiceCall};
 
 use super::hooks::Hooks;
 use super::http_client::HttpClient;
+use super::key_sets::{self, KeySets};
 use super::pending_answer::PendingAnswer;
 
 /// The questions of all shards.
@@ -17,6 +18,7 @@ pub(crate) struct ServiceCallHandler {
     receiver: UnboundedReceiver<ServiceCall>,
     fabric: Arc<Fabric>,
     hooks: Hooks,
+    key_sets: KeySets,
     /// The version of the configuration that the next calls use.
     version: AppliedVersion,
 }
@@ -28,7 +30,8 @@ impl ServiceCallHandler {
         let client = HttpClient::new();
         Some(Self {
             receiver,
-            hooks: Hooks::new(&config.auth.hooks, client, Arc::clone(&fabric)),
+            hooks: Hooks::new(&config.auth.hooks, client.clone(), Arc::clone(&fabric)),
+            key_sets: KeySets::new(client, Arc::clone(&fabric)),
             fabric,
             version: AppliedVersion::default(),
         })
@@ -60,12 +63,16 @@ impl ServiceCallHandler {
                     pending.give(ServiceAnswer::Hook(response));
                 });
             }
+            ServiceQuestion::KeySet(question) => self.key_sets.answer(question, pending),
         }
     }
 
     fn pending(&self, call: &ServiceCall) -> PendingAnswer {
         let failure = match &call.question {
             ServiceQuestion::Hook(_) => ServiceAnswer::Hook(HookResponse::Failed),
+            ServiceQuestion::KeySet(question) => {
+                key_sets::answer(question.url.clone(), KeySetResponse::Unavailable)
+            }
         };
         PendingAnswer::new(Arc::clone(&self.fabric), call.shard, call.ticket, failure)
     }
@@ -75,11 +82,13 @@ impl ServiceCallHandler {
         let Self {
             fabric,
             hooks,
+            key_sets,
             version,
             ..
         } = self;
-        fabric
-            .config
-            .apply(version, |config| hooks.configure(&config.auth.hooks));
+        fabric.config.apply(version, |config| {
+            hooks.configure(&config.auth.hooks);
+            key_sets.configure(&config.auth);
+        });
     }
 }

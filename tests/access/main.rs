@@ -1,10 +1,11 @@
 //! Tokens and permissions. This file tests the algorithms with tokens that `PyJWT` made, the keys,
 //! and what is remembered. `claims` tests what tokens contain, `tricks` tokens that must be
-//! refused, and `rules` the permissions of namespaces.
+//! refused, `key_sets` keys that an issuer publishes, and `rules` the permissions of namespaces.
 
 #![allow(clippy::unwrap_used, unreachable_pub)]
 
 mod claims;
+mod key_sets;
 mod rules;
 mod support;
 mod tricks;

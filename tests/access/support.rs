@@ -99,6 +99,6 @@ pub fn fault(auth: &AuthConfig, token: &str) -> TokenFault {
 pub fn invalid(auth: &AuthConfig, token: &str) -> InvalidToken {
     match fault(auth, token) {
         TokenFault::Invalid(fault) => fault,
-        TokenFault::Expired => panic!("the token has expired"),
+        fault => panic!("{fault}"),
     }
 }

@@ -21,6 +21,7 @@ mod hooked;
 mod hooks;
 mod hostile_tokens;
 mod joined;
+mod key_sets;
 mod model;
 mod negotiation;
 mod opening;

@@ -46,7 +46,9 @@ fn results(fabric: &Fabric, kind: HookKind) -> Vec<(RequestResult, u64)> {
 async fn call(asker: &mut Asker) -> (HookResponse, RequestResult) {
     let before = results(&asker.fabric, HookKind::Connect);
     let answer = asker.ask_and_wait(question(HookKind::Connect)).await;
-    let ServiceAnswer::Hook(response) = answer;
+    let ServiceAnswer::Hook(response) = answer else {
+        panic!("{answer:?} is not the answer of a hook");
+    };
     let after = results(&asker.fabric, HookKind::Connect);
     let mut counted = after.iter().filter(|each| !before.contains(each));
     let (result, _) = *counted.next().expect("the call is counted");
