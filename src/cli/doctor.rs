@@ -12,6 +12,7 @@ mod plan;
 mod ports;
 mod process;
 mod report;
+mod services;
 mod sysctls;
 
 use std::path::PathBuf;
@@ -31,8 +32,8 @@ use plan::Plan;
 ///
 /// Each knob is `ok`, `note` (a recommendation), `weak` (too small for this number of connections,
 /// or slower than necessary) or `FAIL` (serve would not start, or would not accept this number of
-/// connections). The exit code is 1 if a knob is FAIL, 2 if the configuration is wrong, and
-/// otherwise 0.
+/// connections). Key sets and hooks of the configuration get one request each. The exit code is 1
+/// if a knob is FAIL, 2 if the configuration is wrong, and otherwise 0.
 #[derive(Args)]
 pub(super) struct Doctor {
     #[command(flatten)]

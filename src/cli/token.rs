@@ -2,13 +2,17 @@
 //! thread.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clap::{Args, Subcommand};
-use fanfare::access::{InvalidToken, TokenFault, Verifier};
+use fanfare::access::{
+    InvalidToken, KeySetAnswer, KeySetResponse, ServiceQuestion, TokenFault, TokenKind, Verifier,
+};
 use fanfare::config::{self, AuthConfig, AuthMode, TokenKeys};
+use fanfare::service::probe;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Map, Value};
 
@@ -122,6 +126,7 @@ fn claims(auth: &AuthConfig, token: &str, unix_s: u64) -> Result<String, String>
         return Err("no token is needed: [auth] is not set, or auth.insecure is on".into());
     }
     let mut verifier = Verifier::new(auth);
+    fetch_keys(&mut verifier, token, unix_s)?;
     if let Err(connection) = verifier.connection(token, unix_s)
         && let Err(subscription) = verifier.subscription(token, unix_s)
     {
@@ -130,6 +135,11 @@ fn claims(auth: &AuthConfig, token: &str, unix_s: u64) -> Result<String, String>
         } else {
             connection
         };
+        // The key sets are at hand, so a key that is still needed does not exist.
+        let fault = match fault {
+            TokenFault::KeyNeeded => InvalidToken::UnknownKey.into(),
+            fault => fault,
+        };
         return Err(fault.to_string());
     }
     let claims = token.split('.').nth(1).unwrap_or_default();
@@ -137,15 +147,39 @@ fn claims(auth: &AuthConfig, token: &str, unix_s: u64) -> Result<String, String>
     Ok(String::from_utf8_lossy(&claims).into_owned())
 }
 
+/// Fetches the key sets that may have the key of a token.
+fn fetch_keys(verifier: &mut Verifier, token: &str, unix_s: u64) -> Result<(), String> {
+    let mut urls = Vec::new();
+    for kind in [TokenKind::Connection, TokenKind::Subscription] {
+        if let Some(ServiceQuestion::KeySet(question)) = verifier.question(token, kind)
+            && !urls.contains(&question.url)
+        {
+            urls.push(question.url);
+        }
+    }
+    for url in urls {
+        let fetched = probe::fetch_key_set(&url);
+        let (key_set, _) = fetched.map_err(|error| format!("the key set {url}: {error}"))?;
+        let response = KeySetResponse::Fetched {
+            key_set: Arc::new(key_set),
+            age: Duration::ZERO,
+        };
+        verifier.accept(&KeySetAnswer { url, response }, unix_s);
+    }
+    Ok(())
+}
+
 /// Returns whether the token may be valid with the keys for the other kind of token.
 fn is_of_other_kind(fault: TokenFault) -> bool {
     matches!(
         fault,
-        TokenFault::Invalid(
-            InvalidToken::Algorithm
-                | InvalidToken::Signature
-                | InvalidToken::NotForConnection
-                | InvalidToken::NotForSubscription
-        )
+        TokenFault::KeyNeeded
+            | TokenFault::Invalid(
+                InvalidToken::Algorithm
+                    | InvalidToken::KeyId
+                    | InvalidToken::Signature
+                    | InvalidToken::NotForConnection
+                    | InvalidToken::NotForSubscription
+            )
     )
 }

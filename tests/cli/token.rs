@@ -1,5 +1,11 @@
 //! `fanfare token`: makes tokens that the same configuration accepts, and names faults of others.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+use std::thread;
+
+use serde_json::{Value, json};
+
 use crate::run;
 
 const SECRET: &str = "auth.token.hmac_secret_key=0123456789abcdef0123456789abcdef";
@@ -64,4 +70,36 @@ fn an_expired_token_and_a_missing_secret_are_named() {
         "{error}"
     );
     assert_eq!(token(&["token"]).0, 2, "a user is required");
+}
+
+#[test]
+fn a_token_with_a_key_of_a_key_set_is_checked() {
+    let all: Value = serde_json::from_str(include_str!("../access/key_set.json")).expect("JSON");
+    let signed = all["tokens"]["ES256"].as_str().expect("there is a token");
+    let check = |keys: Value| {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+        let address = listener.local_addr().expect("it is bound");
+        let body = json!({ "keys": keys }).to_string();
+        let server = thread::spawn(move || {
+            let (mut socket, _) = listener.accept().expect("the command connects");
+            let _ = socket.read(&mut [0; 4096]);
+            let length = body.len();
+            let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{body}");
+            let _ = socket.write_all(head.as_bytes());
+        });
+        let url = format!("auth.token.jwks_public_endpoint=http://{address}/keys");
+        let result = run(&["token", "check", signed, "-s", &url]);
+        server.join().expect("the server ends");
+        result
+    };
+    let (code, claims, error) = check(all["key_set"]["keys"].clone());
+    assert!(code == 0 && claims.contains("\"sub\":\"ann\""), "{error}");
+    let (code, _, error) = check(json!([]));
+    assert!(
+        code == 1 && error.contains("does not have the key"),
+        "{error}"
+    );
+    let url = "auth.token.jwks_public_endpoint=http://127.0.0.1:1/";
+    let (code, _, error) = run(&["token", "check", signed, "-s", url]);
+    assert!(code == 1 && error.contains("cannot connect"), "{error}");
 }

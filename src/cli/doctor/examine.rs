@@ -1,4 +1,4 @@
-//! Examines all knobs, and the addresses that `serve` would bind.
+//! Examines all knobs, the addresses that `serve` would bind, and the services that it would call.
 
 use super::addresses;
 use super::catalogue;
@@ -7,6 +7,7 @@ use super::host::Host;
 use super::knob::{Knob, KnobKind};
 use super::plan::Plan;
 use super::ports;
+use super::services;
 
 /// Examines the knobs that this host has and that matter for the plan.
 pub(super) fn examine(host: &Host, plan: &Plan) -> Vec<Finding> {
@@ -16,6 +17,7 @@ pub(super) fn examine(host: &Host, plan: &Plan) -> Vec<Finding> {
         .collect();
     if host.is_for_new_process() {
         findings.extend(ports::check(&addresses::configured(&plan.config)));
+        findings.extend(services::check(&plan.config));
     }
     findings
 }
