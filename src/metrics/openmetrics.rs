@@ -286,9 +286,14 @@ impl Collector for Scrape {
         for each in &self.distributions {
             let mut metric = encoder.encode_descriptor(&each.name, each.help, None, kind)?;
             for each in &each.histograms {
-                let count = each.buckets.iter().map(|(_, count)| count).sum();
-                let mut metric = metric.encode_family(&each.labels)?;
-                metric.encode_histogram::<NoLabelSet>(each.sum_s, count, &each.buckets, None)?;
+                let (sum_s, buckets) = (each.sum_s, &each.buckets);
+                let count = buckets.iter().map(|(_, count)| count).sum();
+                if each.labels.is_empty() {
+                    metric.encode_histogram::<NoLabelSet>(sum_s, count, buckets, None)?;
+                } else {
+                    let mut metric = metric.encode_family(&each.labels)?;
+                    metric.encode_histogram::<NoLabelSet>(sum_s, count, buckets, None)?;
+                }
             }
         }
         Ok(())

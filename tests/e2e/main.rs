@@ -33,6 +33,7 @@ mod descriptors;
 mod drain;
 mod hostile;
 mod http;
+mod key_sets;
 mod malformed;
 mod permissions;
 mod process;

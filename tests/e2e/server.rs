@@ -355,7 +355,7 @@ pub fn exchange(address: SocketAddr, bytes: &[u8]) -> String {
 }
 
 /// Returns the body of the response to a GET request; empty if there is none.
-fn get(address: SocketAddr, target: &str) -> String {
+pub fn get(address: SocketAddr, target: &str) -> String {
     let head = format!("GET {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
     let response = exchange(address, head.as_bytes());
     let (_, body) = response.split_once("\r\n\r\n").unwrap_or_default();
