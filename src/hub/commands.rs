@@ -164,6 +164,7 @@ impl Hub {
     fn execute(&mut self, request: Request<'_>, executing: &Executing<'_>) -> CommandOutcome {
         let &Executing { id, now_us, .. } = executing;
         if *executing.awaited == Awaited::NoAnswer {
+            self.counts.service_refused += 1;
             return ClientError::Internal.into();
         }
         let is_connecting = self.sessions[id].stage() == Stage::Connecting;

@@ -3,7 +3,7 @@
 
 use crate::access::ServiceAnswer;
 use crate::access::hooks::{DataForm, HookAnswer, RefreshResult, calls};
-use crate::config::HookKind;
+use crate::config::{AuthMode, HookKind};
 use crate::limits::{HOOK_RETRY_INTERVAL, SERVICE_ANSWER_TIMEOUT};
 use crate::protocol::codes::UnsubscribeCode;
 
@@ -56,6 +56,10 @@ impl Hub {
         awaited: &Awaited,
         now_us: u64,
     ) {
+        // A reload may have ended authentication: then no connection expires.
+        if *expired == Expired::Connection && self.config.auth.mode() == AuthMode::Open {
+            return;
+        }
         let answer = match awaited {
             Awaited::Answer(answer) => self.read_extension(expired, answer, now_us),
             Awaited::Nothing | Awaited::NoAnswer => None,

@@ -157,7 +157,7 @@ counts! {
         hooks_disconnect: Counter "hook_answers" ["answer" = "disconnect"] "Answers of hooks, by what they contain; failed: no response, invalid: one that cannot be used",
         hooks_failed: Counter "hook_answers" ["answer" = "failed"] "Answers of hooks, by what they contain; failed: no response, invalid: one that cannot be used",
         hooks_invalid: Counter "hook_answers" ["answer" = "invalid"] "Answers of hooks, by what they contain; failed: no response, invalid: one that cannot be used",
-        service_refused: Counter "service_refused" "Commands that failed because too many connections waited for hooks and key sets",
+        service_refused: Counter "service_refused" "Commands that failed because too many of them waited for hooks and key sets",
         permissions_denied: Counter "permissions_denied" "Commands of clients that permissions do not allow",
         command_errors: Counter "command_errors" "Client commands answered with an error",
         pings: Counter "pings" "Pings sent",

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use fanfare::hub::{Answer, DrainScope, Reading};
-use fanfare::limits::SERVICE_ANSWER_TIMEOUT;
+use fanfare::limits::{SERVICE_ANSWER_TIMEOUT, SERVICE_WAIT_BYTES};
 use serde_json::json;
 
 use crate::harness::SECOND_US;
@@ -123,6 +123,24 @@ fn a_question_for_which_the_service_thread_has_no_room_ends_in_a_temporary_error
     let _ = hooked.0.hub.resume_parked(now_us);
     let error = format!(r#"{{"id":2,"error":{INTERNAL}}}"#);
     assert_eq!(hooked.0.read_texts(id), [error]);
+}
+
+#[test]
+fn the_bytes_that_wait_are_bounded() {
+    let mut hooked = Hooked::new(hooked());
+    let data = "x".repeat(48 * 1024);
+    let command = format!(r#"{{"id":2,"rpc":{{"data":"{data}"}}}}"#);
+    // The message and the question of each client wait.
+    let fitting = SERVICE_WAIT_BYTES / (2 * data.len());
+    let ids: Vec<_> = (0..=fitting).map(|_| hooked.connect()).collect();
+    for id in &ids {
+        hooked.0.send_text(*id, &command);
+    }
+    let refused: Vec<_> = ids.into_iter().map(|id| hooked.0.read_texts(id)).collect();
+    let refused: Vec<_> = refused.into_iter().flatten().collect();
+    assert_eq!(refused, [format!(r#"{{"id":2,"error":{INTERNAL}}}"#)]);
+    let counts = hooked.0.counts();
+    assert_eq!((counts.service_refused, counts.parked), (1, fitting as u64));
 }
 
 #[test]

@@ -1,11 +1,14 @@
 //! Hooks: what each command asks, and what it does with each kind of answer.
 
 use fanfare::config::HookKind;
+use prost::Message as _;
 use serde_json::{Value, json};
 
+use crate::client_proto;
 use crate::harness::SECOND_US;
 use crate::hooked::{Hooked, INTERNAL, close_code, hooked, hooked_with};
 use crate::tokens::{self, NOW_S, token};
+use crate::wire::{self, ServerFrame};
 
 #[test]
 fn the_connect_hook_states_who_the_client_is_and_what_it_receives() {
@@ -223,6 +226,62 @@ fn the_order_of_permissions_is_token_user_limited_hook() {
         [r#"{"id":2,"subscribe":{"data":[1]}}"#]
     );
     assert!(hooked.0.wants("b"));
+}
+
+#[test]
+fn a_protobuf_client_sends_and_receives_bytes() {
+    let mut hooked = Hooked::new(hooked());
+    let target = "/connection/websocket?format=protobuf";
+    let id = hooked.0.open_websocket(target);
+    let send = |hooked: &mut Hooked, command: &client_proto::Command| {
+        let message = command.encode_length_delimited_to_vec();
+        let frame = wire::client_frame(wire::BINARY, &message);
+        hooked.0.send_bytes(id, &frame);
+    };
+    let reply = |hooked: &mut Hooked| match &hooked.0.read_frames(id)[..] {
+        [ServerFrame::Binary(message)] => client_proto::delimited::<client_proto::Reply>(message),
+        other => panic!("one message: {other:?}"),
+    };
+    let connect = client_proto::ConnectRequest {
+        data: b"{\"a\":1}".to_vec(),
+        ..client_proto::ConnectRequest::default()
+    };
+    let command = client_proto::Command {
+        id: 1,
+        connect: Some(connect),
+        ..client_proto::Command::default()
+    };
+    send(&mut hooked, &command);
+    let (_, call) = hooked.answer(&json!({"result": {"user": "42", "b64data": "/wA="}}));
+    assert_eq!(
+        (&call["protocol"], &call["data"]),
+        (&json!("protobuf"), &json!({"a": 1}))
+    );
+    let connected = reply(&mut hooked).remove(0).connect;
+    assert_eq!(
+        connected.map(|result| result.data),
+        Some(b"\xff\x00".to_vec())
+    );
+    let rpc = client_proto::RpcRequest {
+        data: b"\x00\xff".to_vec(),
+        method: "m".into(),
+    };
+    let command = client_proto::Command {
+        id: 2,
+        rpc: Some(rpc),
+        ..client_proto::Command::default()
+    };
+    send(&mut hooked, &command);
+    let (_, call) = hooked.answer(&json!({"error": {"code": 1000, "message": "nö"}}));
+    assert_eq!(
+        (&call["encoding"], &call["b64data"]),
+        (&json!("binary"), &json!("AP8="))
+    );
+    let error = reply(&mut hooked).remove(0).error.unwrap();
+    assert_eq!(
+        (error.code, &*error.message, error.temporary),
+        (1000, "nö", false)
+    );
 }
 
 #[test]
