@@ -102,7 +102,8 @@ impl Engine {
         let sockets = shard::with_private_files(|| ingest::bind(config))?;
         let control = ControlThread::open(config, &source)?;
         let max_connections = descriptors.max_connections(config.ws.max_connections);
-        let fabric = Arc::new(build_fabric(shard_count, max_connections)?);
+        let fabric = build_fabric(shard_count, max_connections)?;
+        let fabric = Arc::new(fabric.with_user_limit(config.auth.user_connection_limit));
 
         let threads = ThreadMonitor::default();
         let guard = threads.guard(ThreadName::Ingest);

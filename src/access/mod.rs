@@ -14,8 +14,8 @@
 
 mod claims;
 mod fault;
-pub mod hooks;
 mod fetched_keys;
+pub mod hooks;
 mod jws;
 mod key_set;
 mod keys;

@@ -37,6 +37,7 @@ pub(super) fn check_together(config: &Config, allowed_cores: &[usize]) -> Vec<Co
         check_auth(&config.auth),
         check_open(config),
         check_publishers(&config.ingest),
+        check_personal_channel(&config.auth, &config.namespaces),
         check_cores(&config.cpu, allowed_cores),
     ];
     let checks = checks.into_iter().filter_map(Result::err);
@@ -116,6 +117,19 @@ fn check_publishers(ingest: &IngestConfig) -> Result<(), Contradiction> {
         None => Ok(()),
         Some(user) => Err(Contradiction::UnknownPublisher { user: user.into() }),
     }
+}
+
+/// Checks that the namespace of personal channels is configured. Otherwise, they would have the
+/// rules of the namespace `""`.
+fn check_personal_channel(
+    auth: &AuthConfig,
+    namespaces: &[Namespace],
+) -> Result<(), Contradiction> {
+    let name = &auth.personal_channel_namespace;
+    if name.is_empty() || namespaces.iter().any(|each| each.name == *name) {
+        return Ok(());
+    }
+    Err(Contradiction::PersonalNamespace { name: name.clone() })
 }
 
 fn check_cores(cpu: &CpuConfig, allowed: &[usize]) -> Result<(), Contradiction> {

@@ -65,6 +65,12 @@ pub enum Contradiction {
          ingest.plain, or correct the name"
     )]
     UnknownPublisher { user: String },
+    #[error(
+        "auth.personal_channel_namespace is `{name}`, but no namespace has this name; add a \
+         [[namespace]] with it",
+        name = name.escape_debug()
+    )]
+    PersonalNamespace { name: String },
     #[error("{lower} ({low}%) must be below {upper} ({high}%); otherwise {consequence}")]
     Disorder {
         lower: &'static str,
@@ -109,6 +115,7 @@ impl Contradiction {
             Self::UnknownPublisher { .. } => vec!["ingest.publish_allow", "ingest.plain"],
             Self::SameAddress { first, second, .. } => vec![first, second],
             Self::Disorder { lower, upper, .. } => vec![lower, upper],
+            Self::PersonalNamespace { .. } => vec!["auth.personal_channel_namespace"],
             Self::CoreNotAllowed { .. } | Self::CoreTwice { .. } => vec!["cpu.cores"],
             Self::MoreShardsThanCores { .. } => vec!["cpu.shards", "cpu.cores"],
             Self::NoEndpoint { endpoint, .. } => vec![endpoint],

@@ -11,6 +11,7 @@
 //! interest_counts   the number of topics behind each bit of the interest, owned by the shard
 //! wake              wakes a thread that sleeps
 //! socket_limit      the limit on open client sockets
+//! user_limit        the limit on connections of each user
 //! codec_use         how many connections use each codec
 //! shard_request     requests of the control thread to one shard
 //! descriptor_budget how descriptors are divided between connections and everything else
@@ -33,6 +34,7 @@ mod socket_limit;
 mod submission;
 mod submission_queue;
 mod thread_monitor;
+mod user_limit;
 mod wake;
 
 use std::sync::Arc;
@@ -63,6 +65,7 @@ pub use submission::{
 };
 pub use submission_queue::{SubmissionQueue, SubmissionQueueFull};
 pub use thread_monitor::{ThreadEvent, ThreadGuard, ThreadMonitor, ThreadName};
+pub use user_limit::UserLimit;
 pub use wake::Wake;
 
 /// The memory that all threads of one process share.
@@ -80,6 +83,7 @@ pub struct Fabric {
     pub ingest_config: AppliedVersion,
     pub codecs: CodecUse,
     pub sockets: SocketLimit,
+    pub users: UserLimit,
     draining: AtomicBool,
 }
 
@@ -131,7 +135,17 @@ impl Fabric {
             ingest_config: AppliedVersion::default(),
             codecs: CodecUse::default(),
             sockets: SocketLimit::new(max_connections),
+            users: UserLimit::new(0),
             draining: AtomicBool::new(false),
+        }
+    }
+
+    /// Limits the connections of each user. 0 is no limit.
+    #[must_use]
+    pub fn with_user_limit(self, max_connections: usize) -> Self {
+        Self {
+            users: UserLimit::new(max_connections),
+            ..self
         }
     }
 

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use crate::access::hooks::{ConnectResult, HookFault, calls};
-use crate::access::{ConnectionToken, TokenFault, TokenKind};
+use crate::access::{ConnectionToken, TokenFault, TokenKind, TokenSubscription};
 use crate::config::{AuthMode, HookKind};
 use crate::protocol::codes::ClientError;
 use crate::protocol::reply::Expiry;
@@ -17,6 +17,7 @@ use super::hook_calls::Executing;
 use super::identities::{Expired, NEVER_US};
 use super::parked::Wait;
 use super::token_time::TokenTime;
+use super::upstream::UserAdmission;
 
 /// Maximum time to live in replies, in seconds: 68 years.
 const TTL_MAX_S: u32 = i32::MAX.cast_unsigned();
@@ -108,7 +109,7 @@ impl Hub {
         token: &str,
         now_us: u64,
     ) -> Result<Grant, CommandOutcome> {
-        let mut token = match self.verify_connection(id, token, now_us)? {
+        let token = match self.verify_connection(id, token, now_us)? {
             Ok(token) => token,
             Err(TokenFault::Expired) => return Err(ClientError::TokenExpired.into()),
             Err(TokenFault::Invalid(_)) => {
@@ -122,25 +123,39 @@ impl Hub {
         if validity == Validity::Over {
             return Err(ClientError::Expired.into());
         }
-        let mut seen = HashSet::new();
-        token
-            .subscriptions
-            .retain(|each| seen.insert(each.topic.clone()));
-        if token.subscriptions.len() > self.config.ws.max_topics {
-            return Err(CommandOutcome::Disconnect(CloseReason::TooManyTopics));
-        }
-        let mut topics = token.subscriptions.iter().map(|each| &*each.topic);
-        if topics.any(|topic| topic == topic::RESERVED) {
-            return Err(ClientError::PermissionDenied.into());
-        }
+        let subscriptions = self.admit_client(&token.user, token.subscriptions)?;
         let delay_us = self.config.auth.expired_close_delay.as_micros() as u64;
         let end_us = validity.end_us(now_us, delay_us);
         self.identities.set(id, &token.user, token.info, end_us);
         Ok(Grant {
             expiry: validity.expiry(),
-            subscriptions: token.subscriptions,
+            subscriptions,
             data: None,
         })
+    }
+
+    /// Returns the subscriptions that the server makes for a client, each topic once, and adds the
+    /// connection to those of its user. Returns how the command ends if the client may not have
+    /// them, or has too many connections. After success, the caller records the identity.
+    fn admit_client(
+        &mut self,
+        user: &str,
+        mut subscriptions: Vec<TokenSubscription>,
+    ) -> Result<Vec<TokenSubscription>, CommandOutcome> {
+        self.add_personal_channel(user, &mut subscriptions)?;
+        let mut seen = HashSet::new();
+        subscriptions.retain(|each| seen.insert(each.topic.clone()));
+        if subscriptions.len() > self.config.ws.max_topics {
+            return Err(CommandOutcome::Disconnect(CloseReason::TooManyTopics));
+        }
+        let mut topics = subscriptions.iter().map(|each| &*each.topic);
+        if topics.any(|topic| topic == topic::RESERVED) {
+            return Err(ClientError::PermissionDenied.into());
+        }
+        match self.admit_user(user) {
+            UserAdmission::OverLimit => Err(CommandOutcome::Disconnect(CloseReason::UserLimit)),
+            UserAdmission::Admitted => Ok(subscriptions),
+        }
     }
 
     /// Asks the connect hook and records who the client is. Returns how the command ends if the
@@ -156,6 +171,7 @@ impl Hub {
         if validity == Validity::Over {
             return Err(ClientError::Expired.into());
         }
+        let subscriptions = self.admit_client(&result.user, result.subscriptions)?;
         // With a refresh hook, the server extends the connection, unknown to the client.
         let is_extended = self.config.auth.hooks.get(HookKind::Refresh).is_some();
         let delay_us = if is_extended {
@@ -171,7 +187,7 @@ impl Hub {
         }
         Ok(Grant {
             expiry: validity.expiry().filter(|_| !is_extended),
-            subscriptions: result.subscriptions,
+            subscriptions,
             data: result.data,
         })
     }

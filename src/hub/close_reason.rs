@@ -23,6 +23,8 @@ pub enum CloseReason {
     Expired,
     /// The token grants more subscriptions than `ws.max_topics` allows: 3505.
     TooManyTopics,
+    /// The user has as many connections as `auth.user_connection_limit` allows: 3504.
+    UserLimit,
     /// The server shuts down or sheds connections: 3001.
     Shutdown,
     /// The server API demands it: 3503, unless the call names another code.
@@ -50,6 +52,7 @@ impl CloseReason {
             Self::InvalidToken => Disconnect::InvalidToken,
             Self::Expired => Disconnect::Expired,
             Self::TooManyTopics => Disconnect::ChannelLimit,
+            Self::UserLimit => Disconnect::ConnectionLimit,
             Self::Shutdown => Disconnect::Shutdown,
             Self::Demanded => Disconnect::ForceNoReconnect,
             Self::Hook => Disconnect::ConnectionClosed,
@@ -76,6 +79,7 @@ impl CloseReason {
             | Self::InvalidToken
             | Self::Expired
             | Self::TooManyTopics
+            | Self::UserLimit
             | Self::Shutdown
             | Self::Demanded
             | Self::Hook
@@ -93,6 +97,7 @@ impl CloseReason {
             Self::Peer(_) => &mut counts.closed_peer,
             Self::InvalidToken | Self::TooManyTopics => &mut counts.closed_token,
             Self::Expired => &mut counts.closed_expired,
+            Self::UserLimit => &mut counts.closed_user_limit,
             Self::Shutdown => &mut counts.closed_shutdown,
             Self::Demanded => &mut counts.closed_demanded,
             Self::Hook => &mut counts.closed_hook,

@@ -175,7 +175,7 @@ impl Hub {
         }
         let encoding = session.encoding();
         self.pending.end_all(id);
-        self.identities.remove(id);
+        self.forget_identity(id);
         self.hook_clients.remove(id);
         self.upstream.remove_codec(encoding.codec);
         self.counts.connections_deflate -= u64::from(encoding.is_deflated());

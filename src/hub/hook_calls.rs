@@ -108,8 +108,11 @@ impl Hub {
         form: DataForm,
         now_us: u64,
     ) -> Result<HookAnswer<T>, HookFault> {
-        let ServiceAnswer::Hook(response) = answer;
-        let answer = read(response, &self.config.auth.hooks, form);
+        let answer = match answer {
+            ServiceAnswer::Hook(response) => read(response, &self.config.auth.hooks, form),
+            // The command waited for a key set, and a reload has changed who decides about it.
+            ServiceAnswer::KeySet(_) => Err(HookFault::Failed),
+        };
         match &answer {
             Ok(HookAnswer::Result(_)) => self.counts.hooks_result += 1,
             Ok(HookAnswer::Error(_)) => self.counts.hooks_error += 1,

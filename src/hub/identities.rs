@@ -129,17 +129,17 @@ impl Identities {
         self.set_subscription(id, topic, NEVER_US, None);
     }
 
-    /// Forgets the client of a connection.
-    pub(super) fn remove(&mut self, id: ConnectionId) {
+    /// Forgets the client of a connection. Returns its user, if there is a record of the client.
+    pub(super) fn remove(&mut self, id: ConnectionId) -> Option<Box<str>> {
         if self.by_connection.is_empty() {
-            return;
+            return None;
         }
-        if let Some(identity) = self.by_connection.remove(&id) {
-            self.expiries.remove(&(identity.next_us(), id.to_bits()));
-        }
+        let identity = self.by_connection.remove(&id)?;
+        self.expiries.remove(&(identity.next_us(), id.to_bits()));
         if self.by_connection.is_empty() {
             self.by_connection = HashMap::new();
         }
+        Some(identity.user)
     }
 
     /// Keeps all connections and subscriptions for ever.

@@ -21,6 +21,7 @@
 //! inbound        from bytes to messages and control frames
 //! commands       the client protocol
 //! replies        the replies of one message
+//! admission      who is connected, and how often
 //! authentication the commands connect and refresh
 //! client_publish the command publish
 //! rpc            the command rpc
@@ -40,6 +41,7 @@
 //!
 //! `Hub` is the facade of the first seven, each of which owns its fields.
 
+mod admission;
 mod authentication;
 mod client_publish;
 mod close_reason;
@@ -115,7 +117,7 @@ pub use publish::Writability;
 pub use refusals::{RefusalReason, RefusedHandshake, RefusedSubject};
 pub use survey::{SlowConnection, Survey, SurveyProgress};
 pub use topics::TopicPage;
-pub use upstream::{SocketAdmission, Upstream};
+pub use upstream::{SocketAdmission, Upstream, UserAdmission};
 pub use user_actions::{
     ActionBudget, ActionOutcome, ServerSubscribe, UserAction, UserEffect, UserSearch,
 };

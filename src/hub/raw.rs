@@ -14,6 +14,7 @@ use super::authentication::Validity;
 use super::connection_id::ConnectionId;
 use super::identities::NEVER_US;
 use super::parked::Wait;
+use super::upstream::UserAdmission;
 
 /// The topics of a raw connection, and who its client is.
 #[derive(Debug, Default)]
@@ -73,6 +74,12 @@ impl Hub {
             }
         }
         self.check_raw_permissions(&grant)?;
+        // The upgrade follows, which records the client.
+        let user = grant.token.as_ref().map_or("", |token| &token.user);
+        if self.admit_user(user) == UserAdmission::OverLimit {
+            let text = "the user has as many connections as auth.user_connection_limit allows";
+            return Err(HttpRefusal::Forbidden(text));
+        }
         Ok(RawAdmission::Granted(grant))
     }
 

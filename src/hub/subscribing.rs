@@ -294,7 +294,7 @@ impl Hub {
             Expired::Connection => {
                 self.close(id, CloseReason::Expired, now_us);
                 // A connection that is not open has no identity. If one had, it would stay due.
-                self.identities.remove(id);
+                self.forget_identity(id);
             }
             Expired::Subscription(name) => {
                 self.end_subscription(id, name);

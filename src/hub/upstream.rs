@@ -17,12 +17,25 @@ pub enum SocketAdmission {
     Refused,
 }
 
+/// Whether a user may have another connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum UserAdmission {
+    /// Within `auth.user_connection_limit`. The connection is counted.
+    Admitted,
+    OverLimit,
+}
+
 /// The process around a hub. Calls return at once and must not call the hub.
 pub trait Upstream {
     /// Counts a new socket, unless it is refused.
     fn admit(&self) -> SocketAdmission;
     /// Removes a socket from the count.
     fn leave(&self);
+    /// Counts a connection of a user on any shard, unless the user has as many as the limit allows.
+    fn enter_user(&self, user: &str) -> UserAdmission;
+    /// Subtracts a connection of a user that was admitted.
+    fn leave_user(&self, user: &str);
     /// Sets whether this shard wants publications of topics with this hash.
     fn want(&mut self, topic_hash: u64, wanted: bool);
     /// Counts a connection that receives publications in this codec.

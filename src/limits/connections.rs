@@ -37,6 +37,10 @@ pub const SURVEY_LISTED: usize = 100;
 /// Number of connections that a survey returns if the request does not give a limit.
 pub const SURVEY_LISTED_DEFAULT: usize = 10;
 
+/// Parts of the table that counts the connections of each user, each with a lock of its own. Shards
+/// that connect clients at the same time rarely need the same one.
+pub const USER_LIMIT_STRIPES: usize = 64;
+
 /// Connections of users that a shard acts on in one turn for the server API. Each gets a push or a
 /// close frame, which takes one or two microseconds.
 pub const USER_ACTIONS: usize = 128;

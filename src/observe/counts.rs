@@ -133,6 +133,7 @@ counts! {
         closed_hook: Counter "closed" ["reason" = "hook"] "Connections closed after the upgrade, by reason",
         closed_stale: Counter "closed" ["reason" = "stale"] "Connections closed after the upgrade, by reason",
         closed_shutdown: Counter "closed" ["reason" = "shutdown"] "Connections closed after the upgrade, by reason",
+        closed_user_limit: Counter "closed" ["reason" = "user_limit"] "Connections closed after the upgrade, by reason",
         closed_demanded: Counter "closed" ["reason" = "demanded"] "Connections closed after the upgrade, by reason",
         connections_deflate: Gauge "connections_deflate" "Connections that negotiated permessage-deflate",
         deflate_declined_apple: Counter "deflate_declined" ["reason" = "apple"] "Handshakes whose offer of permessage-deflate was declined, by reason",

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::delivery::Codec;
 use crate::fabric::{Fabric, InterestCounts};
-use crate::hub::{SocketAdmission, Upstream};
+use crate::hub::{SocketAdmission, Upstream, UserAdmission};
 use crate::observe::Health;
 
 /// The access of shard `index` to the shared memory.
@@ -32,6 +32,14 @@ impl Upstream for FabricUpstream {
 
     fn leave(&self) {
         self.fabric.sockets.remove();
+    }
+
+    fn enter_user(&self, user: &str) -> UserAdmission {
+        self.fabric.users.enter(user)
+    }
+
+    fn leave_user(&self, user: &str) {
+        self.fabric.users.leave(user);
     }
 
     fn want(&mut self, topic_hash: u64, wanted: bool) {

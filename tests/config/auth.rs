@@ -224,3 +224,26 @@ fn a_reload_changes_keys() {
     assert_eq!(changes.applied, new);
     assert!(live_changes(&new, &new).changed.is_empty());
 }
+
+#[test]
+fn the_namespace_of_personal_channels_must_exist() {
+    let secret = "auth.token.hmac_secret_key=0123456789abcdef0123456789abcdef";
+    let personal = "auth.personal_channel_namespace=inbox";
+    let missing = Contradiction::PersonalNamespace {
+        name: "inbox".into(),
+    };
+    assert_eq!(contradiction(&[secret, personal]), missing);
+    let namespace = "namespace.inbox.publish=false";
+    let config = flags(&[secret, personal, namespace]).config();
+    assert!(!config.auth.personal_channel);
+}
+
+#[test]
+fn the_limit_on_connections_of_a_user_needs_a_restart() {
+    let secret = "auth.token.hmac_secret_key=0123456789abcdef0123456789abcdef";
+    let old = flags(&[secret]).config();
+    let new = flags(&[secret, "auth.user_connection_limit=5"]).config();
+    let changes = live_changes(&old, &new);
+    assert_eq!(changes.needs_restart, ["auth.user_connection_limit"]);
+    assert_eq!(changes.applied.auth.user_connection_limit, 0);
+}

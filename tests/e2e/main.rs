@@ -11,6 +11,7 @@ mod frame_client;
 mod hook_server;
 mod publisher;
 mod server;
+mod users;
 mod wait;
 #[allow(dead_code)] // The tests of the hub use all of it.
 #[path = "../hub/wire.rs"]

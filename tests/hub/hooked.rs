@@ -76,7 +76,9 @@ impl Hooked {
     pub fn question(&mut self) -> (Ticket, HookCall) {
         self.0.run_turn();
         assert_eq!(self.0.service_questions.len(), 1, "one question is open");
-        let (ticket, ServiceQuestion::Hook(call)) = self.0.service_questions.remove(0);
+        let (ticket, ServiceQuestion::Hook(call)) = self.0.service_questions.remove(0) else {
+            panic!("no key set is configured");
+        };
         (ticket, call)
     }
 

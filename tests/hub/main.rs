@@ -5,6 +5,7 @@
 
 mod access;
 mod access_ends;
+mod admission;
 mod client_info;
 #[path = "../fuzz/client_proto.rs"]
 mod client_proto;

@@ -2,12 +2,12 @@
 //! payloads are sent unchanged, and a configuration to vary.
 
 use std::cell::{Ref, RefCell, RefMut};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use fanfare::config::{Config, Namespace, PayloadKind, SlowPolicy};
 use fanfare::delivery::{Broadcast, CODECS, Codec, Joined, NamespaceRules, TopicHasher};
-use fanfare::hub::{SocketAdmission, Upstream};
+use fanfare::hub::{SocketAdmission, Upstream, UserAdmission};
 use fanfare::observe::Health;
 
 /// The calls that an upstream has received, and the results that it returns.
@@ -25,6 +25,10 @@ pub struct UpstreamState {
     /// Number of sockets at which further sockets are refused.
     pub max_sockets: u64,
     pub health: Health,
+    /// Connections of each user that were admitted and have not left.
+    pub users: BTreeMap<String, usize>,
+    /// Maximum number of connections of a user.
+    pub user_limit: usize,
 }
 
 /// An upstream that records its calls. Clones share one state.
@@ -51,6 +55,8 @@ impl Default for RecordingUpstream {
             max_connections: u64::MAX,
             max_sockets: u64::MAX,
             health: Health::Ok,
+            users: BTreeMap::new(),
+            user_limit: usize::MAX,
         })))
     }
 }
@@ -72,6 +78,27 @@ impl Upstream for RecordingUpstream {
 
     fn leave(&self) {
         self.state_mut().left += 1;
+    }
+
+    fn enter_user(&self, user: &str) -> UserAdmission {
+        assert!(!user.is_empty(), "anonymous clients are not counted");
+        let mut state = self.state_mut();
+        let limit = state.user_limit;
+        let count = state.users.entry(user.into()).or_default();
+        if *count >= limit {
+            return UserAdmission::OverLimit;
+        }
+        *count += 1;
+        UserAdmission::Admitted
+    }
+
+    fn leave_user(&self, user: &str) {
+        let mut state = self.state_mut();
+        let count = state.users.get_mut(user).expect("the user was admitted");
+        *count -= 1;
+        if *count == 0 {
+            state.users.remove(user);
+        }
     }
 
     fn want(&mut self, topic_hash: u64, wanted: bool) {

@@ -35,6 +35,14 @@ table! {
         user_boundary: String as NAME = "#".into(), Live;
         /// The text between two users, as in `dialog#42,43`. Empty: a topic names one user.
         user_separator: String as NAME = ",".into(), Live;
+        /// The maximum number of connections of a user on all shards. A further one is closed with
+        /// code 3504. 0: no limit. Anonymous clients are not counted.
+        user_connection_limit: usize as COUNT = 0, Restart;
+        /// Whether the server subscribes each client that has a user to the personal channel of the
+        /// user: `#42`, or `NAMESPACE:#42`. `user_boundary` is the text before the user.
+        personal_channel: bool as BOOLEAN = false, Live;
+        /// The namespace of personal channels. Empty: the topics begin with `user_boundary`.
+        personal_channel_namespace: String as NAME = String::new(), Live;
         table token: AuthTokenConfig;
         table subscription_token: SubscriptionTokenConfig;
         table hooks: HooksConfig;
@@ -71,6 +79,9 @@ impl AuthConfig {
             private_prefix,
             user_boundary,
             user_separator,
+            user_connection_limit,
+            personal_channel,
+            personal_channel_namespace,
             token,
             subscription_token,
             hooks: _,
@@ -83,6 +94,9 @@ impl AuthConfig {
             *private_prefix != DEFAULT.private_prefix,
             *user_boundary != DEFAULT.user_boundary,
             *user_separator != DEFAULT.user_separator,
+            *user_connection_limit != DEFAULT.user_connection_limit,
+            *personal_channel != DEFAULT.personal_channel,
+            *personal_channel_namespace != DEFAULT.personal_channel_namespace,
             *token != DEFAULT.token,
             *subscription_token != DEFAULT.subscription_token,
         ];
