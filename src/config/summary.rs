@@ -80,13 +80,16 @@ impl Config {
             ));
         }
         let ingest = &self.ingest;
-        if ingest.allow.is_empty() && ingest.plain.is_empty() {
+        let is_open = ingest.allow.is_empty() && ingest.plain.is_empty();
+        // Rules that admit everyone are chosen.
+        if is_open && ingest.publish_allow.is_empty() {
             let endpoints = [&ingest.pull, &ingest.sub, &ingest.router];
             for endpoint in endpoints.into_iter().flatten() {
                 if endpoint.is_reachable_from_other_hosts() {
                     warnings.push(format!(
-                        "{endpoint} is not a loopback address, and neither ingest.allow nor \
-                         ingest.plain is set: every host that reaches it can publish"
+                        "{endpoint} is not a loopback address, and none of ingest.allow, \
+                         ingest.plain and ingest.publish_allow is set: every host that reaches \
+                         it can publish"
                     ));
                 }
             }

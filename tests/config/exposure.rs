@@ -122,4 +122,9 @@ fn rules_for_publishers_name_known_users_and_are_shown_as_they_are_written() {
     let lines = flags(&settings).config().differences();
     let line = r#"ingest.publish_allow = ["user:ann=orders:*", "10.0.0.0/8=news"]"#;
     assert!(lines.iter().any(|each| each == line), "{lines:?}");
+    // Rules are a choice, so an endpoint that other hosts reach needs no warning.
+    let endpoint = "ingest.pull=tcp://*:5560";
+    assert_eq!(flags(&[endpoint]).config().warnings().len(), 1);
+    let with_rules = flags(&[endpoint, "ingest.publish_allow=10.0.0.0/8=*"]).config();
+    assert!(with_rules.warnings().is_empty());
 }

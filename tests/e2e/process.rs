@@ -80,6 +80,25 @@ fn an_unknown_configuration_key_is_a_usage_error() {
 }
 
 #[test]
+fn an_open_port_beyond_loopback_is_refused_and_the_default_is_explained() {
+    let ports = Ports::free();
+    let listen = format!("ws.listen=0.0.0.0:{}", ports.ws);
+    let mut server = Server::spawn_on(ports, &[&listen]);
+    assert_eq!(server.await_exit().code(), Some(2));
+    server.await_output("is not a loopback address, and clients are not authenticated");
+    assert_eq!(server.output().trim().lines().count(), 1);
+    let server = Server::start(&[]);
+    let output = server.output();
+    let mut lines = output.lines();
+    let line = lines.find(|line| line.contains("only clients of this host can connect"));
+    let line = line.expect("the start explains the default");
+    assert!(
+        line.contains("[auth.token]") && line.contains("ws.listen"),
+        "{line}"
+    );
+}
+
+#[test]
 fn a_killed_server_starts_again_on_the_same_ports() {
     let mut server = Server::start(&[]);
     for _ in 0..3 {
