@@ -112,6 +112,8 @@ pub struct Client {
     pub received: u64,
     /// The number of compressed frames that arrived.
     pub inflated: u64,
+    /// Whether the reply to the connect command has arrived.
+    is_connected: bool,
     /// The id of the next command.
     next_id: u32,
     /// The ids of publish commands without a reply. Their replies may arrive between any frames.
@@ -141,6 +143,7 @@ impl Client {
             skipped: 0,
             received: 0,
             inflated: 0,
+            is_connected: false,
             next_id: 2,
             unanswered_publishes: BTreeSet::new(),
             publish_replies: 0,
@@ -311,6 +314,11 @@ impl Client {
         self.subscribed.iter().copied()
     }
 
+    /// Returns whether the client waits for the reply to its connect command.
+    pub fn is_connecting(&self) -> bool {
+        self.kind.has_commands() && !self.is_connected
+    }
+
     /// Returns whether no more frames follow, because the response was not 101 or a close frame was
     /// received.
     pub fn is_over(&self) -> bool {
@@ -384,8 +392,10 @@ impl Client {
             let expected = self.expected.pop_front();
             let expected = expected.unwrap_or_else(|| panic!("unexpected: {frame:?}"));
             if matches(frame, &expected) {
-                if let Expected::Publication { count, .. } = expected {
-                    self.received += count;
+                match expected {
+                    Expected::Publication { count, .. } => self.received += count,
+                    Expected::Connected => self.is_connected = true,
+                    Expected::Reply(_) | Expected::Pong(_) => {}
                 }
                 return;
             }
@@ -452,6 +462,9 @@ impl Client {
     }
 }
 
+/// The beginning of the reply to a connect command whose hook has not answered in time.
+const NO_ANSWER: &str = r#"{"id":1,"error":{"code":100"#;
+
 /// Returns whether the text is the reply to the publish command with this id.
 fn is_publish_reply(text: &str, id: u32) -> bool {
     let rest = text.strip_prefix(&format!(r#"{{"id":{id},""#));
@@ -462,7 +475,8 @@ fn is_publish_reply(text: &str, id: u32) -> bool {
 fn matches(frame: &ServerFrame, expected: &Expected) -> bool {
     match (frame, expected) {
         (ServerFrame::Text(text), Expected::Connected) => {
-            text.starts_with(r#"{"id":1,"connect":{"#)
+            // If the hook does not answer in time, the client gets an error and sends no more.
+            text.starts_with(r#"{"id":1,"connect":{"#) || text.starts_with(NO_ANSWER)
         }
         (
             ServerFrame::Text(text),

@@ -25,9 +25,12 @@ impl World {
 
     /// Lets a random client send a message.
     pub fn client_sends(&mut self) {
+        let has_hook = self.config.auth.hooks.connect.endpoint.is_some();
         let can_send = |peer: &Peer, connection: &Connection| {
             peer.client.kind.has_websocket()
                 && !peer.client.is_over()
+                // The model of a client knows only messages that are executed when they arrive.
+                && (!has_hook || !peer.client.is_connecting())
                 && !connection.client_ended
                 && !connection.client_reset
         };

@@ -62,4 +62,6 @@ coverage! {
     submitted,
     /// Replies to publish commands that clients received.
     publish_replies,
+    /// Questions about clients that the connect hook answered.
+    hooks_answered,
 }

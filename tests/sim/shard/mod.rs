@@ -11,6 +11,7 @@ mod kernel;
 mod operations;
 mod progress;
 mod ring;
+mod service;
 mod settle;
 mod world;
 
@@ -126,6 +127,7 @@ impl Simulation {
                     let mut world = self.world.borrow_mut();
                     world.deadline_us = self.shard.deadline_us();
                     world.paused = self.shard.paused_connections();
+                    world.parked = self.shard.hub().counts().parked as usize;
                     world.kernel.coverage.paused += world.paused as u64;
                 }
                 let sleep = self

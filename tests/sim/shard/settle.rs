@@ -224,7 +224,7 @@ impl World {
     /// a close frame wait until the server closes. Completes every operation that can complete.
     /// Returns whether anything changed.
     pub fn settle_clients(&mut self) -> bool {
-        let mut has_moved = self.answer_submission();
+        let mut has_moved = self.answer_submission() | self.answer_service();
         for key in self.peers.keys().copied().collect::<Vec<_>>() {
             has_moved |= self.transmit(key, usize::MAX);
             has_moved |= self.read(key, usize::MAX);

@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 use super::connection::Connection;
 use super::descriptors::{Key, Target};
 use super::kernel::Kernel;
+use super::service::{self, Service};
 use crate::behaviour::{self, Bodies};
 use crate::client::Client;
 use crate::run_log::RunLog;
@@ -64,6 +65,9 @@ pub struct World {
     pub deadline_us: Option<u64>,
     /// The number of connections that are not read until then.
     pub paused: usize,
+    /// The number of connections that are not read until a hook has answered.
+    pub parked: usize,
+    pub service: Service,
     /// Whether the run settles. Then no random events occur.
     pub is_settling: bool,
     /// Whether the shard is in a turn. Signals would then be wasted system calls.
@@ -85,6 +89,10 @@ impl World {
         for namespace in &mut config.namespaces {
             namespace.publish = true;
         }
+        if seed.is_multiple_of(3) {
+            service::add_connect_hook(&mut config);
+        }
+        let service = Service::new(&fabric);
         Self {
             log: RunLog::new(seed, steps),
             now_us: random.u64(..10_000_000),
@@ -105,6 +113,8 @@ impl World {
             inflated: 0,
             deadline_us: None,
             paused: 0,
+            parked: 0,
+            service,
             is_settling: false,
             is_in_turn: false,
             turn_us: None,
@@ -140,6 +150,9 @@ impl World {
             89..91 => self.request(),
             91..93 => {
                 self.answer_submission();
+            }
+            93..95 => {
+                self.answer_service();
             }
             _ => self.advance(),
         }
