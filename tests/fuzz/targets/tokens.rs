@@ -178,6 +178,9 @@ fn check_fault(fault: TokenFault, oracle: Option<&Members>) {
             let oracle = oracle.expect("only an object expires");
             assert!(oracle.contains_key("exp") || oracle.contains_key("nbf"));
         }
+        TokenFault::KeyNeeded | TokenFault::KeysUnavailable => {
+            panic!("no key set is configured: {fault}");
+        }
         TokenFault::Invalid(fault) => assert!(
             !matches!(
                 fault,
