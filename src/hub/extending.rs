@@ -1,8 +1,8 @@
 //! Extends what hooks have granted: when a connection or a subscription expires, the server asks
 //! the hook whether it goes on. The client is not involved. Shard core.
 
-use crate::access::ServiceAnswer;
 use crate::access::hooks::{DataForm, HookAnswer, RefreshResult, calls};
+use crate::access::{HookResponse, ServiceAnswer};
 use crate::config::{AuthMode, HookKind};
 use crate::limits::{HOOK_RETRY_INTERVAL, SERVICE_ANSWER_TIMEOUT};
 use crate::protocol::codes::UnsubscribeCode;
@@ -60,9 +60,10 @@ impl Hub {
         if *expired == Expired::Connection && self.config.auth.mode() == AuthMode::Open {
             return;
         }
-        let answer = match awaited {
-            Awaited::Answer(answer) => self.read_extension(expired, answer, now_us),
-            Awaited::Nothing | Awaited::NoAnswer => None,
+        let answer = if let Awaited::Answer(ServiceAnswer::Hook(response)) = awaited {
+            self.read_extension(expired, response, now_us)
+        } else {
+            None
         };
         match answer {
             // A back end that is down does not end what it has granted.
@@ -91,10 +92,10 @@ impl Hub {
     fn read_extension(
         &mut self,
         expired: &Expired,
-        answer: &ServiceAnswer,
+        response: &HookResponse,
         now_us: u64,
     ) -> Option<HookAnswer<RefreshResult>> {
-        let answer = self.read_answer(kind(expired), answer, DataForm::Json, now_us);
+        let answer = self.read_answer(kind(expired), response, DataForm::Json, now_us);
         answer.ok()
     }
 

@@ -2,7 +2,7 @@
 //! core.
 
 use crate::access::hooks::{Caller, DataForm, HookAnswer, HookFault, HookResult, read};
-use crate::access::{HookCall, ServiceAnswer, ServiceQuestion};
+use crate::access::{HookCall, HookResponse, ServiceAnswer, ServiceQuestion};
 use crate::config::HookKind;
 use crate::protocol::codec::ClientCodec;
 use crate::protocol::codes::ClientError;
@@ -54,12 +54,12 @@ impl Hub {
         call: impl FnOnce(&Caller<'_>, &HookParameters<'_>) -> Vec<u8>,
     ) -> Result<T, CommandOutcome> {
         let id = executing.id;
-        let Awaited::Answer(answer) = executing.awaited else {
+        let Awaited::Answer(ServiceAnswer::Hook(response)) = executing.awaited else {
             let parameters = executing.parameters()?;
             let body = self.write_call(id, |caller| call(caller, &parameters));
             return Err(Wait::ForAnswer(self.hook_question(id, kind, body)).into());
         };
-        match self.read_answer(kind, answer, executing.form(), executing.now_us) {
+        match self.read_answer(kind, response, executing.form(), executing.now_us) {
             Ok(HookAnswer::Result(result)) => Ok(result),
             Ok(HookAnswer::Error(error)) => Err(CommandOutcome::Refused(error)),
             Ok(HookAnswer::Disconnect(disconnect)) => Err(CommandOutcome::Ended(disconnect)),
@@ -104,15 +104,11 @@ impl Hub {
     pub(super) fn read_answer<T: HookResult>(
         &mut self,
         kind: HookKind,
-        answer: &ServiceAnswer,
+        response: &HookResponse,
         form: DataForm,
         now_us: u64,
     ) -> Result<HookAnswer<T>, HookFault> {
-        let answer = match answer {
-            ServiceAnswer::Hook(response) => read(response, &self.config.auth.hooks, form),
-            // The command waited for a key set, and a reload has changed who decides about it.
-            ServiceAnswer::KeySet(_) => Err(HookFault::Failed),
-        };
+        let answer = read(response, &self.config.auth.hooks, form);
         match &answer {
             Ok(HookAnswer::Result(_)) => self.counts.hooks_result += 1,
             Ok(HookAnswer::Error(_)) => self.counts.hooks_error += 1,
