@@ -119,12 +119,24 @@ impl Hub {
                 return Err(ClientError::Internal.into());
             }
         };
+        let delay_us = self.config.auth.expired_close_delay.as_micros() as u64;
+        self.accept_client(id, token, delay_us, now_us)
+    }
+
+    /// Records who a client is, as its token or the hook states. The connection ends `delay_us`
+    /// after it expires. Returns how the command ends if the client is not accepted.
+    fn accept_client(
+        &mut self,
+        id: ConnectionId,
+        token: ConnectionToken,
+        delay_us: u64,
+        now_us: u64,
+    ) -> Result<Grant, CommandOutcome> {
         let validity = Validity::of(token.expires_at_s, self.unix_s);
         if validity == Validity::Over {
             return Err(ClientError::Expired.into());
         }
         let subscriptions = self.admit_client(&token.user, token.subscriptions)?;
-        let delay_us = self.config.auth.expired_close_delay.as_micros() as u64;
         let end_us = validity.end_us(now_us, delay_us);
         self.identities.set(id, &token.user, token.info, end_us);
         Ok(Grant {
@@ -167,11 +179,6 @@ impl Hub {
             self.note_hook_fault(HookKind::Connect, HookFault::TooManyTopics, now_us);
             return Err(ClientError::Internal.into());
         }
-        let validity = Validity::of(result.expires_at_s, self.unix_s);
-        if validity == Validity::Over {
-            return Err(ClientError::Expired.into());
-        }
-        let subscriptions = self.admit_client(&result.user, result.subscriptions)?;
         // With a refresh hook, the server extends the connection, unknown to the client.
         let is_extended = self.config.auth.hooks.get(HookKind::Refresh).is_some();
         let delay_us = if is_extended {
@@ -179,17 +186,21 @@ impl Hub {
         } else {
             self.config.auth.expired_close_delay.as_micros() as u64
         };
-        let end_us = validity.end_us(now_us, delay_us);
-        self.identities.set(id, &result.user, result.info, end_us);
+        let expires = result.expires_at_s.is_some();
+        let client = ConnectionToken {
+            user: result.user,
+            info: result.info,
+            expires_at_s: result.expires_at_s,
+            subscriptions: result.subscriptions,
+        };
+        let mut grant = self.accept_client(id, client, delay_us, now_us)?;
         self.hook_clients.set_meta(id, result.meta);
-        if end_us != NEVER_US {
+        if expires {
             self.hook_clients.extend(id, Expired::Connection);
         }
-        Ok(Grant {
-            expiry: validity.expiry().filter(|_| !is_extended),
-            subscriptions,
-            data: result.data,
-        })
+        grant.expiry = grant.expiry.filter(|_| !is_extended);
+        grant.data = result.data;
+        Ok(grant)
     }
 
     /// Executes a refresh command: the client has a new token for its connection.

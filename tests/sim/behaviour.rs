@@ -2,7 +2,7 @@
 
 use fastrand::Rng;
 
-use fanfare::config::{Config, SlowPolicy};
+use fanfare::config::{Config, HttpUrl, SlowPolicy};
 
 use crate::client::{Client, Kind, TOPICS};
 use crate::upstream::{config, namespace};
@@ -24,6 +24,20 @@ pub fn random_config(random: &mut Rng) -> Config {
         namespace("latest", SlowPolicy::Conflate),
     ];
     config
+}
+
+/// Lets a hook decide who may connect, and allows everything else.
+pub fn add_connect_hook(config: &mut Config) {
+    let url = HttpUrl::parse("http://127.0.0.1:1/").expect("it is a URL");
+    config.auth.hooks.connect.endpoint = Some(url);
+    // Raw connections ask no hook.
+    config.auth.allow_anonymous = true;
+    for namespace in &mut config.namespaces {
+        namespace.allow_subscribe_for_client = true;
+        namespace.allow_subscribe_for_anonymous = true;
+        namespace.allow_publish_for_client = true;
+        namespace.allow_publish_for_anonymous = true;
+    }
 }
 
 /// Changes the rules for compression. The parameters that were agreed with a client stay in force.

@@ -7,15 +7,15 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
 use fanfare::config::Config;
-use fanfare::fabric::Fabric;
-use fanfare::hub::SlowConnection;
+use fanfare::fabric::{Fabric, ServiceCall};
+use fanfare::hub::{SlowConnection, Ticket};
 use fastrand::Rng;
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::oneshot;
 
 use super::connection::Connection;
 use super::descriptors::{Key, Target};
 use super::kernel::Kernel;
-use super::service::{self, Service};
 use crate::behaviour::{self, Bodies};
 use crate::client::Client;
 use crate::run_log::RunLog;
@@ -67,7 +67,9 @@ pub struct World {
     pub paused: usize,
     /// The number of connections that are not read until a hook has answered.
     pub parked: usize,
-    pub service: Service,
+    /// Questions to the service thread, and those that it has taken and not answered.
+    pub service_calls: UnboundedReceiver<ServiceCall>,
+    pub unanswered: Vec<Ticket>,
     /// Whether the run settles. Then no random events occur.
     pub is_settling: bool,
     /// Whether the shard is in a turn. Signals would then be wasted system calls.
@@ -90,9 +92,10 @@ impl World {
             namespace.publish = true;
         }
         if seed.is_multiple_of(3) {
-            service::add_connect_hook(&mut config);
+            behaviour::add_connect_hook(&mut config);
         }
-        let service = Service::new(&fabric);
+        let service_calls = fabric.service_calls.take_receiver();
+        let service_calls = service_calls.expect("no other thread has taken it");
         Self {
             log: RunLog::new(seed, steps),
             now_us: random.u64(..10_000_000),
@@ -114,7 +117,8 @@ impl World {
             deadline_us: None,
             paused: 0,
             parked: 0,
-            service,
+            service_calls,
+            unanswered: Vec::new(),
             is_settling: false,
             is_in_turn: false,
             turn_us: None,
