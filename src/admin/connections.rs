@@ -3,17 +3,19 @@
 use std::cmp::Reverse;
 use std::sync::Arc;
 
+use axum::Router;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::fabric::Fabric;
 use crate::hub::SlowConnection;
 use crate::limits::{SURVEY_LISTED, SURVEY_LISTED_DEFAULT, SURVEY_TIMEOUT};
+use crate::observe::escape_for_terminal;
 
 use super::survey::{SurveyError, SurveyResult, Surveyor};
 
@@ -40,7 +42,12 @@ async fn get_connections(
         return (StatusCode::BAD_REQUEST, text).into_response();
     }
     match surveyor.survey(limit).await {
-        Ok(result) => Json(render(result, limit)).into_response(),
+        Ok(result) => {
+            // A terminal would act on control characters in the name of a user.
+            let body = render(result, limit).to_string();
+            let body = escape_for_terminal(&body).into_owned();
+            ([(CONTENT_TYPE, "application/json")], body).into_response()
+        }
         Err(SurveyError::Busy) => {
             let text = "others are asking; try again\n";
             (StatusCode::TOO_MANY_REQUESTS, text).into_response()
@@ -59,11 +66,18 @@ fn render(mut result: SurveyResult, limit: usize) -> Value {
     json!({ "connections": connections, "silent_shards": result.silent })
 }
 
+/// Returns the value that a JSON text is.
+fn json_value(json: &[u8]) -> Option<Value> {
+    serde_json::from_slice(json).ok()
+}
+
 fn row((shard, connection): &(usize, SlowConnection)) -> Value {
     json!({
         "shard": shard,
         "id": format!("{shard}-{:x}", connection.id.to_bits()),
         "client": connection.client.map(|client| client.to_string()),
+        "user": connection.user,
+        "info": connection.info.as_deref().and_then(json_value),
         "peer": connection.peer.map(|peer| peer.to_string()),
         "protocol": connection.protocol,
         "topics": connection.topics,
@@ -123,6 +137,8 @@ mod tests {
         SlowConnection {
             id: ConnectionId::from_bits(7),
             client: None,
+            user: None,
+            info: None,
             peer: None,
             protocol: "raw",
             topics: 1,

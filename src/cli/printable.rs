@@ -2,7 +2,8 @@
 //! them, are escaped. Runs on the main thread.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
+
+use fanfare::observe::escape_for_terminal;
 
 /// Where text is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,32 +23,12 @@ impl Destination {
         }
     }
 
-    /// Returns the text as it is printed. For a terminal, control characters other than newline and
-    /// tab, and the characters that change the direction of text, become escapes of JSON such as
-    /// `\u009b`. In the strings of JSON, where alone they can occur, they keep their meaning.
+    /// Returns the text as it is printed: for a terminal, with escapes.
     pub(super) fn show(self, text: &str) -> Cow<'_, str> {
-        if self == Self::Other || !text.contains(acts_on_terminal) {
-            return text.into();
+        match self {
+            Self::Terminal => escape_for_terminal(text),
+            Self::Other => text.into(),
         }
-        let mut shown = String::with_capacity(text.len() + 16);
-        for character in text.chars() {
-            if acts_on_terminal(character) {
-                let _ = write!(shown, "\\u{:04x}", u32::from(character));
-            } else {
-                shown.push(character);
-            }
-        }
-        shown.into()
-    }
-}
-
-/// Returns whether a terminal acts on a character: C0, DEL, C1, and the embeddings, overrides and
-/// isolates of the bidirectional algorithm (Unicode, annex 9).
-fn acts_on_terminal(character: char) -> bool {
-    match character {
-        '\n' | '\t' => false,
-        '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => true,
-        other => other.is_control(),
     }
 }
 

@@ -7,7 +7,8 @@ use std::net::SocketAddr;
 
 use uuid::Uuid;
 
-use crate::limits::SURVEY_SLOTS;
+use crate::limits::{SURVEY_INFO_BYTES, SURVEY_SLOTS};
+use crate::observe::clip;
 
 use super::Hub;
 use super::connection_id::{ConnectionId, Slot};
@@ -39,6 +40,11 @@ pub struct SlowConnection {
     pub id: ConnectionId,
     /// The id that the client got in the reply to its connect command.
     pub client: Option<Uuid>,
+    /// The user, clipped; `None` if the client is anonymous or not connected.
+    pub user: Option<String>,
+    /// Information about the user, as JSON. Left out if it is longer than
+    /// [`crate::limits::SURVEY_INFO_BYTES`].
+    pub info: Option<Box<[u8]>>,
     /// The address of the peer. The shell fills it in, because the hub has no sockets.
     pub peer: Option<SocketAddr>,
     /// `client`, `raw` or `echo`; `handshake` before the upgrade, `closing` after the close.
@@ -131,6 +137,14 @@ impl Hub {
         Some(SlowConnection {
             id,
             client: has_id.then(|| self.client_id(id)),
+            user: Some(self.identities.user(id))
+                .filter(|user| !user.is_empty())
+                .map(|user| clip(user.as_bytes())),
+            info: self
+                .identities
+                .info(id)
+                .filter(|info| info.len() <= SURVEY_INFO_BYTES)
+                .map(Into::into),
             peer: None,
             protocol: protocol_name(session),
             topics: self.subscriptions.topics_of(id.into()),

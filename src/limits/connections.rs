@@ -34,6 +34,10 @@ pub const SURVEY_SLOTS: usize = 4 * PAGE_ITEMS;
 /// Maximum number of connections that one survey returns. A person can read a list of this length.
 pub const SURVEY_LISTED: usize = 100;
 
+/// Maximum length of the information about a user that a survey returns. A name and an address of a
+/// picture fit.
+pub const SURVEY_INFO_BYTES: usize = 1024;
+
 /// Number of connections that a survey returns if the request does not give a limit.
 pub const SURVEY_LISTED_DEFAULT: usize = 10;
 

@@ -1,5 +1,6 @@
-//! Counters, histograms, the health state and the bound on log lines. Each block of counters has
-//! one writing thread, every thread may read the block, and neither takes a lock.
+//! Counters, histograms, the health state, the bound on log lines and text for terminals. Each
+//! block of counters has one writing thread, every thread may read the block, and neither takes a
+//! lock.
 
 pub mod atomics;
 mod clock;
@@ -12,6 +13,7 @@ mod published;
 mod sequence_lock;
 mod service_meters;
 mod stage;
+mod terminal;
 
 pub use clock::Clock;
 pub use counts::{Counts, Description, IngestCounts, Kind, ShardCounts};
@@ -21,3 +23,4 @@ pub use log_limiter::{LogLimiter, LogPermit, clip, excerpt};
 pub use published::Published;
 pub use service_meters::{HookMeters, RequestResult, ResultCounts, ServiceMeters};
 pub use stage::{Flow, PipelineStage};
+pub use terminal::escape_for_terminal;

@@ -5,7 +5,10 @@ use std::collections::HashSet;
 use fanfare::hub::{SlowConnection, Survey, SurveyProgress};
 use fanfare::limits::SURVEY_SLOTS;
 
+use serde_json::json;
+
 use crate::harness::{HubHarness, SECOND_US};
+use crate::tokens::{self, NOW_S, token};
 use crate::upstream::{config, push};
 
 /// Runs a survey to its end. Returns the connections found and the number of steps.
@@ -49,6 +52,8 @@ fn a_slow_connection_is_described() {
     let expected = SlowConnection {
         id,
         client: run_survey(&mut harness, 1).0[0].client,
+        user: None,
+        info: None,
         peer: None,
         protocol: "client",
         topics: 2,
@@ -61,6 +66,32 @@ fn a_slow_connection_is_described() {
     assert_eq!(run_survey(&mut harness, 10).0, [expected]);
     harness.add_room(id, usize::MAX);
     assert_eq!(run_survey(&mut harness, 10).0, []);
+}
+
+#[test]
+fn the_user_and_short_information_are_in_the_description() {
+    let mut config = config();
+    tokens::demand(&mut config);
+    let mut harness = HubHarness::new(config);
+    harness.hub.set_unix_time(NOW_S);
+    for (user, info_bytes) in [("ann".to_owned(), 10), ("x".repeat(2_000), 2_000)] {
+        let id = harness.open_websocket("/connection/websocket");
+        let info = "i".repeat(info_bytes - 2);
+        let claims = json!({"sub": user, "info": info, "channels": ["a"]});
+        let connect = json!({"id": 1, "connect": {"token": token(&claims)}});
+        harness.send_text(id, &connect.to_string());
+        harness.read_texts(id);
+        harness.socket(id).room_bytes = 1;
+    }
+    harness.publish("a", "1");
+    harness.run_turn();
+    let (mut found, _) = run_survey(&mut harness, 10);
+    found.sort_by_key(|connection| connection.user.clone());
+    assert_eq!(found[0].user.as_deref(), Some("ann"));
+    assert_eq!(found[0].info.as_deref(), Some(&b"\"iiiiiiii\""[..]));
+    let long = found[1].user.as_deref().unwrap();
+    assert!(long.starts_with("xxx") && long.ends_with("...") && long.len() < 1_000);
+    assert_eq!(found[1].info, None);
 }
 
 #[test]

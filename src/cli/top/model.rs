@@ -190,7 +190,7 @@ pub(super) mod tests {
             "total": shard(2), "shards": [shard(1), shard(1)],
         });
         let connections = json!({ "connections": [{
-            "shard": 1, "id": "1-7", "client": "9b2f", "peer": "10.0.0.7:5123",
+            "shard": 1, "id": "1-7", "client": "9b2f", "user": "ann\u{202e}\n", "peer": "10.0.0.7:5123",
             "protocol": "client", "topics": 3, "pending": 4096, "pending_bytes": 1_048_576,
             "behind_us": 2_500_000, "blocked": true, "deflate": true,
         }], "silent_shards": [] });

@@ -110,6 +110,7 @@ pub(super) struct Slow {
     pub(super) shard: usize,
     pub(super) id: String,
     pub(super) client: Option<String>,
+    pub(super) user: Option<String>,
     pub(super) peer: Option<String>,
     pub(super) protocol: String,
     pub(super) topics: u64,

@@ -83,7 +83,7 @@ const SHARD_COLUMNS: [Column; 10] = [
     Column::number("busy", 5, 1),
 ];
 
-const SLOW_COLUMNS: [Column; 8] = [
+const SLOW_COLUMNS: [Column; 9] = [
     Column::number("shard", 5, 5),
     Column::number("pending", 9, 1),
     Column::number("bytes", 10, 4),
@@ -91,6 +91,7 @@ const SLOW_COLUMNS: [Column; 8] = [
     Column::number("blocked", 7, 3),
     Column::number("topics", 6, 7),
     Column::text("protocol", 14, 6),
+    Column::text("user", 16, 8),
     Column::rest("slowest connections"),
 ];
 
@@ -136,6 +137,8 @@ fn slow_row(slow: &Slow) -> [String; SLOW_COLUMNS.len()] {
     let blocked = if slow.blocked { "yes" } else { "no" };
     let client = slow.client.as_deref().unwrap_or_default();
     let peer = slow.peer.as_deref().unwrap_or("disconnected");
+    // The back end chooses the name, and a terminal would act on its control characters.
+    let user = slow.user.as_deref().unwrap_or_default();
     [
         slow.shard.to_string(),
         slow.pending.to_string(),
@@ -144,6 +147,7 @@ fn slow_row(slow: &Slow) -> [String; SLOW_COLUMNS.len()] {
         blocked.into(),
         slow.topics.to_string(),
         format!("{}{deflate}", slow.protocol),
+        user.escape_debug().to_string(),
         format!("{peer} {client}"),
     ]
 }
@@ -189,8 +193,8 @@ shard connections   topics matched/s written/s   pending   lane  turns/s  parks/
     0        1750       20        80        60        12      1       14      6.0   50%
     1        1750       20        80        60        12      1       14      6.0   50%
 
-shard   pending      bytes   behind blocked topics protocol       slowest connections
-    1      4096    1.0 MiB     2.5s     yes      3 client deflate 10.0.0.7:5123 9b2f
+shard   pending      bytes   behind blocked topics protocol       user             slowest connections
+    1      4096    1.0 MiB     2.5s     yes      3 client deflate ann\\u{202e}\\n    10.0.0.7:5123 9b2f
 ";
         assert_eq!(text(&screen()), expected);
     }
