@@ -434,14 +434,14 @@ clients() {
             --fanfare "$fanfare" --tools "$tools" --logs "$logs/suites"
         checks access access "$python" tests/clients/access.py \
             --fanfare "$fanfare" --tools "$tools" --logs "$logs/access"
-        checks hooks hooks "$python" tests/clients/hooks.py \
-            --fanfare "$fanfare" --tools "$tools" --logs "$logs/hooks"
         checks deflate deflate "$python" tests/clients/deflate.py \
             --fanfare "$fanfare" --tools "$tools" --logs "$logs/deflate"
         checks apple apple "$python" tests/clients/apple.py \
             --fanfare "$fanfare" --logs "$logs/apple"
         checks interop interop "$python" tests/clients/interop.py \
             --fanfare "$fanfare" --tools "$tools" --logs "$logs/interop"
+        checks services services "$python" tests/clients/services.py \
+            --fanfare "$fanfare" --tools "$tools" --logs "$logs/services"
         checks proxies proxies "$python" tests/clients/proxies.py \
             --fanfare "$fanfare" --tools "$tools" --logs "$logs/proxies"
     fi

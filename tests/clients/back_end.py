@@ -49,7 +49,7 @@ def granted(hook, mode, call, count):
 
 
 class BackEnd:
-    """The HTTP server. `calls` holds (hook, call, headers)."""
+    """The HTTP server. `calls` holds (hook, call, headers), and ("jwks", its mode, {})."""
 
     def __init__(self, address):
         self.calls, self.lock, self.ended = [], threading.Lock(), threading.Event()
@@ -98,6 +98,8 @@ class BackEnd:
         return call.get("channel"), json.dumps(call.get("meta") or call.get("data"))
 
     def key_set(self):
+        with self.lock:
+            self.calls.append(("jwks", {"mode": self.keys_mode}, {}))
         if self.keys_mode == "never":
             self.ended.wait(NEVER_S)
         return (500, b"") if self.keys_mode == "500" else (200, self.keys)

@@ -1,4 +1,4 @@
-// The checks of hooks.py with centrifuge (npm) in Node, and those of key sets. Arguments: client URL,
+// The checks of services.py with centrifuge (npm) in Node, and those of key sets. Arguments: client URL,
 // json or protobuf, address of the back end.
 import { generateKeyPairSync, randomUUID, sign } from "node:crypto";
 import { createRequire } from "node:module";
@@ -12,7 +12,7 @@ const WAIT_MS = 15_000;
 const FAILURES = ["garbage", "500", "huge", "never"]; // modes that end in error 100
 
 const isProtobuf = form === "protobuf";
-const json = (data) => (isProtobuf && data ? JSON.parse(new TextDecoder().decode(data)) : data);
+const json = (data) => (isProtobuf && data?.length ? JSON.parse(new TextDecoder().decode(data)) : data);
 const encoded = (data) => (isProtobuf ? new TextEncoder().encode(JSON.stringify(data)) : data);
 
 class WithHeader extends WebSocket {
@@ -21,11 +21,13 @@ class WithHeader extends WebSocket {
   }
 }
 
+const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
 async function until(condition, what) {
   const deadline = Date.now() + WAIT_MS;
   while (!condition()) {
     if (Date.now() > deadline) throw new Error(`timeout: ${typeof what === "function" ? what() : what}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await sleep(20);
   }
 }
 
@@ -95,6 +97,18 @@ async function setKeys(mode, ...keys) {
   const body = JSON.stringify({ keys: keys.map(({ jwk }) => jwk) });
   const answer = await fetch(`${backEnd}/jwks?mode=${mode}`, { method: "POST", body });
   if (!answer.ok) throw new Error(`the key set is not set: ${answer.status}`);
+}
+
+// Connects with the token. The server may refuse it until it fetches its key set again.
+async function admitted(token) {
+  const deadline = Date.now() + WAIT_MS;
+  while (Date.now() < deadline) {
+    const client = open("ok", { token });
+    await until(() => client.greetings.length || client.codes.length, "a reply to connect");
+    if (client.greetings.length) return client;
+    await sleep(500);
+  }
+  throw new Error("timeout: the token is not accepted");
 }
 
 const checks = {
@@ -179,9 +193,9 @@ const checks = {
   "keys of a set are fetched when a token names them, and rotate": async () => {
     const [first, second, missing] = ["first", "second", "missing"].map((name) => key(`${name}-${randomUUID()}`));
     await setKeys("ok", first);
-    (await connected("ok", { token: first.token() })).disconnect();
+    (await admitted(first.token())).disconnect();
     await setKeys("ok", second);
-    (await connected("ok", { token: second.token() })).disconnect();
+    (await admitted(second.token())).disconnect();
     const refused = open("ok", { token: missing.token() });
     await until(() => refused.codes.length, "refused");
     same(refused.codes, [3500], "codes of a token whose key is not in the set");
@@ -191,12 +205,20 @@ const checks = {
   "a key set that does not respond delays only tokens of its unknown keys": async () => {
     const [known, unknown] = ["known", "unknown"].map((name) => key(`${name}-${randomUUID()}`));
     await setKeys("ok", known);
-    (await connected("ok", { token: known.token() })).disconnect();
+    (await admitted(known.token())).disconnect();
     await setKeys("never");
-    const waiting = open("ok", { token: unknown.token() });
+    const fetches = async () => (await calls('"jwks"')).filter(([, { mode }]) => mode === "never").length;
+    const before = await fetches();
+    const deadline = Date.now() + WAIT_MS;
+    let waiting = open("ok", { token: unknown.token() });
+    while ((await fetches()) === before) {
+      if (Date.now() > deadline) throw new Error("timeout: the key set is not fetched");
+      if (waiting.codes.length) waiting = open("ok", { token: unknown.token() });
+      await sleep(100);
+    }
     (await connected("ok", { token: known.token() })).disconnect();
     (await connected()).disconnect();
-    same(waiting.greetings, [], "connections with an unknown key");
+    same(waiting.codes, [], "codes of the client that waits");
     waiting.disconnect();
   },
 };

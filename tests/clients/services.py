@@ -1,9 +1,9 @@
-"""Hooks and key sets with published SDKs and a back end that may be slow, wrong or silent.
+"""Hooks and key sets of a back end that may be slow, wrong or silent, with published SDKs.
 
-    hooks.py --fanfare BINARY --tools DIR --logs DIR
+    services.py --fanfare BINARY --tools DIR --logs DIR
 
-centrifuge-python runs in this process; hooks.mjs does the same with centrifuge (npm) in Node, and also
-checks key sets. back_end.py is the back end. Prints one line per check, as run.py does.
+centrifuge-python runs in this process; services.mjs does the same with centrifuge (npm) in Node, and
+also checks key sets. back_end.py is the back end. Prints one line per check, as run.py does.
 """
 
 import argparse
@@ -15,6 +15,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import uuid
 
 import centrifuge
@@ -23,7 +24,7 @@ from scenario import same, until
 from server import Addresses, Server
 
 HERE = pathlib.Path(__file__).parent
-CONFIG = HERE / "hooks.toml"
+CONFIG = HERE / "services.toml"
 AT = Addresses(CONFIG)
 BACK_END = ("127.0.0.1", 18081)
 NODE_TIMEOUT_S = 180
@@ -221,15 +222,20 @@ def node(tools, form):
         print("SKIPPED centrifuge-js: no Node")
         return True
     address = f"http://{BACK_END[0]}:{BACK_END[1]}"
-    ended = subprocess.run(
-        [program, HERE / "hooks.mjs", AT.client, form, address],
-        env={**os.environ, "NODE_TOOLS": str(tools / "node")},
-        stdout=subprocess.PIPE, text=True, timeout=NODE_TIMEOUT_S,
+    process = subprocess.Popen(
+        [program, HERE / "services.mjs", AT.client, form, address],
+        env={**os.environ, "NODE_TOOLS": str(tools / "node")}, stdout=subprocess.PIPE, text=True,
     )
-    for line in ended.stdout.splitlines():
-        result, _, name = line.partition("ok ")
+    # Ends the program, and thereby the loop below.
+    timer = threading.Timer(NODE_TIMEOUT_S, process.kill)
+    timer.start()
+    for line in process.stdout:
+        result, _, name = line.rstrip().partition("ok ")
         print(f"{result}ok centrifuge-js, {form}: {name}", flush=True)
-    return ended.returncode == 0
+    timer.cancel()
+    if process.wait() < 0:
+        print(f"not ok centrifuge-js, {form}: no end within {NODE_TIMEOUT_S} s", flush=True)
+    return process.returncode == 0
 
 
 def main():
@@ -241,10 +247,10 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     keys = subprocess.run([arguments.fanfare, "keys", "hooks.connect"], capture_output=True, text=True)
     if "hooks.connect.endpoint" not in keys.stdout:
-        print("SKIPPED hooks: this build of the server has no hooks")
+        print("SKIPPED services: this build of the server has no hooks")
         return 0
     back_end = BackEnd(BACK_END)
-    log = arguments.logs / "hooks.log"
+    log = arguments.logs / "services.log"
     server = Server(arguments.fanfare, ["-c", CONFIG], AT.health, log)
     try:
         server.start()
@@ -256,7 +262,7 @@ def main():
         back_end.stop()
     leaked = "eyJ" in log.read_text()
     if leaked:
-        print("not ok hooks: the log contains a token")
+        print("not ok services: the log contains a token")
     return 0 if all(results) and not leaked else 1
 
 
