@@ -20,6 +20,7 @@ fn harness(change: impl FnOnce(&mut Config)) -> HubHarness {
     change(&mut config);
     let mut harness = HubHarness::new(config);
     harness.hub.set_unix_time(NOW_S);
+    harness.upstream.state_mut().user_limit = Some(10);
     harness
 }
 
@@ -54,7 +55,7 @@ fn topics(frames: &[ServerFrame]) -> Vec<String> {
 #[test]
 fn a_connection_over_the_limit_is_closed_with_3504_and_others_are_not() {
     let mut harness = harness(|_| {});
-    harness.upstream.state_mut().user_limit = 2;
+    harness.upstream.state_mut().user_limit = Some(2);
     let ann = json!({"sub": "ann"});
     for _ in 0..2 {
         assert!(is_connected(&connect(&mut harness, &ann).1));

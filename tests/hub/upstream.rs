@@ -25,10 +25,10 @@ pub struct UpstreamState {
     /// Number of sockets at which further sockets are refused.
     pub max_sockets: u64,
     pub health: Health,
-    /// Connections of each user that were admitted and have not left.
+    /// Connections of each user that were admitted and have not left, if there is a limit.
     pub users: BTreeMap<String, usize>,
     /// Maximum number of connections of a user.
-    pub user_limit: usize,
+    pub user_limit: Option<usize>,
 }
 
 /// An upstream that records its calls. Clones share one state.
@@ -56,7 +56,7 @@ impl Default for RecordingUpstream {
             max_sockets: u64::MAX,
             health: Health::Ok,
             users: BTreeMap::new(),
-            user_limit: usize::MAX,
+            user_limit: None,
         })))
     }
 }
@@ -83,7 +83,9 @@ impl Upstream for RecordingUpstream {
     fn enter_user(&self, user: &str) -> UserAdmission {
         assert!(!user.is_empty(), "anonymous clients are not counted");
         let mut state = self.state_mut();
-        let limit = state.user_limit;
+        let Some(limit) = state.user_limit else {
+            return UserAdmission::Admitted;
+        };
         let count = state.users.entry(user.into()).or_default();
         if *count >= limit {
             return UserAdmission::OverLimit;
@@ -94,6 +96,9 @@ impl Upstream for RecordingUpstream {
 
     fn leave_user(&self, user: &str) {
         let mut state = self.state_mut();
+        if state.user_limit.is_none() {
+            return;
+        }
         let count = state.users.get_mut(user).expect("the user was admitted");
         *count -= 1;
         if *count == 0 {
