@@ -19,8 +19,8 @@
 //! ```
 //!
 //! A message meets one lock on its way: if two shards need the same missing encoding at the same
-//! moment, one of them makes it and the other waits. The connect command of a client takes a lock for
-//! a moment if there is a limit on connections of each user.
+//! moment, one of them makes it and the other waits. The connect command of a client takes a lock
+//! for a moment if there is a limit on connections of each user.
 
 mod codec_use;
 mod descriptor_budget;
