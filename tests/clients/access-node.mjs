@@ -1,5 +1,5 @@
-// access.mjs in Node with the package `ws`, and with cent.js for the server API. Arguments: client
-// URL, json or protobuf, secret of tokens, API URL, API key.
+// access.mjs in Node with the package `ws`, and with cent.js. Arguments: client URL, json or protobuf,
+// secret of tokens, API URL, API key.
 import { createRequire } from "node:module";
 import { run } from "./access.mjs";
 

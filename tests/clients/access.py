@@ -2,10 +2,9 @@
 
     access.py --fanfare BINARY --tools DIR --logs DIR
 
-centrifuge-python runs in this process. The same checks exist for centrifuge (npm), which runs in Node
+centrifuge-python runs in this process, and pycent acts on its users. The same checks exist for centrifuge (npm), which runs in Node
 and in browsers (access.mjs), for centrifuge-go (go/access) and for centrifuge-java (java/Access.java).
-pycent and, in Node, cent.js act on the users of the clients. The tokens are made with the standard
-libraries. Prints one line per check, as run.py does.
+The tokens are made with the standard libraries. Prints one line per check, as run.py does.
 """
 
 import argparse
@@ -14,32 +13,20 @@ import base64
 import hashlib
 import hmac
 import json
-import os
 import pathlib
-import queue
-import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
-from urllib.parse import urlencode
 
 import cent
 import centrifuge
-from browsers import browser_command, end_group
+from access_programs import AT, BROWSERS, CONFIG, FORMS, HERE, SECRET, browser, program, programs
 from conductor import Conductor, Publisher
 from scenario import same, until
-from server import Addresses, Server
+from server import Server
 
-HERE = pathlib.Path(__file__).parent
-CONFIG = HERE / "access.toml"
-AT = Addresses(CONFIG)
-SECRET = "a secret of tests with at least 32 bytes"
-PROGRAM_TIMEOUT_S = 120
 CENTRIFUGE = "node/node_modules/centrifuge/dist"
-FORMS = ("json", "protobuf")
-BROWSERS = {"Chromium": "protobuf", "Firefox": "json"}
 
 
 def token(claims, secret=SECRET):
@@ -66,8 +53,7 @@ class Session(centrifuge.ClientEventHandler):
     def __init__(self, protobuf, make):
         self.protobuf, self.make = protobuf, make
         self.fetched, self.connected, self.connecting, self.codes, self.got = 0, 0, [], [], []
-        self.senders = []
-        self.id, self.events = None, []
+        self.senders, self.id, self.events = [], None, []
         self.client = centrifuge.Client(
             AT.client, events=self, get_token=self.fetch, use_protobuf=protobuf, proxy=None
         )
@@ -303,76 +289,6 @@ def python(form):
             text = f"{type(fault).__name__} {fault}".replace("\n", " ")
             print(f"not ok centrifuge-python, {form}: {name}: {text}", flush=True)
     return clean
-
-
-class Report:
-    """Prints the lines of one SDK in one form."""
-
-    def __init__(self, sdk, form):
-        self.name, self.clean = f"{sdk}, {form}", True
-
-    def line(self, line):
-        """Prints a line of the program. Returns whether the program has ended its checks."""
-        result, found, check = line.partition("ok ")
-        if found and result in ("", "not "):
-            print(f"{result}ok {self.name}: {check}", flush=True)
-            self.clean &= not result
-        return line == "done"
-
-    def failed(self, reason):
-        self.line(f"not ok run: {reason}")
-
-
-def programs(tools):
-    """Yields the SDKs that run in a program: name, command and forms. The first word must exist."""
-    yield "centrifuge-js in Node", [shutil.which("node") or "node", HERE / "access-node.mjs"], FORMS
-    yield "centrifuge-go", [tools / "go/bin/access"], FORMS
-    java = tools / "java"
-    runtime = shutil.which("java") if (java / "classes/Access.class").exists() else "java/classes/Access.class"
-    yield "centrifuge-java", [runtime, "-cp", f"{java}/lib/*:{java}/classes", "Access"], ["protobuf"]
-
-
-def program(tools, sdk, command, form):
-    """Runs the checks of a program. Returns whether all passed."""
-    if not os.path.exists(command[0]):
-        print(f"SKIPPED {sdk}: {command[0]} is not installed", flush=True)
-        return True
-    report = Report(sdk, form)
-    environment = {**os.environ, "NODE_TOOLS": str(tools / "node")}
-    try:
-        ended = subprocess.run(
-            [*command, AT.client, form, SECRET, AT.api, AT.api_key],
-            env=environment, stdout=subprocess.PIPE, text=True, timeout=PROGRAM_TIMEOUT_S,
-        )
-    except subprocess.TimeoutExpired:
-        report.failed(f"no end within {PROGRAM_TIMEOUT_S} s")
-        return False
-    if not any([report.line(line) for line in ended.stdout.splitlines()]):
-        report.failed("ended before its last check")
-    return report.clean
-
-
-def browser(name, form, results, profile):
-    """Runs the checks in a browser, whose page posts its lines. Returns whether all passed."""
-    page = f"{AT.control}/page.html?{urlencode({'url': AT.client, 'form': form})}"
-    command = browser_command(name, profile, page)
-    if not command[0]:
-        print(f"SKIPPED centrifuge-js in {name}: the browser is not installed", flush=True)
-        return True
-    report = Report(f"centrifuge-js in {name}", form)
-    process = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    deadline = time.monotonic() + PROGRAM_TIMEOUT_S
-    try:
-        while not report.line(results.get(timeout=max(0, deadline - time.monotonic()))):
-            pass
-    except queue.Empty:
-        report.failed(f"no end within {PROGRAM_TIMEOUT_S} s")
-    finally:
-        end_group(process)
-    return report.clean
 
 
 def checks(tools, results):
