@@ -274,8 +274,9 @@ impl Hub {
         self.subscriptions.reconfigure(&config);
         let deflate = &config.ws.deflate;
         self.deflater.reconfigure(deflate.level, deflate.threshold);
-        if config.auth != self.config.auth {
-            self.verifier = Verifier::new(&config.auth);
+        let (new, old) = (&config.auth, &self.config.auth);
+        if (&new.token, &new.subscription_token) != (&old.token, &old.subscription_token) {
+            self.verifier = Verifier::new(new);
         }
         let was_enforced = self.config.auth.mode() == AuthMode::Enforced;
         if was_enforced && config.auth.mode() == AuthMode::Open {

@@ -8,6 +8,7 @@ pub mod envelope;
 pub mod frames;
 pub mod handshake;
 pub mod hook_answers;
+pub mod key_sets;
 pub mod protobuf;
 pub mod tokens;
 
@@ -20,6 +21,7 @@ macro_rules! for_each_target {
         $call!(frames);
         $call!(handshake);
         $call!(hook_answers);
+        $call!(key_sets);
         $call!(protobuf);
         $call!(tokens);
     };
