@@ -58,23 +58,22 @@ impl Entry {
         let since = |at_us: u64| Duration::from_micros(now_us.saturating_sub(at_us));
         let newest = self.newest.as_ref();
         let newest = newest.filter(|(_, at_us)| since(*at_us) < KEY_SET_AGE);
-        let fetched = newest.map(|(key_set, at_us)| KeySetResponse::Fetched {
-            key_set: Arc::clone(key_set),
-            age: since(*at_us),
-        });
-        if newest.is_some_and(|(key_set, _)| key_set.contains(key_id)) {
-            return fetched;
+        if let Some((key_set, at_us)) = newest
+            && key_set.contains(key_id)
+        {
+            return Some(KeySetResponse::Fetched {
+                key_set: Arc::clone(key_set),
+                age: since(*at_us),
+            });
         }
         let last = self.last?;
         let pause = match last.outcome {
             Outcome::Fetched => KEY_SET_FETCH_INTERVAL,
             Outcome::Failed => KEY_SET_RETRY_INTERVAL,
         };
-        match (last.outcome, fetched) {
-            _ if since(last.ended_at_us) >= pause => None,
-            (Outcome::Fetched, Some(fetched)) => Some(fetched),
-            (Outcome::Fetched | Outcome::Failed, _) => Some(KeySetResponse::Unavailable),
-        }
+        // The issuer may have added the key since. A client whose token is refused gives up, so the
+        // key is unknown only after a fetch.
+        (since(last.ended_at_us) < pause).then_some(KeySetResponse::Unavailable)
     }
 }
 

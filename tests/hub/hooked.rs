@@ -76,10 +76,10 @@ impl Hooked {
     pub fn question(&mut self) -> (Ticket, HookCall) {
         self.0.run_turn();
         assert_eq!(self.0.service_questions.len(), 1, "one question is open");
-        let (ticket, ServiceQuestion::Hook(call)) = self.0.service_questions.remove(0) else {
-            panic!("no key set is configured");
-        };
-        (ticket, call)
+        match self.0.service_questions.remove(0) {
+            (ticket, ServiceQuestion::Hook(call)) => (ticket, call),
+            (_, question) => panic!("{question:?} is not the call of a hook"),
+        }
     }
 
     pub fn assert_no_question(&mut self) {

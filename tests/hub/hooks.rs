@@ -307,6 +307,27 @@ fn the_publish_hook_may_replace_the_payload() {
 }
 
 #[test]
+fn a_publication_names_the_client_with_what_the_hooks_have_stated() {
+    let mut hooked = Hooked::new(hooked());
+    let (id, _) = hooked.connect_with(&json!({"user": "42", "info": {"name": "ann"}}));
+    let subscribe = r#"{"id":2,"subscribe":{"channel":"news"}}"#;
+    hooked.reply(
+        id,
+        subscribe,
+        &json!({"result": {"info": {"role": "author"}}}),
+    );
+    let publish = r#"{"id":3,"publish":{"channel":"news","data":1}}"#;
+    hooked.reply(id, publish, &json!({"result": {}}));
+    let sender = hooked.0.senders.remove(0).expect("the client is named");
+    assert_eq!(&*sender.user, "42");
+    assert_eq!(sender.conn_info.as_deref(), Some(&br#"{"name":"ann"}"#[..]));
+    assert_eq!(
+        sender.chan_info.as_deref(),
+        Some(&br#"{"role":"author"}"#[..])
+    );
+}
+
+#[test]
 fn rpc_without_a_hook_is_not_available() {
     let mut config = hooked();
     config.auth.hooks.rpc.endpoint = None;
