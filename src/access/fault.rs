@@ -65,7 +65,9 @@ impl TokenFault {
     pub fn after(answer: Option<&KeySetResponse>) -> Self {
         match answer {
             Some(KeySetResponse::Fetched { .. }) => InvalidToken::UnknownKey.into(),
-            Some(KeySetResponse::Unavailable) | None => Self::KeysUnavailable,
+            Some(KeySetResponse::Paused { .. } | KeySetResponse::Unavailable) | None => {
+                Self::KeysUnavailable
+            }
         }
     }
 

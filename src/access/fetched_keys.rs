@@ -42,6 +42,10 @@ impl FetchedKeys {
         Self { url, held: None }
     }
 
+    pub(super) fn is_at(&self, url: &HttpUrl) -> bool {
+        self.url == *url
+    }
+
     /// Checks that the key set that is held may be used and has the key that a token names.
     pub(super) fn check_key(&self, jws: &Jws<'_>, unix_s: u64) -> Result<(), TokenFault> {
         let id = key_id(jws).ok_or(InvalidToken::KeyId)?;
@@ -77,7 +81,7 @@ impl FetchedKeys {
             return KeyChange::None;
         }
         match &answer.response {
-            KeySetResponse::Fetched { key_set, age } => {
+            KeySetResponse::Fetched { key_set, age } | KeySetResponse::Paused { key_set, age } => {
                 let fetched_at_s = unix_s.saturating_sub(age.as_secs());
                 let before = self.held.replace(HeldKeySet {
                     key_set: Arc::clone(key_set),

@@ -8,7 +8,7 @@ use super::fetched_keys::FetchedKeys;
 use super::jws::Jws;
 use super::service::{KeySetAnswer, KeySetQuestion};
 use super::verified::{TokenDigest, VerifiedTokens};
-use crate::config::{HmacSecret, PublicKey, TokenKeys};
+use crate::config::{HmacSecret, HttpUrl, PublicKey, TokenKeys};
 use crate::limits;
 
 /// The keys of one table of the configuration, the signatures that they have verified, and what the
@@ -89,6 +89,10 @@ impl Keyring {
             KeySource::KeySet(keys) => keys.of(jws).for_each(|each| check(each.key())),
         }
         result
+    }
+
+    pub(super) fn has_key_set(&self, url: &HttpUrl) -> bool {
+        matches!(&self.keys, KeySource::KeySet(keys) if keys.is_at(url))
     }
 
     /// Returns the question whose answer may bring the key of a token.

@@ -93,6 +93,13 @@ pub enum KeySetResponse {
         /// The time since it was fetched.
         age: Duration,
     },
+    /// The newest key set, which lacks the key in question and was fetched too recently to be
+    /// fetched again. The issuer may have added the key since.
+    Paused {
+        key_set: Arc<KeySet>,
+        /// The time since it was fetched.
+        age: Duration,
+    },
     /// The key set cannot be fetched. The service thread has logged and counted the reason.
     Unavailable,
 }

@@ -5,7 +5,7 @@ use super::fault::TokenFault;
 use super::keys::Keyring;
 use super::service::{KeySetAnswer, ServiceQuestion};
 use super::token::{ConnectionToken, SubscriptionToken};
-use crate::config::AuthConfig;
+use crate::config::{AuthConfig, HttpUrl};
 
 /// Which keys verify a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +50,12 @@ impl Verifier {
         if let Some(keys) = &mut self.subscription {
             keys.accept(answer, unix_s);
         }
+    }
+
+    /// Returns whether the keys for a kind of token are in the key set at `url`.
+    pub fn has_key_set(&self, url: &HttpUrl) -> bool {
+        let mut keyrings = [Some(&self.connection), self.subscription.as_ref()].into_iter();
+        keyrings.any(|keys| keys.is_some_and(|keys| keys.has_key_set(url)))
     }
 
     fn keys(&self, kind: TokenKind) -> &Keyring {

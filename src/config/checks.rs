@@ -83,7 +83,7 @@ fn check_scrape_token(admin: &AdminConfig) -> Result<(), Contradiction> {
     Err(Contradiction::ScrapeToken { fault })
 }
 
-fn check_auth(auth: &AuthConfig) -> Result<(), Contradiction> {
+pub(super) fn check_auth(auth: &AuthConfig) -> Result<(), Contradiction> {
     let has_hook = auth.hooks.get(HookKind::Connect).is_some();
     let has_key = auth.connection_keys().has_key();
     if has_hook || has_key || auth.allow_anonymous || auth.mode() == AuthMode::Open {

@@ -49,4 +49,10 @@ impl LiveChanges {
     pub fn check_open(&self) -> Result<(), Contradiction> {
         checks::check_open(&self.applied)
     }
+
+    /// Checks that clients could still connect. A key that needs a restart may be all that is left
+    /// of `[auth]`.
+    pub fn check_auth(&self) -> Result<(), Contradiction> {
+        checks::check_auth(&self.applied.auth)
+    }
 }

@@ -190,16 +190,33 @@ fn is_of_kubernetes(bare: &str, value: &str) -> bool {
         || (bare.ends_with("PORT") && is_url(value))
 }
 
+/// The beginnings of keys whose values may be secrets.
+const SECTIONS_WITH_SECRETS: [&str; 4] = ["admin", "auth", "hooks", "ingest"];
+
+/// Returns an argument without `=` for an error. Anything after another separator may be a secret.
+fn without_value(text: &str) -> String {
+    match text.find([':', ' ']) {
+        Some(end) => format!("{}***", &text[..=end]),
+        None => text.into(),
+    }
+}
+
 /// Reads an argument of `-s`: `section.key=value` or `namespace.NAME.key=value`.
 fn read_override(draft: &mut Draft, text: &str) {
     let Some((key, value)) = text.split_once('=') else {
         return draft.fail(ConfigError::Syntax {
-            at: ValueSource::Flag(text.into()),
+            at: ValueSource::Flag(without_value(text)),
             text: "expected section.key=value".into(),
         });
     };
     let (key, value) = (key.trim(), RawValue::from_text(value.trim()));
-    let is_secret = registry::find_key(key).is_some_and(|key| key.visibility == Visibility::Secret);
+    // A key that does not exist may be the misspelled key of a secret.
+    let is_secret = match registry::find_key(key) {
+        Some(key) => key.visibility == Visibility::Secret,
+        None => SECTIONS_WITH_SECRETS
+            .iter()
+            .any(|section| key.starts_with(section)),
+    };
     let at = ValueSource::Flag(if is_secret {
         format!("{key}=***")
     } else {

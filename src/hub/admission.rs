@@ -42,6 +42,11 @@ impl Hub {
             return Ok(());
         }
         let (namespace, boundary) = (&*auth.personal_channel_namespace, &*auth.user_boundary);
+        // Such a topic would name other users.
+        let divides = |text: &str| !text.is_empty() && user.contains(text);
+        if divides(boundary) || divides(&auth.user_separator) {
+            return Err(ClientError::BadRequest);
+        }
         let separator = if namespace.is_empty() { "" } else { ":" };
         let name = format!("{namespace}{separator}{boundary}{user}");
         if topic::check(name.as_bytes()).is_err() || name == topic::RESERVED {

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use crate::access::hooks::{ConnectResult, HookFault, calls};
 use crate::access::{ConnectionToken, TokenFault, TokenKind, TokenSubscription};
 use crate::config::{AuthMode, HookKind};
+use crate::limits::EXPIRIES_PER_TURN;
 use crate::protocol::codes::ClientError;
 use crate::protocol::reply::Expiry;
 use crate::protocol::topic;
@@ -280,9 +281,13 @@ impl Hub {
         }
     }
 
-    /// Closes the connections and ends the subscriptions that have expired.
+    /// Closes the connections and ends the subscriptions that have expired, a bounded number in one
+    /// turn. The rest stays due.
     pub(super) fn end_expired(&mut self, now_us: u64) {
-        while let Some((id, expired)) = self.identities.expired(now_us) {
+        for _ in 0..EXPIRIES_PER_TURN {
+            let Some((id, expired)) = self.identities.expired(now_us) else {
+                break;
+            };
             self.end_one_expired(id, &expired, now_us);
         }
     }

@@ -21,7 +21,7 @@ use super::close_reason::CloseReason;
 use super::command_outcome::CommandOutcome;
 use super::connection_id::ConnectionId;
 use super::hook_calls::Executing;
-use super::parked::{Awaited, Held, HeldMessage, Wait};
+use super::parked::{Awaited, Held, HeldMessage, Purpose, Wait};
 use super::pending::{Answer, PublishAnswer, Question, Ticket};
 use super::replies::Replies;
 use super::sessions::{Allowance, Protocol, Stage};
@@ -34,7 +34,7 @@ enum Next {
     /// The connection is closed as a hook demands.
     CloseByHook(HookDisconnect),
     /// The connection is parked at this command.
-    Park(Wait),
+    Park(Wait, Purpose),
 }
 
 impl From<ClientError> for CommandOutcome {
@@ -81,16 +81,17 @@ impl Hub {
             (_, Next::Close(reason)) => self.close(id, reason, now_us),
             (_, Next::CloseByHook(disconnect)) => self.close_by_hook(id, &disconnect, now_us),
             // The replies may have closed the connection.
-            (command, Next::Park(wait)) if self.sessions[id].is_open() => {
+            (command, Next::Park(wait, purpose)) if self.sessions[id].is_open() => {
                 let message = Some(HeldMessage {
                     codec,
                     message: message.to_vec(),
                     command,
+                    purpose,
                 });
                 let input = Vec::new();
                 self.park(id, Held { message, input }, wait, now_us);
             }
-            (_, Next::Command | Next::Park(_)) => {}
+            (_, Next::Command | Next::Park(..)) => {}
         }
     }
 
@@ -105,9 +106,11 @@ impl Hub {
     ) -> Next {
         let mut decoder = mem::take(&mut self.decoder);
         let bytes = command.unwrap_or_default();
+        let mut purpose = Purpose::Other;
         let result = command.and_then(|command| decoder.decode(replies.codec, command));
         let (request, mut outcome) = match result {
             Ok(request) => {
+                purpose = purpose_of(&request.command);
                 let executing = Executing {
                     id,
                     codec: replies.codec,
@@ -125,9 +128,11 @@ impl Hub {
             },
         };
         self.decoder = decoder;
+        // The answer of a service is for this command alone.
+        self.key_fault = None;
         if let CommandOutcome::Parked(wait) = outcome {
             match self.admit_wait(&wait) {
-                Ok(()) => return Next::Park(wait),
+                Ok(()) => return Next::Park(wait, purpose),
                 Err(error) => outcome = error.into(),
             }
         }
@@ -216,6 +221,7 @@ impl Hub {
                 if let Some(replies) = collected.take() {
                     self.send_replies(&replies, now_us);
                 }
+                self.pending.end_service_call(ticket);
                 self.end_wait(ticket, awaited(answer), now_us);
                 continue;
             };
@@ -273,6 +279,13 @@ fn awaited(answer: Answer) -> Awaited {
     match answer {
         Answer::Service(answer) => Awaited::Answer(answer),
         Answer::Publish(_) | Answer::Timeout => Awaited::NoAnswer,
+    }
+}
+
+fn purpose_of(command: &Command<'_>) -> Purpose {
+    match command {
+        Command::Refresh { .. } | Command::SubRefresh { .. } => Purpose::Refresh,
+        _ => Purpose::Other,
     }
 }
 

@@ -1,10 +1,12 @@
 //! Extends what hooks have granted: when a connection or a subscription expires, the server asks
 //! the hook whether it goes on. The client is not involved. Shard core.
 
+use std::time::Duration;
+
 use crate::access::hooks::{DataForm, HookAnswer, RefreshResult, calls};
 use crate::access::{HookResponse, ServiceAnswer};
 use crate::config::{AuthMode, HookKind};
-use crate::limits::{HOOK_RETRY_INTERVAL, SERVICE_ANSWER_TIMEOUT};
+use crate::limits::{HOOK_RETRY_INTERVAL, HOOK_ROOM_INTERVAL, SERVICE_ANSWER_TIMEOUT};
 use crate::protocol::codes::UnsubscribeCode;
 
 use super::Hub;
@@ -17,7 +19,7 @@ use super::parked::Awaited;
 /// Whether a hook decides about something that has expired.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Extension {
-    /// The hook was asked. Until it has answered, nothing ends.
+    /// The hook was asked, or will be. Until it has answered, nothing ends.
     Asked,
     NotAvailable,
 }
@@ -34,6 +36,11 @@ impl Hub {
         if !self.hook_clients.is_extended(id, expired) || self.config.auth.hooks.get(kind).is_none()
         {
             return Extension::NotAvailable;
+        }
+        if !self.pending.has_spare_room_to_ask() {
+            let again_us = now_us + self.spread_us(HOOK_ROOM_INTERVAL);
+            self.set_end_of(id, expired, again_us);
+            return Extension::Asked;
         }
         let body = self.write_call(id, |caller| match expired {
             Expired::Connection => calls::refresh(caller),
@@ -68,7 +75,7 @@ impl Hub {
         match answer {
             // A back end that is down does not end what it has granted.
             None => {
-                let again_us = now_us + HOOK_RETRY_INTERVAL.as_micros() as u64;
+                let again_us = now_us + self.spread_us(HOOK_RETRY_INTERVAL);
                 self.set_end_of(id, expired, again_us);
             }
             Some(HookAnswer::Disconnect(disconnect)) => self.close_by_hook(id, &disconnect, now_us),
@@ -87,6 +94,13 @@ impl Hub {
                 }
             }
         }
+    }
+
+    /// Returns a time between an interval and five quarters of it, in microseconds, so that what
+    /// has expired at once is not asked about at once again.
+    fn spread_us(&mut self, interval: Duration) -> u64 {
+        let interval_us = interval.as_micros() as u64;
+        interval_us + self.random.u64(0..=interval_us / 4)
     }
 
     fn read_extension(

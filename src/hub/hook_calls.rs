@@ -137,8 +137,12 @@ impl Hub {
     /// Keeps the headers of a handshake that the configuration forwards to hooks.
     pub(super) fn keep_headers(&mut self, id: ConnectionId, request: &HttpRequest) {
         let names = self.config.auth.hooks.http_headers.iter();
-        let header = |name: &str| Some((name.into(), request.header(name)?.into()));
-        let headers = names.filter_map(|name| header(name.as_str())).collect();
+        // All values, because a proxy in front may add its own to one of the client.
+        let headers = names.flat_map(|name| {
+            let values = request.header_values(name.as_str());
+            values.map(|value| (name.as_str().into(), value.into()))
+        });
+        let headers = headers.collect();
         self.hook_clients.set_headers(id, headers);
     }
 }

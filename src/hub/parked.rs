@@ -13,7 +13,7 @@ use std::collections::{BTreeSet, VecDeque};
 use foldhash::{HashMap, HashMapExt};
 
 use crate::access::{ServiceAnswer, ServiceQuestion};
-use crate::limits::{SERVICE_ANSWER_TIMEOUT, SERVICE_CALLS_PER_SHARD, SERVICE_WAIT_BYTES};
+use crate::limits::{PARKED_BYTES, SERVICE_ANSWER_TIMEOUT};
 use crate::protocol::codec::ClientCodec;
 
 use super::connection_id::ConnectionId;
@@ -54,10 +54,19 @@ pub(super) struct HeldMessage {
     pub(super) message: Vec<u8>,
     /// The index of the command in the message.
     pub(super) command: usize,
+    pub(super) purpose: Purpose,
+}
+
+/// Whether a command that waits may extend what expires meanwhile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// `refresh` or `sub_refresh`.
+    Refresh,
+    Other,
 }
 
 impl Held {
-    fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         let message = self.message.as_ref().map_or(0, |held| held.message.len());
         message + self.input.len()
     }
@@ -79,8 +88,6 @@ enum State {
 struct AwaitedAnswer {
     ticket: Ticket,
     deadline_us: u64,
-    /// The bytes of the question and those that were held when it was asked.
-    bytes: usize,
 }
 
 /// The parked connections of one shard, and the time that is left for them in this turn.
@@ -91,8 +98,8 @@ pub(super) struct Parked {
     by_connection: HashMap<ConnectionId, ParkedConnection>,
     /// Deadline and connection of each awaited answer.
     deadlines: BTreeSet<(u64, u64)>,
-    /// The bytes of all awaited answers.
-    awaiting_bytes: usize,
+    /// The bytes that are held, all connections together.
+    held_bytes: usize,
     /// Connections that may be read again.
     readable: VecDeque<ConnectionId>,
     time: TurnTime,
@@ -117,9 +124,16 @@ impl Parked {
         !self.by_connection.is_empty() && self.by_connection.contains_key(&id)
     }
 
-    /// Returns whether another connection may wait for an answer.
-    pub(super) fn has_room_to_await(&self) -> bool {
-        self.deadlines.len() < SERVICE_CALLS_PER_SHARD && self.awaiting_bytes < SERVICE_WAIT_BYTES
+    /// Returns whether another connection may be parked.
+    pub(super) fn has_room(&self) -> bool {
+        self.held_bytes < PARKED_BYTES
+    }
+
+    /// Returns whether a connection waits with a command that may extend what expires.
+    pub(super) fn is_refreshing(&self, id: ConnectionId) -> bool {
+        let parked = self.by_connection.get(&id);
+        let message = parked.and_then(|parked| parked.held.message.as_ref());
+        message.is_some_and(|message| message.purpose == Purpose::Refresh)
     }
 
     /// Parks a connection until a turn has time for it.
@@ -134,20 +148,18 @@ impl Parked {
         id: ConnectionId,
         held: Held,
         ticket: Ticket,
-        question_bytes: usize,
         now_us: u64,
     ) {
         let awaited = AwaitedAnswer {
             ticket,
             deadline_us: now_us + SERVICE_ANSWER_TIMEOUT.as_micros() as u64,
-            bytes: held.len() + question_bytes,
         };
         self.deadlines.insert((awaited.deadline_us, id.to_bits()));
-        self.awaiting_bytes += awaited.bytes;
         self.insert(id, held, State::Awaiting(awaited));
     }
 
     fn insert(&mut self, id: ConnectionId, held: Held, state: State) {
+        self.held_bytes += held.len();
         let parked = ParkedConnection { held, state };
         let previous = self.by_connection.insert(id, parked);
         debug_assert!(previous.is_none(), "a parked connection is not processed");
@@ -165,7 +177,6 @@ impl Parked {
         };
         if wait.ticket == ticket {
             self.deadlines.remove(&(wait.deadline_us, id.to_bits()));
-            self.awaiting_bytes -= wait.bytes;
             parked.state = State::Ready(awaited);
             self.ready.push_back(id);
         }
@@ -193,6 +204,7 @@ impl Parked {
         }
         if let Some(parked) = self.by_connection.get_mut(&id) {
             parked.held.input.extend_from_slice(input);
+            self.held_bytes += input.len();
         }
     }
 
@@ -204,9 +216,9 @@ impl Parked {
         let Some(parked) = self.by_connection.remove(&id) else {
             return;
         };
+        self.held_bytes -= parked.held.len();
         if let State::Awaiting(awaited) = parked.state {
             self.deadlines.remove(&(awaited.deadline_us, id.to_bits()));
-            self.awaiting_bytes -= awaited.bytes;
         }
         self.readable.push_back(id);
     }
@@ -253,6 +265,12 @@ impl Parked {
         self.time = TurnTime::default();
     }
 
+    /// Takes the time to process held bytes from that of the turn. Called after their command, so
+    /// that a long message cannot use up the time for its own token in every turn.
+    pub(super) fn take_time_for_bytes(&mut self, bytes: usize) {
+        self.time.take_for_bytes(bytes);
+    }
+
     /// Removes the connection that has been ready for the longest time, with the answer that it
     /// awaited. Returns `None` if the turn has no time left.
     pub(super) fn next(&mut self) -> Option<(ConnectionId, Held, Awaited)> {
@@ -268,11 +286,7 @@ impl Parked {
                 debug_assert!(false, "a connection that awaits an answer is not ready");
                 return None;
             };
-            let answer_bytes = match &awaited {
-                Awaited::Answer(answer) => answer.bytes(),
-                Awaited::Nothing | Awaited::NoAnswer => 0,
-            };
-            self.time.take_for_bytes(held.len() + answer_bytes);
+            self.held_bytes -= held.len();
             return Some((id, held, awaited));
         }
         // The memory of a storm is returned.

@@ -13,6 +13,7 @@ use foldhash::{HashMap, HashMapExt};
 use crate::access::{ServiceAnswer, ServiceQuestion};
 use crate::limits::{
     PENDING_COMMAND_TIMEOUT, PENDING_COMMANDS, PENDING_COMMANDS_PER_SHARD, PENDING_QUESTION_BYTES,
+    SERVICE_CALLS_PER_SHARD, SERVICE_WAIT_BYTES,
 };
 use crate::protocol::ClientInfo;
 use crate::protocol::codes::ClientError;
@@ -115,6 +116,10 @@ pub(super) struct PendingCommands {
     questions: Vec<(Ticket, Question)>,
     question_bytes: usize,
     next_number: u32,
+    /// The bytes of each question to a service that is not answered. They stay in memory until
+    /// then, also if the connection is closed.
+    service_calls: HashMap<Ticket, usize>,
+    service_bytes: usize,
     pub(super) unread_answers: UnreadAnswers,
 }
 
@@ -158,14 +163,40 @@ impl PendingCommands {
         Ok(())
     }
 
+    /// Returns whether a command may ask a service.
+    pub(super) fn has_room_to_ask(&self) -> bool {
+        self.service_calls.len() < SERVICE_CALLS_PER_SHARD
+            && self.service_bytes < SERVICE_WAIT_BYTES
+    }
+
+    /// Returns whether the hub itself may ask a service. Half of the room is left to commands.
+    pub(super) fn has_spare_room_to_ask(&self) -> bool {
+        self.service_calls.len() < SERVICE_CALLS_PER_SHARD / 2
+            && self.service_bytes < SERVICE_WAIT_BYTES / 2
+    }
+
+    /// Ends a question to a service, which is answered.
+    pub(super) fn end_service_call(&mut self, ticket: Ticket) {
+        if let Some(bytes) = self.service_calls.remove(&ticket) {
+            self.service_bytes -= bytes;
+        }
+        if self.service_calls.is_empty() {
+            // The memory of a burst is returned.
+            self.service_calls = HashMap::new();
+        }
+    }
+
     /// Asks a service. The command that needs the answer is not pending: its connection is parked,
-    /// or the answer is not for a command. The caller bounds the number and bytes of questions.
+    /// or the answer is not for a command. The caller checks that there is room.
     pub(super) fn ask_service(
         &mut self,
         connection: ConnectionId,
         question: ServiceQuestion,
     ) -> Ticket {
         let ticket = self.next_ticket(connection);
+        let bytes = question.bytes();
+        self.service_calls.insert(ticket, bytes);
+        self.service_bytes += bytes;
         self.questions.push((ticket, Question::Service(question)));
         ticket
     }

@@ -48,7 +48,16 @@ impl Hub {
             token: None,
             ends_us: NEVER_US,
         };
-        if self.config.auth.mode() == AuthMode::Open || self.sessions[id].is_internal() {
+        if self.sessions[id].is_internal() {
+            return Ok(RawAdmission::Granted(grant));
+        }
+        if self.config.auth.mode() == AuthMode::Open {
+            let needs_hook = |topic: &String| self.config.namespace(topic).subscribe_hook;
+            if grant.topics.iter().any(needs_hook) {
+                let text =
+                    "the subscribe hook decides about a topic, and raw connections ask no hook";
+                return Err(HttpRefusal::Forbidden(text));
+            }
             return Ok(RawAdmission::Granted(grant));
         }
         match raw_token(request)? {

@@ -13,11 +13,14 @@ impl Hub {
     /// the shard wait for answers.
     pub(super) fn admit_wait(&mut self, wait: &Wait) -> Result<(), ClientError> {
         match wait {
-            Wait::ForAnswer(_) if !self.parked.has_room_to_await() => {
+            Wait::ForTurn if self.parked.has_room() => Ok(()),
+            Wait::ForAnswer(_) if self.parked.has_room() && self.pending.has_room_to_ask() => {
+                Ok(())
+            }
+            Wait::ForTurn | Wait::ForAnswer(_) => {
                 self.counts.service_refused += 1;
                 Err(ClientError::Internal)
             }
-            Wait::ForTurn | Wait::ForAnswer(_) => Ok(()),
         }
     }
 
@@ -26,9 +29,8 @@ impl Hub {
         match wait {
             Wait::ForTurn => self.parked.park(id, held),
             Wait::ForAnswer(question) => {
-                let bytes = question.bytes();
                 let ticket = self.pending.ask_service(id, question);
-                self.parked.park_for_answer(id, held, ticket, bytes, now_us);
+                self.parked.park_for_answer(id, held, ticket, now_us);
             }
         }
     }
@@ -45,6 +47,11 @@ impl Hub {
     }
 
     fn resume(&mut self, id: ConnectionId, mut held: Held, awaited: Awaited, now_us: u64) {
+        let answer_bytes = match &awaited {
+            Awaited::Answer(answer) => answer.bytes(),
+            Awaited::Nothing | Awaited::NoAnswer => 0,
+        };
+        let bytes = held.len() + answer_bytes;
         self.accept_keys(&awaited);
         match (held.message, awaited) {
             (Some(held), awaited) => {
@@ -64,6 +71,7 @@ impl Hub {
             self.process(id, &mut held.input, now_us);
         }
         self.key_fault = None;
+        self.parked.take_time_for_bytes(bytes);
         if !self.parked.contains(id) {
             self.parked.set_readable(id);
         }

@@ -14,7 +14,7 @@ use super::command_outcome::CommandOutcome;
 use super::connection_id::ConnectionId;
 use super::extending::Extension;
 use super::hook_calls::Executing;
-use super::identities::Expired;
+use super::identities::{Expired, NEVER_US};
 use super::sessions::Protocol;
 use super::subscriptions::InterestChange;
 
@@ -57,7 +57,7 @@ impl Hub {
         if self.subscriptions.topics_of(id.into()) >= self.config.ws.max_topics {
             return ClientError::LimitExceeded.into();
         }
-        if token.is_empty() {
+        if token.is_empty() || self.config.auth.mode() == AuthMode::Open {
             let (auth, namespace) = (&self.config.auth, self.config.namespace(name));
             match rules::asks_subscribe_hook(auth, namespace, name) {
                 Ok(true) => return self.subscribe_by_hook(executing, name),
@@ -203,6 +203,7 @@ impl Hub {
     ) -> CommandOutcome {
         // An error would end the subscriptions of clients that got an expiry before a reload.
         if self.config.auth.mode() == AuthMode::Open {
+            self.identities.set_subscription_end(id, name, NEVER_US);
             return CommandOutcome::Reply(Reply::SubRefresh { expiry: None });
         }
         if !self.subscriptions.is_subscribed(id.into(), name) {
@@ -282,13 +283,14 @@ impl Hub {
         if self.ask_to_extend(id, expired, now_us) == Extension::Asked {
             return;
         }
-        // The command that waits may be the refresh.
+        // The command that waits may extend it. Other commands must not: a client could always have
+        // one that waits.
         let later_us = now_us + TIMER_TICK.as_micros() as u64;
         match expired {
-            Expired::Connection if self.parked.contains(id) => {
+            Expired::Connection if self.parked.is_refreshing(id) => {
                 self.identities.set_end(id, later_us);
             }
-            Expired::Subscription(name) if self.parked.contains(id) => {
+            Expired::Subscription(name) if self.parked.is_refreshing(id) => {
                 self.identities.set_subscription_end(id, name, later_us);
             }
             Expired::Connection => {

@@ -34,7 +34,10 @@ impl Hub {
     pub(super) fn accept_keys(&mut self, awaited: &Awaited) {
         if let Awaited::Answer(ServiceAnswer::KeySet(answer)) = awaited {
             self.verifier.accept(answer, self.unix_s);
-            self.key_fault = Some(TokenFault::after(Some(&answer.response)));
+            // A reload may have changed the URL. Then the command asks again.
+            if self.verifier.has_key_set(&answer.url) {
+                self.key_fault = Some(TokenFault::after(Some(&answer.response)));
+            }
         }
     }
 }

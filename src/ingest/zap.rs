@@ -128,11 +128,13 @@ impl AccessRules {
     /// "localhost" or an empty address; the mode of the socket file has admitted such a peer. For
     /// IP peers libzmq always reports a numeric address.
     fn is_allowed_address(&self, address: &[u8]) -> bool {
-        if self.allow.is_empty() || matches!(address, b"" | b"localhost") {
+        if matches!(address, b"" | b"localhost") {
             return true;
         }
-        numeric(address)
-            .is_some_and(|address| self.allow.iter().any(|network| network.contains(&address)))
+        numeric(address).is_some_and(|address| {
+            let mut networks = self.allow.iter();
+            self.allow.is_empty() || networks.any(|network| network.contains(&address))
+        })
     }
 
     /// Returns whether the pair is configured. All pairs are compared in full, so that the time
@@ -154,9 +156,14 @@ fn plain_user(request: &[Vec<u8>]) -> Option<&str> {
     }
 }
 
-/// Parses a numeric address. An IPv4 address in the IPv6 form becomes an IPv4 address.
+/// Parses a numeric address. An IPv4 address in the IPv6 form becomes an IPv4 address. The zone of
+/// a link-local address (RFC 4007, section 11) is not part of the result.
 fn numeric(address: &[u8]) -> Option<IpAddr> {
-    let address = str::from_utf8(address).ok()?.parse::<IpAddr>().ok()?;
+    let address = str::from_utf8(address).ok()?;
+    let address = address
+        .split_once('%')
+        .map_or(address, |(address, _)| address);
+    let address = address.parse::<IpAddr>().ok()?;
     Some(address.to_canonical())
 }
 
@@ -197,6 +204,21 @@ mod tests {
         assert_eq!(decide("localhost"), Decision::Allowed);
         assert_eq!(decide("10.2.2.3"), Decision::DeniedAddress);
         assert_eq!(decide("garbage"), Decision::DeniedAddress);
+    }
+
+    #[test]
+    fn a_link_local_address_is_one_without_its_zone() {
+        let link_local = rules(&["fe80::/10"], &[]);
+        let decide = |address| link_local.decide(&request(address, "NULL", &[]));
+        assert_eq!(decide("fe80::1%eth0"), Decision::Allowed);
+        assert_eq!(decide("fd00::1%eth0"), Decision::DeniedAddress);
+        assert_eq!(numeric(b"fe80::1%eth0"), Some("fe80::1".parse().unwrap()));
+    }
+
+    #[test]
+    fn a_peer_without_a_known_address_is_not_taken_for_one_on_a_unix_socket() {
+        let decision = rules(&[], &[]).decide(&request("garbage", "NULL", &[]));
+        assert_eq!(decision, Decision::DeniedAddress);
     }
 
     #[test]

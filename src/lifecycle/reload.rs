@@ -51,7 +51,7 @@ impl Reload {
             }
         };
         let changes = live_changes(&self.config, &new);
-        if let Err(contradiction) = changes.check_open() {
+        if let Err(contradiction) = changes.check_open().and_then(|()| changes.check_auth()) {
             return tracing::error!("reload: {contradiction}; nothing has changed");
         }
         let LiveChanges {

@@ -46,7 +46,12 @@ pub const HOOK_KEPT_BYTES: usize = super::TOKEN_BYTES;
 
 /// Time after which a hook is asked again about a connection or a subscription that expires, if the
 /// hook has failed. Until then the client keeps what it has.
+/// Up to a quarter of it is added, at random.
 pub const HOOK_RETRY_INTERVAL: Duration = Duration::from_secs(60);
+
+/// Time after which the hub asks a hook about something that has expired if too many questions were
+/// under way when it expired. Up to a quarter of it is added, at random.
+pub const HOOK_ROOM_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Maximum length of a key set. A key has less than 2 KiB.
 pub const KEY_SET_BYTES: usize = 256 * 1024;

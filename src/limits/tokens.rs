@@ -24,6 +24,14 @@ pub const CHANNEL_REGEX_BYTES: usize = 256 * 1024;
 /// hash table of 32,768 slots, so that they use 2.2 MB.
 pub const VERIFIED_TOKENS: usize = 56 * 1024;
 
+/// Connections and subscriptions that a shard ends in one turn because they have expired. Tokens of
+/// many clients may expire in the same second.
+pub const EXPIRIES_PER_TURN: usize = 256;
+
+/// Maximum bytes that a shard holds for all connections whose commands wait. A connection that
+/// connects with a token has less than 1 KiB; clients may send more.
+pub const PARKED_BYTES: usize = 256 * 1024 * 1024;
+
 /// Estimated time of a token that is malformed or that was verified before: parsing and SHA-256.
 pub const TOKEN_MINIMUM_US: u32 = 1;
 

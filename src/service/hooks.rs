@@ -176,11 +176,14 @@ fn post(
     for header in &config.static_headers {
         headers.insert(header.name().clone(), header.value().clone());
     }
+    for (name, _) in &call.headers {
+        headers.remove(&**name);
+    }
     for (name, value) in call.headers {
         let name = HeaderName::from_bytes(name.as_bytes());
         // The client sent them as headers, so that they are valid.
         if let (Ok(name), Ok(value)) = (name, HeaderValue::from_bytes(value.as_bytes())) {
-            headers.insert(name, value);
+            headers.append(name, value);
         }
     }
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

@@ -4,7 +4,7 @@
 //! be valid for a root of the system, or for those of the file that `SSL_CERT_FILE` names.
 
 use std::error::Error;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::body::Bytes;
@@ -20,8 +20,10 @@ use crate::limits::{HTTP_IDLE_CONNECTIONS, HTTP_IDLE_TIMEOUT};
 use crate::observe::RequestResult;
 
 /// Sends requests. Clones share their connections.
-#[derive(Clone)]
-pub(super) struct HttpClient(Client<HttpsConnector<HttpConnector>, Full<Bytes>>);
+#[derive(Clone, Default)]
+pub(super) struct HttpClient(Arc<OnceLock<HttpsClient>>);
+
+type HttpsClient = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
 
 /// A response that was received completely.
 #[derive(Debug)]
@@ -52,33 +54,15 @@ impl HttpError {
 }
 
 impl HttpClient {
-    /// Creates a client, which reads the roots of the system. Without roots, it can send requests
-    /// without TLS only.
+    /// Creates a client with the roots of the system. The first request reads them, because most
+    /// servers send none, and they take some milliseconds.
     pub(super) fn new() -> Self {
-        let found = rustls_native_certs::load_native_certs();
-        let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(found.certs);
-        Self::with_roots(roots)
+        Self::default()
     }
 
+    #[cfg(test)]
     pub(super) fn with_roots(roots: RootCertStore) -> Self {
-        let provider = Arc::new(aws_lc_rs::default_provider());
-        let tls = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .expect("the provider has cipher suites for TLS 1.2 and TLS 1.3")
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        let mut connector = HttpConnector::new();
-        // The scheme is checked when the configuration is read.
-        connector.enforce_http(false);
-        connector.set_nodelay(true);
-        let connector = HttpsConnector::from((connector, tls));
-        let client = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(HTTP_IDLE_TIMEOUT)
-            .pool_max_idle_per_host(HTTP_IDLE_CONNECTIONS)
-            .build(connector);
-        Self(client)
+        Self(Arc::new(client(roots).into()))
     }
 
     /// Sends a request and receives the whole response, whose body may have `body_bytes`. It has no
@@ -94,7 +78,8 @@ impl HttpClient {
             .headers_mut()
             .entry(header::USER_AGENT)
             .or_insert(agent);
-        let response = self.0.request(request).await.map_err(|error| {
+        let client = self.0.get_or_init(|| client(system_roots()));
+        let response = client.request(request).await.map_err(|error| {
             if error.is_connect() {
                 HttpError::Connect(causes(&error))
             } else {
@@ -115,6 +100,33 @@ impl HttpClient {
             body: body.to_bytes().into(),
         })
     }
+}
+
+/// Returns a client that trusts these roots. Without roots, it can send requests without TLS only.
+fn client(roots: RootCertStore) -> HttpsClient {
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let tls = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("the provider has cipher suites for TLS 1.2 and TLS 1.3")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let mut connector = HttpConnector::new();
+    // The scheme is checked when the configuration is read.
+    connector.enforce_http(false);
+    connector.set_nodelay(true);
+    let connector = HttpsConnector::from((connector, tls));
+    Client::builder(TokioExecutor::new())
+        .pool_timer(TokioTimer::new())
+        .pool_idle_timeout(HTTP_IDLE_TIMEOUT)
+        .pool_max_idle_per_host(HTTP_IDLE_CONNECTIONS)
+        .build(connector)
+}
+
+/// Returns the roots of the system that can be read.
+fn system_roots() -> RootCertStore {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    roots
 }
 
 /// Returns the text of the innermost error, which names the cause.

@@ -58,13 +58,12 @@ impl Entry {
         let since = |at_us: u64| Duration::from_micros(now_us.saturating_sub(at_us));
         let newest = self.newest.as_ref();
         let newest = newest.filter(|(_, at_us)| since(*at_us) < KEY_SET_AGE);
-        if let Some((key_set, at_us)) = newest
+        let newest = newest.map(|(key_set, at_us)| (Arc::clone(key_set), since(*at_us)));
+        if let Some((key_set, age)) = &newest
             && key_set.contains(key_id)
         {
-            return Some(KeySetResponse::Fetched {
-                key_set: Arc::clone(key_set),
-                age: since(*at_us),
-            });
+            let (key_set, age) = (Arc::clone(key_set), *age);
+            return Some(KeySetResponse::Fetched { key_set, age });
         }
         let last = self.last?;
         let pause = match last.outcome {
@@ -73,7 +72,10 @@ impl Entry {
         };
         // The issuer may have added the key since. A client whose token is refused gives up, so the
         // key is unknown only after a fetch.
-        (since(last.ended_at_us) < pause).then_some(KeySetResponse::Unavailable)
+        (since(last.ended_at_us) < pause).then(|| match (last.outcome, newest) {
+            (Outcome::Fetched, Some((key_set, age))) => KeySetResponse::Paused { key_set, age },
+            (Outcome::Fetched | Outcome::Failed, _) => KeySetResponse::Unavailable,
+        })
     }
 }
 

@@ -17,6 +17,7 @@ mod drain;
 mod encodings;
 mod harness;
 mod hook_expiry;
+mod hook_limits;
 mod hook_waits;
 mod hooked;
 mod hooks;

@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use crate::hub::{ServerSubscribe, UserAction, UserEffect};
-use crate::limits::{API_REQUEST_ITEMS, CLOSE_REASON_BYTES, JSON_DEPTH};
+use crate::limits::{API_REQUEST_ITEMS, CLOSE_REASON_BYTES, HOOK_KEPT_BYTES, JSON_DEPTH};
 use crate::protocol::codes::{ClientError, Disconnect as CloseCode};
 use crate::protocol::{json, topic};
 
@@ -148,7 +148,7 @@ fn subscribe(parameters: &[u8], unix_s: u64) -> Result<ServerSubscribe, ApiError
         return Err(ApiError::new(ClientError::Expired, text));
     }
     Ok(ServerSubscribe {
-        info: value("info", parameters.info, &parameters.b64info)?,
+        info: info(parameters.info, &parameters.b64info)?,
         data: value("data", parameters.data, &parameters.b64data)?,
         topic: topic_of(parameters.channel)?,
         expires_at_s,
@@ -199,7 +199,7 @@ fn refresh(parameters: &[u8]) -> Result<UserEffect, ApiError> {
     }
     Ok(UserEffect::Refresh {
         expires_at_s: time(parameters.expire_at),
-        info: value("info", parameters.info, "")?,
+        info: info(parameters.info, "")?,
     })
 }
 
@@ -217,6 +217,20 @@ fn topic_of(channel: String) -> Result<String, ApiError> {
 /// Returns a time in seconds since 1970; `None` for 0 and less, which means never.
 fn time(expire_at: i64) -> Option<u64> {
     u64::try_from(expire_at).ok().filter(|time_s| *time_s > 0)
+}
+
+/// Returns information about a user. Each connection of the user keeps it, and each publication of
+/// the user contains it.
+fn info(json: Option<&RawValue>, base64: &str) -> Result<Option<Box<[u8]>>, ApiError> {
+    let info = value("info", json, base64)?;
+    if info
+        .as_ref()
+        .is_some_and(|info| info.len() > HOOK_KEPT_BYTES)
+    {
+        let text = format!("`info` has more than {HOOK_KEPT_BYTES} bytes");
+        return Err(ApiError::new(ClientError::LimitExceeded, text));
+    }
+    Ok(info)
 }
 
 /// Returns a JSON value on one line: that in base64, if it is given, as in Centrifugo, and

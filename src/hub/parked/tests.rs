@@ -25,7 +25,7 @@ fn answer() -> Awaited {
 fn park_for_answer(parked: &mut Parked, number: u32, now_us: u64) -> Ticket {
     let id = id(number.into());
     let ticket = Ticket::of(id, number);
-    parked.park_for_answer(id, held(b"input"), ticket, 100, now_us);
+    parked.park_for_answer(id, held(b"input"), ticket, now_us);
     ticket
 }
 
@@ -46,7 +46,7 @@ fn a_connection_continues_with_its_answer_and_not_before() {
     assert_eq!((next, awaited), (id(1), answer()));
     assert_eq!(held.input, b"input and more");
     assert!(!parked.contains(id(1)));
-    assert_eq!((parked.awaiting_bytes, parked.deadline_us()), (0, None));
+    assert_eq!((parked.held_bytes, parked.deadline_us()), (0, None));
 }
 
 #[test]
@@ -77,7 +77,7 @@ fn a_closed_connection_leaves_nothing_behind_and_is_read_to_its_end() {
     let mut parked = Parked::default();
     let ticket = park_for_answer(&mut parked, 1, 0);
     parked.forget(id(1));
-    assert_eq!((parked.awaiting_bytes, parked.deadline_us()), (0, None));
+    assert_eq!((parked.held_bytes, parked.deadline_us()), (0, None));
     assert_eq!(parked.next_readable(), Some(id(1)));
     parked.end_wait(ticket, answer());
     assert!(parked.next().is_none(), "the answer is ignored");
@@ -89,22 +89,19 @@ fn a_closed_connection_leaves_nothing_behind_and_is_read_to_its_end() {
 }
 
 #[test]
-fn the_waits_of_a_shard_are_bounded_by_number_and_by_bytes() {
+fn the_bytes_that_a_shard_holds_are_bounded() {
     let mut parked = Parked::default();
-    for number in 0..SERVICE_CALLS_PER_SHARD as u32 {
-        assert!(parked.has_room_to_await());
-        park_for_answer(&mut parked, number, 0);
-    }
-    assert!(!parked.has_room_to_await());
-    parked.forget(id(7));
-    assert!(parked.has_room_to_await());
-
-    let mut parked = Parked::default();
-    let ticket = Ticket::of(id(1), 1);
-    parked.park_for_answer(id(1), held(b""), ticket, SERVICE_WAIT_BYTES, 0);
-    assert!(!parked.has_room_to_await());
-    parked.end_wait(ticket, answer());
-    assert!(parked.has_room_to_await());
+    parked.park(id(1), held(&vec![0; PARKED_BYTES - 1]));
+    assert!(parked.has_room());
+    parked.keep_input(id(1), b"x");
+    assert!(!parked.has_room());
+    assert!(parked.next().is_some());
+    assert!(parked.has_room());
+    park_for_answer(&mut parked, 2, 0);
+    parked.keep_input(id(2), &vec![0; PARKED_BYTES]);
+    assert!(!parked.has_room());
+    parked.forget(id(2));
+    assert!(parked.has_room());
 }
 
 #[test]

@@ -37,7 +37,7 @@ fn keys(answer: ServiceAnswer) -> Option<Arc<KeySet>> {
     };
     match answer.response {
         KeySetResponse::Fetched { key_set, .. } => Some(key_set),
-        KeySetResponse::Unavailable => None,
+        KeySetResponse::Paused { .. } | KeySetResponse::Unavailable => None,
     }
 }
 
@@ -175,15 +175,16 @@ fn entry(outcome: Outcome) -> Entry {
 fn the_age_of_a_key_set_and_of_the_last_fetch_decide_about_the_next() {
     const SECOND_US: u64 = 1_000_000;
     let fetched = entry(Outcome::Fetched);
-    let unavailable = Some(KeySetResponse::Unavailable);
     let is_fetched = |response| matches!(response, Some(KeySetResponse::Fetched { .. }));
     let hour_us = KEY_SET_AGE.as_micros() as u64;
     assert!(is_fetched(fetched.response_now("a", hour_us - 1)));
     assert_eq!(fetched.response_now("a", hour_us), None);
-    assert_eq!(fetched.response_now("b", 10 * SECOND_US - 1), unavailable);
+    let paused = fetched.response_now("b", 10 * SECOND_US - 1);
+    assert!(matches!(paused, Some(KeySetResponse::Paused { .. })));
     assert_eq!(fetched.response_now("b", 10 * SECOND_US), None);
 
     let failed = entry(Outcome::Failed);
+    let unavailable = Some(KeySetResponse::Unavailable);
     assert!(is_fetched(failed.response_now("a", SECOND_US)));
     assert_eq!(failed.response_now("b", SECOND_US - 1), unavailable);
     assert_eq!(failed.response_now("b", SECOND_US), None);

@@ -104,6 +104,12 @@ impl HttpRequest {
         visible_ascii(&self.0, name)
     }
 
+    /// Returns all values of a header that are visible ASCII, in order.
+    pub fn header_values(&self, name: &str) -> impl Iterator<Item = &str> {
+        let values = self.0.headers().get_all(name).iter();
+        values.filter_map(|value| value.to_str().ok())
+    }
+
     /// Returns whether the client requests a WebSocket, of any version.
     pub fn is_upgrade(&self) -> bool {
         let names = |header, wanted| {
