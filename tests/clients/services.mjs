@@ -43,6 +43,9 @@ function open(mode, options = {}) {
   const client = new Centrifuge(url, {
     websocket: WithHeader,
     timeout: 10_000,
+    // The server refuses a token with a new key for up to 10 s; the client tries again meanwhile.
+    minReconnectDelay: 100,
+    maxReconnectDelay: 1_000,
     data: encoded({ user: "ann", mode, id }),
     ...options,
   });

@@ -68,7 +68,7 @@ fn clients_connect_with_the_keys_of_an_issuer() {
         1,
         "all clients share a fetch"
     );
-    assert_eq!(server.metric("fanfare_tokens_total", &["valid"]), 40);
+    server.await_metric("fanfare_tokens_total", &["valid"], 40);
     let fetches = |result| server.metric("fanfare_key_set_fetches_total", &[result]);
     assert_eq!((fetches("\"ok\""), fetches("\"timeout\"")), (1, 0));
     server.await_output("key set: fetched");
@@ -81,7 +81,7 @@ fn without_the_issuer_clients_are_asked_to_come_back_later() {
     assert_eq!(connect(&server, "ES256").err(), Some(401));
     let server = start("http://127.0.0.1:1/keys");
     assert_eq!(connect(&server, "ES256").err(), Some(503));
-    assert_eq!(server.metric("fanfare_tokens_total", &["unverified"]), 1);
+    server.await_metric("fanfare_tokens_total", &["unverified"], 1);
     server.await_output("cannot connect");
     assert!(!server.output().contains("eyJ"), "no token is logged");
 }
