@@ -440,8 +440,8 @@ clients() {
             --fanfare "$fanfare" --logs "$logs/apple"
         checks interop interop "$python" tests/clients/interop.py \
             --fanfare "$fanfare" --tools "$tools" --logs "$logs/interop"
-        checks services services "$python" tests/clients/services.py \
-            --fanfare "$fanfare" --tools "$tools" --logs "$logs/services"
+        checks hooks hooks "$python" tests/clients/hooks.py \
+            --fanfare "$fanfare" --tools "$tools" --logs "$logs/hooks"
         checks proxies proxies "$python" tests/clients/proxies.py \
             --fanfare "$fanfare" --tools "$tools" --logs "$logs/proxies"
     fi

@@ -1,8 +1,8 @@
 """Hooks and key sets of a back end that may be slow, wrong or silent, with published SDKs.
 
-    services.py --fanfare BINARY --tools DIR --logs DIR
+    hooks.py --fanfare BINARY --tools DIR --logs DIR
 
-centrifuge-python runs in this process; services.mjs does the same with centrifuge (npm) in Node, and
+centrifuge-python runs in this process; hooks.mjs does the same with centrifuge (npm) in Node, and
 also checks key sets. back_end.py is the back end. Prints one line per check, as run.py does.
 """
 
@@ -24,7 +24,7 @@ from scenario import same, until
 from server import Addresses, Server
 
 HERE = pathlib.Path(__file__).parent
-CONFIG = HERE / "services.toml"
+CONFIG = HERE / "hooks.toml"
 AT = Addresses(CONFIG)
 BACK_END = ("127.0.0.1", 18081)
 NODE_TIMEOUT_S = 180
@@ -223,7 +223,7 @@ def node(tools, form):
         return True
     address = f"http://{BACK_END[0]}:{BACK_END[1]}"
     process = subprocess.Popen(
-        [program, HERE / "services.mjs", AT.client, form, address],
+        [program, HERE / "hooks.mjs", AT.client, form, address],
         env={**os.environ, "NODE_TOOLS": str(tools / "node")}, stdout=subprocess.PIPE, text=True,
     )
     # Ends the program, and thereby the loop below.
@@ -247,10 +247,10 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     keys = subprocess.run([arguments.fanfare, "keys", "hooks.connect"], capture_output=True, text=True)
     if "hooks.connect.endpoint" not in keys.stdout:
-        print("SKIPPED services: this build of the server has no hooks")
+        print("SKIPPED hooks: this build of the server has no hooks")
         return 0
     back_end = BackEnd(BACK_END)
-    log = arguments.logs / "services.log"
+    log = arguments.logs / "hooks.log"
     server = Server(arguments.fanfare, ["-c", CONFIG], AT.health, log)
     try:
         server.start()
@@ -262,7 +262,7 @@ def main():
         back_end.stop()
     leaked = "eyJ" in log.read_text()
     if leaked:
-        print("not ok services: the log contains a token")
+        print("not ok hooks: the log contains a token")
     return 0 if all(results) and not leaked else 1
 
 

@@ -1,4 +1,4 @@
-// The checks of services.py with centrifuge (npm) in Node, and those of key sets. Arguments: client URL,
+// The checks of hooks.py with centrifuge (npm) in Node, and those of key sets. Arguments: client URL,
 // json or protobuf, address of the back end.
 import { generateKeyPairSync, randomUUID, sign } from "node:crypto";
 import { createRequire } from "node:module";
