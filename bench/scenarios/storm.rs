@@ -28,8 +28,8 @@ pub struct StormOptions {
     connections: usize,
     #[arg(long, value_enum, default_value_t = Protocol::Client)]
     protocol: Protocol,
-    /// Give every client a token that is signed in this way, and compare in pairs with the same
-    /// server without tokens (--pairs, default 5)
+    /// Give every client a token with this algorithm, and compare the server in pairs with one
+    /// that asks for no tokens (--pairs, default 5)
     #[arg(long, value_enum)]
     pub token: Option<TokenAlgorithm>,
     /// Clients that receive publications during another storm, with --token

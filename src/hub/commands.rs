@@ -282,6 +282,7 @@ fn awaited(answer: Answer) -> Awaited {
     }
 }
 
+/// Returns whether a command may extend what expires while it waits.
 fn purpose_of(command: &Command<'_>) -> Purpose {
     match command {
         Command::Refresh { .. } | Command::SubRefresh { .. } => Purpose::Refresh,

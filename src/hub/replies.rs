@@ -60,7 +60,7 @@ impl Hub {
         replies.append(request, &reply);
     }
 
-    /// Sends the replies in one message, if there are any.
+    /// Sends the replies in one message. Without replies, it sends nothing.
     pub(super) fn send_replies(&mut self, replies: &Replies, now_us: u64) {
         if replies.count > 0 {
             let transport = self.sessions[replies.id].transport();

@@ -19,7 +19,7 @@ use rustls::{ClientConfig, RootCertStore};
 use crate::limits::{HTTP_IDLE_CONNECTIONS, HTTP_IDLE_TIMEOUT};
 use crate::observe::RequestResult;
 
-/// Sends requests. Clones share their connections.
+/// Sends requests. All clones of a client share its connections.
 #[derive(Clone, Default)]
 pub(super) struct HttpClient(Arc<OnceLock<HttpsClient>>);
 

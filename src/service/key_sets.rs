@@ -15,7 +15,7 @@ use super::http_client::HttpClient;
 use super::key_set_fetch::{self, FetchError, Fetched};
 use super::pending_answer::PendingAnswer;
 
-/// The key sets of all URLs. Clones share them.
+/// The newest key set of each URL. All clones of this value share the key sets.
 #[derive(Clone)]
 pub(super) struct KeySets {
     client: HttpClient,
