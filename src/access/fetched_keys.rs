@@ -17,6 +17,7 @@ pub(super) struct FetchedKeys {
 }
 
 /// Times are Unix seconds, as those of tokens. If the clock is set back, the shard asks again.
+#[derive(Clone)]
 struct HeldKeySet {
     key_set: Arc<KeySet>,
     fetched_at_s: u64,
@@ -40,6 +41,13 @@ impl KeyChange {
 impl FetchedKeys {
     pub(super) fn new(url: HttpUrl) -> Self {
         Self { url, held: None }
+    }
+
+    /// Takes over what was fetched before a reload, if the URL is the same.
+    pub(super) fn keep(&mut self, before: &Self) {
+        if self.url == before.url && self.held.is_none() {
+            self.held.clone_from(&before.held);
+        }
     }
 
     pub(super) fn is_at(&self, url: &HttpUrl) -> bool {

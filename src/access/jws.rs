@@ -1,15 +1,22 @@
 //! The parts of a token: a JSON Web Signature in its compact form (RFC 7515). Shard threads.
 
+use std::cell::OnceCell;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jsonwebtoken::{Algorithm, DecodingKey, crypto};
+use jsonwebtoken::{Algorithm, crypto};
 
 use super::fault::InvalidToken;
 use super::members::Members;
+use super::verified::TokenDigest;
+use crate::config::SignatureKey;
 use crate::limits;
 
 /// A token whose signature has not been verified.
 pub(super) struct Jws<'a> {
+    token: &'a str,
+    /// Computed when it is first needed.
+    digest: OnceCell<TokenDigest>,
     /// The algorithm that the header names. Only a key that belongs to it may verify the token.
     pub(super) algorithm: Algorithm,
     /// The name of the key in a key set. It has no effect on keys of the configuration.
@@ -40,6 +47,8 @@ impl<'a> Jws<'a> {
         let algorithm = header.text("alg").map_err(|_| InvalidToken::Header)?;
         let algorithm = algorithm.ok_or(InvalidToken::Header)?.parse();
         Ok(Self {
+            token,
+            digest: OnceCell::new(),
             algorithm: algorithm.map_err(|_| InvalidToken::Algorithm)?,
             key_id: header.text("kid").ok().flatten().map(Into::into),
             message,
@@ -48,13 +57,25 @@ impl<'a> Jws<'a> {
         })
     }
 
+    /// Returns the digest of the whole token.
+    pub(super) fn digest(&self) -> &TokenDigest {
+        self.digest.get_or_init(|| TokenDigest::of(self.token))
+    }
+
     /// Checks whether the signature was made with this key.
-    pub(super) fn check(&self, key: &DecodingKey) -> Result<(), InvalidToken> {
+    pub(super) fn check(&self, key: &SignatureKey) -> Result<(), InvalidToken> {
         let message = self.message.as_bytes();
-        match crypto::verify(self.signature, message, key, self.algorithm) {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(InvalidToken::Signature),
-            Err(_) => Err(InvalidToken::Malformed),
+        let is_right = match key {
+            SignatureKey::Encoded(key) => {
+                crypto::verify(self.signature, message, key, self.algorithm)
+                    .map_err(|_| InvalidToken::Malformed)?
+            }
+            SignatureKey::Ecdsa(key) => key.verify_sig(message, &decode(self.signature)?).is_ok(),
+        };
+        if is_right {
+            Ok(())
+        } else {
+            Err(InvalidToken::Signature)
         }
     }
 

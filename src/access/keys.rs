@@ -7,8 +7,8 @@ use super::fault::{InvalidToken, TokenFault};
 use super::fetched_keys::FetchedKeys;
 use super::jws::Jws;
 use super::service::{KeySetAnswer, KeySetQuestion};
-use super::verified::{TokenDigest, VerifiedTokens};
-use crate::config::{HmacSecret, HttpUrl, PublicKey, TokenKeys};
+use super::verified::VerifiedTokens;
+use crate::config::{HmacSecret, HttpUrl, PublicKey, SignatureKey, TokenKeys};
 use crate::limits;
 
 /// The keys of one table of the configuration, the signatures that they have verified, and what the
@@ -28,7 +28,7 @@ enum KeySource {
 /// header of a token cannot make a public key an HMAC secret.
 struct VerificationKey {
     algorithms: &'static [Algorithm],
-    key: DecodingKey,
+    key: SignatureKey,
     rsa_bits: u32,
     /// Unix seconds from which the key is no longer accepted, or 0 for no end.
     until_s: u64,
@@ -54,21 +54,27 @@ impl Keyring {
         }
     }
 
+    /// Takes over the key set of the keys before a reload, if it is at the same URL.
+    pub(super) fn keep_key_set(&mut self, before: &Self) {
+        if let (KeySource::KeySet(keys), KeySource::KeySet(before)) = (&mut self.keys, &before.keys)
+        {
+            keys.keep(before);
+        }
+    }
+
     /// Verifies the signature of a token. Returns the text of the claims.
-    pub(super) fn verify(&mut self, token: &str, unix_s: u64) -> Result<Vec<u8>, TokenFault> {
-        let jws = Jws::parse(token)?;
+    pub(super) fn verify(&mut self, jws: &Jws<'_>, unix_s: u64) -> Result<Vec<u8>, TokenFault> {
         if let KeySource::KeySet(keys) = &self.keys {
-            keys.check_key(&jws, unix_s)?;
+            keys.check_key(jws, unix_s)?;
         }
         if jws.algorithm.family() == AlgorithmFamily::Hmac {
             // SHA-256 of the token would take as long as the signature.
-            self.check(&jws, unix_s)?;
+            self.check(jws, unix_s)?;
         } else {
-            let digest = TokenDigest::of(token);
-            if !self.verified.contains(&digest) {
-                self.check(&jws, unix_s)?;
+            if !self.verified.contains(jws.digest()) {
+                self.check(jws, unix_s)?;
             }
-            self.verified.add(digest);
+            self.verified.add(*jws.digest());
         }
         Ok(jws.claims()?)
     }
@@ -76,7 +82,7 @@ impl Keyring {
     /// Checks the signature with the keys that belong to the algorithm.
     fn check(&self, jws: &Jws<'_>, unix_s: u64) -> Result<(), InvalidToken> {
         let mut result = Err(InvalidToken::Algorithm);
-        let mut check = |key: &DecodingKey| {
+        let mut check = |key: &SignatureKey| {
             if result.is_err() {
                 result = jws.check(key);
             }
@@ -96,10 +102,10 @@ impl Keyring {
     }
 
     /// Returns the question whose answer may bring the key of a token.
-    pub(super) fn question(&self, token: &str) -> Option<KeySetQuestion> {
+    pub(super) fn question(&self, jws: &Jws<'_>) -> Option<KeySetQuestion> {
         match &self.keys {
             KeySource::Configuration(_) => None,
-            KeySource::KeySet(keys) => keys.question(&Jws::parse(token).ok()?),
+            KeySource::KeySet(keys) => keys.question(jws),
         }
     }
 
@@ -114,23 +120,20 @@ impl Keyring {
     }
 
     /// Returns the estimated time of [`verify`](Self::verify).
-    pub(super) fn cost_us(&self, token: &str) -> u32 {
-        let Ok(jws) = Jws::parse(token) else {
-            return limits::TOKEN_MINIMUM_US;
-        };
+    pub(super) fn cost_us(&self, jws: &Jws<'_>) -> u32 {
         let rsa_bits = match &self.keys {
             KeySource::Configuration(keys) => {
                 let mut keys = keys.iter();
                 let key = keys.find(|key| key.algorithms.contains(&jws.algorithm));
                 key.map(|key| key.rsa_bits)
             }
-            KeySource::KeySet(keys) => keys.of(&jws).next().map(PublicKey::rsa_bits),
+            KeySource::KeySet(keys) => keys.of(jws).next().map(PublicKey::rsa_bits),
         };
         let Some(rsa_bits) = rsa_bits else {
             return limits::TOKEN_MINIMUM_US;
         };
         let is_hmac = jws.algorithm.family() == AlgorithmFamily::Hmac;
-        if !is_hmac && self.verified.contains(&TokenDigest::of(token)) {
+        if !is_hmac && self.verified.contains(jws.digest()) {
             return limits::TOKEN_MINIMUM_US;
         }
         cost_of_signature_us(jws.algorithm, rsa_bits)
@@ -142,7 +145,7 @@ fn configured(config: TokenKeys<'_>) -> Vec<VerificationKey> {
     const HMAC: &[Algorithm] = &[Algorithm::HS256, Algorithm::HS384, Algorithm::HS512];
     let secret = |secret: &HmacSecret, until_s| VerificationKey {
         algorithms: HMAC,
-        key: DecodingKey::from_secret(secret.as_bytes()),
+        key: SignatureKey::Encoded(DecodingKey::from_secret(secret.as_bytes())),
         rsa_bits: 0,
         until_s,
     };

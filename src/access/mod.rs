@@ -36,4 +36,4 @@ pub use service::{
     ServiceQuestion,
 };
 pub use token::{ConnectionToken, SubscriptionToken, TokenSubscription};
-pub use verifier::{TokenKind, Verifier};
+pub use verifier::{TokenKind, UnverifiedToken, Verifier};

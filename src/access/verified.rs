@@ -8,7 +8,7 @@ use aws_lc_rs::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
 use crate::limits;
 
 /// The SHA-256 digest of a whole token, with its signature.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct TokenDigest([u8; SHA256_OUTPUT_LEN]);
 
 impl TokenDigest {

@@ -9,7 +9,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clap::{Args, Subcommand};
 use fanfare::access::{
-    InvalidToken, KeySetAnswer, KeySetResponse, ServiceQuestion, TokenFault, TokenKind, Verifier,
+    InvalidToken, KeySetAnswer, KeySetResponse, ServiceQuestion, TokenFault, TokenKind,
+    UnverifiedToken, Verifier,
 };
 use fanfare::config::{self, AuthConfig, AuthMode, TokenKeys};
 use fanfare::service::probe;
@@ -149,9 +150,10 @@ fn claims(auth: &AuthConfig, token: &str, unix_s: u64) -> Result<String, String>
 
 /// Fetches the key sets that may have the key of a token.
 fn fetch_keys(verifier: &mut Verifier, token: &str, unix_s: u64) -> Result<(), String> {
+    let token = UnverifiedToken::read(token);
     let mut urls = Vec::new();
     for kind in [TokenKind::Connection, TokenKind::Subscription] {
-        if let Some(ServiceQuestion::KeySet(question)) = verifier.question(token, kind)
+        if let Some(ServiceQuestion::KeySet(question)) = verifier.question(&token, kind)
             && !urls.contains(&question.url)
         {
             urls.push(question.url);

@@ -2,6 +2,7 @@
 //! the main thread.
 
 use super::configuration::Config;
+use super::http_url::HttpUrl;
 use super::tables::{AuthConfig, AuthMode, Namespace, TokenKeys};
 use super::token_keys::HmacSecret;
 use crate::limits;
@@ -27,6 +28,7 @@ pub(super) fn auth_warnings(config: &Config) -> Vec<String> {
             ));
         }
     }
+    warnings.extend(unencrypted_key_sets(auth));
     let has_settings = auth.subscription_token != AuthConfig::default().subscription_token;
     if has_settings && auth.subscription_keys().is_none() {
         let text = "auth.subscription_token has no key, so its other settings have no effect";
@@ -35,6 +37,25 @@ pub(super) fn auth_warnings(config: &Config) -> Vec<String> {
     let namespaces = config.namespaces.iter();
     warnings.extend(namespaces.filter_map(|namespace| without_effect(auth, namespace)));
     warnings
+}
+
+/// Returns the warnings about key sets that anyone between this host and the issuer could replace.
+fn unencrypted_key_sets(auth: &AuthConfig) -> Vec<String> {
+    let tables = [
+        ("auth.token", auth.token.keys()),
+        ("auth.subscription_token", auth.subscription_token.keys()),
+    ];
+    let is_exposed = |url: &HttpUrl| !url.is_https() && !url.is_loopback();
+    let exposed = tables
+        .into_iter()
+        .filter(|(_, keys)| keys.key_set.is_some_and(is_exposed));
+    let warnings = exposed.map(|(table, _)| {
+        format!(
+            "{table}.jwks_public_endpoint does not begin with https://: a host between this one and \
+             the issuer can replace the keys, and make tokens for every user"
+        )
+    });
+    warnings.collect()
 }
 
 fn short_secrets(table: &str, keys: TokenKeys<'_>) -> Vec<String> {

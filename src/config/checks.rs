@@ -119,12 +119,15 @@ fn check_publishers(ingest: &IngestConfig) -> Result<(), Contradiction> {
     }
 }
 
-/// Checks that the namespace of personal channels is configured. Otherwise, they would have the
-/// rules of the namespace `""`.
+/// Checks that personal channels name their users, so that only those may subscribe, and that their
+/// namespace is configured. Otherwise, they would have the rules of the namespace `""`.
 fn check_personal_channel(
     auth: &AuthConfig,
     namespaces: &[Namespace],
 ) -> Result<(), Contradiction> {
+    if auth.personal_channel && auth.user_boundary.is_empty() {
+        return Err(Contradiction::PersonalBoundary);
+    }
     let name = &auth.personal_channel_namespace;
     if name.is_empty() || namespaces.iter().any(|each| each.name == *name) {
         return Ok(());

@@ -71,6 +71,12 @@ pub enum Contradiction {
         name = name.escape_debug()
     )]
     PersonalNamespace { name: String },
+    #[error(
+        "auth.personal_channel = true, but auth.user_boundary is empty, so that every user could \
+         subscribe to the personal channels of others; set auth.user_boundary, or remove \
+         auth.personal_channel"
+    )]
+    PersonalBoundary,
     #[error("{lower} ({low}%) must be below {upper} ({high}%); otherwise {consequence}")]
     Disorder {
         lower: &'static str,
@@ -116,6 +122,7 @@ impl Contradiction {
             Self::SameAddress { first, second, .. } => vec![first, second],
             Self::Disorder { lower, upper, .. } => vec![lower, upper],
             Self::PersonalNamespace { .. } => vec!["auth.personal_channel_namespace"],
+            Self::PersonalBoundary => vec!["auth.personal_channel", "auth.user_boundary"],
             Self::CoreNotAllowed { .. } | Self::CoreTwice { .. } => vec!["cpu.cores"],
             Self::MoreShardsThanCores { .. } => vec!["cpu.shards", "cpu.cores"],
             Self::NoEndpoint { endpoint, .. } => vec![endpoint],

@@ -2,6 +2,7 @@
 //! service thread.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use hyper::Uri;
@@ -52,6 +53,18 @@ impl HttpUrl {
     /// Returns the host. An IPv6 address is in brackets.
     pub fn host(&self) -> &str {
         self.0.host().unwrap_or_default()
+    }
+
+    /// Returns whether the host is this host itself, by a loopback address or as `localhost`.
+    pub fn is_loopback(&self) -> bool {
+        let host = self.host();
+        let address = host
+            .strip_prefix('[')
+            .and_then(|host| host.strip_suffix(']'));
+        match address.unwrap_or(host).parse::<IpAddr>() {
+            Ok(address) => address.is_loopback(),
+            Err(_) => host.eq_ignore_ascii_case("localhost"),
+        }
     }
 
     /// Returns the port, which is the one of the scheme if the URL has none.

@@ -81,5 +81,5 @@ pub use tables::{
     WsConfig,
 };
 pub use template::template;
-pub use token_keys::{HmacSecret, PublicKey};
+pub use token_keys::{HmacSecret, PublicKey, SignatureKey};
 pub use units::{duration, share};

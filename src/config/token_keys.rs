@@ -1,6 +1,7 @@
 //! Keys that verify tokens of clients. Parsed when the configuration is read; used on shards.
 
 use std::fmt;
+use std::sync::Arc;
 
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ParsedPublicKey, RsaParameters,
@@ -47,6 +48,16 @@ impl fmt::Debug for HmacSecret {
 
 const ED25519_BYTES: usize = 32;
 
+/// A key in the form in which it verifies signatures.
+#[derive(Clone)]
+pub enum SignatureKey {
+    /// Of HMAC, RSA or Ed25519.
+    Encoded(DecodingKey),
+    /// Of ECDSA. Parsing checks that the point is on the curve, which takes a microsecond or two
+    /// and is not repeated for each token.
+    Ecdsa(Arc<ParsedPublicKey>),
+}
+
 /// A public key, with the algorithms that it is used with. The algorithms follow from the key, so
 /// that a token cannot choose them.
 #[derive(Clone)]
@@ -54,7 +65,7 @@ pub struct PublicKey {
     /// The bytes that the key was made of.
     source: Box<[u8]>,
     algorithms: &'static [Algorithm],
-    key: DecodingKey,
+    key: SignatureKey,
     /// The length of an RSA key, otherwise 0.
     rsa_bits: u32,
 }
@@ -78,7 +89,7 @@ impl PublicKey {
         let bits = RsaParameters::public_modulus_len(bytes(&key));
         let bits = bits.map_err(|_| "is not an RSA public key in PEM")?;
         check_rsa_bits(bits)?;
-        let key = Self::new(pem.as_bytes(), RSA_ALGORITHMS, key);
+        let key = Self::encoded(pem.as_bytes(), RSA_ALGORITHMS, key);
         Ok(Self {
             rsa_bits: bits,
             ..key
@@ -100,7 +111,7 @@ impl PublicKey {
         let key = DecodingKey::from_rsa_raw_components(modulus, exponent);
         Ok(Self {
             rsa_bits: bits,
-            ..Self::new(&[modulus, exponent].concat(), RSA_ALGORITHMS, key)
+            ..Self::encoded(&[modulus, exponent].concat(), RSA_ALGORITHMS, key)
         })
     }
 
@@ -109,7 +120,7 @@ impl PublicKey {
         const UNCOMPRESSED: &[u8] = &[4];
         let point = [UNCOMPRESSED, x, y].concat();
         let key = DecodingKey::from_ec_der(&point);
-        Self::from_ecdsa(key, &point, "is not a point of the curve P-256 or P-384")
+        Self::from_ecdsa(&key, &point, "is not a point of the curve P-256 or P-384")
     }
 
     /// Creates an Ed25519 key.
@@ -119,7 +130,7 @@ impl PublicKey {
         }
         let source = key;
         let key = DecodingKey::from_ed_der(key);
-        Ok(Self::new(source, &[Algorithm::EdDSA], key))
+        Ok(Self::encoded(source, &[Algorithm::EdDSA], key))
     }
 
     /// Returns the key for one of its algorithms only.
@@ -135,22 +146,23 @@ impl PublicKey {
         let key = DecodingKey::from_ec_pem(pem.as_bytes());
         let key = key.map_err(|_| "is not an ECDSA public key in PEM")?;
         let fault = "is on a curve that is not supported; use P-256 (ES256) or P-384 (ES384)";
-        Self::from_ecdsa(key, pem.as_bytes(), fault)
+        Self::from_ecdsa(&key, pem.as_bytes(), fault)
     }
 
     fn from_ecdsa(
-        key: DecodingKey,
+        key: &DecodingKey,
         source: &[u8],
         fault: &'static str,
     ) -> Result<Self, &'static str> {
-        let is_on = |curve| ParsedPublicKey::new(curve, bytes(&key)).is_ok();
-        let algorithms: &[Algorithm] = if is_on(&ECDSA_P256_SHA256_FIXED) {
-            &[Algorithm::ES256]
-        } else if is_on(&ECDSA_P384_SHA384_FIXED) {
-            &[Algorithm::ES384]
+        let on = |curve| ParsedPublicKey::new(curve, bytes(key));
+        let (algorithms, key): (&[Algorithm], _) = if let Ok(key) = on(&ECDSA_P256_SHA256_FIXED) {
+            (&[Algorithm::ES256], key)
+        } else if let Ok(key) = on(&ECDSA_P384_SHA384_FIXED) {
+            (&[Algorithm::ES384], key)
         } else {
             return Err(fault);
         };
+        let key = SignatureKey::Ecdsa(Arc::new(key));
         Ok(Self::new(source, algorithms, key))
     }
 
@@ -160,10 +172,14 @@ impl PublicKey {
         let key = DecodingKey::from_ed_pem(pem.as_bytes()).ok();
         let key = key.filter(|key| bytes(key).len() == ED25519_BYTES);
         let key = key.ok_or("is not an Ed25519 public key in PEM")?;
-        Ok(Self::new(pem.as_bytes(), &[Algorithm::EdDSA], key))
+        Ok(Self::encoded(pem.as_bytes(), &[Algorithm::EdDSA], key))
     }
 
-    fn new(source: &[u8], algorithms: &'static [Algorithm], key: DecodingKey) -> Self {
+    fn encoded(source: &[u8], algorithms: &'static [Algorithm], key: DecodingKey) -> Self {
+        Self::new(source, algorithms, SignatureKey::Encoded(key))
+    }
+
+    fn new(source: &[u8], algorithms: &'static [Algorithm], key: SignatureKey) -> Self {
         Self {
             source: source.into(),
             algorithms,
@@ -176,7 +192,7 @@ impl PublicKey {
         self.algorithms
     }
 
-    pub fn key(&self) -> &DecodingKey {
+    pub fn key(&self) -> &SignatureKey {
         &self.key
     }
 

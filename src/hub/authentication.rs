@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use crate::access::hooks::{ConnectResult, HookFault, calls};
-use crate::access::{ConnectionToken, TokenFault, TokenKind, TokenSubscription};
+use crate::access::{ConnectionToken, TokenFault, TokenKind, TokenSubscription, UnverifiedToken};
 use crate::config::{AuthMode, HookKind};
 use crate::limits::EXPIRIES_PER_TURN;
 use crate::protocol::codes::ClientError;
@@ -248,20 +248,24 @@ impl Hub {
         token: &str,
         now_us: u64,
     ) -> Result<Result<ConnectionToken, TokenFault>, Wait> {
-        self.take_token_time(token, TokenKind::Connection)?;
-        let verified = self.verifier.connection(token, self.unix_s);
-        let verified = self.await_key(verified, token, TokenKind::Connection)?;
+        let token = self.read_token(token, TokenKind::Connection)?;
+        let verified = self.verifier.verify_connection(&token, self.unix_s);
+        let verified = self.await_key(verified, &token, TokenKind::Connection)?;
         self.note_token(id, verified.as_ref().err(), now_us);
         Ok(verified)
     }
 
-    /// Takes the time to verify a token from the time of the turn.
-    pub(super) fn take_token_time(&mut self, token: &str, kind: TokenKind) -> Result<(), Wait> {
-        match self
-            .parked
-            .take_time(self.verifier.cost_us(token, kind) + parse_cost_us(token))
-        {
-            TokenTime::Granted => Ok(()),
+    /// Reads a token, and takes the time to verify it from the time of the turn.
+    pub(super) fn read_token<'a>(
+        &mut self,
+        token: &'a str,
+        kind: TokenKind,
+    ) -> Result<UnverifiedToken<'a>, Wait> {
+        let parse_us = parse_cost_us(token);
+        let token = UnverifiedToken::read(token);
+        let verify_us = self.verifier.cost_us(&token, kind);
+        match self.parked.take_time(verify_us + parse_us) {
+            TokenTime::Granted => Ok(token),
             TokenTime::Exhausted => Err(Wait::ForTurn),
         }
     }

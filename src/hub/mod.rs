@@ -276,7 +276,7 @@ impl Hub {
         self.deflater.reconfigure(deflate.level, deflate.threshold);
         let (new, old) = (&config.auth, &self.config.auth);
         if (&new.token, &new.subscription_token) != (&old.token, &old.subscription_token) {
-            self.verifier = Verifier::new(new);
+            self.verifier.reconfigure(new);
         }
         let was_enforced = self.config.auth.mode() == AuthMode::Enforced;
         if was_enforced && config.auth.mode() == AuthMode::Open {

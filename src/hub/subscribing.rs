@@ -156,9 +156,9 @@ impl Hub {
         token: &str,
         now_us: u64,
     ) -> Result<Judgement, CommandOutcome> {
-        self.take_token_time(token, TokenKind::Subscription)?;
-        let verified = self.verifier.subscription(token, self.unix_s);
-        let verified = self.await_key(verified, token, TokenKind::Subscription)?;
+        let token = self.read_token(token, TokenKind::Subscription)?;
+        let verified = self.verifier.verify_subscription(&token, self.unix_s);
+        let verified = self.await_key(verified, &token, TokenKind::Subscription)?;
         self.note_token(id, verified.as_ref().err(), now_us);
         Ok(match verified {
             Ok(token) if !self.is_meant(id, name, &token) => Judgement::Mismatch,

@@ -3,7 +3,7 @@
 //! Such a token parks its connection. The answer goes to the verifier, then the command is executed
 //! again: if its token still needs a key, its fault follows from the answer.
 
-use crate::access::{ServiceAnswer, TokenFault, TokenKind};
+use crate::access::{ServiceAnswer, TokenFault, TokenKind, UnverifiedToken};
 
 use super::Hub;
 use super::parked::{Awaited, Wait};
@@ -13,7 +13,7 @@ impl Hub {
     pub(super) fn await_key<T>(
         &mut self,
         verified: Result<T, TokenFault>,
-        token: &str,
+        token: &UnverifiedToken<'_>,
         kind: TokenKind,
     ) -> Result<Result<T, TokenFault>, Wait> {
         // Only for this token: a later command of the same message asks for its own key.

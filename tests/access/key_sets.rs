@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use fanfare::access::{
     InvalidToken, KeySet, KeySetAnswer, KeySetFault, KeySetQuestion, KeySetResponse,
-    ServiceQuestion, TokenFault, TokenKind, Verifier,
+    ServiceQuestion, TokenFault, TokenKind, UnverifiedToken, Verifier,
 };
 use fanfare::config::{AuthConfig, HttpUrl};
 use fanfare::limits;
@@ -95,13 +95,13 @@ fn tokens_of_another_implementation_are_valid_with_its_key_set() {
     assert_eq!(tokens.len(), 9);
     for (algorithm, token) in &tokens {
         let token = token.as_str().unwrap();
-        let cost_us = verifier.cost_us(token, TokenKind::Connection);
+        let cost_us = verifier.cost_us(&UnverifiedToken::read(token), TokenKind::Connection);
         assert!(cost_us > limits::HMAC_VERIFY_US, "{algorithm}");
         for _ in 0..2 {
             let claims = verifier.connection(token, NOW).unwrap();
             assert_eq!(&*claims.user, "ann", "{algorithm}");
         }
-        let again_us = verifier.cost_us(token, TokenKind::Connection);
+        let again_us = verifier.cost_us(&UnverifiedToken::read(token), TokenKind::Connection);
         assert_eq!(again_us, limits::TOKEN_MINIMUM_US, "{algorithm}");
         let changed = format!("{}A", &token[..token.len() - 1]);
         if changed != *token {
@@ -120,7 +120,7 @@ fn a_missing_key_is_asked_for_by_its_id() {
     let needed = Err(TokenFault::KeyNeeded);
     assert_eq!(verifier.connection(&token, NOW), needed);
     assert_eq!(
-        verifier.cost_us(&token, TokenKind::Connection),
+        verifier.cost_us(&UnverifiedToken::read(&token), TokenKind::Connection),
         limits::TOKEN_MINIMUM_US
     );
     let question = KeySetQuestion {
@@ -128,8 +128,14 @@ fn a_missing_key_is_asked_for_by_its_id() {
         key_id: "rsa".into(),
     };
     let question = Some(ServiceQuestion::KeySet(question));
-    assert_eq!(verifier.question(&token, TokenKind::Connection), question);
-    assert_eq!(verifier.question(&token, TokenKind::Subscription), question);
+    assert_eq!(
+        verifier.question(&UnverifiedToken::read(&token), TokenKind::Connection),
+        question
+    );
+    assert_eq!(
+        verifier.question(&UnverifiedToken::read(&token), TokenKind::Subscription),
+        question
+    );
 
     // An answer without the key, none at all, and one with the key.
     give(&mut verifier, &[jwk("p256")], NOW, NOW);
@@ -226,7 +232,7 @@ fn the_header_chooses_a_key_of_the_key_set_and_nothing_else() {
     assert_eq!(verifier.connection(&token, NOW), algorithm);
     let jku = with_header(&json!({"kid": "rsa", "jku": "https://attacker.example/"}));
     assert!(verifier.connection(&jku, NOW).is_ok());
-    let question = verifier.question(&jku, TokenKind::Connection);
+    let question = verifier.question(&UnverifiedToken::read(&jku), TokenKind::Connection);
     assert!(matches!(question, Some(ServiceQuestion::KeySet(it)) if it.url == url()));
     // The public key as an HMAC secret.
     let mut header = Header::new(Algorithm::HS256);
@@ -250,7 +256,11 @@ fn a_key_set_replaces_the_keys_of_its_table_only() {
     let mut verifier = Verifier::new(&auth);
     let kid = Err(TokenFault::Invalid(InvalidToken::KeyId));
     assert_eq!(verifier.subscription(&token, NOW), kid);
-    assert!(verifier.question(&token, TokenKind::Connection).is_none());
+    assert!(
+        verifier
+            .question(&UnverifiedToken::read(&token), TokenKind::Connection)
+            .is_none()
+    );
     auth.token.jwks_public_endpoint = Some(url());
     auth.subscription_token = AuthConfig::default().subscription_token;
     let fault = Verifier::new(&auth).connection(&token, NOW).unwrap_err();
@@ -368,4 +378,37 @@ fn a_document_that_is_no_key_set_or_a_huge_one_is_refused() {
     );
     let (key_set, skipped) = KeySet::parse(deep.as_bytes()).unwrap();
     assert_eq!((key_set.len(), skipped.len()), (0, 1));
+}
+
+#[test]
+fn a_reload_keeps_the_key_set_of_the_same_url() {
+    let token = fixture("RS256");
+    let mut auth = AuthConfig::default();
+    auth.token.jwks_public_endpoint = Some(url());
+    let mut verifier = Verifier::new(&auth);
+    give(&mut verifier, &all_keys(), NOW, NOW);
+    assert!(verifier.connection(&token, NOW).is_ok());
+
+    auth.token.audience = "push".into();
+    verifier.reconfigure(&auth);
+    let audience = TokenFault::Invalid(InvalidToken::Audience);
+    assert_eq!(verifier.connection(&token, NOW), Err(audience));
+    assert_eq!(
+        verifier.connection(&token, NOW + HOUR_S),
+        Err(TokenFault::KeyNeeded)
+    );
+
+    // Subscription tokens get a table of their own, with the same URL.
+    auth.token.audience = String::new();
+    auth.subscription_token.jwks_public_endpoint = Some(url());
+    verifier.reconfigure(&auth);
+    assert!(verifier.connection(&token, NOW).is_ok());
+    assert_ne!(
+        verifier.subscription(&token, NOW),
+        Err(TokenFault::KeyNeeded)
+    );
+
+    auth.token.jwks_public_endpoint = HttpUrl::parse("https://other.example/keys").ok();
+    verifier.reconfigure(&auth);
+    assert_eq!(verifier.connection(&token, NOW), Err(TokenFault::KeyNeeded));
 }

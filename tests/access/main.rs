@@ -10,7 +10,7 @@ mod rules;
 mod support;
 mod tricks;
 
-use fanfare::access::{InvalidToken, TokenFault, TokenKind, Verifier};
+use fanfare::access::{InvalidToken, TokenFault, TokenKind, UnverifiedToken, Verifier};
 use fanfare::config::{AuthConfig, HmacSecret};
 use fanfare::limits;
 use serde_json::json;
@@ -140,12 +140,12 @@ fn only_the_first_verification_of_a_public_key_is_expensive() {
     for (algorithm, auth) in configurations() {
         let mut verifier = Verifier::new(&auth);
         let token = fixture(algorithm);
-        let cost_us = verifier.cost_us(&token, TokenKind::Connection);
+        let cost_us = verifier.cost_us(&UnverifiedToken::read(&token), TokenKind::Connection);
         let is_hmac = algorithm.starts_with("HS");
         assert!(cost_us > limits::TOKEN_MINIMUM_US, "{algorithm}: {cost_us}");
         assert_eq!(is_hmac, cost_us == limits::HMAC_VERIFY_US, "{algorithm}");
         verifier.connection(&token, NOW).unwrap();
-        let again_us = verifier.cost_us(&token, TokenKind::Connection);
+        let again_us = verifier.cost_us(&UnverifiedToken::read(&token), TokenKind::Connection);
         let expected_us = if is_hmac {
             cost_us
         } else {
@@ -154,14 +154,17 @@ fn only_the_first_verification_of_a_public_key_is_expensive() {
         assert_eq!(again_us, expected_us, "{algorithm}");
         // Without the key, and in a new verifier, it is not remembered.
         assert_eq!(
-            Verifier::new(&auth).cost_us(&token, TokenKind::Subscription),
+            Verifier::new(&auth).cost_us(&UnverifiedToken::read(&token), TokenKind::Subscription),
             cost_us
         );
     }
     let mut verifier = Verifier::new(&rsa());
     for token in ["", "a.b.c", &fixture("ES256")] {
         let minimum_us = limits::TOKEN_MINIMUM_US;
-        assert_eq!(verifier.cost_us(token, TokenKind::Connection), minimum_us);
+        assert_eq!(
+            verifier.cost_us(&UnverifiedToken::read(token), TokenKind::Connection),
+            minimum_us
+        );
         assert!(verifier.connection(token, NOW).is_err());
     }
 }

@@ -1,6 +1,6 @@
 //! Tokens that attackers make, and text that is not a token.
 
-use fanfare::access::{InvalidToken, TokenKind, Verifier};
+use fanfare::access::{InvalidToken, TokenKind, UnverifiedToken, Verifier};
 use fanfare::limits;
 use proptest::prelude::*;
 use serde_json::json;
@@ -323,7 +323,7 @@ proptest! {
             let mut verifier = Verifier::new(&auth);
             let parts = format!("{}.{}.{}", base64(&header), base64(&body), base64(&text));
             for token in [text.as_str(), &signed(HS256, &body), &signed(&header, ANN), &parts] {
-                verifier.cost_us(token, TokenKind::Connection);
+                verifier.cost_us(&UnverifiedToken::read(token), TokenKind::Connection);
                 let _ = verifier.connection(token, NOW);
                 let _ = verifier.subscription(token, NOW);
             }

@@ -239,6 +239,36 @@ fn the_namespace_of_personal_channels_must_exist() {
 }
 
 #[test]
+fn personal_channels_name_their_users() {
+    let settings = [
+        "auth.token.hmac_secret_key=0123456789abcdef0123456789abcdef",
+        "auth.user_boundary=",
+        "auth.personal_channel=true",
+    ];
+    assert_eq!(contradiction(&settings), Contradiction::PersonalBoundary);
+    assert!(flags(&settings[..2]).config().auth.user_boundary.is_empty());
+}
+
+#[test]
+fn keys_over_an_unencrypted_connection_have_a_warning() {
+    let warnings = |url: &str| {
+        let setting = format!("auth.token.jwks_public_endpoint={url}");
+        flags(&[&setting]).config().warnings()
+    };
+    for url in [
+        "https://issuer.example/keys",
+        "http://localhost:3000/keys",
+        "http://127.0.0.1/keys",
+        "http://[::1]/keys",
+    ] {
+        assert!(warnings(url).is_empty(), "{url}");
+    }
+    let warnings = warnings("http://issuer.example/keys");
+    let begin = "auth.token.jwks_public_endpoint does not begin with https://: ";
+    assert!(warnings[0].starts_with(begin), "{warnings:?}");
+}
+
+#[test]
 fn the_limit_on_connections_of_a_user_needs_a_restart() {
     let secret = "auth.token.hmac_secret_key=0123456789abcdef0123456789abcdef";
     let old = flags(&[secret]).config();

@@ -159,7 +159,8 @@ fn held_bytes_use_up_the_turn() {
         let _ = harness.hub.resume_parked(harness.now_us);
         most = most.max(std::iter::from_fn(|| harness.hub.poll_readable()).count());
     }
-    assert!((1..=2).contains(&most), "{most} of 60 KB in one turn");
+    // Each takes 60 us for its signature and 118 us for its bytes, of 500 us.
+    assert!((1..=3).contains(&most), "{most} of 60 KB in one turn");
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use fanfare::access::{KeySet, KeySetAnswer, KeySetResponse, TokenKind, Verifier};
+use fanfare::access::{KeySet, KeySetAnswer, KeySetResponse, TokenKind, UnverifiedToken, Verifier};
 use fanfare::config::{AuthConfig, HttpUrl};
 use fanfare::limits::KEY_SET_KEYS;
 
@@ -34,6 +34,6 @@ pub fn key_sets(input: &[u8]) {
     verifier.accept(&KeySetAnswer { url, response }, 1);
     for token in TOKENS {
         assert!(verifier.connection(token, 1).is_err());
-        assert!(verifier.cost_us(token, TokenKind::Connection) > 0);
+        assert!(verifier.cost_us(&UnverifiedToken::read(token), TokenKind::Connection) > 0);
     }
 }
