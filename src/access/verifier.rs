@@ -49,8 +49,8 @@ impl Verifier {
         }
     }
 
-    /// Takes the keys of another configuration. A key set that was fetched is kept if its URL is the
-    /// same, because the issuer may not respond now. All signatures are checked again.
+    /// Takes the keys of another configuration. A key set that was fetched is kept if its URL is
+    /// the same, because the issuer may not respond now. All signatures are checked again.
     pub fn reconfigure(&mut self, config: &AuthConfig) {
         let old = mem::replace(self, Self::new(config));
         let new = [Some(&mut self.connection), self.subscription.as_mut()];
