@@ -95,7 +95,9 @@ impl Engine {
         // Threads inherit this: ingest, control, service and those of libzmq. Shards pin
         // themselves. Without it the engine works too, but the load of the cores is less even.
         let _pinned = core_affinity::set_for_current(core_affinity::CoreId { id: layout.ingest });
-        let descriptors = DescriptorBudget::new(shard::raise_descriptor_limit(), shard_count);
+        let limit = shard::raise_descriptor_limit();
+        let requests = config.auth.hooks.requests();
+        let descriptors = DescriptorBudget::new(limit, shard_count, requests);
         descriptors.check()?;
         shard::preflight(shard_count)?;
         let listeners = listen(config.ws.listen, shard_count)?;

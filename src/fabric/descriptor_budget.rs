@@ -22,9 +22,11 @@ pub struct TooFewDescriptors {
 }
 
 impl DescriptorBudget {
-    /// Divides `limit` descriptors of a process with so many shards.
-    pub fn new(limit: u64, shards: usize) -> Self {
-        let reserved = Self::reserved_for(shards);
+    /// Divides `limit` descriptors of a process with so many shards and at most so many requests to
+    /// hooks at a time. Requests get a quarter of the descriptors at most, so that a process with
+    /// few of them accepts connections too.
+    pub fn new(limit: u64, shards: usize, requests: u64) -> Self {
+        let reserved = Self::reserved_for(shards) + requests.min(limit / 4);
         Self { limit, reserved }
     }
 
@@ -74,7 +76,7 @@ mod tests {
     fn connections_get_what_the_process_does_not_need() {
         let reserved = DescriptorBudget::reserved_for(2);
         assert_eq!(reserved, 64 + 64 + 2 * 16);
-        let budget = DescriptorBudget::new(reserved + 100, 2);
+        let budget = DescriptorBudget::new(reserved + 100, 2, 0);
         assert_eq!(budget.check(), Ok(()));
         assert_eq!(
             (budget.limit(), budget.reserved()),
@@ -85,14 +87,23 @@ mod tests {
     }
 
     #[test]
+    fn requests_to_hooks_get_a_quarter_at_most() {
+        let reserved = DescriptorBudget::reserved_for(1);
+        let many = DescriptorBudget::new(20_000, 1, 256);
+        assert_eq!(many.room(), 20_000 - reserved - 256);
+        let few = DescriptorBudget::new(1_000, 1, 256);
+        assert_eq!(few.room(), 750 - reserved);
+    }
+
+    #[test]
     fn too_few_descriptors_are_an_error() {
-        let budget = DescriptorBudget::new(DescriptorBudget::reserved_for(1), 1);
+        let budget = DescriptorBudget::new(DescriptorBudget::reserved_for(1), 1, 0);
         let error = budget.check().unwrap_err().to_string();
         assert!(
             error.starts_with("RLIMIT_NOFILE is 144, too few"),
             "{error}"
         );
         assert_eq!(budget.room(), 1);
-        assert_eq!(DescriptorBudget::new(u64::MAX, 1).room(), u64::MAX - 144);
+        assert_eq!(DescriptorBudget::new(u64::MAX, 1, 0).room(), u64::MAX - 144);
     }
 }

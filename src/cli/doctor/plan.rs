@@ -32,9 +32,10 @@ impl Plan {
         self.layout.shards.len()
     }
 
-    /// Returns the number of descriptors that N connections require.
+    /// Returns the number of descriptors that N connections require, with the requests to hooks.
     pub(super) fn descriptors(&self) -> u64 {
-        self.connections + DescriptorBudget::reserved_for(self.shards())
+        let requests = self.config.auth.hooks.requests();
+        self.connections + DescriptorBudget::reserved_for(self.shards()) + requests
     }
 
     /// Returns the recommended limit of descriptors: a power of two, with a fifth more than N

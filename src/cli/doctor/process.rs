@@ -161,7 +161,8 @@ fn descriptors(host: &Host, plan: &Plan) -> Option<Observation> {
     let (soft, hard) = host.limit("Max open files")?;
     // `serve` raises its soft limit to the hard one.
     let usable = soft.max(hard);
-    let room = DescriptorBudget::new(usable, plan.shards()).room();
+    let requests = plan.config.auth.hooks.requests();
+    let room = DescriptorBudget::new(usable, plan.shards(), requests).room();
     let wanted = plan.descriptor_limit();
     let verdict = match room {
         _ if usable >= wanted => Verdict::Fine,

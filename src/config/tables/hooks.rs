@@ -19,7 +19,8 @@ table! {
         /// The maximum time of a call, from the command of the client to the end of the response.
         timeout: Duration as DURATION = Duration::from_secs(1), Live,
             NotZero("no call could end in time"), AtMost(HOOK_TIMEOUT_CEILING);
-        /// The maximum number of requests that are under way to one hook. Further calls wait.
+        /// The maximum number of requests that are under way to one hook. Further calls wait. At
+        /// the start, a file descriptor is reserved for each, of all descriptors a quarter at most.
         max_concurrent: usize as COUNT = 256, Live,
             NotZero("no hook could be called"), AtMost(HOOK_CONCURRENCY_CEILING);
         /// The names of the headers of a client's handshake that the requests have too, such as
@@ -112,6 +113,13 @@ impl HooksConfig {
         };
         let endpoint = endpoint.as_ref()?;
         Some(Hook { endpoint, timeout })
+    }
+
+    /// Returns the maximum number of requests that are under way to all hooks.
+    pub fn requests(&self) -> u64 {
+        let hooks = HookKind::ALL.into_iter();
+        let hooks = hooks.filter(|kind| self.get(*kind).is_some()).count();
+        (hooks * self.max_concurrent) as u64
     }
 
     /// Returns what a client receives for this status of a response, if it is configured.
