@@ -2,6 +2,7 @@
 
 use std::cell::OnceCell;
 
+use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, crypto};
@@ -69,6 +70,15 @@ impl<'a> Jws<'a> {
             SignatureKey::Encoded(key) => {
                 crypto::verify(self.signature, message, key, self.algorithm)
                     .map_err(|_| InvalidToken::Malformed)?
+            }
+            SignatureKey::Hmac(keys) => {
+                let key = match self.algorithm {
+                    Algorithm::HS256 => &keys[0],
+                    Algorithm::HS384 => &keys[1],
+                    Algorithm::HS512 => &keys[2],
+                    _ => return Err(InvalidToken::Algorithm),
+                };
+                hmac::verify(key, message, &decode(self.signature)?).is_ok()
             }
             SignatureKey::Ecdsa(key) => key.verify_sig(message, &decode(self.signature)?).is_ok(),
         };

@@ -1,6 +1,6 @@
 //! The keys for one kind of token, and which algorithm each of them belongs to. Shard threads.
 
-use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey};
+use jsonwebtoken::{Algorithm, AlgorithmFamily};
 
 use super::claims::ClaimRules;
 use super::fault::{InvalidToken, TokenFault};
@@ -145,7 +145,7 @@ fn configured(config: TokenKeys<'_>) -> Vec<VerificationKey> {
     const HMAC: &[Algorithm] = &[Algorithm::HS256, Algorithm::HS384, Algorithm::HS512];
     let secret = |secret: &HmacSecret, until_s| VerificationKey {
         algorithms: HMAC,
-        key: SignatureKey::Encoded(DecodingKey::from_secret(secret.as_bytes())),
+        key: SignatureKey::hmac(secret),
         rsa_bits: 0,
         until_s,
     };

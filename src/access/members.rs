@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::limits;
@@ -11,7 +12,7 @@ use crate::protocol::json;
 
 /// The members of an object, sorted by name. A member with the value `null` counts as absent,
 /// because back ends write it for values that they do not have.
-pub struct Members<'a>(Vec<(String, &'a str)>);
+pub struct Members<'a>(Vec<(Cow<'a, str>, &'a str)>);
 
 impl<'a> Members<'a> {
     /// Parses an object. Returns `None` for text that is not an object in JSON, that nests too deep
@@ -30,7 +31,7 @@ impl<'a> Members<'a> {
 
     /// Returns the JSON text of a member.
     pub(super) fn get(&self, name: &str) -> Option<&'a str> {
-        let found = self.0.binary_search_by(|(each, _)| each.as_str().cmp(name));
+        let found = self.0.binary_search_by(|(each, _)| (**each).cmp(name));
         let value = self.0[found.ok()?].1;
         (value != "null").then_some(value)
     }
@@ -46,7 +47,7 @@ impl<'a> Members<'a> {
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &'a str)> {
-        self.0.iter().map(|(name, value)| (name.as_str(), *value))
+        self.0.iter().map(|(name, value)| (&**name, *value))
     }
 }
 
@@ -69,6 +70,10 @@ impl<'de> Deserialize<'de> for Members<'de> {
     }
 }
 
+/// The name of a member. Most names have no escapes and need no copy.
+#[derive(Deserialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+
 struct MembersVisitor;
 
 impl<'de> Visitor<'de> for MembersVisitor {
@@ -80,7 +85,7 @@ impl<'de> Visitor<'de> for MembersVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
         let mut members = Vec::new();
-        while let Some((name, value)) = map.next_entry::<String, &'de RawValue>()? {
+        while let Some((Name(name), value)) = map.next_entry::<Name<'de>, &'de RawValue>()? {
             members.push((name, value.get()));
         }
         Ok(Members(members))

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use aws_lc_rs::hmac;
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ParsedPublicKey, RsaParameters,
 };
@@ -51,8 +52,11 @@ const ED25519_BYTES: usize = 32;
 /// A key in the form in which it verifies signatures.
 #[derive(Clone)]
 pub enum SignatureKey {
-    /// Of HMAC, RSA or Ed25519.
+    /// Of RSA or Ed25519.
     Encoded(DecodingKey),
+    /// Of HMAC, for HS256, HS384 and HS512. The part of the computation that depends on the secret
+    /// alone is not repeated for each token.
+    Hmac(Arc<[hmac::Key; 3]>),
     /// Of ECDSA. Parsing checks that the point is on the curve, which takes a microsecond or two
     /// and is not repeated for each token.
     Ecdsa(Arc<ParsedPublicKey>),
@@ -68,6 +72,15 @@ pub struct PublicKey {
     key: SignatureKey,
     /// The length of an RSA key, otherwise 0.
     rsa_bits: u32,
+}
+
+impl SignatureKey {
+    /// Creates a key for HMAC.
+    pub fn hmac(secret: &HmacSecret) -> Self {
+        let hashes = [hmac::HMAC_SHA256, hmac::HMAC_SHA384, hmac::HMAC_SHA512];
+        let keys = hashes.map(|hash| hmac::Key::new(hash, secret.as_bytes()));
+        Self::Hmac(Arc::new(keys))
+    }
 }
 
 const RSA_ALGORITHMS: &[Algorithm] = &[
