@@ -71,15 +71,7 @@ impl<'a> Jws<'a> {
                 crypto::verify(self.signature, message, key, self.algorithm)
                     .map_err(|_| InvalidToken::Malformed)?
             }
-            SignatureKey::Hmac(keys) => {
-                let key = match self.algorithm {
-                    Algorithm::HS256 => &keys[0],
-                    Algorithm::HS384 => &keys[1],
-                    Algorithm::HS512 => &keys[2],
-                    _ => return Err(InvalidToken::Algorithm),
-                };
-                hmac::verify(key, message, &decode(self.signature)?).is_ok()
-            }
+            SignatureKey::Hmac(key) => hmac::verify(key, message, &decode(self.signature)?).is_ok(),
             SignatureKey::Ecdsa(key) => key.verify_sig(message, &decode(self.signature)?).is_ok(),
         };
         if is_right {

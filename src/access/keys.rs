@@ -1,5 +1,8 @@
 //! The keys for one kind of token, and which algorithm each of them belongs to. Shard threads.
 
+use std::sync::Arc;
+
+use aws_lc_rs::hmac;
 use jsonwebtoken::{Algorithm, AlgorithmFamily};
 
 use super::claims::ClaimRules;
@@ -142,12 +145,18 @@ impl Keyring {
 
 /// Returns the keys that are in the configuration itself.
 fn configured(config: TokenKeys<'_>) -> Vec<VerificationKey> {
-    const HMAC: &[Algorithm] = &[Algorithm::HS256, Algorithm::HS384, Algorithm::HS512];
-    let secret = |secret: &HmacSecret, until_s| VerificationKey {
-        algorithms: HMAC,
-        key: SignatureKey::hmac(secret),
-        rsa_bits: 0,
-        until_s,
+    let hmac = |secret: &HmacSecret, until_s| {
+        let hashes: [(&[Algorithm], _); 3] = [
+            (&[Algorithm::HS256], hmac::HMAC_SHA256),
+            (&[Algorithm::HS384], hmac::HMAC_SHA384),
+            (&[Algorithm::HS512], hmac::HMAC_SHA512),
+        ];
+        hashes.map(|(algorithms, hash)| VerificationKey {
+            algorithms,
+            key: SignatureKey::Hmac(Arc::new(hmac::Key::new(hash, secret.as_bytes()))),
+            rsa_bits: 0,
+            until_s,
+        })
     };
     let public = |key: &PublicKey| VerificationKey {
         algorithms: key.algorithms(),
@@ -156,13 +165,13 @@ fn configured(config: TokenKeys<'_>) -> Vec<VerificationKey> {
         until_s: 0,
     };
     let until_s = config.hmac_previous_until_s;
-    let current = config.hmac_secret.map(|each| secret(each, 0));
+    let current = config.hmac_secret.map(|secret| hmac(secret, 0));
     let previous = config
         .hmac_previous_secret
-        .map(|each| secret(each, until_s));
+        .map(|secret| hmac(secret, until_s));
     let public_keys = [config.rsa, config.ecdsa, config.ed25519];
     let public_keys = public_keys.into_iter().flatten().map(public);
-    let secrets = current.into_iter().chain(previous);
+    let secrets = current.into_iter().chain(previous).flatten();
     secrets.chain(public_keys).collect()
 }
 

@@ -88,7 +88,7 @@ impl Verifier {
         }
     }
 
-    /// Returns whether the keys for a kind of token are in the key set at `url`.
+    /// Returns whether the key set at `url` verifies connection tokens or subscription tokens.
     pub fn has_key_set(&self, url: &HttpUrl) -> bool {
         let mut keyrings = [Some(&self.connection), self.subscription.as_ref()].into_iter();
         keyrings.any(|keys| keys.is_some_and(|keys| keys.has_key_set(url)))

@@ -39,7 +39,8 @@ pub(super) fn auth_warnings(config: &Config) -> Vec<String> {
     warnings
 }
 
-/// Returns the warnings about key sets that anyone between this host and the issuer could replace.
+/// Returns a warning for each key set of another host whose URL is not encrypted. A host between
+/// this one and the issuer could replace the keys.
 fn unencrypted_key_sets(auth: &AuthConfig) -> Vec<String> {
     let tables = [
         ("auth.token", auth.token.keys()),

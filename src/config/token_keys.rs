@@ -54,11 +54,11 @@ const ED25519_BYTES: usize = 32;
 pub enum SignatureKey {
     /// Of RSA or Ed25519.
     Encoded(DecodingKey),
-    /// Of HMAC, for HS256, HS384 and HS512. The part of the computation that depends on the secret
-    /// alone is not repeated for each token.
-    Hmac(Arc<[hmac::Key; 3]>),
-    /// Of ECDSA. Parsing checks that the point is on the curve, which takes a microsecond or two
-    /// and is not repeated for each token.
+    /// Of HMAC, for one hash function. It contains the hash of the secret, which is the same for
+    /// all tokens.
+    Hmac(Arc<hmac::Key>),
+    /// Of ECDSA. The check that the point is on the curve takes one or two microseconds. It is done
+    /// once, when the key is parsed.
     Ecdsa(Arc<ParsedPublicKey>),
 }
 
@@ -72,15 +72,6 @@ pub struct PublicKey {
     key: SignatureKey,
     /// The length of an RSA key, otherwise 0.
     rsa_bits: u32,
-}
-
-impl SignatureKey {
-    /// Creates a key for HMAC.
-    pub fn hmac(secret: &HmacSecret) -> Self {
-        let hashes = [hmac::HMAC_SHA256, hmac::HMAC_SHA384, hmac::HMAC_SHA512];
-        let keys = hashes.map(|hash| hmac::Key::new(hash, secret.as_bytes()));
-        Self::Hmac(Arc::new(keys))
-    }
 }
 
 const RSA_ALGORITHMS: &[Algorithm] = &[

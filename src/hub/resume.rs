@@ -12,16 +12,15 @@ impl Hub {
     /// Checks that a connection may wait. Fails with a temporary error if too many connections of
     /// the shard wait for answers.
     pub(super) fn admit_wait(&mut self, wait: &Wait) -> Result<(), ClientError> {
-        match wait {
-            Wait::ForTurn if self.parked.has_room() => Ok(()),
-            Wait::ForAnswer(_) if self.parked.has_room() && self.pending.has_room_to_ask() => {
-                Ok(())
-            }
-            Wait::ForTurn | Wait::ForAnswer(_) => {
-                self.counts.service_refused += 1;
-                Err(ClientError::Internal)
-            }
+        let may_ask = match wait {
+            Wait::ForTurn => true,
+            Wait::ForAnswer(_) => self.pending.has_room_to_ask(),
+        };
+        if may_ask && self.parked.has_room() {
+            return Ok(());
         }
+        self.counts.service_refused += 1;
+        Err(ClientError::Internal)
     }
 
     /// Parks a connection that was admitted with [`admit_wait`](Self::admit_wait).

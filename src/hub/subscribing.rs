@@ -283,8 +283,8 @@ impl Hub {
         if self.ask_to_extend(id, expired, now_us) == Extension::Asked {
             return;
         }
-        // The command that waits may extend it. Other commands must not: a client could always have
-        // one that waits.
+        // A refresh that waits may extend what has expired, so the hub looks again later. For other
+        // commands the hub does not wait: a client could always have a command that waits.
         let later_us = now_us + TIMER_TICK.as_micros() as u64;
         match expired {
             Expired::Connection if self.parked.is_refreshing(id) => {

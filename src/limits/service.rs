@@ -45,8 +45,8 @@ pub const HOOK_MESSAGE_BYTES: usize = 1024;
 pub const HOOK_KEPT_BYTES: usize = super::TOKEN_BYTES;
 
 /// Time after which a hook is asked again about a connection or a subscription that expires, if the
-/// hook has failed. Until then the client keeps what it has.
-/// Up to a quarter of it is added, at random.
+/// hook has failed. Until then the client keeps what it has. Up to a quarter of it is added, at
+/// random.
 pub const HOOK_RETRY_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Time after which the hub asks a hook about something that has expired if too many questions were

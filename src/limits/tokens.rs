@@ -28,8 +28,8 @@ pub const VERIFIED_TOKENS: usize = 56 * 1024;
 /// many clients may expire in the same second.
 pub const EXPIRIES_PER_TURN: usize = 256;
 
-/// Maximum bytes that a shard holds for all connections whose commands wait. A connection that
-/// connects with a token has less than 1 KiB; clients may send more.
+/// Maximum number of bytes that a shard holds for all connections with a command that waits. A
+/// connect command with a token has less than 1 KiB. Other commands may be longer.
 pub const PARKED_BYTES: usize = 256 * 1024 * 1024;
 
 /// Estimated time of a token that is malformed or that was verified before: parsing and SHA-256.

@@ -398,7 +398,7 @@ fn a_reload_keeps_the_key_set_of_the_same_url() {
         Err(TokenFault::KeyNeeded)
     );
 
-    // Subscription tokens get a table of their own, with the same URL.
+    // The new configuration has a table for subscription tokens. Both tables have the same URL.
     auth.token.audience = String::new();
     auth.subscription_token.jwks_public_endpoint = Some(url());
     verifier.reconfigure(&auth);

@@ -23,7 +23,7 @@ import cent
 import centrifuge
 from access_programs import AT, BROWSERS, CONFIG, FORMS, HERE, SECRET, browser, program, programs
 from conductor import Conductor, Publisher
-from scenario import same, until
+from scenario import run_python, same, until
 from server import Server
 
 CENTRIFUGE = "node/node_modules/centrifuge/dist"
@@ -279,16 +279,7 @@ CHECKS = {
 
 
 def python(form):
-    clean = True
-    for name, body in CHECKS.items():
-        try:
-            asyncio.run(body(form == "protobuf"))
-            print(f"ok centrifuge-python, {form}: {name}", flush=True)
-        except Exception as fault:
-            clean = False
-            text = f"{type(fault).__name__} {fault}".replace("\n", " ")
-            print(f"not ok centrifuge-python, {form}: {name}: {text}", flush=True)
-    return clean
+    return run_python(form, CHECKS, lambda body: body(form == "protobuf"))
 
 
 def checks(tools, results):

@@ -20,7 +20,7 @@ import uuid
 
 import centrifuge
 from back_end import BackEnd
-from scenario import same, until
+from scenario import run_python, same, until
 from server import Addresses, Server
 
 HERE = pathlib.Path(__file__).parent
@@ -204,16 +204,7 @@ CHECKS = {
 
 
 def python(form, back_end):
-    clean = True
-    for name, body in CHECKS.items():
-        try:
-            asyncio.run(body(form, back_end))
-            print(f"ok centrifuge-python, {form}: {name}", flush=True)
-        except Exception as fault:
-            clean = False
-            text = f"{type(fault).__name__} {fault}".replace("\n", " ")
-            print(f"not ok centrifuge-python, {form}: {name}: {text}", flush=True)
-    return clean
+    return run_python(form, CHECKS, lambda body: body(form, back_end))
 
 
 def node(tools, form):

@@ -62,6 +62,21 @@ def same(actual, expected, what):
         raise AssertionError(f"{what}: got {clip(actual)}, expected {clip(expected)}")
 
 
+def run_python(form, checks, run):
+    """Calls `run` with each of the checks and prints its result. `run` returns a coroutine. Returns
+    whether all passed."""
+    clean = True
+    for name, body in checks.items():
+        try:
+            asyncio.run(run(body))
+            print(f"ok centrifuge-python, {form}: {name}", flush=True)
+        except Exception as fault:
+            clean = False
+            text = f"{type(fault).__name__} {fault}".replace("\n", " ")
+            print(f"not ok centrifuge-python, {form}: {name}: {text}", flush=True)
+    return clean
+
+
 def clip(value):
     text = repr(value)
     return text if len(text) <= 120 else f"{text[:120]}… ({len(text)})"

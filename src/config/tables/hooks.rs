@@ -19,8 +19,9 @@ table! {
         /// The maximum time of a call, from the command of the client to the end of the response.
         timeout: Duration as DURATION = Duration::from_secs(1), Live,
             NotZero("no call could end in time"), AtMost(HOOK_TIMEOUT_CEILING);
-        /// The maximum number of requests that are under way to one hook. Further calls wait. At
-        /// the start, a file descriptor is reserved for each, of all descriptors a quarter at most.
+        /// The maximum number of requests that are under way to one hook. Further calls wait. The
+        /// server reserves a file descriptor for each of them when it starts. All hooks together
+        /// get at most a quarter of the descriptors.
         max_concurrent: usize as COUNT = 256, Live,
             NotZero("no hook could be called"), AtMost(HOOK_CONCURRENCY_CEILING);
         /// The names of the headers of a client's handshake that the requests have too, such as
